@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
+ * on it. The basic channel is the modem's and never used. */
+#include "apdu/file.h"
+#include "apdu/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define EF_ICCID 0x2FE2
+
+#define CLOSE_TIMEOUT_MS 2000
+
+/* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
+ * be using it. */
+static const uint8_t leaked[] = {3, 2};
+
+static bool no_free_channel(enum outcome outcome, const struct report *why)
+{
+    return outcome == OUTCOME_REFUSED &&
+           (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
+}
+
+void channel_lost(struct standing *standing)
+{
+    memset(&standing->channel, 0, sizeof standing->channel);
+    standing->applet = NULL;
+    standing->verified = false;
+    standing->environment.set = false;
+    standing->iccid_asked = false;
+}
+
+void channel_drop(struct operation *operation)
+{
+    struct standing *standing = &operation->sim->standing;
+    struct report ignored = REPORT_INIT;
+
+    if (standing->channel.open) {
+        transport_use(&operation->transport, standing->channel.carrier);
+        (void)operation->transport.ops->close(
+            &operation->transport, &standing->channel,
+            deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
+    }
+    channel_lost(standing);
+}
+
+static enum outcome open_by(struct operation *operation, enum carrier carrier,
+                            const struct applet *applet, struct report *why)
+{
+    struct standing *standing = &operation->sim->standing;
+    enum outcome outcome;
+
+    transport_use(&operation->transport, carrier);
+    outcome = operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
+                                             &standing->channel, operation->deadline, why);
+    if (outcome == OUTCOME_LOST) /* the modem failed: it may do so once */
+        outcome =
+            operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
+                                           &standing->channel, operation->deadline, why);
+    if (outcome == OUTCOME_OK)
+        standing->carrier = carrier;
+    /* over AT+CCHO a missing applet looks like any other failure */
+    if (outcome == OUTCOME_LOST && carrier == CARRIER_CCHO)
+        return report_set(why, OUTCOME_NO_APPLET,
+                          "the modem cannot open a channel to %s by AT+CCHO (+CME ERROR: %d): this "
+                          "SIM does not have it, or no channel is free",
+                          applet->name, why->cme);
+    return outcome;
+}
+
+/* Closes what a crashed program may have leaked, one channel at a time, and tries again. */
+static enum outcome reclaim(struct operation *operation, const struct applet *applet,
+                            struct report *why)
+{
+    enum outcome outcome = OUTCOME_REFUSED;
+
+    transport_use(&operation->transport, CARRIER_CSIM);
+    for (size_t i = 0; i < sizeof leaked; i++) {
+        struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = leaked[i]};
+
+        outcome = operation->transport.ops->close(&operation->transport, &channel,
+                                                  operation->deadline, why);
+        if (outcome == OUTCOME_OK)
+            outcome = open_by(operation, CARRIER_CSIM, applet, why);
+        if (!no_free_channel(outcome, why))
+            return outcome;
+    }
+    return report_sw(
+        why, OUTCOME_REFUSED, why->sw,
+        "the SIM has no free logical channel: end the programs that use it, or restart "
+        "the modem");
+}
+
+/* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM.
+ */
+static enum outcome diagnose(struct operation *operation, struct report *why)
+{
+    struct at_command command = {
+        .line = "AT+CPIN?", .answer = AT_ANSWER_PREFIXED, .prefix = "+CPIN:", .timeout_ms = 2000};
+    struct at_result result;
+    struct report other = REPORT_INIT;
+    enum outcome outcome =
+        at_command(&operation->transport.at, &command, operation->deadline, &result, &other);
+
+    if (outcome == OUTCOME_OK)
+        outcome = transport_final(&result, "tell the state of the SIM", &other);
+    if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)
+        outcome = report_set(&other, OUTCOME_PIN_MISSING,
+                             "the SIM waits for its own PIN1: unlock it with AT+CPIN, or have the "
+                             "modem do it");
+    else if (outcome == OUTCOME_OK && strcmp(result.value, "READY") != 0)
+        outcome = report_set(&other, OUTCOME_NO_SIM,
+                             "the SIM is not ready: the modem says \"%.40s\"", result.value);
+    if (outcome == OUTCOME_NO_SIM || outcome == OUTCOME_PIN_MISSING ||
+        outcome == OUTCOME_PIN_BLOCKED)
+        *why = other;
+    return why->outcome;
+}
+
+/* Opens a channel by the carrier that is pinned, or worked before, or else by trying the real
+ * command. */
+static enum outcome open_any(struct operation *operation, const struct applet *applet,
+                             struct report *why)
+{
+    const struct sim *sim = operation->sim;
+    enum carrier pinned = sim->settings.carrier;
+    enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->standing.carrier;
+    enum carrier second;
+    struct report other = REPORT_INIT;
+    enum outcome outcome;
+
+    if (first == CARRIER_AUTO)
+        first = CARRIER_CSIM;
+    second = first == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
+    outcome = open_by(operation, first, applet, why);
+    if (outcome == OUTCOME_OK)
+        return outcome;
+    if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
+                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {
+        enum outcome by_other = open_by(operation, second, applet, &other);
+
+        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {
+            *why = other;
+            outcome = by_other;
+        }
+    }
+    if (no_free_channel(outcome, why) && pinned != CARRIER_CCHO)
+        outcome = reclaim(operation, applet, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)
+        outcome = diagnose(operation, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
+        report_prefix(why,
+                      "the modem gives programs no way to the SIM, neither AT+CSIM nor AT+CCHO");
+    return outcome;
+}
+
+/* Reads EF.ICCID on the new channel, before the applet is selected: for a modem that does not tell.
+ */
+static enum outcome read_iccid(struct operation *operation, struct report *why)
+{
+    static const uint8_t path[] = {EF_ICCID >> 8, EF_ICCID & 0xFF};
+    struct standing *standing = &operation->sim->standing;
+    uint8_t *data = NULL;
+    size_t size, length = 0;
+    enum outcome outcome = file_select(&operation->card, path, sizeof path, &size, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = file_read(&operation->card, 10, SECRET_NOTHING, &data, &length, why);
+    if (outcome == OUTCOME_OK && !iccid_from_bytes(data, length, standing->iccid))
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM's ICCID file holds no number");
+    free(data);
+    return outcome;
+}
+
+static enum outcome check_iccid(struct operation *operation, const char *iccid, struct report *why)
+{
+    struct standing *standing = &operation->sim->standing;
+    enum outcome outcome = OUTCOME_OK;
+
+    if (iccid == NULL || iccid[0] == '\0')
+        return OUTCOME_OK;
+    if (standing->iccid[0] == '\0' && standing->channel.open && !standing->channel.selected &&
+        standing->applet == NULL)
+        outcome = read_iccid(operation, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (standing->iccid[0] == '\0')
+        return report_set(why, OUTCOME_WRONG_SIM,
+                          "this modem does not tell the SIM's ICCID, so that it cannot be checked "
+                          "against %s: leave `iccid` out",
+                          iccid);
+    if (strcmp(standing->iccid, iccid) != 0)
+        return report_set(why, OUTCOME_WRONG_SIM,
+                          "the SIM in the modem is %s, but the key is in %s", standing->iccid,
+                          iccid);
+    return OUTCOME_OK;
+}
+
+/* Selects, and if the card says that the applet is in use elsewhere, closes channels that may have
+ * been leaked. */
+static enum outcome select_applet(struct operation *operation, const struct applet *applet,
+                                  struct report *why)
+{
+    struct standing *standing = &operation->sim->standing;
+    enum outcome outcome =
+        file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
+
+    for (size_t i = 0;
+         i < sizeof leaked && outcome == OUTCOME_REFUSED &&
+         standing->channel.carrier == CARRIER_CSIM && (why->sw == 0x6985 || why->sw == 0x6999);
+         i++) {
+        struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = leaked[i]};
+        struct report ignored = REPORT_INIT;
+
+        if (leaked[i] == standing->channel.number)
+            continue;
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
+        outcome = file_select_applet(&operation->card, applet->aid, applet->aid_length,
+                                     applet->name, why);
+    }
+    return outcome;
+}
+
+enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
+                            const char *iccid, struct report *why)
+{
+    struct standing *standing = &operation->sim->standing;
+    enum outcome outcome = OUTCOME_OK;
+
+    /* where opening selects, another applet wants another channel */
+    if (standing->channel.open && standing->channel.selected && standing->applet != applet)
+        channel_drop(operation);
+    if (!standing->channel.open) {
+        operation->fresh = true;
+        outcome = open_any(operation, applet, why);
+    }
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    transport_use(&operation->transport, standing->channel.carrier);
+    outcome = check_iccid(operation, iccid, why);
+    if (outcome != OUTCOME_OK || standing->applet == applet)
+        return outcome;
+    standing->applet = NULL;
+    standing->verified = false;
+    standing->environment.set = false;
+    operation->fresh = true;
+    if (!standing->channel.selected && applet->aid_length > 0)
+        outcome = select_applet(operation, applet, why);
+    if (outcome == OUTCOME_OK)
+        standing->applet = applet;
+    else if (outcome == OUTCOME_NO_APPLET)
+        channel_drop(operation);
+    return outcome;
+}

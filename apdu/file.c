@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* SELECT and READ BINARY. */
+#include "apdu/file.h"
+
+#include "apdu/tlv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INS_SELECT      0xA4
+#define INS_READ_BINARY 0xB0
+
+/* SELECT's P1 and P2 (ISO 7816-4, 11.1.1). */
+#define P1_FILE_ID   0x00
+#define P1_AID       0x04
+#define P1_PATH      0x08
+#define P2_FCI       0x00
+#define P2_FCP       0x04
+#define P2_NO_ANSWER 0x0C
+
+#define READ_STEP_MIN 8
+
+static bool taken(uint16_t sw)
+{
+    return sw == SW_OK || (sw & 0xFF00) == 0x6200 || (sw & 0xFF00) == 0x6300;
+}
+
+/* The answers of a card that does not like the parameters, whatever they select. */
+static bool parameters_refused(uint16_t sw)
+{
+    return sw == 0x6A86 || sw == 0x6A81 || sw == 0x6A80 || sw == 0x6B00 || sw == 0x6700;
+}
+
+enum outcome file_select_applet(const struct card *card, const uint8_t *aid, size_t aid_length,
+                                const char *name, struct report *why)
+{
+    struct apdu select = {.ins = INS_SELECT,
+                          .p1 = P1_AID,
+                          .p2 = P2_NO_ANSWER,
+                          .data = aid,
+                          .lc = aid_length,
+                          .le = APDU_LE_NONE};
+    struct answer answer;
+    enum outcome outcome = apdu_send(card, &select, &answer, why);
+
+    if (outcome == OUTCOME_OK && parameters_refused(answer.sw)) {
+        select.p2 = P2_FCI;
+        select.le = APDU_LE_ALL;
+        outcome = apdu_send(card, &select, &answer, why);
+    }
+    if (outcome != OUTCOME_OK || taken(answer.sw))
+        return outcome;
+    if (answer.sw == 0x6A82)
+        return report_sw(why, OUTCOME_NO_APPLET, answer.sw, "this SIM does not have %s", name);
+    if (answer.sw == 0x6985 || answer.sw == 0x6999)
+        return report_sw(why, OUTCOME_REFUSED, answer.sw,
+                         "%s cannot be selected: it may be in use on another channel by another "
+                         "program, which has to end first",
+                         name);
+    return apdu_refused(&answer, "select the applet", why);
+}
+
+enum outcome file_select(const struct card *card, const uint8_t *path, size_t path_length,
+                         size_t *size, struct report *why)
+{
+    struct apdu select = {.ins = INS_SELECT,
+                          .p1 = P1_PATH,
+                          .p2 = P2_FCP,
+                          .data = path,
+                          .lc = path_length,
+                          .le = APDU_LE_ALL};
+    struct answer answer;
+    enum outcome outcome = apdu_send(card, &select, &answer, why);
+
+    *size = 0;
+    if (outcome == OUTCOME_OK && path_length == 2 &&
+        (parameters_refused(answer.sw) || answer.sw == 0x6A82)) {
+        select.p1 = P1_FILE_ID;
+        outcome = apdu_send(card, &select, &answer, why);
+    }
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (!taken(answer.sw))
+        return apdu_refused(&answer, "select a file", why);
+    (void)fcp_file_size((struct span){answer.data, answer.length}, size);
+    return OUTCOME_OK;
+}
+
+/* The next smaller Le worth trying. */
+static unsigned smaller(unsigned le)
+{
+    if (le > 255)
+        return 255;
+    return le > 128 ? 128 : le / 2;
+}
+
+/* One READ BINARY of at most want bytes, smaller if the card or the modem does not take that much.
+ */
+static enum outcome read_piece(const struct card *card, size_t offset, size_t want, int secrecy,
+                               struct answer *answer, struct report *why)
+{
+    for (;;) {
+        unsigned le = want < *card->max_read ? (unsigned)want : *card->max_read;
+        struct apdu read = {.ins = INS_READ_BINARY,
+                            .p1 = (uint8_t)(offset >> 8),
+                            .p2 = (uint8_t)offset,
+                            .le = (int)le,
+                            .secrecy = secrecy};
+        enum outcome outcome = apdu_send(card, &read, answer, why);
+        bool too_long =
+            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700);
+
+        if (!too_long || smaller(le) < READ_STEP_MIN)
+            return outcome;
+        *card->max_read = smaller(le);
+    }
+}
+
+enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_t **data,
+                       size_t *length, struct report *why)
+{
+    size_t limit = size == 0 ? FILE_SIZE_MAX : size, got = 0;
+    struct answer answer = {.length = 0};
+    uint8_t *buffer = NULL;
+    enum outcome outcome = OUTCOME_OK;
+
+    *data = NULL;
+    *length = 0;
+    if (limit > FILE_SIZE_MAX)
+        return report_set(why, OUTCOME_BAD_DATA, "the card claims a file of %zu bytes", size);
+    buffer = malloc(limit);
+    if (buffer == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    while (got < limit) {
+        size_t want = limit - got < APDU_LE_ALL ? limit - got : APDU_LE_ALL;
+        bool end;
+
+        outcome = read_piece(card, got, want, secrecy, &answer, why);
+        if (outcome != OUTCOME_OK)
+            goto out;
+        end = answer.sw == 0x6282 || (got > 0 && (answer.sw == 0x6B00 || answer.sw == 0x6A86));
+        if (!end && answer.sw != SW_OK) {
+            outcome = apdu_refused(&answer, "read a file", why);
+            goto out;
+        }
+        if (answer.length > limit - got)
+            answer.length = limit - got; /* more than was asked for */
+        memcpy(buffer + got, answer.data, answer.length);
+        got += answer.length;
+        if (end || answer.length == 0)
+            break;
+    }
+    *data = buffer;
+    *length = got;
+    buffer = NULL;
+out:
+    if (buffer != NULL)
+        explicit_bzero(buffer, limit);
+    free(buffer);
+    answer_clear(&answer);
+    return outcome;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The settings of interface.md's table, whatever they come from. Precedence is the order of the
+ * calls: a later one overrides an earlier one, so callers go from the default over the file,
+ * openssl.cnf and the environment to the URI and the command line. */
+#ifndef SIMKEY_APDU_SETTINGS_H
+#define SIMKEY_APDU_SETTINGS_H
+
+#include "modem/outcome.h"
+#include "modem/trace.h"
+#include "modem/transport.h"
+
+#include <stdbool.h>
+
+enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
+
+struct settings {
+    char *device;         /* NULL: none */
+    unsigned baud;        /* bits per second */
+    enum carrier carrier; /* auto, csim, ccho */
+    char *pin_source;     /* path of the file whose first line is the applet's PIN, or NULL */
+    char *pin;            /* the applet's PIN itself, or NULL; at most one of the two is set */
+    char *sim_pin_source; /* path of the file with the UICC's PIN1, or NULL */
+    unsigned timeout;     /* seconds that one operation may take */
+    enum session_manner session;
+    char *run_dir; /* NULL: the default */
+    struct trace trace;
+    char *trace_path; /* what trace.path points to */
+};
+
+/* The defaults: 115200 baud, auto, 30 s, shared, no trace. */
+void settings_init(struct settings *settings);
+
+/* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for
+ * hyphens. An empty value takes it back. pin and pin-source override each other. Errors:
+ * OUTCOME_USAGE for an unknown name or a bad value, saying what is allowed (never repeating a PIN),
+ * OUTCOME_SYSTEM. */
+enum outcome settings_set(struct settings *settings, const char *name, const char *value,
+                          struct report *why);
+
+/* True if there is a setting of this name. */
+bool settings_known(const char *name);
+
+/* Reads `name = value` lines ('#' starts a comment). path NULL: the file named by SIMKEY_CONF,
+ * which must exist then, or /etc/simkey/simkey.conf, which need not. Errors: OUTCOME_USAGE with
+ * file and line. */
+enum outcome settings_load_file(struct settings *settings, const char *path, struct report *why);
+
+/* Reads SIMKEY_DEVICE and its like by secure_getenv. */
+enum outcome settings_load_environment(struct settings *settings, struct report *why);
+
+/* Makes a copy that owns its strings. */
+enum outcome settings_copy(struct settings *to, const struct settings *from, struct report *why);
+
+/* True if both lead to the same SIM in the same way with the same PIN. */
+bool settings_equal(const struct settings *a, const struct settings *b);
+
+/* Frees what it holds, cleanses the PIN, and leaves the defaults. */
+void settings_clear(struct settings *settings);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A SIM's life in this process, the questions to its modem, and raw APDUs. */
+#include "apdu/sim.h"
+
+#include "apdu/file.h"
+#include "apdu/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The last user closes the channel, but keeps nobody waiting for it. */
+#define FAREWELL_MS 450
+
+enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
+{
+    struct sim *sim = NULL;
+    enum outcome outcome;
+
+    *made = NULL;
+    if (settings->device == NULL)
+        return report_set(why, OUTCOME_USAGE,
+                          "no device is set: name the modem's AT port by `device` in openssl.cnf, "
+                          "SIMKEY_DEVICE, or ?device= in the URI");
+    sim = calloc(1, sizeof *sim);
+    if (sim == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    outcome = settings_copy(&sim->settings, settings, why);
+    if (outcome != OUTCOME_OK) {
+        free(sim);
+        return outcome;
+    }
+    atomic_init(&sim->references, 1);
+    atomic_init(&sim->pid, (int)getpid());
+    atomic_init(&sim->held.lock, -1);
+    atomic_init(&sim->held.line, -1);
+    sim->standing.pid = getpid();
+    sim->learnt.max_read = APDU_LE_ALL;
+    *made = sim;
+    return OUTCOME_OK;
+}
+
+struct sim *sim_ref(struct sim *sim)
+{
+    (void)atomic_fetch_add(&sim->references, 1);
+    return sim;
+}
+
+/* Closes the channel that this process left open. */
+static void farewell(struct sim *sim)
+{
+    const struct transport_target target = {.device = sim->settings.device,
+                                            .baud = sim->settings.baud,
+                                            .trace = &sim->settings.trace,
+                                            .held = &sim->held};
+    struct operation operation = {.sim = sim, .deadline = deadline_in(FAREWELL_MS)};
+    struct report ignored = REPORT_INIT;
+
+    if (sim->standing.pid != getpid() || !sim->standing.channel.open || sim->standing.quiet_ms > 0)
+        return;
+    if (transport_begin(&operation.transport, &target, operation.deadline, &ignored) == OUTCOME_OK)
+        channel_drop(&operation);
+    operation.transport.ops->end(&operation.transport);
+}
+
+void sim_free(struct sim *sim)
+{
+    if (sim == NULL || atomic_fetch_sub(&sim->references, 1) != 1)
+        return;
+    farewell(sim);
+    settings_clear(&sim->settings);
+    free(sim);
+}
+
+const struct settings *sim_settings(const struct sim *sim)
+{
+    return &sim->settings;
+}
+
+void sim_forget(struct sim *sim)
+{
+    atomic_store(&sim->forget, true);
+}
+
+struct identity_answer {
+    struct modem_identity *identity;
+    char *iccid;
+};
+
+static enum outcome identity_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct identity_answer *answer = arg;
+    enum outcome outcome =
+        modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = modem_iccid(&operation->transport.at, answer->iccid, operation->deadline, why);
+    if (outcome == OUTCOME_REFUSED)
+        outcome = OUTCOME_OK; /* a modem that does not tell */
+    return outcome;
+}
+
+enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
+                          struct report *why)
+{
+    const struct job job = {.applet = NULL};
+    struct identity_answer answer = {identity, iccid};
+
+    return session_run(sim, &job, identity_work, &answer, why);
+}
+
+/* The four cases of ISO 7816-4, 5.1. Returns false for what is none of them. */
+static bool parse_command(const uint8_t *bytes, size_t length, struct apdu *command)
+{
+    if (length < 4 || length > APDU_COMMAND_SIZE)
+        return false;
+    *command = (struct apdu){.cla = (uint8_t)(bytes[0] & ~0x03),
+                             .ins = bytes[1],
+                             .p1 = bytes[2],
+                             .p2 = bytes[3],
+                             .le = APDU_LE_NONE,
+                             .timeout_ms = APDU_TIMEOUT_KEY_MS,
+                             .once = true};
+    if (length == 4)
+        return true;
+    if (length == 5) {
+        command->le = bytes[4] == 0 ? APDU_LE_ALL : bytes[4];
+        return true;
+    }
+    command->lc = bytes[4];
+    command->data = bytes + 5;
+    if (command->lc == 0 || length < 5 + command->lc || length > 6 + command->lc)
+        return false;
+    if (length == 6 + command->lc)
+        command->le = bytes[length - 1] == 0 ? APDU_LE_ALL : bytes[length - 1];
+    return true;
+}
+
+static enum outcome raw_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct sim_raw *raw = arg;
+    enum outcome outcome = OUTCOME_OK;
+    struct answer answer;
+    struct sim_answer shown;
+    bool more = true;
+
+    for (size_t i = 0; i < raw->count && more && outcome == OUTCOME_OK; i++) {
+        struct apdu command;
+
+        if (!parse_command(raw->commands[i], raw->lengths[i], &command))
+            return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
+                              i + 1);
+        outcome = apdu_send(&operation->card, &command, &answer, why);
+        if (outcome != OUTCOME_OK)
+            break;
+        memcpy(shown.data, answer.data, answer.length);
+        shown.length = answer.length;
+        shown.sw = answer.sw;
+        more = raw->got(raw->arg, i, &shown);
+    }
+    answer_clear(&answer);
+    explicit_bzero(&shown, sizeof shown);
+    return outcome;
+}
+
+enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)
+{
+    const struct applet applet = {raw->aid, raw->aid_length, "that applet"};
+    const struct job job = {.applet = &applet, .fresh = true, .once = true};
+    struct sim_raw copy = *raw;
+
+    return session_run(sim, &job, raw_work, &copy, why);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One SIM behind one device as this process knows it: what stands on the card since its last
+ * operation and what the card refused. Nothing is held open between operations: no descriptor, no
+ * lock, no thread. */
+#ifndef SIMKEY_APDU_SIM_H
+#define SIMKEY_APDU_SIM_H
+
+#include "apdu/settings.h"
+#include "modem/identity.h"
+#include "modem/outcome.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct sim;
+
+/* Makes one from a copy of the settings, with one reference. No I/O. Errors: OUTCOME_USAGE when no
+ * device is set. */
+enum outcome sim_new(struct sim **sim, const struct settings *settings, struct report *why);
+
+/* One more reference. Atomic. */
+struct sim *sim_ref(struct sim *sim);
+
+/* Gives back a reference. The last one closes the channel that this process left open: best effort,
+ * under half a second, silent. NULL is allowed. */
+void sim_free(struct sim *sim);
+
+/* The settings it was made from. */
+const struct settings *sim_settings(const struct sim *sim);
+
+/* What stands on the card is not to be trusted any more (a signature did not verify): the next
+ * operation starts from a new channel. */
+void sim_forget(struct sim *sim);
+
+/* The modem, its SIM's state and ICCID ("" if it cannot tell), in one operation that opens no
+ * channel. */
+enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
+                          struct report *why);
+
+/* What a raw APDU (simkey apdu) is answered. */
+struct sim_answer {
+    uint8_t data[4096];
+    size_t length;
+    uint16_t sw;
+};
+
+/* Sends raw APDUs on a fresh channel, with the applet selected if aid_length is not 0, and hands
+ * each answer to got (stops if that returns false). The channel bits of each CLA are set here. The
+ * channel is closed afterwards. */
+struct sim_raw {
+    const uint8_t *aid;
+    size_t aid_length;
+    size_t count;
+    const uint8_t *const *commands;
+    const size_t *lengths;
+    bool (*got)(void *arg, size_t index, const struct sim_answer *answer);
+    void *arg;
+};
+enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why);
+
+#endif

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operations on keys, each as one taking of the SIM, spoken in mIAS. */
+#include "apdu/token.h"
+
+#include "apdu/file.h"
+#include "apdu/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define TEMPLATE_SIGNATURE       0xB6 /* ISO 7816-4, table 79: digital signature template */
+#define TEMPLATE_CONFIDENTIALITY 0xB8
+
+/* ---- what the card refused ---- */
+
+static uint16_t refusal(int key_id, uint8_t algorithm)
+{
+    return (uint16_t)((unsigned)key_id << 8 | algorithm);
+}
+
+static bool refused(struct sim *sim, int key_id, uint8_t algorithm)
+{
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (atomic_load(&sim->learnt.refusals[i]) == refusal(key_id, algorithm))
+            return true;
+    return false;
+}
+
+static void remember_refusal(struct sim *sim, int key_id, uint8_t algorithm)
+{
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (atomic_load(&sim->learnt.refusals[i]) == 0) {
+            atomic_store(&sim->learnt.refusals[i], refusal(key_id, algorithm));
+            return;
+        }
+}
+
+/* The one algorithm that would do; PKCS#1 has another way round a refusal, and ECDSA too. */
+bool token_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
+                   enum token_hash hash)
+{
+    return scheme == TOKEN_PSS && refused(sim, key->key_id, mias_sign_algorithm(scheme, hash));
+}
+
+/* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this
+ * very operation: else somebody may have selected another one. */
+static enum outcome set_environment(struct operation *operation, uint8_t template_tag,
+                                    uint8_t algorithm, int key_id, struct report *why)
+{
+    struct sim *sim = operation->sim;
+    enum outcome outcome;
+
+    if (sim->learnt.environment_refused >= SHORT_WAY_REFUSALS)
+        sim->standing.environment.set = false;
+    outcome = mias_set_environment(&operation->card, &sim->standing.environment, template_tag,
+                                   algorithm, (uint8_t)key_id, why);
+    if (outcome == OUTCOME_UNSUPPORTED && operation->fresh)
+        remember_refusal(sim, key_id, algorithm);
+    return outcome;
+}
+
+/* ---- containers and certificates ---- */
+
+static void mark_certificates(struct token_container *list, size_t count,
+                              const struct mias_entry *entries, size_t entry_count)
+{
+    for (size_t i = 0; i < count; i++)
+        list[i].certificate = mias_find_certificate(entries, entry_count, &list[i]) != NULL;
+}
+
+struct list_result {
+    struct token_container *list;
+    size_t *count;
+};
+
+static enum outcome list_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct list_result *result = arg;
+    struct mias_entry entries[MIAS_ENTRIES];
+    size_t entry_count;
+    enum outcome outcome = mias_read_map(&operation->card, result->list, result->count, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = mias_read_directory(&operation->card, entries, &entry_count, why);
+    if (outcome == OUTCOME_OK)
+        mark_certificates(result->list, *result->count, entries, entry_count);
+    return outcome;
+}
+
+enum outcome token_list(struct sim *sim, struct token_container *list, size_t *count,
+                        struct report *why)
+{
+    const struct job job = {.applet = &applet_mias};
+    struct list_result result = {list, count};
+
+    *count = 0;
+    return session_run(sim, &job, list_work, &result, why);
+}
+
+struct read_result {
+    int container;
+    struct token_container *info;
+    uint8_t **certificate;
+    size_t *length;
+    char *iccid;
+};
+
+static enum outcome read_certificate(struct operation *operation, const struct mias_entry *entry,
+                                     uint8_t **certificate, size_t *length, struct report *why)
+{
+    uint8_t *packed;
+    size_t packed_length;
+    enum outcome outcome = mias_read_file(&operation->card, entry->file, entry->size,
+                                          SECRET_NOTHING, &packed, &packed_length, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome =
+            mias_unpack_certificate((struct span){packed, packed_length}, certificate, length, why);
+    free(packed);
+    return outcome;
+}
+
+static enum outcome read_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct read_result *result = arg;
+    struct token_container list[TOKEN_CONTAINERS];
+    struct mias_entry entries[MIAS_ENTRIES];
+    const struct mias_entry *entry;
+    size_t count = 0, entry_count, i;
+    enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    for (i = 0; i < count && list[i].index != result->container; i++)
+        ;
+    if (i == count)
+        return report_set(why, OUTCOME_NOT_FOUND,
+                          "this SIM has no container %d: `simkey info` lists those it has",
+                          result->container);
+    outcome = mias_read_directory(&operation->card, entries, &entry_count, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    entry = mias_find_certificate(entries, entry_count, &list[i]);
+    if (entry == NULL)
+        return report_set(why, OUTCOME_NOT_FOUND, "container %d of this SIM has no certificate",
+                          result->container);
+    list[i].certificate = true;
+    *result->info = list[i];
+    memcpy(result->iccid, operation->sim->standing.iccid, ICCID_SIZE);
+    return read_certificate(operation, entry, result->certificate, result->length, why);
+}
+
+enum outcome token_read(struct sim *sim, const char *iccid, int container,
+                        struct token_container *info, uint8_t **certificate, size_t *length,
+                        char found_iccid[ICCID_SIZE], struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .iccid = iccid};
+    struct read_result result = {container, info, certificate, length, found_iccid};
+
+    *certificate = NULL;
+    *length = 0;
+    return session_run(sim, &job, read_work, &result, why);
+}
+
+int token_key_id(const struct token_container *info, enum token_key_type type)
+{
+    return mias_key_id(info->index, info->exchange, info->bits, type);
+}
+
+/* ---- signing ---- */
+
+struct sign_work {
+    const struct token_key *key;
+    const struct mias_plan *plans;
+    size_t plan_count;
+    uint8_t *signature;
+    size_t *length;
+};
+
+/* True if the card refused the data of this plan, not the operation: the next plan may do. */
+static bool data_refused(enum outcome outcome, const struct report *why)
+{
+    return outcome == OUTCOME_REFUSED && (why->sw == 0x6A80 || why->sw == 0x6700);
+}
+
+static enum outcome sign_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct sign_work *work = arg;
+    enum outcome outcome = OUTCOME_UNSUPPORTED;
+
+    (void)report_set(why, OUTCOME_UNSUPPORTED,
+                     "this SIM refused that algorithm for key %02X before",
+                     (unsigned)work->key->key_id);
+    for (size_t i = 0; i < work->plan_count; i++) {
+        const struct mias_plan *plan = &work->plans[i];
+
+        if (refused(operation->sim, work->key->key_id, plan->algorithm))
+            continue;
+        outcome =
+            set_environment(operation, TEMPLATE_SIGNATURE, plan->algorithm, work->key->key_id, why);
+        if (outcome == OUTCOME_OK)
+            outcome =
+                mias_hash_and_sign(&operation->card, plan, work->signature, work->length, why);
+        if (outcome == OUTCOME_OK)
+            return outcome;
+        if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88 && !data_refused(outcome, why))
+            return outcome;
+        operation->sim->standing.environment.set = false;
+        if (!operation->fresh)
+            return outcome; /* not before a new start has shown that it is the applet's own word */
+    }
+    return outcome;
+}
+
+static enum outcome check_key(const struct token_key *key, struct report *why)
+{
+    if (key->key_id <= 0 || key->key_id > 255)
+        return report_set(why, OUTCOME_USAGE,
+                          "the applet's key reference of container %d is unknown", key->container);
+    return OUTCOME_OK;
+}
+
+enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
+                        enum token_hash hash, const uint8_t *digest, size_t digest_length,
+                        uint8_t *signature, size_t *length, struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
+    struct mias_plan plans[MIAS_PLANS];
+    struct sign_work work = {.key = key, .plans = plans, .signature = signature, .length = length};
+    enum outcome outcome = check_key(key, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    work.plan_count = mias_plans(key, scheme, hash, digest, digest_length, plans);
+    if (work.plan_count == 0)
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "the SIM's applet has no such signature for this key and digest");
+    return session_run(sim, &job, sign_work, &work, why);
+}
+
+/* ---- decryption, random bytes, algorithms ---- */
+
+struct decrypt_work {
+    const struct token_key *key;
+    uint8_t algorithm;
+    const uint8_t *cryptogram;
+    size_t cryptogram_length;
+    uint8_t *plain;
+    size_t *length;
+};
+
+static enum outcome decrypt_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct decrypt_work *work = arg;
+    enum outcome outcome = set_environment(operation, TEMPLATE_CONFIDENTIALITY, work->algorithm,
+                                           work->key->key_id, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = mias_decipher(&operation->card, work->cryptogram, work->cryptogram_length,
+                                work->plain, work->length, why);
+    return outcome;
+}
+
+enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum token_padding padding,
+                           enum token_hash hash, const uint8_t *cryptogram,
+                           size_t cryptogram_length, uint8_t *plain, size_t *length,
+                           struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
+    struct decrypt_work work = {
+        key, mias_decrypt_algorithm(padding, hash), cryptogram, cryptogram_length, plain, length};
+    enum outcome outcome = check_key(key, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (key->type != TOKEN_RSA || work.algorithm == 0)
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "the SIM's applet has no such decryption for this key");
+    if (cryptogram_length != (key->bits + 7) / 8)
+        return report_set(why, OUTCOME_REFUSED, "a cryptogram for this key has %u bytes, not %zu",
+                          (key->bits + 7) / 8, cryptogram_length);
+    return session_run(sim, &job, decrypt_work, &work, why);
+}
+
+struct random_work {
+    uint8_t *bytes;
+    size_t length;
+};
+
+static enum outcome random_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct random_work *work = arg;
+
+    return mias_random(&operation->card, work->bytes, work->length, why);
+}
+
+enum outcome token_random(struct sim *sim, uint8_t *bytes, size_t length, struct report *why)
+{
+    const struct job job = {.applet = &applet_mias};
+    struct random_work work = {bytes, length};
+
+    return session_run(sim, &job, random_work, &work, why);
+}
+
+struct algorithms_work {
+    const struct token_key *key;
+    uint32_t mask;
+};
+
+static enum outcome algorithms_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct algorithms_work *work = arg;
+    const enum token_scheme rsa[] = {TOKEN_PKCS1, TOKEN_PSS}, ec[] = {TOKEN_ECDSA};
+    const enum token_scheme *schemes = work->key->type == TOKEN_EC ? ec : rsa;
+    size_t scheme_count = work->key->type == TOKEN_EC ? 1 : 2;
+
+    work->mask = 0;
+    for (size_t i = 0; i < scheme_count; i++)
+        for (unsigned hash = TOKEN_HASH_NONE; hash < TOKEN_HASHES; hash++) {
+            uint8_t algorithm = mias_sign_algorithm(schemes[i], (enum token_hash)hash);
+            enum outcome outcome;
+
+            if (algorithm == 0)
+                continue;
+            outcome =
+                set_environment(operation, TEMPLATE_SIGNATURE, algorithm, work->key->key_id, why);
+            if (outcome == OUTCOME_OK)
+                work->mask |= UINT32_C(1) << ((unsigned)schemes[i] * TOKEN_HASHES + hash);
+            else if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88)
+                return outcome;
+        }
+    return OUTCOME_OK;
+}
+
+enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint32_t *mask,
+                              struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .iccid = key->iccid};
+    struct algorithms_work work = {key, 0};
+    enum outcome outcome = check_key(key, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = session_run(sim, &job, algorithms_work, &work, why);
+    *mask = work.mask;
+    return outcome;
+}
+
+/* ---- the PIN ---- */
+
+static enum outcome pin_status_work(struct operation *operation, void *arg, struct report *why)
+{
+    return pin_state(&operation->card, PIN_APPLET, arg, why);
+}
+
+enum outcome token_pin_status(struct sim *sim, struct token_pin *state, struct report *why)
+{
+    const struct job job = {.applet = &applet_mias};
+
+    return session_run(sim, &job, pin_status_work, state, why);
+}
+
+struct attempt_work {
+    const char *pin;
+    bool spend_last;
+    struct token_pin *state;
+};
+
+static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct attempt_work *work = arg;
+
+    return pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
+}
+
+enum outcome token_pin_verify(struct sim *sim, const char *pin, bool spend_last,
+                              struct token_pin *state, struct report *why)
+{
+    /* once: a second start would try the PIN a second time */
+    const struct job job = {.applet = &applet_mias, .once = true};
+    struct attempt_work work = {pin, spend_last, state};
+
+    return session_run(sim, &job, attempt_work, &work, why);
+}

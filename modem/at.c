@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The AT dialogue: lines, answers, final results, start-up, resynchronisation. The values in the
+ * answers are taken apart in at_value.c. */
+#include "modem/at.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define START_TRIES      8 /* a modem may be asleep, or reset by the opening of its port */
+#define START_TIMEOUT_MS 250
+#define SETUP_TIMEOUT_MS 2000
+#define SETTLE_MS        50  /* within this a modem that answers twice has done so */
+#define RESTART_MS       500 /* after a boot line the answer comes soon or never */
+#define BUSY_TOTAL_MS    10000
+#define BUSY_FIRST_MS    250
+#define BUSY_LONGEST_MS  2000
+
+/* Final results: those that must match exactly, and those that go on behind a prefix. */
+static const char *const exact_errors[] = {"ERROR",
+                                           "NO CARRIER",
+                                           "BUSY",
+                                           "NO ANSWER",
+                                           "NO DIALTONE",
+                                           "ABORTED",
+                                           "COMMAND NOT SUPPORT",
+                                           "TOO MANY PARAMETERS"};
+static const char *const prefix_errors[] = {"+CMS ERROR:", "+EXT ERROR:", "ERROR:"};
+
+/* The verbose texts of the numbers that are treated apart (27.007, 9.2.1 and 9.2.2). */
+static const struct {
+    const char *text;
+    int cme;
+} cme_texts[] = {
+    {"phone failure", CME_PHONE_FAILURE},
+    {"operation not allowed", CME_NOT_ALLOWED},
+    {"operation not supported", CME_NOT_SUPPORTED},
+    {"SIM not inserted", CME_NO_SIM},
+    {"SIM PIN required", CME_SIM_PIN},
+    {"SIM PUK required", CME_SIM_PUK},
+    {"SIM failure", CME_SIM_FAILURE},
+    {"SIM busy", CME_SIM_BUSY},
+    {"SIM wrong", CME_SIM_WRONG},
+    {"incorrect password", CME_WRONG_PASSWORD},
+    {"SIM PIN2 required", CME_SIM_PIN2},
+    {"SIM PUK2 required", CME_SIM_PUK2},
+    {"memory full", CME_MEMORY_FULL},
+    {"invalid index", CME_INVALID_INDEX},
+    {"not found", CME_NOT_FOUND},
+    {"incorrect parameters", CME_WRONG_PARAMETERS},
+    {"unknown", CME_UNKNOWN},
+};
+
+static bool starts_with(const char *line, const char *prefix)
+{
+    return strncasecmp(line, prefix, strlen(prefix)) == 0;
+}
+
+static int cme_number(const char *text)
+{
+    long number;
+    const char *rest = text;
+
+    if (at_take_number(&rest, &number) && number <= 1000)
+        return (int)number;
+    text += strspn(text, " \t");
+    for (size_t i = 0; i < sizeof cme_texts / sizeof cme_texts[0]; i++)
+        if (strcasecmp(text, cme_texts[i].text) == 0)
+            return cme_texts[i].cme;
+    return CME_UNKNOWN;
+}
+
+enum at_final at_final_result(const char *line, int *cme)
+{
+    static const char cme_prefix[] = "+CME ERROR:";
+
+    *cme = -1;
+    if (strcmp(line, "OK") == 0)
+        return AT_FINAL_OK;
+    if (strncmp(line, cme_prefix, sizeof cme_prefix - 1) == 0) {
+        *cme = cme_number(line + sizeof cme_prefix - 1);
+        return AT_FINAL_CME;
+    }
+    for (size_t i = 0; i < sizeof exact_errors / sizeof exact_errors[0]; i++)
+        if (strcmp(line, exact_errors[i]) == 0)
+            return AT_FINAL_ERROR;
+    for (size_t i = 0; i < sizeof prefix_errors / sizeof prefix_errors[0]; i++)
+        if (strncmp(line, prefix_errors[i], strlen(prefix_errors[i])) == 0)
+            return AT_FINAL_ERROR;
+    return AT_FINAL_NONE;
+}
+
+void at_init(struct at *at, struct port *port, const struct trace *trace)
+{
+    at->port = port;
+    at->trace = trace;
+    at->restarted = false;
+    at->late = false;
+    at->input_length = 0;
+}
+
+/* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
+ * the beginning of one are skipped. */
+static bool take_line(struct at *at, char line[AT_LINE_SIZE])
+{
+    size_t start = 0, end;
+    bool whole;
+
+    while (start < at->input_length && strchr("\r\n", at->input[start]) != NULL)
+        start++; /* strchr finds the NUL too */
+    for (end = start; end < at->input_length; end++)
+        if (at->input[end] == '\r' || at->input[end] == '\n')
+            break;
+    whole = end < at->input_length;
+    if (whole) {
+        memcpy(line, at->input + start, end - start);
+        line[end - start] = '\0';
+        start = end;
+    } else if (start == 0 && at->input_length == sizeof at->input) {
+        start = at->input_length; /* no modem says anything that long: garbage */
+    }
+    memmove(at->input, at->input + start, at->input_length - start);
+    at->input_length -= start;
+    return whole;
+}
+
+static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct deadline deadline,
+                              struct report *why)
+{
+    while (!take_line(at, line)) {
+        size_t got;
+        enum outcome outcome = port_read(at->port, at->input + at->input_length,
+                                         sizeof at->input - at->input_length, &got, deadline, why);
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        at->input_length += got;
+    }
+    return OUTCOME_OK;
+}
+
+static bool all_hex(const char *line)
+{
+    return line[0] != '\0' && line[strspn(line, "0123456789abcdefABCDEF")] == '\0';
+}
+
+/* Unsolicited lines start with a mark, or are one of these words. */
+static bool unsolicited(const char *line)
+{
+    static const char *const words[] = {"RDY",     "RING",       "SMS DONE",
+                                        "PB DONE", "Call Ready", "SMS Ready"};
+
+    if (strchr("+^%#*$!&", line[0]) != NULL)
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasecmp(line, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The part of the line that answers the command, or NULL if it is none. */
+static const char *answer_of(const struct at_command *command, const char *line, bool have_one)
+{
+    if (command->answer == AT_ANSWER_NONE)
+        return NULL;
+    if (command->prefix != NULL && starts_with(line, command->prefix)) {
+        line += strlen(command->prefix);
+        return line + strspn(line, " \t");
+    }
+    if (command->answer == AT_ANSWER_BARE_HEX && all_hex(line))
+        return line;
+    if (command->answer == AT_ANSWER_TEXT && !have_one && !unsolicited(line))
+        return line;
+    return NULL;
+}
+
+static void keep_value(struct at_result *result, const char *value)
+{
+    size_t length = strlen(value);
+
+    while (length > 0 && strchr(" \t", value[length - 1]) != NULL)
+        length--;
+    memcpy(result->value, value, length);
+    result->value[length] = '\0';
+}
+
+static bool boot_line(const char *line)
+{
+    return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
+}
+
+static enum outcome collect(struct at *at, const struct at_command *command,
+                            struct deadline deadline, struct at_result *result, struct report *why)
+{
+    char line[AT_LINE_SIZE];
+    bool restarted = false;
+    enum outcome outcome;
+
+    while ((outcome = read_line(at, line, deadline, why)) == OUTCOME_OK) {
+        const char *value;
+
+        result->final = at_final_result(line, &result->cme);
+        if (starts_with(line, "AT") && result->final == AT_FINAL_NONE)
+            continue; /* the echo */
+        value = answer_of(command, line, result->value[0] != '\0');
+        trace_line(at->trace, '<', line, value != NULL && (command->secrecy & SECRET_ANSWER) != 0);
+        if (result->final != AT_FINAL_NONE)
+            break;
+        if (value != NULL)
+            keep_value(result, value);
+        else if (boot_line(line))
+            restarted = true;
+        if (restarted && !at->restarted) /* a modem that restarted has forgotten the command */
+            deadline = deadline_within(deadline, RESTART_MS);
+        at->restarted = at->restarted || restarted;
+    }
+    explicit_bzero(line, sizeof line);
+    if (outcome == OUTCOME_TIMEOUT && restarted)
+        outcome = report_set(why, OUTCOME_LOST, "the modem restarted");
+    return outcome;
+}
+
+/* Reads away what came since the last command: late finals, unsolicited lines. */
+static enum outcome skip_pending(struct at *at, struct deadline deadline, struct report *why)
+{
+    char line[AT_LINE_SIZE];
+    enum outcome outcome;
+
+    do {
+        outcome = read_line(at, line, deadline_in(0), why);
+        if (outcome == OUTCOME_OK && boot_line(line))
+            at->restarted = true;
+    } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
+    at->input_length = 0;
+    explicit_bzero(line, sizeof line);
+    return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
+}
+
+/* One command, one answer; nothing is repeated. */
+static enum outcome converse(struct at *at, const struct at_command *command,
+                             struct deadline deadline, struct at_result *result, struct report *why)
+{
+    struct deadline until = deadline_within(deadline, command->timeout_ms);
+    enum outcome outcome;
+
+    result->final = AT_FINAL_NONE;
+    result->cme = -1;
+    result->value[0] = '\0';
+    outcome = skip_pending(at, deadline, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    trace_line(at->trace, '>', command->line, (command->secrecy & SECRET_COMMAND) != 0);
+    outcome = port_write(at->port, command->line, strlen(command->line), until, why);
+    if (outcome == OUTCOME_OK)
+        outcome = port_write(at->port, "\r", 1, until, why);
+    if (outcome == OUTCOME_OK)
+        outcome = collect(at, command, until, result, why);
+    if (outcome == OUTCOME_TIMEOUT) {
+        at->late = true;
+        return report_set(why, OUTCOME_TIMEOUT, "the modem did not answer AT%.*s within %d ms",
+                          (int)strcspn(command->line + 2, "="), command->line + 2,
+                          command->timeout_ms);
+    }
+    if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)
+        outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+    return outcome;
+}
+
+enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
+                        struct at_result *result, struct report *why)
+{
+    struct deadline patience = deadline_within(deadline, BUSY_TOTAL_MS);
+    int64_t pause = BUSY_FIRST_MS;
+
+    for (;;) {
+        enum outcome outcome = converse(at, command, deadline, result, why);
+
+        if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
+            deadline_passed(patience))
+            return outcome;
+        deadline_sleep(patience, pause);
+        pause = pause * 2 > BUSY_LONGEST_MS ? BUSY_LONGEST_MS : pause * 2;
+    }
+}
+
+/* A command of which only its success matters. */
+static enum outcome plain(struct at *at, const char *line, int timeout_ms, struct deadline deadline,
+                          bool *ok, struct report *why)
+{
+    struct at_command command = {
+        .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = timeout_ms};
+    struct at_result result;
+    enum outcome outcome = converse(at, &command, deadline, &result, why);
+
+    *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
+    return outcome;
+}
+
+/* `AT` until a clean OK. */
+static enum outcome awaken(struct at *at, struct deadline deadline, struct report *why)
+{
+    bool ok = false;
+
+    for (int i = 0; i < START_TRIES && !ok; i++) {
+        enum outcome outcome = plain(at, "AT", START_TIMEOUT_MS, deadline, &ok, why);
+
+        if (outcome != OUTCOME_OK && outcome != OUTCOME_TIMEOUT && outcome != OUTCOME_LOST)
+            return outcome;
+        if (ok && i > 0) /* the others may be answered late */
+            outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+        if (ok)
+            at->late = false;
+        if (ok && outcome != OUTCOME_OK)
+            return outcome;
+    }
+    if (!ok)
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "nothing answers AT: check that `device` is the modem's AT port, that no "
+                          "other program uses it, and `baud`");
+    return OUTCOME_OK;
+}
+
+enum outcome at_start(struct at *at, struct deadline deadline, struct report *why)
+{
+    static const char *const single[] = {"ATE0", "ATV1", "ATQ0"};
+    enum outcome outcome = awaken(at, deadline, why);
+    bool ok;
+
+    if (outcome == OUTCOME_OK)
+        outcome = plain(at, "ATE0V1Q0", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
+        bool taken;
+
+        outcome = plain(at, single[i], SETUP_TIMEOUT_MS, deadline, &taken, why);
+    }
+    /* a modem without numbers behind its errors still works */
+    if (outcome == OUTCOME_OK)
+        outcome = plain(at, "AT+CMEE=1", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    return outcome;
+}
+
+enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
+{
+    enum outcome outcome = port_drain(at->port, quiet_ms, deadline, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = awaken(at, deadline, why);
+    if (outcome == OUTCOME_OK)
+        outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+    return outcome;
+}

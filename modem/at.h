@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One AT dialogue (3GPP TS 27.007, ITU-T V.250): send a line, skip the unsolicited, collect the
+ * answer, recognise every final result. It does not know APDUs. */
+#ifndef SIMKEY_MODEM_AT_H
+#define SIMKEY_MODEM_AT_H
+
+#include "modem/outcome.h"
+#include "modem/port.h"
+#include "modem/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The longest classic line is `+CSIM: 516,"` and 516 hex digits; room for blanks and for prefixes.
+ */
+#define AT_LINE_SIZE 640
+
+enum at_final {
+    AT_FINAL_NONE, /* not a final result */
+    AT_FINAL_OK,
+    AT_FINAL_ERROR, /* an error without a number: ERROR, NO CARRIER, COMMAND NOT SUPPORT, ... */
+    AT_FINAL_CME,   /* +CME ERROR with a number, or with a text that stands for one */
+};
+
+/* Numbers of +CME ERROR that are treated apart (27.007, 9.2). */
+enum {
+    CME_PHONE_FAILURE = 0,
+    CME_NOT_ALLOWED = 3,
+    CME_NOT_SUPPORTED = 4,
+    CME_NO_SIM = 10,
+    CME_SIM_PIN = 11,
+    CME_SIM_PUK = 12,
+    CME_SIM_FAILURE = 13,
+    CME_SIM_BUSY = 14,
+    CME_SIM_WRONG = 15,
+    CME_WRONG_PASSWORD = 16,
+    CME_SIM_PIN2 = 17,
+    CME_SIM_PUK2 = 18,
+    CME_MEMORY_FULL = 20,
+    CME_INVALID_INDEX = 21,
+    CME_NOT_FOUND = 22,
+    CME_WRONG_PARAMETERS = 50,
+    CME_UNKNOWN = 100,
+};
+
+/* Recognises a final result. *cme gets the number for AT_FINAL_CME (CME_UNKNOWN for an unknown
+ * text), else -1. */
+enum at_final at_final_result(const char *line, int *cme);
+
+/* How the line that answers a command is told from unsolicited ones. */
+enum at_answer {
+    AT_ANSWER_NONE,     /* no line is awaited, only the final result */
+    AT_ANSWER_PREFIXED, /* the line starts with the prefix; what follows it is the value */
+    AT_ANSWER_BARE_HEX, /* the same, or a line of nothing but hex digits (CGSN, CCHO of some modems)
+                         */
+    AT_ANSWER_TEXT, /* the same, or the first line that is not known to be unsolicited (CGMI, CGMM,
+                       CGMR) */
+};
+
+struct at {
+    struct port *port;
+    const struct trace *trace;
+    bool restarted; /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
+    bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
+    /* what was read and not yet consumed */
+    char input[AT_LINE_SIZE];
+    size_t input_length;
+};
+
+/* Binds the dialogue to an open port. */
+void at_init(struct at *at, struct port *port, const struct trace *trace);
+
+/* Start-up: `AT` until answered (up to 8 times, 250 ms each), then ATE0V1Q0 (or ATE0, ATV1, ATQ0)
+ * and AT+CMEE=1. Errors: OUTCOME_NO_MODEM when nothing answers. */
+enum outcome at_start(struct at *at, struct deadline deadline, struct report *why);
+
+/* After a time-out: discards input until the line was quiet for quiet_ms milliseconds, then `AT`
+ * until a clean OK. */
+enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
+
+struct at_command {
+    const char *line; /* without the CR */
+    enum at_answer answer;
+    const char *prefix; /* such as "+CSIM:"; NULL with AT_ANSWER_NONE */
+    int timeout_ms;     /* of this exchange, inside the operation's deadline */
+    int secrecy;        /* enum secrecy, for the trace */
+};
+
+struct at_result {
+    enum at_final final;
+    int cme;                  /* for AT_FINAL_CME, else -1 */
+    char value[AT_LINE_SIZE]; /* what followed the prefix, blanks trimmed; "" when no such line came
+                               */
+};
+
+/* Sends one command and collects its answer until the final result. OUTCOME_OK means that a final
+ * result came, good or bad: see result->final. "+CME ERROR: 14" (SIM busy) is waited out here, with
+ * a growing pause, for about 10 s in all: the card has not seen the command. After an error the
+ * line is drained, because some modems send two finals. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT.
+ * result->value may hold a secret: the caller cleanses it. */
+enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
+                        struct at_result *result, struct report *why);
+
+/* A number: decimal digits. Returns false if there is none or it does not fit. *text moves behind
+ * it and behind one comma that follows; blanks and quotes around are skipped. */
+bool at_take_number(const char **text, long *number);
+
+/* A word up to the next comma, quotes taken off. Returns false when it is empty or does not fit in
+ * size bytes with its NUL. *text moves behind the comma. */
+bool at_take_word(const char **text, char *word, size_t size);
+
+/* The value of +CSIM and +CGLA: `<n>,"<hex>"`, quotes and blanks optional, either case. The
+ * announced length must equal the digits, which must be even and at least 4. Returns the number of
+ * bytes, 0 if any of that fails. */
+size_t at_parse_apdu(const char *value, uint8_t *bytes, size_t size);
+
+/* Hex digits to bytes; all of the text must be hex, even, and fit. Returns the number of bytes, 0
+ * if not. */
+size_t hex_decode(const char *hex, uint8_t *bytes, size_t size);
+
+/* Bytes to upper-case hex with a NUL; text must have room for 2 * length + 1. */
+void hex_encode(const uint8_t *bytes, size_t length, char *text);
+
+#endif

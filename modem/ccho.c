@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* APDUs by AT+CCHO, AT+CGLA and AT+CCHC (27.007, 8.45, 8.43, 8.46): the modem opens the channel,
+ * selects the applet, and fills the channel bits into the CLA. Its session word is opaque. */
+#include "modem/transport.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define OPEN_TIMEOUT_MS 10000 /* the modem opens a channel and selects */
+#define AID_MAX         16    /* ISO 7816-4, 12.2.3 */
+
+static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
+                              struct channel *channel, struct deadline deadline, struct report *why)
+{
+    char line[sizeof "AT+CCHO=\"\"" + 2 * AID_MAX], hex[2 * AID_MAX + 1];
+    struct at_command request = {.line = line,
+                                 .answer = AT_ANSWER_BARE_HEX,
+                                 .prefix = "+CCHO:",
+                                 .timeout_ms = OPEN_TIMEOUT_MS};
+    struct at_result result;
+    const char *value = result.value;
+    enum outcome outcome;
+
+    memset(channel, 0, sizeof *channel);
+    if (aid_length == 0 || aid_length > AID_MAX)
+        return report_set(why, OUTCOME_CARRIER_REFUSED,
+                          "AT+CCHO opens a channel only together with an applet");
+    hex_encode(aid, aid_length, hex);
+    (void)snprintf(line, sizeof line, "AT+CCHO=\"%s\"", hex);
+    outcome = at_command(&transport->at, &request, deadline, &result, why);
+    if (outcome == OUTCOME_OK)
+        outcome = transport_final(&result, "open a channel to the applet by AT+CCHO", why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    /* one word of letters and digits: anything else would be an injection into our next command
+     * line */
+    if (!at_take_word(&value, channel->session, sizeof channel->session) || *value != '\0' ||
+        channel->session[strspn(channel->session, "0123456789ABCDEFabcdef")] != '\0')
+        return report_set(why, OUTCOME_BAD_DATA, "the modem's answer to AT+CCHO makes no sense");
+    channel->open = true;
+    channel->selected = true;
+    channel->carrier = CARRIER_CCHO;
+    return OUTCOME_OK;
+}
+
+static enum outcome ccho_exchange(struct transport *transport, const struct channel *channel,
+                                  const uint8_t *command, size_t command_length, uint8_t *answer,
+                                  size_t *answer_length, int timeout_ms, int secrecy,
+                                  struct deadline deadline, struct report *why)
+{
+    char head[sizeof "AT+CGLA=," + sizeof channel->session];
+
+    (void)snprintf(head, sizeof head, "AT+CGLA=%s,", channel->session);
+    return transport_pass(transport, head, "+CGLA:", command, command_length, answer, answer_length,
+                          timeout_ms, secrecy, deadline, why);
+}
+
+static enum outcome ccho_close(struct transport *transport, struct channel *channel,
+                               struct deadline deadline, struct report *why)
+{
+    char line[sizeof "AT+CCHC=" + sizeof channel->session];
+    struct at_command request = {
+        .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = OPEN_TIMEOUT_MS};
+    struct at_result result;
+
+    (void)snprintf(line, sizeof line, "AT+CCHC=%s", channel->session);
+    channel->open = false;
+    return at_command(&transport->at, &request, deadline, &result, why);
+}
+
+const struct transport_ops transport_ccho = {.name = "ccho",
+                                             .open = ccho_open,
+                                             .exchange = ccho_exchange,
+                                             .close = ccho_close,
+                                             .end = transport_end};

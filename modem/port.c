@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A port as a file descriptor: named, locked, configured, polled with a monotonic deadline. */
+#include "modem/port.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libserialport.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* How often a waiter looks whether the lock is free: flock cannot wait with a deadline. */
+#define LOCK_POLL_MS 10
+
+struct port {
+    int lock; /* our own descriptor of the device, which carries the lock */
+    int line; /* where bytes go: libserialport's descriptor, or the same as lock */
+    struct sp_port *serial;
+    struct port_descriptors *held;
+    char name[PATH_MAX];
+};
+
+static enum outcome gone(const struct port *port, struct report *why)
+{
+    return report_set(
+        why, OUTCOME_NO_MODEM,
+        "the modem at %s is gone: check its cable and power, the port comes back when "
+        "the modem does",
+        port->name);
+}
+
+/* Who holds the lock, from /proc/locks ("1: FLOCK  ADVISORY  WRITE 1234 08:01:5678 0 EOF"). */
+static void name_holder(int fd, char *text, size_t size)
+{
+    struct stat file;
+    char line[256], path[64], program[32] = "?";
+    unsigned major_number, minor_number;
+    unsigned long long inode;
+    long pid, found = 0;
+    FILE *locks;
+
+    (void)snprintf(text, size, "another program");
+    if (fstat(fd, &file) != 0 || (locks = fopen("/proc/locks", "re")) == NULL)
+        return;
+    while (found == 0 && fgets(line, sizeof line, locks) != NULL)
+        if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%llu", &pid, &major_number, &minor_number,
+                   &inode) == 4 &&
+            inode == (unsigned long long)file.st_ino && major_number == major(file.st_dev) &&
+            minor_number == minor(file.st_dev))
+            found = pid;
+    (void)fclose(locks);
+    if (found == 0)
+        return;
+    (void)snprintf(path, sizeof path, "/proc/%ld/comm", found);
+    locks = fopen(path, "re");
+    if (locks != NULL) {
+        if (fgets(program, sizeof program, locks) != NULL)
+            program[strcspn(program, "\n")] = '\0';
+        (void)fclose(locks);
+    }
+    (void)snprintf(text, size, "process %ld (%s)", found, program);
+}
+
+static enum outcome lock(const struct port *port, struct deadline deadline, struct report *why)
+{
+    char holder[96];
+
+    while (flock(port->lock, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return report_set(why, OUTCOME_NO_MODEM, "cannot lock %s: %s", port->name,
+                              strerror(errno));
+        if (deadline_passed(deadline)) {
+            name_holder(port->lock, holder, sizeof holder);
+            return report_set(why, OUTCOME_PORT_BUSY,
+                              "%s is in use by %s: wait for it to end, or raise `timeout`",
+                              port->name, holder);
+        }
+        deadline_sleep(deadline, LOCK_POLL_MS);
+    }
+    return OUTCOME_OK;
+}
+
+/* Opens the device for the lock. Not yet configured: another program may be talking on it. */
+static enum outcome open_device(struct port *port, const char *device, struct report *why)
+{
+    char *real = realpath(device, NULL);
+
+    (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
+    free(real);
+    port->lock = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (port->lock < 0 && (errno == EACCES || errno == EPERM))
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "no permission to open %s: join the device's group (often dialout)",
+                          device);
+    if (port->lock < 0 && errno == EBUSY)
+        return report_set(why, OUTCOME_PORT_BUSY,
+                          "%s is held exclusively by another program (ModemManager?)", device);
+    if (port->lock < 0)
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "cannot open the modem's port %s: %s: check the cable and `device`",
+                          device, strerror(errno));
+    if (!isatty(port->lock))
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "%s is not a serial port: `device` must name the modem's AT port",
+                          device);
+    return OUTCOME_OK;
+}
+
+/* libserialport leaves HUPCL set: closing would drop DTR, and many modems hang up or reset then. */
+static int keep_dtr(int fd)
+{
+    struct termios settings;
+
+    if (tcgetattr(fd, &settings) != 0)
+        return -1;
+    settings.c_cflag &= ~(tcflag_t)HUPCL;
+    return tcsetattr(fd, TCSANOW, &settings);
+}
+
+static enum outcome serial_failed(const struct port *port, const char *what, struct report *why)
+{
+    char *message = sp_last_error_message();
+
+    (void)report_set(why, OUTCOME_NO_MODEM, "cannot %s %s: %s", what, port->name,
+                     message != NULL ? message : "unknown error");
+    sp_free_error_message(message);
+    return why->outcome;
+}
+
+static enum outcome configure_serial(struct port *port, unsigned baud, struct report *why)
+{
+    int handle = -1;
+
+    if (sp_open(port->serial, SP_MODE_READ_WRITE) != SP_OK)
+        return serial_failed(port, "open", why);
+    if (sp_get_port_handle(port->serial, &handle) != SP_OK)
+        return serial_failed(port, "use", why);
+    port->line = handle;
+    (void)fcntl(handle, F_SETFD, FD_CLOEXEC);
+    if (sp_set_baudrate(port->serial, (int)baud) != SP_OK)
+        return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
+                          port->name, baud);
+    if (sp_set_bits(port->serial, 8) != SP_OK ||
+        sp_set_parity(port->serial, SP_PARITY_NONE) != SP_OK ||
+        sp_set_stopbits(port->serial, 1) != SP_OK ||
+        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK || keep_dtr(handle) != 0)
+        return serial_failed(port, "configure", why);
+    return OUTCOME_OK;
+}
+
+static enum outcome configure_plain(struct port *port, struct report *why)
+{
+    struct termios settings;
+
+    port->line = port->lock;
+    /* a wwan port has no line settings: it carries bytes as they are */
+    if (tcgetattr(port->lock, &settings) != 0)
+        return OUTCOME_OK;
+    cfmakeraw(&settings);
+    settings.c_cflag &= ~(tcflag_t)HUPCL;
+    settings.c_cflag |= CLOCAL | CREAD;
+    if (tcsetattr(port->lock, TCSANOW, &settings) != 0)
+        return report_set(why, OUTCOME_NO_MODEM, "cannot configure %s: %s", port->name,
+                          strerror(errno));
+    return OUTCOME_OK;
+}
+
+enum outcome port_open(struct port **opened, const char *device, unsigned baud,
+                       struct deadline deadline, struct port_descriptors *held, struct report *why)
+{
+    struct port *port = calloc(1, sizeof *port);
+    enum outcome outcome;
+
+    *opened = NULL;
+    if (port == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    port->lock = port->line = -1;
+    outcome = open_device(port, device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = lock(port, deadline, why);
+    if (outcome != OUTCOME_OK)
+        goto out;
+    port->held = held;
+    if (held != NULL)
+        atomic_store(&held->lock, port->lock);
+    if (sp_get_port_by_name(port->name, &port->serial) == SP_OK)
+        outcome = configure_serial(port, baud, why);
+    else
+        outcome = configure_plain(port, why);
+    if (outcome != OUTCOME_OK)
+        goto out;
+    if (held != NULL && port->serial != NULL)
+        atomic_store(&held->line, port->line);
+    (void)tcflush(port->line, TCIFLUSH);
+    *opened = port;
+    port = NULL;
+out:
+    port_close(port);
+    return outcome;
+}
+
+void port_close(struct port *port)
+{
+    if (port == NULL)
+        return;
+    if (port->held != NULL) {
+        atomic_store(&port->held->line, -1);
+        atomic_store(&port->held->lock, -1);
+    }
+    if (port->serial != NULL) {
+        if (port->line >= 0)
+            (void)sp_close(port->serial);
+        sp_free_port(port->serial);
+    }
+    if (port->lock >= 0) {
+        /* said aloud, because a forked child may still have a copy of the descriptor */
+        (void)flock(port->lock, LOCK_UN);
+        (void)close(port->lock);
+    }
+    free(port);
+}
+
+void port_forget(struct port_descriptors *held)
+{
+    int line = atomic_exchange(&held->line, -1);
+    int lock_descriptor = atomic_exchange(&held->lock, -1);
+
+    if (line >= 0)
+        (void)close(line);
+    if (lock_descriptor >= 0)
+        (void)close(lock_descriptor);
+}
+
+/* Waits for one poll event. OUTCOME_TIMEOUT comes without a sentence: the caller knows what was
+ * waited for. */
+static enum outcome wait_for(struct port *port, short event, struct deadline deadline,
+                             struct report *why)
+{
+    struct pollfd watch = {.fd = port->line, .events = event, .revents = 0};
+    int ready;
+
+    for (;;) {
+        ready = poll(&watch, 1, deadline_left(deadline));
+        if (ready < 0 && errno == EINTR)
+            continue;
+        if (ready < 0)
+            return gone(port, why);
+        if (ready == 0)
+            return report_set(why, OUTCOME_TIMEOUT, "%s stayed silent until the deadline",
+                              port->name);
+        /* what a modem said before it went is still worth reading */
+        if ((watch.revents & event) != 0)
+            return OUTCOME_OK;
+        return gone(port, why);
+    }
+}
+
+enum outcome port_write(struct port *port, const void *data, size_t length,
+                        struct deadline deadline, struct report *why)
+{
+    const char *rest = data;
+
+    while (length > 0) {
+        ssize_t written = write(port->line, rest, length);
+
+        if (written > 0) {
+            rest += written;
+            length -= (size_t)written;
+        } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
+            return gone(port, why);
+        } else {
+            enum outcome outcome = wait_for(port, POLLOUT, deadline, why);
+
+            if (outcome == OUTCOME_TIMEOUT)
+                return report_set(why, OUTCOME_TIMEOUT,
+                                  "%s takes no more characters: is it the modem's AT port?",
+                                  port->name);
+            if (outcome != OUTCOME_OK)
+                return outcome;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *length,
+                       struct deadline deadline, struct report *why)
+{
+    for (;;) {
+        enum outcome outcome = wait_for(port, POLLIN, deadline, why);
+        ssize_t got;
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        got = read(port->line, buffer, size);
+        if (got > 0) {
+            *length = (size_t)got;
+            return OUTCOME_OK;
+        }
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            return gone(port, why);
+    }
+}
+
+enum outcome port_drain(struct port *port, int quiet_ms, struct deadline deadline,
+                        struct report *why)
+{
+    char dropped[256];
+    size_t length;
+    enum outcome outcome;
+
+    do
+        outcome = port_read(port, dropped, sizeof dropped, &length,
+                            deadline_within(deadline, quiet_ms), why);
+    while (outcome == OUTCOME_OK && !deadline_passed(deadline));
+    return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A serial port, a pty or a wwan port as bytes: opened, locked, configured, polled with a deadline.
+ * It does not know AT. Real serial ports go through libserialport; ptys and /dev/wwan*at* through
+ * plain open(2), because libserialport can open neither (no TIOCMGET, not in sysfs). */
+#ifndef SIMKEY_MODEM_PORT_H
+#define SIMKEY_MODEM_PORT_H
+
+#include "modem/deadline.h"
+#include "modem/outcome.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct port;
+
+/* Opens the device, waits until its lock (flock on the device itself) is ours, then configures it:
+ * raw, 8N1, no flow control, HUPCL off, descriptors CLOEXEC, and drops what was left unread.
+ *
+ *   device  a path; symbolic links such as /dev/serial/by-id/... are resolved
+ *   baud    bits per second; without meaning for a pty
+ *   held    NULL, or where the descriptors are noted while the port is open (see port_forget)
+ *
+ * Errors: OUTCOME_NO_MODEM (absent, no permission, not a terminal), OUTCOME_PORT_BUSY at the
+ * deadline, naming the holder's pid and program where /proc/locks tells them. The caller closes the
+ * port with port_close. */
+struct port_descriptors;
+enum outcome port_open(struct port **port, const char *device, unsigned baud,
+                       struct deadline deadline, struct port_descriptors *held, struct report *why);
+
+/* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. */
+void port_close(struct port *port);
+
+/* Writes all length bytes. Errors: OUTCOME_NO_MODEM when the device vanished, OUTCOME_TIMEOUT. */
+enum outcome port_write(struct port *port, const void *data, size_t length,
+                        struct deadline deadline, struct report *why);
+
+/* Waits for input and reads what is there, 1 to size bytes, *length tells how many.
+ * Errors: OUTCOME_NO_MODEM at once when the device vanished, OUTCOME_TIMEOUT. */
+enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *length,
+                       struct deadline deadline, struct report *why);
+
+/* Discards input until the line was quiet for quiet_ms milliseconds or the deadline passes. 0: only
+ * what has arrived already. Errors: OUTCOME_NO_MODEM. */
+enum outcome port_drain(struct port *port, int quiet_ms, struct deadline deadline,
+                        struct report *why);
+
+/* The descriptors of the port that this process holds locked, so that the child of a fork in the
+ * middle of an operation can close its copies. -1 where there is none. */
+struct port_descriptors {
+    _Atomic int lock;
+    _Atomic int line;
+};
+
+#define PORT_DESCRIPTORS_INIT                                                                      \
+    {                                                                                              \
+        -1, -1                                                                                     \
+    }
+
+/* In the child after a fork: closes the copies noted in held, which would keep the device locked.
+ */
+void port_forget(struct port_descriptors *held);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trace of what is said on the line (`trace = at`) or to the card (`trace = apdu`), to stderr
+ * or a file. Secrets are masked by those who call it: they know which bytes are secret. */
+#ifndef SIMKEY_MODEM_TRACE_H
+#define SIMKEY_MODEM_TRACE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum trace_level { TRACE_OFF, TRACE_APDU, TRACE_AT };
+
+/* What of an exchange is secret. */
+enum secrecy {
+    SECRET_NOTHING = 0,
+    SECRET_COMMAND = 1, /* the command's data field: a PIN */
+    SECRET_ANSWER = 2,  /* the answer's data: a private blob, deciphered data, random bytes */
+};
+
+struct trace {
+    enum trace_level level;
+    const char *path; /* NULL: stderr; borrowed from the settings */
+};
+
+/* One AT line, direction '>' (to the modem) or '<'. Control characters are shown as dots. With
+ * secret non-zero only what stands before the first quote or comma is shown, and the length. */
+void trace_line(const struct trace *trace, char direction, const char *line, int secret);
+
+/* One APDU and its answer (answer with its status word, NULL when none came), ms it took. With
+ * SECRET_COMMAND the data field is replaced by its length, with SECRET_ANSWER the answer's data. */
+void trace_apdu(const struct trace *trace, const uint8_t *command, size_t command_length,
+                const uint8_t *answer, size_t answer_length, int64_t ms, int secrecy);
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey cert and simkey key: certificates, key references, the Type A private key. */
+#include "provider/cmd.h"
+#include "provider/keyref.h"
+#include "provider/objects.h"
+
+#include <openssl/crypto.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static enum outcome available_certificate(const struct command_line *line, struct sim *sim,
+                                          X509 **certificate, struct report *why)
+{
+    struct typea_blob blob = {NULL, 0};
+    enum outcome outcome = typea_certificate(sim, line->uri.iccid, line->uri.store, &blob, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = objects_certificate(NULL, blob.data, blob.length, certificate, why);
+    typea_blob_clear(&blob);
+    return outcome;
+}
+
+enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why)
+{
+    X509 *certificate = NULL;
+    struct signing_key signing;
+    BIO *content = BIO_new(BIO_s_mem());
+    mode_t mask = umask(0);
+    enum outcome outcome;
+    int written;
+
+    (void)umask(mask);
+    if (content == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    if (line->uri.what == URI_SIGNING) {
+        outcome = signing_key_read(sim, &line->uri, &signing, why);
+        if (outcome == OUTCOME_OK) {
+            certificate = signing.certificate;
+            signing.certificate = NULL;
+            signing_key_clear(&signing);
+        }
+    } else {
+        outcome = available_certificate(line, sim, &certificate, why);
+    }
+    if (outcome != OUTCOME_OK)
+        goto out;
+    written = (line->given & OPTION_DER) != 0 ? i2d_X509_bio(content, certificate)
+                                              : PEM_write_bio_X509(content, certificate);
+    outcome = written == 1 ? output_write(line, content, 0666 & ~(unsigned)mask, why)
+                           : report_set(why, OUTCOME_SYSTEM, "cannot encode the certificate");
+out:
+    X509_free(certificate);
+    BIO_free(content);
+    return outcome;
+}
+
+static enum outcome write_reference(const struct command_line *line, struct sim *sim, BIO *content,
+                                    struct report *why)
+{
+    struct signing_key signing;
+    struct keyref keyref;
+    enum outcome outcome = signing_key_read(sim, &line->uri, &signing, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    memset(&keyref, 0, sizeof keyref);
+    uri_init(&keyref.uri);
+    keyref.uri.container = signing.key.container;
+    keyref.uri.key_id = signing.key.key_id;
+    keyref.public_key = signing.public_key;
+    memcpy(keyref.iccid, signing.key.iccid, sizeof keyref.iccid);
+    if ((line->given & OPTION_WITH_DEVICE) != 0)
+        outcome = uri_add_setting(&keyref.uri, "device", line->settings.device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = keyref_write(content, &keyref, why);
+    uri_clear(&keyref.uri);
+    signing_key_clear(&signing);
+    return outcome;
+}
+
+static enum outcome write_private_key(const struct command_line *line, struct sim *sim,
+                                      BIO *content, struct report *why)
+{
+    struct typea_blob blob = {NULL, 0};
+    EVP_PKEY *key = NULL;
+    enum outcome outcome;
+
+    if ((line->given & OPTION_OUT) == 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "the Type A private key is a secret: name the file for it by --out");
+    outcome = typea_key(sim, line->uri.iccid, line->uri.store, &blob, why);
+    if (outcome == OUTCOME_OK)
+        outcome = objects_private_key(NULL, blob.data, blob.length, &key, why);
+    if (outcome == OUTCOME_OK &&
+        PEM_write_bio_PrivateKey(content, key, NULL, NULL, 0, NULL, NULL) != 1)
+        outcome = report_set(why, OUTCOME_SYSTEM, "cannot encode the private key");
+    EVP_PKEY_free(key);
+    typea_blob_clear(&blob);
+    return outcome;
+}
+
+enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why)
+{
+    BIO *content = BIO_new(BIO_s_secmem()); /* cleansed when it is freed */
+    mode_t mask = umask(0);
+    unsigned mode = 0600;
+    enum outcome outcome;
+
+    (void)umask(mask);
+    if (content == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    if (line->uri.what == URI_SIGNING) {
+        mode = 0666 & ~(unsigned)mask;
+        outcome = write_reference(line, sim, content, why);
+    } else {
+        outcome = write_private_key(line, sim, content, why);
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = output_write(line, content, mode, why);
+    BIO_free(content);
+    return outcome;
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey's command line: options, the sim: URI, and where the settings come from. */
+#include "provider/cmd.h"
+
+#include <getopt.h>
+#include <openssl/conf.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SETTING 256 /* getopt's numbers of the options that are settings */
+
+/* Settings that every command takes as options. The PIN itself is not among them: it would be seen
+ * in the list of processes. */
+static const char *const setting_options[] = {"device",     "baud",           "transport",
+                                              "pin-source", "sim-pin-source", "timeout",
+                                              "session",    "run-dir",        "trace"};
+#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
+
+static const struct {
+    const char *name;
+    enum command_option option;
+    const char *argument;
+    const char *purpose;
+} own_options[] = {
+    {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
+    {"der", OPTION_DER, NULL, "DER instead of PEM"},
+    {"json", OPTION_JSON, NULL, "JSON instead of text"},
+    {"with-device", OPTION_WITH_DEVICE, NULL, "the reference names the device too"},
+    {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
+    {"aid", OPTION_AID, "AID", "selects this applet first (hex)"},
+    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
+};
+#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
+
+void command_help(const struct command *commands, size_t count)
+{
+    if (count > 1)
+        printf("simkey: TLS keys that live in a SIM card\n\n");
+    for (size_t i = 0; i < count; i++) {
+        printf("simkey %s [options] %s\n    %s\n", commands[i].name, commands[i].operands,
+               commands[i].purpose);
+        for (size_t j = 0; j < OWN_OPTIONS; j++)
+            if ((commands[i].options & own_options[j].option) != 0)
+                printf("    --%s%s%s  %s\n", own_options[j].name,
+                       own_options[j].argument != NULL ? " " : "",
+                       own_options[j].argument != NULL ? own_options[j].argument : "",
+                       own_options[j].purpose);
+    }
+    printf("\nAll commands take");
+    for (size_t i = 0; i < SETTING_OPTIONS; i++)
+        printf(" --%s", setting_options[i]);
+    printf(" with a value,\n--help and --version. signing and available may be a sim: URI, such as "
+           "'sim:signing;container=2'.\n"
+           "Exit status: 0 done, 1 usage, 2 modem or SIM not reachable, 3 absent, 4 refused, "
+           "5 time-out,\n6 PIN missing, wrong, blocked or not tried, 7 verification failed.\n");
+}
+
+/* The provider's section of openssl.cnf, found the way OpenSSL finds it: openssl_conf, providers,
+ * simkey. */
+static enum outcome load_openssl_conf(struct settings *settings, struct report *why)
+{
+    char *path = CONF_get1_default_config_file();
+    CONF *conf = NCONF_new(NULL);
+    const char *name;
+    STACK_OF(CONF_VALUE) *section = NULL;
+    enum outcome outcome = OUTCOME_OK;
+    long line;
+
+    ERR_set_mark();
+    /* without such a file, or without our section in it, there is nothing to take over */
+    if (path != NULL && conf != NULL && NCONF_load(conf, path, &line) > 0 &&
+        (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
+        (name = NCONF_get_string(conf, name, "providers")) != NULL &&
+        (name = NCONF_get_string(conf, name, "simkey")) != NULL)
+        section = NCONF_get_section(conf, name);
+    for (int i = 0; outcome == OUTCOME_OK && i < sk_CONF_VALUE_num(section); i++) {
+        const CONF_VALUE *value = sk_CONF_VALUE_value(section, i);
+
+        if (settings_known(value->name))
+            outcome = settings_set(settings, value->name, value->value, why);
+    }
+    if (outcome != OUTCOME_OK)
+        report_prefix(why, "%s", path);
+    ERR_pop_to_mark();
+    NCONF_free(conf);
+    OPENSSL_free(path);
+    return outcome;
+}
+
+/* From the weakest to the strongest: file, openssl.cnf, environment. URI and command line follow.
+ */
+static enum outcome load_settings(struct settings *settings, struct report *why)
+{
+    enum outcome outcome = settings_load_file(settings, NULL, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = load_openssl_conf(settings, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(settings, why);
+    return outcome;
+}
+
+/* What getopt found, before it is understood. */
+struct parsed {
+    const char *settings[SETTING_OPTIONS];
+    unsigned given;
+    const char *out, *aid;
+};
+
+static enum outcome take_own(const struct command *command, struct parsed *parsed, size_t index,
+                             const char *argument, struct report *why)
+{
+    if ((command->options & own_options[index].option) == 0)
+        return report_set(why, OUTCOME_USAGE, "%s takes no --%s: see simkey %s --help",
+                          command->name, own_options[index].name, command->name);
+    parsed->given |= own_options[index].option;
+    if (own_options[index].option == OPTION_OUT)
+        parsed->out = argument;
+    if (own_options[index].option == OPTION_AID)
+        parsed->aid = argument;
+    return OUTCOME_OK;
+}
+
+static enum outcome parse_options(const struct command *command, int argc, char **argv,
+                                  struct parsed *parsed, struct report *why)
+{
+    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
+    int found;
+
+    memset(options, 0, sizeof options);
+    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
+        options[i].name = setting_options[i];
+        options[i].has_arg = required_argument;
+        options[i].val = FIRST_SETTING + (int)i;
+    }
+    for (size_t i = 0; i < OWN_OPTIONS; i++) {
+        options[SETTING_OPTIONS + i].name = own_options[i].name;
+        options[SETTING_OPTIONS + i].has_arg =
+            own_options[i].argument != NULL ? required_argument : no_argument;
+        options[SETTING_OPTIONS + i].val = FIRST_SETTING + (int)(SETTING_OPTIONS + i);
+    }
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        size_t index = (size_t)(found - FIRST_SETTING);
+        enum outcome outcome = OUTCOME_OK;
+
+        if (found == ':')
+            return report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
+        if (found < FIRST_SETTING)
+            return report_set(why, OUTCOME_USAGE, "unknown option %s: see simkey %s --help",
+                              argv[optind - 1], command->name);
+        if (index < SETTING_OPTIONS)
+            parsed->settings[index] = optarg;
+        else
+            outcome = take_own(command, parsed, index - SETTING_OPTIONS, optarg, why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+    }
+    return OUTCOME_OK;
+}
+
+/* signing, available;store=files or a whole sim: URI. */
+static enum outcome take_uri(const struct command *command, struct command_line *line,
+                             struct report *why)
+{
+    char text[1024];
+    const char *what = line->operand_count > 0 ? line->operands[0] : "";
+    int length =
+        snprintf(text, sizeof text, "%s%s", strncmp(what, "sim:", 4) == 0 ? "" : "sim:", what);
+    enum outcome outcome;
+
+    if (line->operand_count != 1 || length < 0 || (size_t)length >= sizeof text)
+        return report_set(why, OUTCOME_USAGE, "simkey %s wants one of %s, or a sim: URI",
+                          command->name, command->operands);
+    outcome = uri_parse(&line->uri, text, why);
+    line->has_uri = outcome == OUTCOME_OK;
+    return outcome;
+}
+
+enum outcome command_line_parse(const struct command *command, int argc, char **argv,
+                                struct command_line *line, struct report *why)
+{
+    struct parsed parsed = {.given = 0};
+    enum outcome outcome;
+
+    memset(line, 0, sizeof *line);
+    settings_init(&line->settings);
+    outcome = parse_options(command, argc, argv, &parsed, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    line->given = parsed.given;
+    line->out = parsed.out;
+    line->aid = parsed.aid;
+    line->operands = argv + optind;
+    line->operand_count = argc - optind;
+    if (command->takes_uri)
+        outcome = take_uri(command, line, why);
+    else if (command->operands[0] == '\0' && line->operand_count > 0)
+        outcome = report_set(why, OUTCOME_USAGE, "simkey %s takes no \"%s\"", command->name,
+                             line->operands[0]);
+    if (outcome == OUTCOME_OK)
+        outcome = load_settings(&line->settings, why);
+    if (outcome == OUTCOME_OK && line->has_uri)
+        outcome = uri_apply(&line->uri, &line->settings, why);
+    for (size_t i = 0; i < SETTING_OPTIONS && outcome == OUTCOME_OK; i++)
+        if (parsed.settings[i] != NULL) {
+            outcome = settings_set(&line->settings, setting_options[i], parsed.settings[i], why);
+            if (outcome != OUTCOME_OK)
+                report_prefix(why, "--%s", setting_options[i]);
+        }
+    return outcome;
+}
+
+void command_line_clear(struct command_line *line)
+{
+    if (line->has_uri)
+        uri_clear(&line->uri);
+    line->has_uri = false;
+    settings_clear(&line->settings);
+}

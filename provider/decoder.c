@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decoders for the PEM key reference (keyref.h), in two steps, so that both PEM_read_bio_PrivateKey
+ * and the `file:` store find their way: one takes the PEM wrapping off, one for each key type makes
+ * the key. No device is touched. A file that is none of ours is not an error: we leave empty
+ * handed, and other decoders have their turn. */
+#include "provider/error.h"
+#include "provider/key.h"
+#include "provider/keyref.h"
+#include "provider/objects.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/pem.h>
+#include <string.h>
+
+static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
+static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
+static OSSL_FUNC_decoder_does_selection_fn decoder_does_selection;
+static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_rsa_decode;
+static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
+
+/* A reference is a few hundred bytes; what is longer is none. */
+#define REFERENCE_MAX 8192
+
+/* There is nothing to remember between calls: the provider's context will do. */
+static void *decoder_newctx(void *provctx)
+{
+    return provctx;
+}
+
+static void decoder_freectx(void *ctx)
+{
+    (void)ctx;
+}
+
+/* A reference holds the key pair and its parameters, and selection may be 0 for "whatever there
+ * is". */
+static int decoder_does_selection(void *provctx, int selection)
+{
+    (void)provctx, (void)selection;
+    return 1;
+}
+
+/* Whether the DER behind our own label makes sense; said here, because the next step must be silent
+ * about foreign DER. */
+static bool reference_valid(struct provider *provider, const uint8_t *der, size_t length)
+{
+    struct report why = REPORT_INIT;
+    struct keyref keyref;
+
+    if (length > REFERENCE_MAX)
+        report_set(&why, OUTCOME_USAGE, "the SIM key reference is too long to be one");
+    else if (keyref_read(&keyref, der, length, provider->libctx, &why) == OUTCOME_OK)
+        keyref_clear(&keyref);
+    if (why.outcome == OUTCOME_OK)
+        return true;
+    RAISE_REPORT(provider, &why);
+    return false;
+}
+
+static int emit_der(uint8_t *der, size_t length, OSSL_CALLBACK *callback, void *arg)
+{
+    int object = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[4];
+
+    params[0] = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, length);
+    params[1] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE,
+                                                 (char *)KEYREF_STRUCTURE, 0);
+    params[2] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object);
+    params[3] = OSSL_PARAM_construct_end();
+    return callback(params, arg);
+}
+
+static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *core_in, int selection,
+                              OSSL_CALLBACK *callback, void *arg,
+                              OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+{
+    struct provider *provider = ctx;
+    BIO *in = BIO_new_from_core_bio(provider->libctx, core_in);
+    char *label = NULL;
+    char *header = NULL;
+    unsigned char *der = NULL;
+    long length = 0;
+    int result = 1;
+    bool found;
+
+    (void)selection, (void)passphrase, (void)passphrase_arg;
+    if (in == NULL)
+        return 0;
+    ERR_set_mark();
+    found = PEM_read_bio(in, &label, &header, &der, &length) > 0;
+    ERR_pop_to_mark();
+    if (found && strcmp(label, KEYREF_PEM_LABEL) == 0)
+        result = reference_valid(provider, der, (size_t)length) &&
+                 emit_der(der, (size_t)length, callback, arg);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    /* It may be the plain private key of somebody else. */
+    OPENSSL_clear_free(der, (size_t)length);
+    BIO_free(in);
+    return result;
+}
+
+static bool read_all(struct provider *provider, OSSL_CORE_BIO *core_in, uint8_t *data, size_t room,
+                     size_t *length)
+{
+    BIO *in = BIO_new_from_core_bio(provider->libctx, core_in);
+    size_t got = 0;
+
+    *length = 0;
+    if (in == NULL)
+        return false;
+    ERR_set_mark();
+    while (*length < room && BIO_read_ex(in, data + *length, room - *length, &got) && got > 0)
+        *length += got;
+    ERR_pop_to_mark();
+    BIO_free(in);
+    return *length > 0 && *length < room;
+}
+
+/* The key that a reference means; *key stays NULL without an error if it is of another type. */
+static enum outcome key_from_reference(struct provider *provider, const struct keyref *keyref,
+                                       enum token_key_type type, struct key **key,
+                                       struct report *why)
+{
+    struct token_key token = {.container = keyref->uri.container, .key_id = keyref->uri.key_id};
+    struct sim *sim = NULL;
+    enum outcome outcome;
+
+    outcome = objects_key_type(keyref->public_key, &token.type, &token.bits, why);
+    if (outcome != OUTCOME_OK || token.type != type)
+        return outcome;
+    memcpy(token.iccid, keyref->iccid, sizeof(token.iccid));
+    outcome = config_sim(provider, &keyref->uri, &sim, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    *key = key_new(provider, keyref->public_key, sim, &token);
+    sim_free(sim);
+    return *key != NULL ? OUTCOME_OK : report_set(why, OUTCOME_SYSTEM, "out of memory");
+}
+
+static int decode(struct provider *provider, OSSL_CORE_BIO *in, enum token_key_type type,
+                  OSSL_CALLBACK *callback, void *arg)
+{
+    struct report why = REPORT_INIT;
+    struct keyref keyref;
+    struct key *key = NULL;
+    uint8_t der[REFERENCE_MAX + 1];
+    size_t length = 0;
+    enum outcome outcome;
+    bool ours;
+
+    ours = read_all(provider, in, der, sizeof(der), &length) &&
+           keyref_read(&keyref, der, length, provider->libctx, &why) == OUTCOME_OK;
+    OPENSSL_cleanse(der, length);
+    if (!ours)
+        return 1;
+    outcome = key_from_reference(provider, &keyref, type, &key, &why);
+    keyref_clear(&keyref);
+    if (outcome != OUTCOME_OK) {
+        RAISE_REPORT(provider, &why);
+        return 0;
+    }
+    return key == NULL ? 1 : key_emit(key, callback, arg);
+}
+
+static int decoder_rsa_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *callback,
+                              void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+{
+    (void)selection, (void)passphrase, (void)passphrase_arg;
+    return decode(ctx, in, TOKEN_RSA, callback, arg);
+}
+
+static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *callback,
+                             void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+{
+    (void)selection, (void)passphrase, (void)passphrase_arg;
+    return decode(ctx, in, TOKEN_EC, callback, arg);
+}
+
+#define FUNCTIONS(decode_function)                                                                 \
+    {                                                                                              \
+        {OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx},                                \
+            {OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx},                          \
+            {OSSL_FUNC_DECODER_DOES_SELECTION, (void (*)(void))decoder_does_selection},            \
+            {OSSL_FUNC_DECODER_DECODE, (void (*)(void))(decode_function)},                         \
+        {                                                                                          \
+            0, NULL                                                                                \
+        }                                                                                          \
+    }
+
+const OSSL_DISPATCH decoder_pem_functions[] = FUNCTIONS(decoder_pem_decode);
+const OSSL_DISPATCH decoder_rsa_functions[] = FUNCTIONS(decoder_rsa_decode);
+const OSSL_DISPATCH decoder_ec_functions[] = FUNCTIONS(decoder_ec_decode);

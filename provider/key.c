@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The key object's life. What is done with it lives in keymgmt.c, signature.c and asym_cipher.c. */
+#include "provider/key.h"
+
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/params.h>
+
+struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct sim *sim,
+                    const struct token_key *token)
+{
+    struct key *key = OPENSSL_zalloc(sizeof(*key));
+
+    if (key == NULL)
+        return NULL;
+    atomic_init(&key->references, 1);
+    key->provider = provider;
+    if (public_key == NULL)
+        return key;
+    if (!EVP_PKEY_up_ref(public_key)) {
+        OPENSSL_free(key);
+        return NULL;
+    }
+    key->public_key = public_key;
+    key->sim = sim_ref(sim);
+    key->token = *token;
+    return key;
+}
+
+struct key *key_ref(struct key *key)
+{
+    atomic_fetch_add(&key->references, 1);
+    return key;
+}
+
+void key_free(struct key *key)
+{
+    if (key == NULL || atomic_fetch_sub(&key->references, 1) != 1)
+        return;
+    EVP_PKEY_free(key->public_key);
+    sim_free(key->sim);
+    OPENSSL_free(key);
+}
+
+const char *key_type_name(const struct key *key)
+{
+    return key->token.type == TOKEN_RSA ? "RSA" : "EC";
+}
+
+int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg)
+{
+    int object = OSSL_OBJECT_PKEY;
+    OSSL_PARAM params[4];
+    int result;
+
+    /* The reference is the address of our pointer; LOAD takes the key and leaves NULL. */
+    params[0] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object);
+    params[1] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
+                                                 (char *)key_type_name(key), 0);
+    params[2] = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key));
+    params[3] = OSSL_PARAM_construct_end();
+    result = callback(params, arg);
+    key_free(key);
+    return result;
+}

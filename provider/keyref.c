@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PEM key reference, written and read. The structure is in keyref.h. It is handled as a
+ * sequence of anything, so that the version is seen before the rest has to make sense. */
+#include "provider/keyref.h"
+
+#include <openssl/asn1.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+#define KEYREF_VERSION 1
+
+enum { FIELD_VERSION, FIELD_URI, FIELD_PUBLIC_KEY, FIELD_ICCID, FIELDS };
+
+#define EXPORT_AGAIN "export it again with `simkey key signing`"
+
+/* Adds a string type; false if memory is out. Takes nothing over. */
+static bool push(ASN1_SEQUENCE_ANY *fields, int type, const void *data, size_t length)
+{
+    ASN1_STRING *string = ASN1_STRING_type_new(type);
+    ASN1_TYPE *field = ASN1_TYPE_new();
+
+    if (string == NULL || field == NULL || !ASN1_STRING_set(string, data, (int)length)) {
+        ASN1_STRING_free(string);
+        ASN1_TYPE_free(field);
+        return false;
+    }
+    ASN1_TYPE_set(field, type, string);
+    if (sk_ASN1_TYPE_push(fields, field) > 0)
+        return true;
+    ASN1_TYPE_free(field);
+    return false;
+}
+
+enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *why)
+{
+    static const uint8_t version = KEYREF_VERSION;
+    ASN1_SEQUENCE_ANY *fields = NULL;
+    uint8_t *public_key = NULL;
+    uint8_t *der = NULL;
+    char *uri = NULL;
+    int public_length = 0;
+    int length = 0;
+    enum outcome outcome;
+
+    if (keyref->uri.what != URI_SIGNING || keyref->uri.key_id == TOKEN_KEY_ID_NONE)
+        return report_set(why, OUTCOME_USAGE, "a key reference needs sim:signing and a key id");
+    outcome = uri_format(&keyref->uri, &uri, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    public_length = i2d_PUBKEY(keyref->public_key, &public_key);
+    fields = sk_ASN1_TYPE_new_null();
+    if (public_length > 0 && fields != NULL && push(fields, V_ASN1_INTEGER, &version, 1) &&
+        push(fields, V_ASN1_UTF8STRING, uri, strlen(uri)) &&
+        push(fields, V_ASN1_SEQUENCE, public_key, (size_t)public_length) &&
+        push(fields, V_ASN1_NUMERICSTRING, keyref->iccid, strlen(keyref->iccid)))
+        length = i2d_ASN1_SEQUENCE_ANY(fields, &der);
+    if (length <= 0 || PEM_write_bio(out, KEYREF_PEM_LABEL, "", der, length) <= 0)
+        outcome = report_set(why, OUTCOME_SYSTEM, "the key reference could not be written");
+    sk_ASN1_TYPE_pop_free(fields, ASN1_TYPE_free);
+    OPENSSL_free(public_key);
+    OPENSSL_free(der);
+    free(uri);
+    return outcome;
+}
+
+/* The field's string if it has the type, else NULL. A string holds no NUL (RFC 5280's names had
+ * that trick). */
+static const ASN1_STRING *field(const ASN1_SEQUENCE_ANY *fields, int index, int type)
+{
+    const ASN1_TYPE *value = sk_ASN1_TYPE_value(fields, index);
+    const ASN1_STRING *string;
+
+    if (value == NULL || ASN1_TYPE_get(value) != type)
+        return NULL;
+    string = value->value.asn1_string;
+    if (type != V_ASN1_SEQUENCE && type != V_ASN1_INTEGER &&
+        memchr(ASN1_STRING_get0_data(string), '\0', (size_t)ASN1_STRING_length(string)) != NULL)
+        return NULL;
+    return string;
+}
+
+static enum outcome check_version(const ASN1_SEQUENCE_ANY *fields, struct report *why)
+{
+    const ASN1_STRING *string =
+        fields == NULL ? NULL : field(fields, FIELD_VERSION, V_ASN1_INTEGER);
+    int64_t version = 0;
+
+    if (string == NULL || !ASN1_INTEGER_get_int64(&version, string) || version < 1)
+        return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
+    if (version != KEYREF_VERSION)
+        return report_set(
+            why, OUTCOME_USAGE,
+            "the SIM key reference has version %lld, but only version %d is known here: "
+            "update simkey, or " EXPORT_AGAIN,
+            (long long)version, KEYREF_VERSION);
+    return OUTCOME_OK;
+}
+
+static enum outcome read_uri(struct keyref *keyref, const ASN1_STRING *string, struct report *why)
+{
+    char *text =
+        strndup((const char *)ASN1_STRING_get0_data(string), (size_t)ASN1_STRING_length(string));
+    enum outcome outcome;
+
+    if (text == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    outcome = uri_parse(&keyref->uri, text, why);
+    free(text);
+    if (outcome != OUTCOME_OK) {
+        report_prefix(why, "the SIM key reference");
+        return outcome;
+    }
+    if (keyref->uri.what == URI_SIGNING && keyref->uri.key_id != TOKEN_KEY_ID_NONE)
+        return OUTCOME_OK;
+    uri_clear(&keyref->uri);
+    return report_set(
+        why, OUTCOME_USAGE,
+        "the SIM key reference does not name a sim:signing key and its key id: " EXPORT_AGAIN);
+}
+
+static enum outcome read_fields(struct keyref *keyref, const ASN1_SEQUENCE_ANY *fields,
+                                OSSL_LIB_CTX *libctx, struct report *why)
+{
+    const ASN1_STRING *uri = field(fields, FIELD_URI, V_ASN1_UTF8STRING);
+    const ASN1_STRING *public_key = field(fields, FIELD_PUBLIC_KEY, V_ASN1_SEQUENCE);
+    const ASN1_STRING *iccid = field(fields, FIELD_ICCID, V_ASN1_NUMERICSTRING);
+    const uint8_t *at;
+    const uint8_t *end;
+    enum outcome outcome;
+
+    if (sk_ASN1_TYPE_num(fields) != FIELDS || uri == NULL || public_key == NULL || iccid == NULL ||
+        ASN1_STRING_length(iccid) >= ICCID_SIZE)
+        return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
+    memcpy(keyref->iccid, ASN1_STRING_get0_data(iccid), (size_t)ASN1_STRING_length(iccid));
+    if (strspn(keyref->iccid, "0123456789") != (size_t)ASN1_STRING_length(iccid))
+        return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
+    outcome = read_uri(keyref, uri, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    at = ASN1_STRING_get0_data(public_key);
+    end = at + ASN1_STRING_length(public_key);
+    keyref->public_key = d2i_PUBKEY_ex(NULL, &at, end - at, libctx, NULL);
+    if (keyref->public_key != NULL && at == end)
+        return OUTCOME_OK;
+    keyref_clear(keyref);
+    return report_set(why, OUTCOME_USAGE,
+                      "the public key in the SIM key reference makes no sense: " EXPORT_AGAIN);
+}
+
+enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t length,
+                         OSSL_LIB_CTX *libctx, struct report *why)
+{
+    const uint8_t *at = der;
+    ASN1_SEQUENCE_ANY *fields = NULL;
+    enum outcome outcome;
+
+    memset(keyref, 0, sizeof(*keyref));
+    ERR_set_mark();
+    if (length <= INT32_MAX)
+        fields = d2i_ASN1_SEQUENCE_ANY(NULL, &at, (long)length);
+    if (fields != NULL && at != der + length)
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "the SIM key reference has bytes behind its end: " EXPORT_AGAIN);
+    else
+        outcome = check_version(fields, why);
+    if (outcome == OUTCOME_OK)
+        outcome = read_fields(keyref, fields, libctx, why);
+    ERR_pop_to_mark();
+    sk_ASN1_TYPE_pop_free(fields, ASN1_TYPE_free);
+    return outcome;
+}
+
+void keyref_clear(struct keyref *keyref)
+{
+    uri_clear(&keyref->uri);
+    EVP_PKEY_free(keyref->public_key);
+    keyref->public_key = NULL;
+    keyref->iccid[0] = '\0';
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PEM key reference: a file in place of a private key, for programs that only read files. It
+ * holds no secret.
+ *
+ *     -----BEGIN SIM KEY REFERENCE-----
+ *     base64 of the DER of:
+ *
+ *     SimKeyReference ::= SEQUENCE {
+ *         version    INTEGER,               -- 1
+ *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX,
+ *                                           -- and the device only if asked for
+ *         publicKey  SubjectPublicKeyInfo,  -- RFC 5280, 4.1
+ *         iccid      NumericString          -- the SIM that holds the key;
+ *                                           -- empty if the modem cannot tell
+ *     }
+ *
+ * A reader refuses any other version and any other shape. No provider context is needed here: the
+ * simkey tool shares this. */
+#ifndef SIMKEY_PROVIDER_KEYREF_H
+#define SIMKEY_PROVIDER_KEYREF_H
+
+#include "modem/outcome.h"
+#include "provider/uri.h"
+
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <stdint.h>
+
+#define KEYREF_PEM_LABEL "SIM KEY REFERENCE"
+
+struct keyref {
+    struct uri uri; /* what, container and key_id are set */
+    EVP_PKEY *public_key;
+    char iccid[ICCID_SIZE]; /* "": any SIM */
+};
+
+/* Writes one PEM block. uri must be a sim:signing one with its key_id. Errors: OUTCOME_USAGE,
+ * OUTCOME_SYSTEM. */
+enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *why);
+
+/* Reads the DER inside a PEM block; the public key is made in libctx (NULL: the default one).
+ * *keyref need not be initialised and must be cleared only after success. Leaves OpenSSL's error
+ * queue as it was. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t length,
+                         OSSL_LIB_CTX *libctx, struct report *why);
+
+/* Frees what it holds. */
+void keyref_clear(struct keyref *keyref);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates and keys out of bytes from the SIM, in whatever of the known forms they come.
+ * Nothing is read from the SIM here. */
+#include "provider/objects.h"
+
+#include <limits.h>
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+static bool is_der(const uint8_t *data, size_t length)
+{
+    return length > 0 && data[0] == 0x30;
+}
+
+enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
+                                 X509 **certificate, struct report *why)
+{
+    X509 *made = X509_new_ex(libctx, NULL);
+    X509 *read = NULL;
+    BIO *in = NULL;
+
+    *certificate = NULL;
+    if (made == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    ERR_set_mark();
+    if (length > INT_MAX) {
+        read = NULL;
+    } else if (is_der(data, length)) {
+        read = d2i_X509(&made, &data, (long)length);
+    } else {
+        in = BIO_new_mem_buf(data, (int)length);
+        read = in == NULL ? NULL : PEM_read_bio_X509(in, &made, NULL, NULL);
+    }
+    ERR_pop_to_mark();
+    BIO_free(in);
+    if (read != NULL) {
+        *certificate = read;
+        return OUTCOME_OK;
+    }
+    X509_free(made);
+    return report_set(why, OUTCOME_BAD_DATA,
+                      "what the SIM has as certificate is neither DER nor PEM of one");
+}
+
+enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, unsigned *bits,
+                              struct report *why)
+{
+    int size = EVP_PKEY_get_bits(key);
+
+    if (EVP_PKEY_is_a(key, "RSA"))
+        *type = TOKEN_RSA;
+    else if (EVP_PKEY_is_a(key, "EC"))
+        *type = TOKEN_EC;
+    else
+        return report_set(why, OUTCOME_UNSUPPORTED, "the key's type is neither RSA nor EC");
+    if (size <= 0)
+        return report_set(why, OUTCOME_BAD_DATA, "the public key has no size");
+    *bits = (unsigned)size;
+    return OUTCOME_OK;
+}
+
+enum outcome objects_public_key(const X509 *certificate, EVP_PKEY **key, enum token_key_type *type,
+                                unsigned *bits, struct report *why)
+{
+    enum token_key_type found_type;
+    unsigned found_bits;
+    enum outcome outcome;
+
+    ERR_set_mark();
+    /* 3.0's header lacks the const. */
+    *key = X509_get_pubkey((X509 *)certificate);
+    if (*key == NULL)
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the certificate's public key is not readable");
+    else
+        outcome = objects_key_type(*key, &found_type, &found_bits, why);
+    ERR_pop_to_mark();
+    if (outcome != OUTCOME_OK) {
+        EVP_PKEY_free(*key);
+        *key = NULL;
+        return outcome;
+    }
+    if (type != NULL)
+        *type = found_type;
+    if (bits != NULL)
+        *bits = found_bits;
+    return OUTCOME_OK;
+}
+
+/* Encrypted PEM keys are not for here: nobody is asked on the terminal. */
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
+enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
+                                 EVP_PKEY **key, struct report *why)
+{
+    BIO *in = NULL;
+
+    *key = NULL;
+    ERR_set_mark();
+    if (length > INT_MAX) {
+        *key = NULL;
+    } else if (is_der(data, length)) {
+        *key = d2i_AutoPrivateKey_ex(NULL, &data, (long)length, libctx, NULL);
+    } else {
+        in = BIO_new_mem_buf(data, (int)length);
+        if (in != NULL)
+            *key = PEM_read_bio_PrivateKey_ex(in, NULL, no_passphrase, NULL, libctx, NULL);
+    }
+    ERR_pop_to_mark();
+    BIO_free(in);
+    if (*key != NULL)
+        return OUTCOME_OK;
+    return report_set(
+        why, OUTCOME_BAD_DATA,
+        "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
+}

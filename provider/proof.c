@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A signature from the SIM, and the proof that it is one: made with the public key in the private
+ * library context before anybody gets it. Nothing here knows OpenSSL's signature contexts. */
+#include "provider/key.h"
+#include "provider/params.h"
+
+#include <openssl/bn.h>
+#include <openssl/core_names.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <string.h>
+
+static bool verifies(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                     const uint8_t *digest, size_t digest_length, const uint8_t *signature,
+                     size_t length)
+{
+    EVP_PKEY_CTX *ctx = NULL;
+    OSSL_PARAM params[5];
+    OSSL_PARAM *next = params;
+    char *name = (char *)hash_name(hash);
+    bool verified;
+
+    if (hash != TOKEN_HASH_NONE)
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, name, 0);
+    if (scheme == TOKEN_PKCS1)
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE,
+                                                   (char *)OSSL_PKEY_RSA_PAD_MODE_PKCSV15, 0);
+    if (scheme == TOKEN_PSS) {
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PAD_MODE,
+                                                   (char *)OSSL_PKEY_RSA_PAD_MODE_PSS, 0);
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_PSS_SALTLEN,
+                                                   (char *)OSSL_PKEY_RSA_PSS_SALT_LEN_DIGEST, 0);
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, name, 0);
+    }
+    *next = OSSL_PARAM_construct_end();
+    ERR_set_mark();
+    ctx = EVP_PKEY_CTX_new_from_pkey(key->provider->libctx, key->public_key, NULL);
+    verified = ctx != NULL && EVP_PKEY_verify_init_ex(ctx, params) > 0 &&
+               EVP_PKEY_verify(ctx, signature, length, digest, digest_length) == 1;
+    ERR_pop_to_mark();
+    EVP_PKEY_CTX_free(ctx);
+    return verified;
+}
+
+/* r and s, padded to the field's length, to DER (RFC 3279, 2.2.3). 0 if it does not work out. */
+static size_t ecdsa_to_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)
+{
+    size_t half = raw_length / 2;
+    ECDSA_SIG *signature = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(raw, (int)half, NULL);
+    BIGNUM *s = BN_bin2bn(raw + half, (int)half, NULL);
+    int length = 0;
+
+    if (signature == NULL || r == NULL || s == NULL || !ECDSA_SIG_set0(signature, r, s)) {
+        BN_free(r);
+        BN_free(s);
+        ECDSA_SIG_free(signature);
+        return 0;
+    }
+    length = i2d_ECDSA_SIG(signature, NULL);
+    if (length > 0 && (size_t)length <= room)
+        length = i2d_ECDSA_SIG(signature, &der);
+    else
+        length = 0;
+    ECDSA_SIG_free(signature);
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* One attempt; *verified says how the proof went. */
+static enum outcome attempt(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                            const uint8_t *digest, size_t digest_length, uint8_t *signature,
+                            size_t *length, bool *verified, struct report *why)
+{
+    uint8_t raw[TOKEN_SIGNATURE_MAX];
+    size_t raw_length = sizeof(raw);
+    size_t room = *length;
+    enum outcome outcome;
+
+    outcome = token_sign(key->sim, &key->token, scheme, hash, digest, digest_length, raw,
+                         &raw_length, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (scheme == TOKEN_ECDSA) {
+        *length = ecdsa_to_der(raw, raw_length, signature, room);
+    } else {
+        *length = raw_length <= room ? raw_length : 0;
+        memcpy(signature, raw, *length);
+    }
+    *verified =
+        *length > 0 && verifies(key, scheme, hash, digest, digest_length, signature, *length);
+    return OUTCOME_OK;
+}
+
+enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                      const uint8_t *digest, size_t digest_length, uint8_t *signature,
+                      size_t *length, struct report *why)
+{
+    const size_t room = *length;
+    bool verified = false;
+    enum outcome outcome;
+
+    for (int tries = 0; tries < 2; tries++) {
+        *length = room;
+        outcome =
+            attempt(key, scheme, hash, digest, digest_length, signature, length, &verified, why);
+        if (outcome != OUTCOME_OK || verified)
+            break;
+        /* Another program may have set up another key on our channel, or a byte was lost on the
+         * line. */
+        sim_forget(key->sim);
+    }
+    if (outcome == OUTCOME_OK && verified)
+        return OUTCOME_OK;
+    OPENSSL_cleanse(signature, room);
+    *length = 0;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    return report_set(
+        why, OUTCOME_VERIFY_FAILED,
+        "the SIM signed twice, but neither signature verifies with the public key: the "
+        "certificate or key reference may belong to another key (container %d, key id %02x)",
+        key->token.container, (unsigned)key->token.key_id);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The module's entry: what the core gives, what we offer, our own parameters, and the end. The
+ * operations live in files of their own. */
+#include "provider/provider.h"
+#include "provider/error.h"
+
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <string.h>
+
+#define SIMKEY_VERSION "0.1.0"
+
+OSSL_provider_init_fn OSSL_provider_init __attribute__((visibility("default")));
+
+static OSSL_FUNC_provider_teardown_fn provider_teardown;
+static OSSL_FUNC_provider_gettable_params_fn provider_gettable_params;
+static OSSL_FUNC_provider_get_params_fn provider_get_params;
+static OSSL_FUNC_provider_query_operation_fn provider_query_operation;
+static OSSL_FUNC_provider_get_reason_strings_fn provider_get_reason_strings;
+static OSSL_FUNC_provider_get_capabilities_fn provider_get_capabilities;
+
+static const OSSL_ALGORITHM keymgmt_algorithms[] = {
+    {NAMES_RSA, "provider=simkey", keymgmt_rsa_functions, "RSA key in a SIM"},
+    {NAMES_EC, "provider=simkey", keymgmt_ec_functions, "EC key in a SIM"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const OSSL_ALGORITHM signature_algorithms[] = {
+    {NAMES_RSA, "provider=simkey", signature_functions, "RSA signature by a SIM"},
+    {"ECDSA", "provider=simkey", signature_functions, "ECDSA signature by a SIM"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const OSSL_ALGORITHM asym_cipher_algorithms[] = {
+    {NAMES_RSA, "provider=simkey", asym_cipher_functions, "RSA decryption by a SIM"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const OSSL_ALGORITHM store_algorithms[] = {
+    {"sim", "provider=simkey", store_functions, "sim: URIs"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const OSSL_ALGORITHM decoder_algorithms[] = {
+    {"DER", "provider=simkey,input=pem", decoder_pem_functions, "PEM key reference"},
+    {NAMES_RSA, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_rsa_functions,
+     "reference to an RSA key in a SIM"},
+    {NAMES_EC, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_ec_functions,
+     "reference to an EC key in a SIM"},
+    {NULL, NULL, NULL, NULL},
+};
+
+static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_store)
+{
+    *no_store = 0;
+    order_settle(provctx, operation);
+    switch (operation) {
+    case OSSL_OP_KEYMGMT:
+        return keymgmt_algorithms;
+    case OSSL_OP_SIGNATURE:
+        return signature_algorithms;
+    case OSSL_OP_ASYM_CIPHER:
+        return asym_cipher_algorithms;
+    case OSSL_OP_STORE:
+        return store_algorithms;
+    case OSSL_OP_DECODER:
+        return decoder_algorithms;
+    /* What nobody but the default provider and its like has. */
+    case OSSL_OP_DIGEST:
+    case OSSL_OP_CIPHER:
+    case OSSL_OP_MAC:
+    case OSSL_OP_KDF:
+    case OSSL_OP_KEYEXCH:
+        order_complain(provctx);
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+static const OSSL_PARAM *provider_gettable_params(void *provctx)
+{
+    static const OSSL_PARAM gettable[] = {
+        OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_NAME, NULL, 0),
+        OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_VERSION, NULL, 0),
+        OSSL_PARAM_utf8_ptr(OSSL_PROV_PARAM_BUILDINFO, NULL, 0),
+        OSSL_PARAM_int(OSSL_PROV_PARAM_STATUS, NULL),
+        OSSL_PARAM_END,
+    };
+
+    (void)provctx;
+    return gettable;
+}
+
+static int provider_get_params(void *provctx, OSSL_PARAM params[])
+{
+    OSSL_PARAM *p;
+
+    (void)provctx;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_NAME);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, "simkey: TLS keys in a SIM card"))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_VERSION);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, SIMKEY_VERSION))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_BUILDINFO);
+    if (p != NULL && !OSSL_PARAM_set_utf8_ptr(p, SIMKEY_VERSION " for " OPENSSL_VERSION_TEXT))
+        return 0;
+    p = OSSL_PARAM_locate(params, OSSL_PROV_PARAM_STATUS);
+    return p == NULL || OSSL_PARAM_set_int(p, 1);
+}
+
+static const OSSL_ITEM *provider_get_reason_strings(void *provctx)
+{
+    (void)provctx;
+    return error_reasons();
+}
+
+/* We have no TLS groups. libssl asks while it sets up its context, which is when the want of them
+ * should be said. */
+static int provider_get_capabilities(void *provctx, const char *capability, OSSL_CALLBACK *callback,
+                                     void *arg)
+{
+    (void)callback, (void)arg;
+    if (strcmp(capability, "TLS-GROUP") == 0)
+        order_complain(provctx);
+    return 1;
+}
+
+static void provider_teardown(void *provctx)
+{
+    struct provider *provider = provctx;
+
+    config_clear(provider);
+    OSSL_LIB_CTX_free(provider->libctx);
+    OPENSSL_free(provider);
+}
+
+/* False if the core lacks what we cannot do without. */
+static bool core_take(struct core *core, const OSSL_DISPATCH *in)
+{
+    for (; in->function_id != 0; in++) {
+        switch (in->function_id) {
+        case OSSL_FUNC_CORE_GET_PARAMS:
+            core->get_params = OSSL_FUNC_core_get_params(in);
+            break;
+        case OSSL_FUNC_CORE_GET_LIBCTX:
+            core->get_libctx = OSSL_FUNC_core_get_libctx(in);
+            break;
+        case OSSL_FUNC_CORE_NEW_ERROR:
+            core->new_error = OSSL_FUNC_core_new_error(in);
+            break;
+        case OSSL_FUNC_CORE_SET_ERROR_DEBUG:
+            core->set_error_debug = OSSL_FUNC_core_set_error_debug(in);
+            break;
+        case OSSL_FUNC_CORE_VSET_ERROR:
+            core->vset_error = OSSL_FUNC_core_vset_error(in);
+            break;
+        case OSSL_FUNC_CRYPTO_MALLOC:
+            core->crypto_malloc = OSSL_FUNC_CRYPTO_malloc(in);
+            break;
+        default:
+            break;
+        }
+    }
+    return core->get_params != NULL && core->new_error != NULL && core->set_error_debug != NULL &&
+           core->vset_error != NULL;
+}
+
+/* The library context of who loaded us. The core hands out a handle that is that context, which is
+ * no promise of the documentation, and it is worth nothing if the core lives in another copy of
+ * libcrypto: then CRYPTO_malloc differs. */
+static OSSL_LIB_CTX *application_context(const struct provider *provider)
+{
+    OSSL_LIB_CTX *application;
+
+    if (provider->core.get_libctx == NULL || provider->core.crypto_malloc != CRYPTO_malloc)
+        return NULL;
+    application = (OSSL_LIB_CTX *)provider->core.get_libctx(provider->handle);
+    return application != NULL ? application : OSSL_LIB_CTX_set0_default(NULL);
+}
+
+int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
+                       const OSSL_DISPATCH **out, void **provctx)
+{
+    static const OSSL_DISPATCH functions[] = {
+        {OSSL_FUNC_PROVIDER_TEARDOWN, (void (*)(void))provider_teardown},
+        {OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))provider_gettable_params},
+        {OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))provider_get_params},
+        {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))provider_query_operation},
+        {OSSL_FUNC_PROVIDER_GET_REASON_STRINGS, (void (*)(void))provider_get_reason_strings},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))provider_get_capabilities},
+        {0, NULL},
+    };
+    struct provider *provider = OPENSSL_zalloc(sizeof(*provider));
+
+    if (provider == NULL)
+        return 0;
+    provider->handle = handle;
+    if (!core_take(&provider->core, in)) {
+        OPENSSL_free(provider);
+        return 0;
+    }
+    provider->libctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
+    if (provider->libctx == NULL) {
+        OPENSSL_free(provider);
+        return 0;
+    }
+    provider->application = application_context(provider);
+    config_load(provider);
+    *out = functions;
+    *provctx = provider;
+    return 1;
+}

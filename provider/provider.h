@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The provider's context and what its files share: the core's functions, the private library
+ * context in which public keys live and digests run, and the SIMs in use. */
+#ifndef SIMKEY_PROVIDER_PROVIDER_H
+#define SIMKEY_PROVIDER_PROVIDER_H
+
+#include "apdu/settings.h"
+#include "apdu/sim.h"
+#include "modem/outcome.h"
+
+#include <openssl/core.h>
+#include <openssl/core_dispatch.h>
+#include <openssl/crypto.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+/* The names and aliases are those of the default provider, so that both mean the same algorithm. */
+#define NAMES_RSA "RSA:rsaEncryption:1.2.840.113549.1.1.1"
+#define NAMES_EC  "EC:id-ecPublicKey:1.2.840.10045.2.1"
+
+/* The structure that the PEM decoder announces and the key reference decoders take
+ * (provider/keyref.h). */
+#define KEYREF_STRUCTURE "SimKeyReference"
+
+struct uri;
+
+struct core {
+    OSSL_FUNC_core_get_params_fn *get_params;
+    OSSL_FUNC_core_get_libctx_fn *get_libctx;
+    OSSL_FUNC_core_new_error_fn *new_error;
+    OSSL_FUNC_core_set_error_debug_fn *set_error_debug;
+    OSSL_FUNC_core_vset_error_fn *vset_error;
+    OSSL_FUNC_CRYPTO_malloc_fn *crypto_malloc;
+};
+
+/* One of the SIMs in use. Entries are only ever added at the head, by compare and exchange: a
+ * thread or a forked child always sees a whole list, and there is no lock that a fork could leave
+ * taken. */
+struct provider_sim {
+    struct sim *sim;
+    struct provider_sim *next;
+};
+
+struct provider {
+    const OSSL_CORE_HANDLE *handle;
+    struct core core;
+    OSSL_LIB_CTX *libctx; /* private: no configuration, only libcrypto's own default provider */
+    OSSL_LIB_CTX
+    *application; /* who loaded us; NULL if that is another copy of libcrypto (order.c) */
+    struct settings settings; /* file, openssl.cnf and environment */
+    struct report configured; /* what was wrong with them, said when a SIM is first needed */
+    _Atomic(struct provider_sim *) sims;
+    atomic_bool settled[2]; /* order.c */
+};
+
+/* config.c: fills provider->settings and provider->configured. No device is touched. */
+void config_load(struct provider *provider);
+
+/* The SIM that a URI leads to by its settings and ours, with a reference for the caller. No I/O.
+ * Equal settings share one. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome config_sim(struct provider *provider, const struct uri *uri, struct sim **sim,
+                        struct report *why);
+
+/* Gives the SIMs back. */
+void config_clear(struct provider *provider);
+
+/* order.c: see there. Called before query_operation answers. */
+void order_settle(struct provider *provider, int operation);
+
+/* Leaves a word in the error queue if nobody is there but base, null and us: for look-ups of what
+ * only the default and fips providers have, which are bound to fail then. */
+void order_complain(const struct provider *provider);
+
+extern const OSSL_DISPATCH keymgmt_rsa_functions[];
+extern const OSSL_DISPATCH keymgmt_ec_functions[];
+extern const OSSL_DISPATCH signature_functions[];
+extern const OSSL_DISPATCH asym_cipher_functions[];
+extern const OSSL_DISPATCH store_functions[];
+extern const OSSL_DISPATCH decoder_pem_functions[];
+extern const OSSL_DISPATCH decoder_rsa_functions[];
+extern const OSSL_DISPATCH decoder_ec_functions[];
+
+#endif

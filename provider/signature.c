@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The signature operation for RSA and EC: data is hashed here on the host, the digest is signed in
+ * the SIM. Starting one, asking for its size and copying it touch no device: libssl does all that
+ * several times a handshake. Its parameters are in signature_params.c, the proof of each signature
+ * in proof.c. */
+#include "provider/signature.h"
+#include "provider/error.h"
+#include "provider/params.h"
+
+#include <openssl/rsa.h>
+#include <string.h>
+
+static OSSL_FUNC_signature_newctx_fn signature_newctx;
+static OSSL_FUNC_signature_freectx_fn signature_freectx;
+static OSSL_FUNC_signature_dupctx_fn signature_dupctx;
+static OSSL_FUNC_signature_sign_init_fn signature_sign_init;
+static OSSL_FUNC_signature_sign_fn signature_sign;
+static OSSL_FUNC_signature_digest_sign_init_fn signature_digest_sign_init;
+static OSSL_FUNC_signature_digest_sign_update_fn signature_digest_sign_update;
+static OSSL_FUNC_signature_digest_sign_final_fn signature_digest_sign_final;
+
+static void *signature_newctx(void *provctx, const char *properties)
+{
+    struct signature *signature = OPENSSL_zalloc(sizeof(*signature));
+
+    (void)properties; /* digests come from the private library context */
+    if (signature == NULL)
+        RAISE_MEMORY((struct provider *)provctx);
+    else
+        signature->provider = provctx;
+    return signature;
+}
+
+static void signature_freectx(void *ctx)
+{
+    struct signature *signature = ctx;
+
+    if (signature == NULL)
+        return;
+    key_free(signature->key);
+    EVP_MD_free(signature->md);
+    EVP_MD_CTX_free(signature->digest);
+    OPENSSL_free(signature);
+}
+
+static void *signature_dupctx(void *ctx)
+{
+    const struct signature *from = ctx;
+    struct signature *to = OPENSSL_memdup(from, sizeof(*from));
+
+    if (to == NULL) {
+        RAISE_MEMORY(from->provider);
+        return NULL;
+    }
+    to->digest = NULL;
+    if (to->key != NULL)
+        key_ref(to->key);
+    if (to->md != NULL && !EVP_MD_up_ref(to->md))
+        to->md = NULL;
+    if (from->digest != NULL) {
+        to->digest = EVP_MD_CTX_new();
+        if (to->digest == NULL || !EVP_MD_CTX_copy_ex(to->digest, from->digest)) {
+            RAISE_MEMORY(from->provider);
+            signature_freectx(to);
+            return NULL;
+        }
+    }
+    return to;
+}
+
+/* Begins anew with a key, or with the one that is there already if libcrypto gives none. */
+static bool begin(struct signature *signature, struct key *key)
+{
+    if (key != NULL) {
+        key_ref(key);
+        key_free(signature->key);
+        signature->key = key;
+    }
+    if (signature->key == NULL || signature->key->public_key == NULL) {
+        RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign with");
+        return false;
+    }
+    signature->scheme = signature->key->token.type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
+    signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
+    signature->mgf1_given = false;
+    signature->hash = TOKEN_HASH_NONE;
+    EVP_MD_free(signature->md);
+    signature->md = NULL;
+    EVP_MD_CTX_free(signature->digest);
+    signature->digest = NULL;
+    return true;
+}
+
+static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])
+{
+    return begin(ctx, key) && signature_take_params(ctx, params);
+}
+
+static int signature_digest_sign_init(void *ctx, const char *name, void *key,
+                                      const OSSL_PARAM params[])
+{
+    struct signature *signature = ctx;
+
+    if (!begin(signature, key))
+        return 0;
+    if (name == NULL || name[0] == '\0')
+        name = "SHA256";
+    if (!hash_fetch(signature->provider, name, signature->scheme == TOKEN_PKCS1, &signature->md,
+                    &signature->hash))
+        return 0;
+    signature->digest = EVP_MD_CTX_new();
+    if (signature->digest == NULL || !EVP_DigestInit_ex2(signature->digest, signature->md, NULL)) {
+        RAISE_MEMORY(signature->provider);
+        return 0;
+    }
+    return signature_take_params(signature, params);
+}
+
+static int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t length)
+{
+    struct signature *signature = ctx;
+
+    if (signature->digest == NULL) {
+        RAISE(signature->provider, REASON_SEQUENCE,
+              "data to sign came before the digest was chosen");
+        return 0;
+    }
+    return EVP_DigestUpdate(signature->digest, data, length);
+}
+
+/* Checks the length of what the caller has hashed, and guesses the hash of an ECDSA digest from it.
+ */
+static bool check_input(const struct signature *signature, size_t length, enum token_hash *hash)
+{
+    const struct provider *provider = signature->provider;
+    size_t modulus = (signature->key->token.bits + 7) / 8;
+
+    *hash = signature->hash;
+    if (signature->md != NULL) {
+        if (length == (size_t)EVP_MD_get_size(signature->md))
+            return true;
+        RAISE(provider, REASON_INPUT_LENGTH, "a digest of %s has %d bytes, not %zu",
+              EVP_MD_get0_name(signature->md), EVP_MD_get_size(signature->md), length);
+        return false;
+    }
+    switch (signature->scheme) {
+    case TOKEN_ECDSA:
+        *hash = hash_of_length(length);
+        if (*hash != TOKEN_HASH_NONE)
+            return true;
+        RAISE(provider, REASON_INPUT_LENGTH,
+              "the SIM signs digests of 20, 28, 32, 48 or 64 bytes, not %zu bytes", length);
+        return false;
+    case TOKEN_PSS:
+        RAISE(provider, REASON_DIGEST, "PSS needs a digest to be named (-pkeyopt digest:sha256)");
+        return false;
+    case TOKEN_PKCS1:
+        break;
+    }
+    /* RFC 8017, 9.2: 00 01, at least eight FF, 00. */
+    if (length + 11 <= modulus)
+        return true;
+    RAISE(provider, REASON_INPUT_LENGTH,
+          "%zu bytes are too many for a PKCS#1 signature with %u bits", length,
+          signature->key->token.bits);
+    return false;
+}
+
+static int sign_digest(const struct signature *signature, unsigned char *out, size_t *out_length,
+                       size_t room, const unsigned char *digest, size_t length)
+{
+    struct report why = REPORT_INIT;
+    uint8_t bytes[TOKEN_SIGNATURE_MAX];
+    size_t bytes_length = sizeof(bytes);
+    enum token_hash hash;
+
+    if (!signature_possible(signature) || !check_input(signature, length, &hash))
+        return 0;
+    if (key_sign(signature->key, signature->scheme, hash, digest, length, bytes, &bytes_length,
+                 &why) != OUTCOME_OK) {
+        RAISE_REPORT(signature->provider, &why);
+        if (why.outcome == OUTCOME_UNSUPPORTED && signature->scheme == TOKEN_PSS)
+            signature_raise_no_pss(signature);
+        return 0;
+    }
+    if (bytes_length > room) {
+        RAISE(signature->provider, REASON_BUFFER,
+              "the signature needs %zu bytes, there is room for %zu", bytes_length, room);
+        return 0;
+    }
+    memcpy(out, bytes, bytes_length);
+    *out_length = bytes_length;
+    return 1;
+}
+
+/* Answers a question for the size. */
+static int sign_size(const struct signature *signature, size_t *length)
+{
+    int size = EVP_PKEY_get_size(signature->key->public_key);
+
+    *length = size > 0 ? (size_t)size : 0;
+    return size > 0;
+}
+
+static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
+                          const unsigned char *digest, size_t length)
+{
+    if (out == NULL)
+        return sign_size(ctx, out_length);
+    return sign_digest(ctx, out, out_length, room, digest, length);
+}
+
+static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length,
+                                       size_t room)
+{
+    struct signature *signature = ctx;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned length = 0;
+    bool hashed;
+
+    if (signature->digest == NULL) {
+        RAISE(signature->provider, REASON_SEQUENCE,
+              "there is no signature under way: begin it anew");
+        return 0;
+    }
+    if (out == NULL)
+        return sign_size(signature, out_length);
+    hashed = EVP_DigestFinal_ex(signature->digest, digest, &length);
+    EVP_MD_CTX_free(signature->digest);
+    signature->digest = NULL;
+    return hashed && sign_digest(signature, out, out_length, room, digest, length);
+}
+
+const OSSL_DISPATCH signature_functions[] = {
+    {OSSL_FUNC_SIGNATURE_NEWCTX, (void (*)(void))signature_newctx},
+    {OSSL_FUNC_SIGNATURE_FREECTX, (void (*)(void))signature_freectx},
+    {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))signature_dupctx},
+    {OSSL_FUNC_SIGNATURE_SIGN_INIT, (void (*)(void))signature_sign_init},
+    {OSSL_FUNC_SIGNATURE_SIGN, (void (*)(void))signature_sign},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))signature_digest_sign_init},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, (void (*)(void))signature_digest_sign_update},
+    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, (void (*)(void))signature_digest_sign_final},
+    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (void (*)(void))signature_set_ctx_params},
+    {OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, (void (*)(void))signature_get_ctx_params},
+    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, (void (*)(void))signature_settable_ctx_params},
+    {OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, (void (*)(void))signature_gettable_ctx_params},
+    {0, NULL},
+};

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A signature under way, shared by signature.c (the operation) and signature_params.c (its
+ * parameters). */
+#ifndef SIMKEY_PROVIDER_SIGNATURE_H
+#define SIMKEY_PROVIDER_SIGNATURE_H
+
+#include "provider/key.h"
+
+#include <openssl/evp.h>
+#include <stdbool.h>
+
+struct signature {
+    struct provider *provider;
+    struct key *key;
+    enum token_scheme scheme;
+    EVP_MD *md;           /* NULL: the caller brings a digest or data of its own and names none */
+    enum token_hash hash; /* TOKEN_HASH_NONE without md, and for MD5-SHA1 */
+    EVP_MD_CTX *digest;   /* between digest_sign_init and final; NULL in a raw signature */
+    bool mgf1_given;
+    enum token_hash mgf1;
+    int salt_length; /* RSA_PSS_SALTLEN_DIGEST and its like, or bytes */
+};
+
+/* Takes parameters. False with an error raised. */
+bool signature_take_params(struct signature *signature, const OSSL_PARAM params[]);
+
+/* Whether what was asked for can be done, as far as it is known without asking the SIM. False with
+ * an error raised. */
+bool signature_possible(const struct signature *signature);
+
+/* Raises that the SIM's key does no PSS, and what to do. */
+void signature_raise_no_pss(const struct signature *signature);
+
+extern OSSL_FUNC_signature_set_ctx_params_fn signature_set_ctx_params;
+extern OSSL_FUNC_signature_get_ctx_params_fn signature_get_ctx_params;
+extern OSSL_FUNC_signature_settable_ctx_params_fn signature_settable_ctx_params;
+extern OSSL_FUNC_signature_gettable_ctx_params_fn signature_gettable_ctx_params;
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store of `sim:` URIs. Opening one touches no device; each load gives one of the wanted
+ * objects: the certificate first, then the key. A key of sim:signing is a reference to the SIM's;
+ * what sim:available gives is ordinary software. */
+#include "provider/error.h"
+#include "provider/key.h"
+#include "provider/objects.h"
+#include "provider/uri.h"
+
+#include <openssl/core_names.h>
+#include <openssl/core_object.h>
+#include <openssl/err.h>
+#include <openssl/store.h>
+#include <openssl/x509.h>
+#include <string.h>
+
+static OSSL_FUNC_store_open_fn store_open;
+static OSSL_FUNC_store_settable_ctx_params_fn store_settable_ctx_params;
+static OSSL_FUNC_store_set_ctx_params_fn store_set_ctx_params;
+static OSSL_FUNC_store_load_fn store_load;
+static OSSL_FUNC_store_eof_fn store_eof;
+static OSSL_FUNC_store_close_fn store_close;
+
+enum {
+    WANT_CERT = 1,
+    WANT_KEY = 2,
+    WANT_PUBLIC = 4,
+};
+
+struct store {
+    struct provider *provider;
+    struct uri uri;
+    struct sim *sim;
+    int expect;        /* OSSL_STORE_INFO_CERT and its like; 0 is whatever there is */
+    unsigned done;     /* of WANT_... */
+    bool failed;       /* the load before this one */
+    X509 *certificate; /* once read */
+    struct token_key token;
+};
+
+/* What this store has for the caller, by the URI's type and what libcrypto expects. */
+static unsigned wanted(const struct store *store)
+{
+    static const unsigned of_type[] = {
+        [URI_ANY] = WANT_CERT | WANT_KEY,
+        [URI_CERT] = WANT_CERT,
+        [URI_PRIVATE] = WANT_KEY,
+        [URI_PUBLIC] = WANT_PUBLIC,
+    };
+    unsigned want = of_type[store->uri.type];
+
+    switch (store->expect) {
+    case 0:
+        break;
+    case OSSL_STORE_INFO_CERT:
+        want &= WANT_CERT;
+        break;
+    case OSSL_STORE_INFO_PKEY:
+        want &= WANT_KEY;
+        break;
+    case OSSL_STORE_INFO_PUBKEY:
+        want = store->uri.type == URI_ANY ? WANT_PUBLIC : want & WANT_PUBLIC;
+        break;
+    default:
+        want = 0;
+    }
+    return want & ~store->done;
+}
+
+static void *store_open(void *provctx, const char *uri)
+{
+    struct provider *provider = provctx;
+    struct store *store = OPENSSL_zalloc(sizeof(*store));
+    struct report why = REPORT_INIT;
+    enum outcome outcome;
+
+    if (store == NULL) {
+        RAISE_MEMORY(provider);
+        return NULL;
+    }
+    store->provider = provider;
+    outcome = uri_parse(&store->uri, uri, &why);
+    if (outcome == OUTCOME_OK) {
+        outcome = config_sim(provider, &store->uri, &store->sim, &why);
+        if (outcome == OUTCOME_OK)
+            return store;
+        uri_clear(&store->uri);
+    }
+    RAISE_REPORT(provider, &why);
+    OPENSSL_free(store);
+    return NULL;
+}
+
+static int store_close(void *ctx)
+{
+    struct store *store = ctx;
+
+    X509_free(store->certificate);
+    sim_free(store->sim);
+    uri_clear(&store->uri);
+    OPENSSL_free(store);
+    return 1;
+}
+
+static const OSSL_PARAM *store_settable_ctx_params(void *provctx)
+{
+    static const OSSL_PARAM settable[] = {
+        OSSL_PARAM_int(OSSL_STORE_PARAM_EXPECT, NULL),
+        OSSL_PARAM_utf8_string(OSSL_STORE_PARAM_PROPERTIES, NULL, 0),
+        OSSL_PARAM_END,
+    };
+
+    (void)provctx;
+    return settable;
+}
+
+static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
+{
+    struct store *store = ctx;
+    const OSSL_PARAM *expect = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_EXPECT);
+
+    return expect == NULL || OSSL_PARAM_get_int(expect, &store->expect);
+}
+
+static int store_eof(void *ctx)
+{
+    return wanted(ctx) == 0;
+}
+
+/* Hands out DER. type and structure are NULL where libcrypto wants none. */
+static int emit(int object, const char *type, const char *structure, uint8_t *der, size_t length,
+                OSSL_CALLBACK *callback, void *arg)
+{
+    OSSL_PARAM params[5];
+    OSSL_PARAM *next = params;
+
+    *next++ = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object);
+    if (type != NULL)
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)type, 0);
+    if (structure != NULL)
+        *next++ = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE,
+                                                   (char *)structure, 0);
+    *next++ = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, length);
+    *next = OSSL_PARAM_construct_end();
+    return callback(params, arg);
+}
+
+static enum outcome read_signing(struct store *store, struct report *why)
+{
+    struct token_container info = {0};
+    uint8_t *der = NULL;
+    size_t length = 0;
+    char iccid[ICCID_SIZE] = "";
+    EVP_PKEY *key = NULL;
+    struct token_key *token = &store->token;
+    enum outcome outcome;
+
+    outcome = token_read(store->sim, store->uri.iccid, store->uri.container, &info, &der, &length,
+                         iccid, why);
+    if (outcome == OUTCOME_OK && der == NULL)
+        outcome = report_set(why, OUTCOME_NOT_FOUND, "container %d of the SIM holds no certificate",
+                             store->uri.container);
+    if (outcome == OUTCOME_OK)
+        outcome =
+            objects_certificate(store->provider->libctx, der, length, &store->certificate, why);
+    free(der);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    /* What kind of key it is matters only to those who want it: a certificate of another kind is
+     * still one. */
+    if ((wanted(store) & WANT_KEY) == 0)
+        return OUTCOME_OK;
+    outcome = objects_public_key(store->certificate, &key, &token->type, &token->bits, why);
+    EVP_PKEY_free(key);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    token->container = store->uri.container;
+    token->key_id = store->uri.key_id != TOKEN_KEY_ID_NONE ? store->uri.key_id
+                                                           : token_key_id(&info, token->type);
+    memcpy(token->iccid, iccid[0] != '\0' ? iccid : store->uri.iccid, sizeof(token->iccid));
+    return OUTCOME_OK;
+}
+
+static enum outcome read_available(struct store *store, struct report *why)
+{
+    struct typea_blob blob = {0};
+    enum outcome outcome;
+
+    outcome = typea_certificate(store->sim, store->uri.iccid, store->uri.store, &blob, why);
+    if (outcome == OUTCOME_OK)
+        outcome = objects_certificate(store->provider->libctx, blob.data, blob.length,
+                                      &store->certificate, why);
+    typea_blob_clear(&blob);
+    return outcome;
+}
+
+/* Reads the certificate, once. */
+static enum outcome read_certificate(struct store *store, struct report *why)
+{
+    if (store->certificate != NULL)
+        return OUTCOME_OK;
+    return store->uri.what == URI_SIGNING ? read_signing(store, why) : read_available(store, why);
+}
+
+/* Returns false where the outcome says why; else *result is the callback's. */
+static enum outcome load_certificate(struct store *store, OSSL_CALLBACK *callback, void *arg,
+                                     int *result, struct report *why)
+{
+    uint8_t *der = NULL;
+    int length;
+    enum outcome outcome = read_certificate(store, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    length = i2d_X509(store->certificate, &der);
+    if (length <= 0)
+        return report_set(why, OUTCOME_SYSTEM, "the certificate could not be handed on");
+    *result = emit(OSSL_OBJECT_CERT, NULL, NULL, der, (size_t)length, callback, arg);
+    OPENSSL_free(der);
+    return OUTCOME_OK;
+}
+
+static enum outcome load_public(struct store *store, OSSL_CALLBACK *callback, void *arg,
+                                int *result, struct report *why)
+{
+    enum token_key_type type = TOKEN_RSA;
+    EVP_PKEY *key = NULL;
+    uint8_t *der = NULL;
+    int length = 0;
+    enum outcome outcome = read_certificate(store, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = objects_public_key(store->certificate, &key, &type, NULL, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    length = i2d_PUBKEY(key, &der);
+    EVP_PKEY_free(key);
+    if (length <= 0)
+        return report_set(why, OUTCOME_SYSTEM, "the public key could not be handed on");
+    *result = emit(OSSL_OBJECT_PKEY, type == TOKEN_RSA ? "RSA" : "EC", "SubjectPublicKeyInfo", der,
+                   (size_t)length, callback, arg);
+    OPENSSL_free(der);
+    return OUTCOME_OK;
+}
+
+static enum outcome load_signing_key(struct store *store, OSSL_CALLBACK *callback, void *arg,
+                                     int *result, struct report *why)
+{
+    EVP_PKEY *public_key = NULL;
+    struct key *key = NULL;
+    enum outcome outcome = read_certificate(store, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = objects_public_key(store->certificate, &public_key, NULL, NULL, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    key = key_new(store->provider, public_key, store->sim, &store->token);
+    EVP_PKEY_free(public_key);
+    if (key == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    *result = key_emit(key, callback, arg);
+    return OUTCOME_OK;
+}
+
+/* Type A's key as PKCS#8 for the application's own decoders: what comes out is an ordinary key of
+ * its default provider. */
+static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callback, void *arg,
+                                       int *result, struct report *why)
+{
+    struct typea_blob blob = {0};
+    enum token_key_type type = TOKEN_RSA;
+    unsigned bits = 0;
+    EVP_PKEY *key = NULL;
+    PKCS8_PRIV_KEY_INFO *pkcs8 = NULL;
+    uint8_t *der = NULL;
+    int length = 0;
+    enum outcome outcome;
+
+    outcome = typea_key(store->sim, store->uri.iccid, store->uri.store, &blob, why);
+    if (outcome == OUTCOME_OK)
+        outcome = objects_private_key(store->provider->libctx, blob.data, blob.length, &key, why);
+    if (outcome == OUTCOME_OK)
+        outcome = objects_key_type(key, &type, &bits, why);
+    typea_blob_clear(&blob);
+    if (outcome == OUTCOME_OK) {
+        pkcs8 = EVP_PKEY2PKCS8(key);
+        length = pkcs8 == NULL ? 0 : i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der);
+        if (length > 0)
+            *result = emit(OSSL_OBJECT_PKEY, type == TOKEN_RSA ? "RSA" : "EC", "PrivateKeyInfo",
+                           der, (size_t)length, callback, arg);
+        else
+            outcome = report_set(why, OUTCOME_SYSTEM, "the private key could not be handed on");
+    }
+    OPENSSL_clear_free(der, length > 0 ? (size_t)length : 0);
+    PKCS8_PRIV_KEY_INFO_free(pkcs8);
+    EVP_PKEY_free(key);
+    return outcome;
+}
+
+static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
+                      OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
+{
+    struct store *store = ctx;
+    struct report why = REPORT_INIT;
+    unsigned want = wanted(store);
+    enum outcome outcome;
+    int result = 0;
+
+    (void)passphrase, (void)passphrase_arg;
+    /* libcrypto knows an error from an end only if eof does not follow the failed load at once: it
+     * comes with the next. */
+    if (store->failed) {
+        store->done = WANT_CERT | WANT_KEY | WANT_PUBLIC;
+        return 0;
+    }
+    if (want & WANT_CERT) {
+        outcome = load_certificate(store, callback, arg, &result, &why);
+        store->done |= outcome == OUTCOME_OK ? WANT_CERT : 0;
+    } else if (want & WANT_KEY) {
+        outcome = store->uri.what == URI_SIGNING
+                      ? load_signing_key(store, callback, arg, &result, &why)
+                      : load_available_key(store, callback, arg, &result, &why);
+        store->done |= outcome == OUTCOME_OK ? WANT_KEY : 0;
+    } else if (want & WANT_PUBLIC) {
+        outcome = load_public(store, callback, arg, &result, &why);
+        store->done |= outcome == OUTCOME_OK ? WANT_PUBLIC : 0;
+    } else {
+        return 0;
+    }
+    if (outcome == OUTCOME_OK)
+        return result;
+    store->failed = true;
+    RAISE_REPORT(store->provider, &why);
+    return 0;
+}
+
+const OSSL_DISPATCH store_functions[] = {
+    {OSSL_FUNC_STORE_OPEN, (void (*)(void))store_open},
+    {OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, (void (*)(void))store_settable_ctx_params},
+    {OSSL_FUNC_STORE_SET_CTX_PARAMS, (void (*)(void))store_set_ctx_params},
+    {OSSL_FUNC_STORE_LOAD, (void (*)(void))store_load},
+    {OSSL_FUNC_STORE_EOF, (void (*)(void))store_eof},
+    {OSSL_FUNC_STORE_CLOSE, (void (*)(void))store_close},
+    {0, NULL},
+};

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading and writing `sim:` URIs. What a setting's value means is apdu/settings' matter. */
+#include "provider/uri.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define ATTRIBUTES "attributes are container, key-id, store, type and iccid"
+
+void uri_init(struct uri *uri)
+{
+    *uri = (struct uri){.what = URI_SIGNING, .key_id = TOKEN_KEY_ID_NONE};
+}
+
+void uri_clear(struct uri *uri)
+{
+    for (size_t i = 0; i < uri->setting_count; i++) {
+        free(uri->settings[i].name);
+        free(uri->settings[i].value);
+    }
+    uri_init(uri);
+}
+
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *at = c == '\0' ? NULL : strchr(digits, tolower((unsigned char)c));
+
+    return at == NULL ? -1 : (int)(at - digits);
+}
+
+/* Undoes percent-encoding in place. False if an escape is broken or stands for a NUL, or if a
+ * character is none that may stand in a URI by itself. */
+static bool percent_decode(char *text)
+{
+    char *to = text;
+
+    for (const char *from = text; *from != '\0'; to++) {
+        if (*from == '%') {
+            int high = hex_digit(from[1]);
+            int low = high < 0 ? -1 : hex_digit(from[2]);
+
+            if (low < 0 || high + low == 0)
+                return false;
+            *to = (char)(high << 4 | low);
+            from += 3;
+        } else if (*from > ' ' && *from < 0x7f && *from != '#') {
+            *to = *from++;
+        } else {
+            return false;
+        }
+    }
+    *to = '\0';
+    return true;
+}
+
+/* Cuts `name=value` in two and decodes the value. */
+static enum outcome split(char *part, char **value, struct report *why)
+{
+    *value = strchr(part, '=');
+    if (*value == NULL)
+        return report_set(why, OUTCOME_USAGE,
+                          "the sim: URI has \"%.60s\" where name=value should stand", part);
+    *(*value)++ = '\0';
+    if (!percent_decode(*value))
+        return report_set(
+            why, OUTCOME_USAGE,
+            "the value of \"%.60s\" in the sim: URI has a wrong %%-escape or a character "
+            "that needs one",
+            part);
+    return OUTCOME_OK;
+}
+
+/* A number without sign or spaces, or -1. */
+static int parse_number(const char *text, int base, size_t digits)
+{
+    size_t length = strlen(text);
+
+    if (length == 0 || length > digits)
+        return -1;
+    for (size_t i = 0; i < length; i++) {
+        int digit = hex_digit(text[i]);
+
+        if (digit < 0 || digit >= base)
+            return -1;
+    }
+    return (int)strtol(text, NULL, base);
+}
+
+/* One of the words' places, or -1. */
+static int parse_word(const char *text, const char *const words[], int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(text, words[i]) == 0)
+            return i;
+    return -1;
+}
+
+static const char *const type_words[] = {"", "cert", "private", "public"};
+static const char *const store_words[] = {"", "objects", "files"};
+static const char *const what_words[] = {"signing", "available"};
+
+static enum outcome set_container(struct uri *uri, const char *value, struct report *why)
+{
+    uri->container = parse_number(value, 10, 2);
+    if (uri->container >= 0 && uri->container < TOKEN_CONTAINERS)
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE, "container in the sim: URI must be a number from 0 to %d",
+                      TOKEN_CONTAINERS - 1);
+}
+
+static enum outcome set_key_id(struct uri *uri, const char *value, struct report *why)
+{
+    uri->key_id = parse_number(value, 16, 2);
+    if (uri->key_id >= 0)
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE, "key-id in the sim: URI must be one or two hex digits");
+}
+
+static enum outcome set_store(struct uri *uri, const char *value, struct report *why)
+{
+    int place = parse_word(value, store_words, 3);
+
+    if (place < 1)
+        return report_set(why, OUTCOME_USAGE, "store in the sim: URI must be objects or files");
+    uri->store = place == 1 ? TYPEA_OBJECTS : TYPEA_FILES;
+    return OUTCOME_OK;
+}
+
+static enum outcome set_type(struct uri *uri, const char *value, struct report *why)
+{
+    int place = parse_word(value, type_words, 4);
+
+    if (place < 1)
+        return report_set(why, OUTCOME_USAGE,
+                          "type in the sim: URI must be cert, private or public");
+    uri->type = (enum uri_type)place;
+    return OUTCOME_OK;
+}
+
+static enum outcome set_iccid(struct uri *uri, const char *value, struct report *why)
+{
+    size_t length = strlen(value);
+
+    if (length < 10 || length >= ICCID_SIZE || strspn(value, "0123456789") != length)
+        return report_set(why, OUTCOME_USAGE, "iccid in the sim: URI must be 10 to 20 digits");
+    memcpy(uri->iccid, value, length + 1);
+    return OUTCOME_OK;
+}
+
+static const struct attribute {
+    const char *name;
+    enum outcome (*set)(struct uri *uri, const char *value, struct report *why);
+    int only; /* for this WHAT alone, or -1 */
+} attributes[] = {
+    {"container", set_container, URI_SIGNING},
+    {"key-id", set_key_id, URI_SIGNING},
+    {"store", set_store, URI_AVAILABLE},
+    {"type", set_type, -1},
+    {"iccid", set_iccid, -1},
+};
+
+/* seen has one bit for each attribute that came already. */
+static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, struct report *why)
+{
+    char *value = NULL;
+    enum outcome outcome = split(part, &value, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++) {
+        if (strcmp(part, attributes[i].name) != 0)
+            continue;
+        if (*seen & 1u << i)
+            return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", part);
+        if (attributes[i].only >= 0 && attributes[i].only != (int)uri->what)
+            return report_set(why, OUTCOME_USAGE, "%s is no attribute of sim:%s", part,
+                              what_words[uri->what]);
+        *seen |= 1u << i;
+        return attributes[i].set(uri, value, why);
+    }
+    if (settings_known(part))
+        return report_set(why, OUTCOME_USAGE,
+                          "%s is a setting: it stands behind a ? in the sim: URI", part);
+    return report_set(why, OUTCOME_USAGE,
+                      "the sim: URI has an unknown attribute \"%.60s\"; " ATTRIBUTES, part);
+}
+
+enum outcome uri_add_setting(struct uri *uri, const char *name, const char *value,
+                             struct report *why)
+{
+    struct uri_setting *setting = &uri->settings[uri->setting_count];
+
+    if (strcmp(name, "pin") == 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "a sim: URI must not hold the PIN itself; use pin-source, or SIMKEY_PIN");
+    if (!settings_known(name))
+        return report_set(why, OUTCOME_USAGE, "the sim: URI has an unknown setting \"%.60s\"",
+                          name);
+    for (size_t i = 0; i < uri->setting_count; i++)
+        if (strcmp(uri->settings[i].name, name) == 0)
+            return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", name);
+    if (uri->setting_count == URI_SETTINGS)
+        return report_set(why, OUTCOME_USAGE, "the sim: URI has too many settings");
+    setting->name = strdup(name);
+    setting->value = strdup(value);
+    if (setting->name == NULL || setting->value == NULL) {
+        free(setting->name);
+        free(setting->value);
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    }
+    uri->setting_count++;
+    return OUTCOME_OK;
+}
+
+static enum outcome parse_settings(struct uri *uri, char *text, struct report *why)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    while (text != NULL && outcome == OUTCOME_OK) {
+        char *part = strsep(&text, "&");
+        char *value = NULL;
+
+        outcome = split(part, &value, why);
+        if (outcome == OUTCOME_OK)
+            outcome = uri_add_setting(uri, part, value, why);
+    }
+    return outcome;
+}
+
+static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
+{
+    int what;
+
+    if (percent_decode(text)) {
+        what = parse_word(text, what_words, 2);
+        if (what >= 0) {
+            uri->what = (enum uri_what)what;
+            return OUTCOME_OK;
+        }
+    }
+    return report_set(why, OUTCOME_USAGE, "the sim: URI must begin sim:signing or sim:available");
+}
+
+enum outcome uri_parse(struct uri *uri, const char *text, struct report *why)
+{
+    char *copy = NULL;
+    char *settings;
+    char *rest;
+    unsigned seen = 0;
+    enum outcome outcome;
+
+    uri_init(uri);
+    if (strncasecmp(text, "sim:", 4) != 0)
+        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin sim:");
+    copy = strdup(text + 4);
+    if (copy == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    settings = copy;
+    rest = strsep(&settings, "?");
+    outcome = parse_what(uri, strsep(&rest, ";"), why);
+    while (rest != NULL && outcome == OUTCOME_OK)
+        outcome = set_attribute(uri, strsep(&rest, ";"), &seen, why);
+    if (outcome == OUTCOME_OK)
+        outcome = parse_settings(uri, settings, why);
+    if (outcome != OUTCOME_OK)
+        uri_clear(uri);
+    free(copy);
+    return outcome;
+}
+
+enum outcome uri_apply(const struct uri *uri, struct settings *settings, struct report *why)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; i < uri->setting_count && outcome == OUTCOME_OK; i++)
+        outcome = settings_set(settings, uri->settings[i].name, uri->settings[i].value, why);
+    if (outcome != OUTCOME_OK)
+        report_prefix(why, "the sim: URI");
+    return outcome;
+}
+
+/* Writes a value with what RFC 7512 lets stand by itself in a query; all else as %XX. */
+static void put_value(FILE *to, const char *value)
+{
+    for (; *value != '\0'; value++) {
+        unsigned char c = (unsigned char)*value;
+
+        if (c < 0x80 && (isalnum(c) || strchr("-._~:/@!$'()*+,", c) != NULL))
+            fputc(c, to);
+        else
+            fprintf(to, "%%%02X", c);
+    }
+}
+
+enum outcome uri_format(const struct uri *uri, char **text, struct report *why)
+{
+    size_t length = 0;
+    FILE *to = NULL;
+    bool failed;
+
+    *text = NULL;
+    to = open_memstream(text, &length);
+    if (to == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    fprintf(to, "sim:%s", what_words[uri->what]);
+    if (uri->what == URI_SIGNING)
+        fprintf(to, ";container=%d", uri->container);
+    if (uri->key_id != TOKEN_KEY_ID_NONE)
+        fprintf(to, ";key-id=%02x", (unsigned)uri->key_id);
+    if (uri->store != TYPEA_ANY)
+        fprintf(to, ";store=%s", store_words[uri->store == TYPEA_OBJECTS ? 1 : 2]);
+    if (uri->type != URI_ANY)
+        fprintf(to, ";type=%s", type_words[uri->type]);
+    if (uri->iccid[0] != '\0')
+        fprintf(to, ";iccid=%s", uri->iccid);
+    for (size_t i = 0; i < uri->setting_count; i++) {
+        fprintf(to, "%c%s=", i == 0 ? '?' : '&', uri->settings[i].name);
+        put_value(to, uri->settings[i].value);
+    }
+    failed = ferror(to) != 0;
+    if (fclose(to) == 0 && !failed)
+        return OUTCOME_OK;
+    free(*text);
+    *text = NULL;
+    return report_set(why, OUTCOME_SYSTEM, "out of memory");
+}

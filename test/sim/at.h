@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The modem's AT front end: octets in, answers out. One command line at a time; while one runs its
+ * answer is ready but held until it is due. The commands that reach the SIM are in simcmd.c. */
+#ifndef SIMKEY_SIM_AT_H
+#define SIMKEY_SIM_AT_H
+
+#include "test/sim/options.h"
+#include "test/sim/uicc.h"
+
+#define AT_LINE     1100 /* longest command line; the longest AT+CSIM has 540 characters */
+#define AT_SESSIONS UICC_CHANNELS
+
+struct session {
+    unsigned channel; /* 0: unused */
+    char name[20];
+};
+
+struct at {
+    const struct options *options;
+    struct uicc *uicc;
+    const struct trace *trace;
+    struct bytes *out; /* what goes to the line now; the line's */
+    bool echo, verbose, quiet;
+    int cmee;
+    char line[AT_LINE + 1];
+    size_t fill;
+    bool overlong;
+    bool running;
+    int64_t due;        /* clock_ns() when the answer leaves */
+    struct bytes reply; /* the answer held until then */
+    long ms;            /* what the SIM takes for the running line */
+    bool disturb;       /* unsolicited lines around this answer */
+    unsigned urcs;      /* so many were sent */
+    unsigned answers;
+    long busy;    /* SIM commands still to be answered with 14 */
+    int64_t ears; /* clock_ns() from which on the modem hears */
+    struct session sessions[AT_SESSIONS];
+    unsigned session_count;
+};
+
+void at_start(struct at *at, const struct options *o, struct uicc *uicc, const struct trace *trace,
+              struct bytes *out);
+void at_end(struct at *at);
+/* Takes one character; only while !at->running. */
+void at_character(struct at *at, char c);
+/* Lets the held answer go; at at->due or later. */
+void at_finish(struct at *at);
+
+/* Result codes of a command: a +CME ERROR number, or one of these. */
+#define AT_OK    (-1)
+#define AT_ERROR (-2) /* ERROR whatever AT+CMEE says */
+
+enum at_form { AT_EXECUTE, AT_READ, AT_SET, AT_TEST };
+
+/* One command of a line: its form and what stands after '='. */
+struct at_call {
+    enum at_form form;
+    const char *arguments;
+};
+
+/* Appends an information line to the answer: every outgoing line but the echo passes here. */
+void at_line(struct at *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool at_fault(const struct at *at, enum fault f);
+
+/* The commands that concern the SIM. */
+struct at_command {
+    const char *name; /* with its leading + # or % */
+    int (*run)(struct at *at, const struct at_call *call);
+    bool sim; /* wants the SIM: 10 without, 14 while it is busy */
+};
+
+extern const struct at_command sim_commands[];
+extern const size_t sim_command_count;
+
+/* The card was reset: no session is left. */
+void at_forget_sessions(struct at *at);
+
+#endif

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of options, its reader and its help. Whether they make sense together is checked here
+ * too; what they do lives elsewhere. */
+#include "test/sim/options.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum kind { FLAG, TEXT, NUMBER, NUMBER_OR_ALWAYS, CHOICE, FAULT, SECTION };
+
+struct option_entry {
+    const char *name;
+    enum kind kind;
+    size_t offset;
+    const char *value; /* name of the value, or the words of a choice separated by | */
+    long min, max;
+    const char *help;
+};
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct option_entry table[] = {
+    {"Where", SECTION, 0, NULL, 0, 0, NULL},
+    {"link", TEXT, AT(link), "PATH", 0, 0,
+     "symbolic link to the modem's pty, made when it is ready"},
+    {"card", TEXT, AT(card), "DIR", 0, 0, "the card's memory"},
+    {"trace", TEXT, AT(trace), "FILE", 0, 0, "appends every APDU with its time"},
+    {"trace-at", FLAG, AT(trace_at), NULL, 0, 0, "the AT command lines too"},
+    {"Personalisation", SECTION, 0, NULL, 0, 0, NULL},
+    {"new", FLAG, AT(make_new), NULL, 0, 0, "makes a card in DIR (without --link: and ends)"},
+    {"key", CHOICE, AT(key), "rsa2048|p256|p384", 0, 0, "type of container 0"},
+    {"pin", TEXT, AT(pin), "DIGITS", 0, 0, "the applet's PIN (0000)"},
+    {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
+    {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits (random)"},
+    {"Modem", SECTION, 0, NULL, 0, 0, NULL},
+    {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},
+    {"imei", TEXT, AT(imei), "DIGITS", 0, 0, "what AT+CGSN answers"},
+    {"iccid-commands", TEXT, AT(iccid_commands), "LIST", 0, 0,
+     "which of +CCID,+ICCID,+QCCID,#CCID,+CICCID,%XICCID,+CRSM answer (all)"},
+    {"no-csim", FLAG, AT(no_csim), NULL, 0, 0, "no AT+CSIM"},
+    {"no-ccho", FLAG, AT(no_ccho), NULL, 0, 0, "no AT+CCHO, AT+CGLA, AT+CCHC"},
+    {"no-manage-channel", FLAG, AT(no_manage_channel), NULL, 0, 0,
+     "MANAGE CHANNEL over AT+CSIM is refused with 6881"},
+    {"get-response", FLAG, AT(get_response), NULL, 0, 0, "the modem follows 61xx and 6Cxx itself"},
+    {"no-sim", FLAG, AT(no_sim), NULL, 0, 0, "SIM commands answer +CME ERROR: 10"},
+    {"fault", FAULT, AT(faults), "NAME[:ARG]", 0, 0, "misbehaves, repeatable, see below"},
+    {"Card", SECTION, 0, NULL, 0, 0, NULL},
+    {"sign-ms", NUMBER, AT(sign_ms), "N", 0, 600000, "time of a private key operation"},
+    {"channels", NUMBER, AT(channels), "N", 0, 19, "supplementary logical channels (3)"},
+    {"max-read", NUMBER, AT(max_read), "N", 1, 256, "READ BINARY with a larger Le: 6700"},
+    {"t0", FLAG, AT(t0), NULL, 0, 0, "61xx and 6Cxx as T=0 has them"},
+    {"reject-le", FLAG, AT(reject_le), NULL, 0, 0, "case 4 commands with Le: 6700"},
+    {"pin1-state", CHOICE, AT(pin1_state), "enabled|disabled|6984", 0, 0,
+     "disabled PIN1: its state is 9000 or 6984"},
+    {"mIAS", SECTION, 0, NULL, 0, 0, NULL},
+    {"no-applet", FLAG, AT(no_applet), NULL, 0, 0, "mIAS is not there"},
+    {"cert", CHOICE, AT(cert), "plain|compressed", 0, 0, "how certificates are stored"},
+    {"no-pss", FLAG, AT(no_pss), NULL, 0, 0, "MSE SET refuses RSA-PSS with 6A80"},
+    {"no-oaep", FLAG, AT(no_oaep), NULL, 0, 0, "MSE SET refuses OAEP with 6A80"},
+    {"ecdsa-alg44-only", FLAG, AT(alg44_only), NULL, 0, 0, "ECDSA only with algorithm 44"},
+    {"mse-each", FLAG, AT(mse_each), NULL, 0, 0, "MSE SET is used up by a signature"},
+    {"single-select", FLAG, AT(single_select), NULL, 0, 0, "mIAS on one channel at a time"},
+    {"p2-0c-refused", FLAG, AT(p2_0c_refused), NULL, 0, 0, "SELECT with P2 0C on mIAS: 6A86"},
+    {"wrong-signature", NUMBER_OR_ALWAYS, AT(wrong_signature), "N|always", 0, 1000000,
+     "the next N signatures are wrong, with 9000"},
+    {"Type A", SECTION, 0, NULL, 0, 0, NULL},
+    {"labels", CHOICE, AT(labels), "new|old", 0, 0, "CERT_AVAILABLE or CERT_TYPE_A"},
+    {"label-pad", FLAG, AT(label_pad), NULL, 0, 0, "labels padded with spaces"},
+    {"chain", CHOICE, AT(chain), "none|ca|broken", 0, 0, "what follows the leaf"},
+    {"typea-key", CHOICE, AT(typea_key), "pkcs1|pkcs8|pem", 0, 0, "form of the private key"},
+    {"no-objects", FLAG, AT(no_objects), NULL, 0, 0, "Type A only in the files"},
+    {"no-files", FLAG, AT(no_files), NULL, 0, 0, "Type A only in the data objects"},
+    {"Other", SECTION, 0, NULL, 0, 0, NULL},
+    {"help", FLAG, AT(help), NULL, 0, 0, "this text"},
+    {"version", FLAG, AT(version), NULL, 0, 0, "the version"},
+};
+
+static bool read_number(const struct option_entry *e, const char *text, long *out)
+{
+    char *end;
+
+    if (e->kind == NUMBER_OR_ALWAYS && strcmp(text, "always") == 0) {
+        *out = OPTION_ALWAYS;
+        return true;
+    }
+    errno = 0;
+    *out = strtol(text, &end, 10);
+    if (errno == 0 && end != text && *end == '\0' && *out >= e->min && *out <= e->max)
+        return true;
+    fprintf(stderr, "simmodem: --%s takes a number from %ld to %ld, not '%s'\n", e->name, e->min,
+            e->max, text);
+    return false;
+}
+
+static bool read_choice(const struct option_entry *e, const char *text, int *out)
+{
+    size_t length = strlen(text);
+    int index = 0;
+
+    for (const char *word = e->value; word != NULL; index++) {
+        const char *bar = strchr(word, '|');
+        size_t size = bar != NULL ? (size_t)(bar - word) : strlen(word);
+
+        if (size == length && memcmp(word, text, size) == 0) {
+            *out = index;
+            return true;
+        }
+        word = bar != NULL ? bar + 1 : NULL;
+    }
+    fprintf(stderr, "simmodem: --%s takes %s, not '%s'\n", e->name, e->value, text);
+    return false;
+}
+
+static bool apply(struct options *o, const struct option_entry *e, const char *value)
+{
+    void *member = (char *)o + e->offset;
+
+    switch (e->kind) {
+    case FLAG:
+        *(bool *)member = true;
+        return true;
+    case TEXT:
+        *(const char **)member = value;
+        return true;
+    case NUMBER:
+    case NUMBER_OR_ALWAYS:
+        return read_number(e, value, member);
+    case CHOICE:
+        return read_choice(e, value, member);
+    case FAULT:
+        return faults_add(member, value);
+    case SECTION:
+        break;
+    }
+    return false;
+}
+
+static const struct option_entry *find(const char *name, size_t length)
+{
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if (table[i].kind != SECTION && strlen(table[i].name) == length &&
+            memcmp(table[i].name, name, length) == 0)
+            return &table[i];
+    }
+    return NULL;
+}
+
+static bool digits_between(const char *name, const char *text, size_t min, size_t max)
+{
+    size_t length = strlen(text);
+
+    if (length >= min && length <= max && strspn(text, "0123456789") == length)
+        return true;
+    fprintf(stderr, "simmodem: --%s takes %zu to %zu digits, not '%s'\n", name, min, max, text);
+    return false;
+}
+
+static bool sensible(const struct options *o)
+{
+    if (o->help || o->version)
+        return true;
+    if (o->card == NULL) {
+        fputs("simmodem: --card DIR is missing: it names the folder that is the card's memory\n",
+              stderr);
+        return false;
+    }
+    if (o->link == NULL && !o->make_new) {
+        fputs("simmodem: give --link PATH to serve a card, or --new to make one\n", stderr);
+        return false;
+    }
+    return digits_between("pin", o->pin, 4, 8) && digits_between("pin1", o->pin1, 4, 8) &&
+           digits_between("imei", o->imei, 14, 16) &&
+           (o->iccid == NULL || digits_between("iccid", o->iccid, 18, 20));
+}
+
+bool options_read(struct options *o, int argc, char **argv)
+{
+    *o = (struct options){
+        .pin = "0000", .pin1 = "1234", .imei = "356938035643809", .channels = 3, .max_read = 256};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i] + 2;
+        const char *equals;
+        const struct option_entry *e = NULL;
+        const char *value = NULL;
+
+        if (strncmp(argv[i], "--", 2) == 0) {
+            equals = strchr(name, '=');
+            e = find(name, equals != NULL ? (size_t)(equals - name) : strlen(name));
+            value = equals != NULL ? equals + 1 : NULL;
+        }
+        if (e == NULL || (e->kind == FLAG && value != NULL)) {
+            fprintf(stderr, "simmodem: '%s' is not understood; try --help\n", argv[i]);
+            return false;
+        }
+        if (e->kind != FLAG && value == NULL) {
+            if (i + 1 == argc) {
+                fprintf(stderr, "simmodem: --%s wants a value: %s\n", e->name, e->value);
+                return false;
+            }
+            value = argv[++i];
+        }
+        if (!apply(o, e, value))
+            return false;
+    }
+    return sensible(o);
+}
+
+void options_help(FILE *out)
+{
+    fputs("simmodem: a simulated cellular modem with a simulated SIM, on a pty\n\n"
+          "  simmodem --card DIR --new                personalises a card\n"
+          "  simmodem --card DIR --link PATH          serves it until SIGTERM\n",
+          out);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        const struct option_entry *e = &table[i];
+        char name[64];
+
+        if (e->kind == SECTION) {
+            fprintf(out, "\n%s\n", e->name);
+            continue;
+        }
+        snprintf(name, sizeof name, "--%s %s", e->name, e->value != NULL ? e->value : "");
+        fprintf(out, "  %-36s %s\n", name, e->help);
+    }
+    fputs("\nFaults\n", out);
+    faults_list(out);
+}

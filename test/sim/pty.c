@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Octets between the pty and the AT front end, with their times. Nothing blocks: what a client does
+ * not take in time is lost, as on a real line. */
+#include "test/sim/pty.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PART           16          /* octets that pass a paced line at a time */
+#define OUT_HIGH       (16 * 1024) /* above this the modem takes no more commands */
+#define STUCK_NS       (2000 * NS_PER_MS)
+#define BITS_PER_OCTET 10
+
+static bool complain(const char *what, const char *path)
+{
+    fprintf(stderr, "simmodem: %s %s: %s\n", what, path, strerror(errno));
+    return false;
+}
+
+static bool open_pair(struct pty *p)
+{
+    struct termios raw;
+
+    p->master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+    if (p->master < 0 || grantpt(p->master) != 0 || unlockpt(p->master) != 0 ||
+        ptsname_r(p->master, p->name, sizeof p->name) != 0)
+        return complain("cannot make", "a pty");
+    p->slave = open(p->name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (p->slave < 0 || tcgetattr(p->slave, &raw) != 0)
+        return complain("cannot open", p->name);
+    cfmakeraw(&raw);
+    if (tcsetattr(p->slave, TCSANOW, &raw) != 0)
+        return complain("cannot set up", p->name);
+    return true;
+}
+
+bool pty_open(struct pty *p, const char *link, long baud)
+{
+    sigset_t set;
+
+    *p = (struct pty){.master = -1, .slave = -1, .signals = -1, .link = link};
+    if (baud > 0)
+        p->octet = BITS_PER_OCTET * 1000 * NS_PER_MS / baud;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return complain("cannot block", "signals");
+    p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (p->signals < 0)
+        return complain("cannot wait for", "signals");
+    return open_pair(p);
+}
+
+bool pty_publish(struct pty *p)
+{
+    char fresh[4096];
+    struct stat st;
+
+    if (lstat(p->link, &st) == 0 && !S_ISLNK(st.st_mode)) {
+        fprintf(stderr, "simmodem: %s is there and no link; it is left alone\n", p->link);
+        return false;
+    }
+    if ((size_t)snprintf(fresh, sizeof fresh, "%s.%ld", p->link, (long)getpid()) >= sizeof fresh) {
+        fprintf(stderr, "simmodem: --link is too long\n");
+        return false;
+    }
+    unlink(fresh);
+    if (symlink(p->name, fresh) != 0)
+        return complain("cannot make", fresh);
+    if (rename(fresh, p->link) == 0)
+        return true;
+    complain("cannot make", p->link);
+    unlink(fresh);
+    return false;
+}
+
+void pty_close(struct pty *p)
+{
+    char target[64];
+    ssize_t size = readlink(p->link, target, sizeof target - 1);
+
+    if (size > 0) {
+        target[size] = '\0';
+        if (strcmp(target, p->name) == 0)
+            unlink(p->link);
+    }
+    if (p->slave >= 0)
+        close(p->slave);
+    if (p->master >= 0)
+        close(p->master);
+    if (p->signals >= 0)
+        close(p->signals);
+    bytes_free(&p->out);
+}
+
+static void drop_output(struct pty *p)
+{
+    p->out.size = 0;
+    p->out_at = 0;
+}
+
+/* Writes what has passed the line by now. */
+static void send_output(struct pty *p, int64_t now)
+{
+    size_t part = p->octet > 0 && p->out.size > PART ? PART : p->out.size;
+    ssize_t n;
+
+    if (p->out.size == 0)
+        return;
+    if (p->octet > 0 && p->out_at == 0) {
+        p->out_at = now + (int64_t)part * p->octet;
+        return;
+    }
+    if (p->octet > 0 && now < p->out_at)
+        return;
+    n = write(p->master, p->out.data, part);
+    if (n <= 0) {
+        if (now - p->moved_at > STUCK_NS)
+            drop_output(p);
+        return;
+    }
+    p->moved_at = now;
+    p->out.size -= (size_t)n;
+    memmove(p->out.data, p->out.data + n, p->out.size);
+    part = p->out.size > PART ? PART : p->out.size;
+    p->out_at = p->out.size > 0 ? p->out_at + (int64_t)part * p->octet : 0;
+}
+
+/* Reads what the client wrote; a paced line takes it in parts. */
+static void take_input(struct pty *p, int64_t now)
+{
+    size_t part = p->octet > 0 ? PART : sizeof p->in;
+    ssize_t n;
+
+    if (p->in_start < p->in_size || (p->octet > 0 && now < p->in_at))
+        return;
+    n = read(p->master, p->in, part);
+    p->in_start = 0;
+    p->in_size = n > 0 ? (size_t)n : 0;
+    if (n <= 0 || p->octet == 0)
+        return;
+    /* Without a pause on the line the parts follow each other: from the last one's end, not from
+     * when the loop came round to read it. */
+    if (now - p->in_at > 2 * NS_PER_MS)
+        p->in_at = now;
+    p->in_at += n * p->octet;
+}
+
+/* Hands characters to the modem while it listens. */
+static void feed(struct pty *p, struct at *at, int64_t now)
+{
+    if (p->octet > 0 && now < p->in_at)
+        return;
+    while (p->in_start < p->in_size && !at->running && p->out.size < OUT_HIGH)
+        at_character(at, p->in[p->in_start++]);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* When something is to be done although nothing happens. */
+static int64_t next_time(const struct pty *p, const struct at *at, int64_t now)
+{
+    int64_t next = INT64_MAX;
+
+    if (at->running)
+        next = sooner(next, at->due);
+    if (p->out.size > 0)
+        next = sooner(next, p->out_at > now ? p->out_at : p->moved_at + STUCK_NS + NS_PER_MS);
+    if (p->octet > 0 && now < p->in_at)
+        next = sooner(next, p->in_at);
+    return next;
+}
+
+static bool wait_for_work(struct pty *p, const struct at *at)
+{
+    int64_t now = clock_ns();
+    int64_t next = next_time(p, at, now);
+    bool may_read = p->in_start == p->in_size && (p->octet == 0 || now >= p->in_at);
+    bool may_write = p->out.size > 0 && p->out_at <= now;
+    struct pollfd fds[] = {
+        {p->signals, POLLIN, 0},
+        {p->master, (short)((may_read ? POLLIN : 0) | (may_write ? POLLOUT : 0)), 0}};
+    int64_t wait = next > now ? next - now : 0;
+    struct timespec timeout = {(time_t)(wait / (1000 * NS_PER_MS)),
+                               (long)(wait % (1000 * NS_PER_MS))};
+
+    if (ppoll(fds, 2, next == INT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
+        return complain("cannot wait for", p->name);
+    return fds[0].revents == 0;
+}
+
+bool pty_serve(struct pty *p, struct at *at)
+{
+    struct signalfd_siginfo info;
+
+    p->moved_at = clock_ns();
+    while (wait_for_work(p, at)) {
+        int64_t now = clock_ns();
+        bool idle = p->out.size == 0;
+
+        take_input(p, now);
+        if (at->running && now >= at->due)
+            at_finish(at);
+        feed(p, at, now);
+        if (idle)
+            p->moved_at = now;
+        send_output(p, now);
+    }
+    return read(p->signals, &info, sizeof info) == (ssize_t)sizeof info;
+}

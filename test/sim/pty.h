@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The line: a pty with a symbolic link to it, paced like a serial port if asked, and the event loop
+ * that ties it to the AT front end. */
+#ifndef SIMKEY_SIM_PTY_H
+#define SIMKEY_SIM_PTY_H
+
+#include "test/sim/at.h"
+#include "test/sim/bytes.h"
+
+struct pty {
+    int master;
+    int slave;   /* kept open, so that the line lives while no client has it open */
+    int signals; /* signalfd: SIGTERM, SIGINT */
+    const char *link;
+    char name[64];
+    struct bytes out; /* to the client */
+    int64_t octet;    /* ns that one takes on the line, 0: none */
+    int64_t out_at;   /* clock_ns() when the next part has passed the line */
+    int64_t moved_at; /* clock_ns() when the client last took something */
+    char in[4096];    /* from the client, not yet seen by the modem */
+    size_t in_start, in_size;
+    int64_t in_at; /* clock_ns() when what was read last has passed the line */
+};
+
+/* Makes the pty and blocks the signals; false after a sentence on stderr. */
+bool pty_open(struct pty *p, const char *link, long baud);
+/* Puts the link in its place, atomically; a link that is there is replaced, anything else refused.
+ */
+bool pty_publish(struct pty *p);
+/* Serves until SIGTERM or SIGINT; false after a sentence on stderr. */
+bool pty_serve(struct pty *p, struct at *at);
+/* Removes the link if it is still ours, and closes. */
+void pty_close(struct pty *p);
+
+#endif

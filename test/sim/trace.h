@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The trace file: one line for each APDU, as the card saw it, written when it was answered.
+ *
+ *   SECONDS.MS SOURCE CHANNEL COMMAND -> ANSWER WORDS
+ *   81234.567 csim 1 012A9E9A00 -> 3F…9000 PSO CDS
+ *
+ *   SECONDS.MS  CLOCK_MONOTONIC (the same as other programs' on the machine)
+ *   SOURCE      csim, cgla: a client's APDU by that carrier;
+ *               ccho: the modem opening and closing a session for AT+CCHO and AT+CCHC;
+ *               modem: the modem's own (GET RESPONSE it fetches, the ICCID it reads)
+ *   CHANNEL     logical channel in decimal, - if CLA names none
+ *   COMMAND     upper-case hexadecimal; of VERIFY, CHANGE and UNBLOCK only the first five octets,
+ *               the rest as {number of octets}
+ *   ANSWER      upper-case hexadecimal with the status word; what is secret (a private key read
+ * from a file, deciphered data) as {number of octets} before the status word WORDS       name of
+ * the command: SELECT, VERIFY, MSE SET, PSO HASH, PSO CDS, PSO DECIPHER, MANAGE CHANNEL, READ
+ * BINARY, GET RESPONSE, …
+ *
+ * With --trace-at there are lines for AT commands too, before they run; hexadecimal data of theirs
+ * is cut after the APDU's header, passwords are left out:
+ *
+ *   SECONDS.MS at - AT+CSIM=10,"012A9E9A00"
+ */
+#ifndef SIMKEY_SIM_TRACE_H
+#define SIMKEY_SIM_TRACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+struct trace {
+    FILE *file; /* NULL: no trace */
+    bool at;
+};
+
+/* Opens path for appending (NULL: no trace); false after a sentence on stderr. */
+bool trace_open(struct trace *t, const char *path, bool at);
+void trace_close(struct trace *t);
+
+struct trace_entry {
+    const char *source;
+    int channel; /* -1: none */
+    const uint8_t *command;
+    size_t command_size;
+    const uint8_t *answer; /* with the status word */
+    size_t answer_size;
+    bool secret; /* the answer's data */
+};
+
+void trace_apdu(const struct trace *t, const struct trace_entry *e);
+void trace_command_line(const struct trace *t, const char *line);
+
+#endif
