@@ -19,7 +19,9 @@ sources = $(sort $(wildcard $(1)))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 MODEM := $(call objects,$(call sources,modem/*.c))
-APDU := $(call objects,$(call sources,apdu/*.c))
+# apdu/cmd_*.c is the safe2 command.
+SAFE2 := $(call objects,$(call sources,apdu/cmd_*.c))
+APDU := $(filter-out $(SAFE2),$(call objects,$(call sources,apdu/*.c)))
 # provider/cmd_*.c is the simkey tool; the rest is the module, a few files of which the tool shares.
 TOOL := $(call objects,$(call sources,provider/cmd_*.c))
 MODULE := $(filter-out $(TOOL),$(call objects,$(call sources,provider/*.c)))
@@ -31,7 +33,7 @@ UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c))
 LIBS := -lserialport -lz
 
 .PHONY: all
-all: $(OUT)/simkey.so $(OUT)/simkey $(OUT)/simmodem
+all: $(OUT)/simkey.so $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem
 
 $(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -43,6 +45,9 @@ $(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
 
 $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lcjson
+
+$(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -lz

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
  * on it. The basic channel is the modem's and never used. */
+#include "apdu/claim.h"
 #include "apdu/file.h"
 #include "apdu/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EF_ICCID 0x2FE2
+#define EF_ICCID    0x2FE2
+#define CHANNEL_MAX 19 /* ETSI TS 102 221, 11.1.17 */
 
 #define CLOSE_TIMEOUT_MS 2000
 
@@ -21,8 +24,12 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
            (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
 }
 
-void channel_lost(struct standing *standing)
+void channel_lost(struct sim *sim)
 {
+    struct standing *standing = &sim->standing;
+
+    claim_release(&sim->settings, standing->channel.number, sim->claim);
+    sim->claim = -1;
     memset(&standing->channel, 0, sizeof standing->channel);
     standing->applet = NULL;
     standing->verified = false;
@@ -30,18 +37,30 @@ void channel_lost(struct standing *standing)
     standing->iccid_asked = false;
 }
 
+/* False if the channel answers like somebody else's. */
+static bool still_ours(struct operation *operation)
+{
+    const struct applet *applet = operation->sim->standing.applet;
+    struct report ignored = REPORT_INIT;
+    struct answer answer;
+
+    if (applet == NULL || applet->probe == NULL)
+        return true;
+    return apdu_send(&operation->card, applet->probe, &answer, &ignored) == OUTCOME_OK &&
+           answer.sw == SW_OK;
+}
+
 void channel_drop(struct operation *operation)
 {
     struct standing *standing = &operation->sim->standing;
     struct report ignored = REPORT_INIT;
 
-    if (standing->channel.open) {
-        transport_use(&operation->transport, standing->channel.carrier);
+    transport_use(&operation->transport, standing->channel.carrier);
+    if (standing->channel.open && still_ours(operation))
         (void)operation->transport.ops->close(
             &operation->transport, &standing->channel,
             deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
-    }
-    channel_lost(standing);
+    channel_lost(operation->sim);
 }
 
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
@@ -60,35 +79,72 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (outcome == OUTCOME_OK)
         standing->carrier = carrier;
     /* over AT+CCHO a missing applet looks like any other failure */
-    if (outcome == OUTCOME_LOST && carrier == CARRIER_CCHO)
-        return report_set(why, OUTCOME_NO_APPLET,
-                          "the modem cannot open a channel to %s by AT+CCHO (+CME ERROR: %d): this "
-                          "SIM does not have it, or no channel is free",
-                          applet->name, why->cme);
+    if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
+        int cme = why->cme;
+
+        outcome = report_set(why, OUTCOME_NO_APPLET,
+                             "the modem cannot open a channel to %s by AT+CCHO (+CME ERROR: %d): "
+                             "this SIM does not have it, or no channel is free",
+                             applet->name, cme);
+        why->cme = cme;
+    }
     return outcome;
 }
 
-/* Closes what a crashed program may have leaked, one channel at a time, and tries again. */
-static enum outcome reclaim(struct operation *operation, const struct applet *applet,
-                            struct report *why)
+/* The channels that may be closed to get a free one, best first: those of simkey's killed programs, those of its
+ * living ones (which open another), then two that are likely to be leaked. Never an unknown 1: the
+ * modem may be using it. */
+static size_t closable(const struct operation *operation, uint8_t list[CHANNEL_MAX + sizeof leaked])
 {
-    enum outcome outcome = OUTCOME_REFUSED;
+    static const enum claim order[] = {CLAIM_DEAD, CLAIM_OURS};
+    const struct sim *sim = operation->sim;
+    size_t count = 0;
 
-    transport_use(&operation->transport, CARRIER_CSIM);
-    for (size_t i = 0; i < sizeof leaked; i++) {
-        struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = leaked[i]};
+    for (size_t pass = 0; pass < sizeof order / sizeof order[0]; pass++)
+        for (uint8_t number = CHANNEL_MAX; number > 0; number--)
+            if (number != sim->standing.channel.number &&
+                claim_look(&sim->settings, number) == order[pass])
+                list[count++] = number;
+    for (size_t i = 0; i < sizeof leaked; i++)
+        if (leaked[i] != sim->standing.channel.number &&
+            claim_look(&sim->settings, leaked[i]) == CLAIM_NONE)
+            list[count++] = leaked[i];
+    return count;
+}
 
-        outcome = operation->transport.ops->close(&operation->transport, &channel,
-                                                  operation->deadline, why);
-        if (outcome == OUTCOME_OK)
-            outcome = open_by(operation, CARRIER_CSIM, applet, why);
-        if (!no_free_channel(outcome, why))
-            return outcome;
+/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may take the number
+ * for its session's name. */
+static void close_left(struct operation *operation, uint8_t number)
+{
+    struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
+    struct report ignored = REPORT_INIT;
+    enum outcome outcome =
+        transport_csim.close(&operation->transport, &channel, operation->deadline, &ignored);
+
+    if (outcome == OUTCOME_CARRIER_REFUSED) {
+        (void)snprintf(channel.session, sizeof channel.session, "%u", number);
+        (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
     }
-    return report_sw(
-        why, OUTCOME_REFUSED, why->sw,
-        "the SIM has no free logical channel: end the programs that use it, or restart "
-        "the modem");
+    claim_bury(&operation->sim->settings, number);
+}
+
+/* Closes channels one at a time until one can be opened. */
+static enum outcome reclaim(struct operation *operation, enum carrier carrier,
+                            const struct applet *applet, struct report *why)
+{
+    uint8_t list[CHANNEL_MAX + sizeof leaked];
+    size_t count = closable(operation, list);
+    enum outcome outcome = why->outcome;
+
+    for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
+        close_left(operation, list[i]);
+        outcome = open_by(operation, carrier, applet, why);
+    }
+    if (no_free_channel(outcome, why))
+        return report_sw(why, OUTCOME_REFUSED, why->sw,
+                         "the SIM has no free logical channel: end the programs that use it, or "
+                         "restart the modem");
+    return outcome;
 }
 
 /* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM.
@@ -144,8 +200,10 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
             outcome = by_other;
         }
     }
-    if (no_free_channel(outcome, why) && pinned != CARRIER_CCHO)
-        outcome = reclaim(operation, applet, why);
+    if (no_free_channel(outcome, why))
+        outcome = reclaim(operation, CARRIER_CSIM, applet, why);
+    else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
+        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)
         outcome = diagnose(operation, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
@@ -202,20 +260,16 @@ static enum outcome select_applet(struct operation *operation, const struct appl
                                   struct report *why)
 {
     struct standing *standing = &operation->sim->standing;
+    uint8_t list[CHANNEL_MAX + sizeof leaked];
+    size_t count = 0;
     enum outcome outcome =
         file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
 
-    for (size_t i = 0;
-         i < sizeof leaked && outcome == OUTCOME_REFUSED &&
-         standing->channel.carrier == CARRIER_CSIM && (why->sw == 0x6985 || why->sw == 0x6999);
-         i++) {
-        struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = leaked[i]};
-        struct report ignored = REPORT_INIT;
-
-        if (leaked[i] == standing->channel.number)
-            continue;
-        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
-                                              &ignored);
+    if (outcome == OUTCOME_REFUSED && standing->channel.carrier == CARRIER_CSIM &&
+        (why->sw == 0x6985 || why->sw == 0x6999))
+        count = closable(operation, list);
+    for (size_t i = 0; i < count && outcome == OUTCOME_REFUSED; i++) {
+        close_left(operation, list[i]);
         outcome = file_select_applet(&operation->card, applet->aid, applet->aid_length,
                                      applet->name, why);
     }
@@ -234,6 +288,9 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     if (!standing->channel.open) {
         operation->fresh = true;
         outcome = open_any(operation, applet, why);
+        if (outcome == OUTCOME_OK && standing->channel.number > 0)
+            operation->sim->claim =
+                claim_take(&operation->sim->settings, standing->channel.number, applet->claim);
     }
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -25,9 +25,8 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
                        struct token_pin *state, struct report *why);
 
 /* Makes sure that the PIN is verified on this channel: asks for the state, then verifies with the
- * PIN of the settings. Errors: OUTCOME_PIN_MISSING, OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG,
- * OUTCOME_PIN_BLOCKED, OUTCOME_USAGE (a PIN source that cannot be used). Each wrong PIN costs one
- * try, once. */
+ * PIN of the settings. Errors: OUTCOME_PIN_MISSING (also where its source cannot be used),
+ * OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED. A wrong PIN costs one try, once. */
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference,
                         const struct settings *settings, struct report *why);
 

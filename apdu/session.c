@@ -8,13 +8,16 @@
 /* How long the line must be quiet after a time-out: longer than what was asked for may still take.
  */
 #define LATE_ANSWER_MS 1500
+#define QUIET_MIN_MS   50
 
-const struct applet applet_mias = {mias_aid, sizeof mias_aid, MIAS_NAME};
+const struct applet applet_mias = {
+    .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME};
 
 static const uint8_t uicc_aid[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
                                    0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
-const struct applet applet_uicc = {uicc_aid, sizeof uicc_aid,
-                                   "the application with the Type A files"};
+const struct applet applet_uicc = {.aid = uicc_aid,
+                                   .aid_length = sizeof uicc_aid,
+                                   .name = "the application with the Type A files"};
 
 /* In the child after a fork: gives up the copies of descriptors that a thread of the parent was
  * using. They are the parent's as long as the pid still is: every user comes through here before it
@@ -86,21 +89,28 @@ static enum outcome ensure_pin(struct operation *operation, struct report *why)
     return outcome;
 }
 
+/* How long the line must be quiet now, so that no answer to an earlier operation is taken for one
+ * of ours. */
+static int quiet_needed(const struct standing *standing)
+{
+    int64_t left = standing->late_until - monotonic_ms();
+
+    if (standing->late_until == 0)
+        return 0;
+    return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
+}
+
 static enum outcome prepare(struct operation *operation, const struct job *job, struct report *why)
 {
     struct standing *standing = &operation->sim->standing;
     enum outcome outcome;
 
-    if (standing->pid != getpid()) {
-        memset(standing, 0, sizeof *standing);
-        standing->pid = getpid();
-    }
-    outcome = transport_wake(&operation->transport, standing->ready, standing->quiet_ms,
+    outcome = transport_wake(&operation->transport, standing->ready, quiet_needed(standing),
                              operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     standing->ready = true;
-    standing->quiet_ms = 0;
+    standing->late_until = 0;
     if (atomic_exchange(&operation->sim->forget, false) || standing->broken || job->fresh)
         channel_drop(operation);
     standing->broken = false;
@@ -141,13 +151,13 @@ static void settle(struct operation *operation, const struct job *job, enum outc
     struct standing *standing = &operation->sim->standing;
 
     if (outcome == OUTCOME_NO_MODEM || operation->transport.at.restarted) {
-        channel_lost(standing);
+        channel_lost(operation->sim);
         standing->ready = false;
         return;
     }
     if (operation->transport.at.late) {
         standing->ready = false;
-        standing->quiet_ms = LATE_ANSWER_MS;
+        standing->late_until = monotonic_ms() + LATE_ANSWER_MS;
         standing->broken = true;
         return;
     }
@@ -155,49 +165,80 @@ static void settle(struct operation *operation, const struct job *job, enum outc
         standing->broken = true;
         standing->ready = false;
         if (why->sw == 0x6881 || outcome == OUTCOME_LOST)
-            channel_lost(standing); /* its number may be somebody else's by now */
+            channel_lost(operation->sim); /* its number may be somebody else's by now */
     }
     if (job->fresh || operation->sim->settings.session == SESSION_PRIVATE)
         channel_drop(operation);
 }
 
-static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
-                            struct deadline deadline, bool *again, struct report *why)
+enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
+                             struct report *why)
 {
     const struct transport_target target = {.device = sim->settings.device,
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,
                                             .held = &sim->held};
-    struct operation operation = {.sim = sim, .deadline = deadline, .fresh = false};
-    bool warm;
     enum outcome outcome;
 
     notice_fork(sim);
-    outcome = transport_begin(&operation.transport, &target, deadline, why);
+    *operation = (struct operation){.sim = sim, .deadline = deadline, .fresh = false};
+    operation->card = (struct card){.exchange = through_transport,
+                                    .arg = operation,
+                                    .deadline = deadline,
+                                    .trace = &sim->settings.trace,
+                                    .no_le = &sim->learnt.no_le,
+                                    .max_read = &sim->learnt.max_read};
+    outcome = transport_begin(&operation->transport, &target, deadline, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
+    if (sim->standing.pid != getpid()) {
+        memset(&sim->standing, 0, sizeof sim->standing);
+        sim->standing.pid = getpid();
+        if (sim->claim >= 0)
+            (void)close(sim->claim); /* the parent's */
+        sim->claim = -1;
+    }
+    return OUTCOME_OK;
+}
+
+void operation_end(struct operation *operation)
+{
+    (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
+    operation->transport.ops->end(&operation->transport);
+}
+
+/* Learns that the card does not take the short way: that what stood on it was not good enough. */
+static void learn(struct operation *operation, const struct report *why)
+{
+    struct learnt *learnt = &operation->sim->learnt;
+
+    if (operation->fresh || why->sw == 0 || why->sw == 0x6881)
+        return;
+    if (why->sw == 0x6982)
+        learnt->pin_refused++;
+    else if (operation->sim->standing.environment.set)
+        learnt->environment_refused++;
+}
+
+static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
+                            struct deadline deadline, bool *again, struct report *why)
+{
+    struct operation operation;
+    enum outcome outcome = operation_begin(&operation, sim, deadline, why);
+
     *again = false;
     if (outcome == OUTCOME_OK) {
-        (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
-        operation.card = (struct card){.exchange = through_transport,
-                                       .arg = &operation,
-                                       .deadline = deadline,
-                                       .trace = &sim->settings.trace,
-                                       .no_le = &sim->learnt.no_le,
-                                       .max_read = &sim->learnt.max_read};
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)
             outcome = work(&operation, arg, why);
-        warm = !operation.fresh && why->sw != 0 && why->sw != 0x6881;
         if (outcome != OUTCOME_OK) {
             *again = may_be_stale(&operation, outcome, why);
-            if (warm && why->sw == 0x6982)
-                sim->learnt.pin_refused++;
-            else if (warm && sim->standing.environment.set)
-                sim->learnt.environment_refused++;
+            learn(&operation, why);
         }
         settle(&operation, job, outcome, why);
-        (void)atomic_fetch_add_explicit(&sim->turn, 1, memory_order_release);
     }
-    operation.transport.ops->end(&operation.transport);
+    operation_end(&operation);
     return outcome;
 }
 

@@ -18,6 +18,10 @@ struct applet {
     const uint8_t *aid;
     size_t aid_length; /* 0: the channel is used as it opens */
     const char *name;
+    /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
+     * because after a reset of the modem the number may be somebody else's */
+    const struct apdu *probe;
+    bool claim; /* the channel must not be lost between operations: see claim.h */
 };
 
 extern const struct applet applet_mias;
@@ -30,7 +34,7 @@ struct standing {
     pid_t pid;            /* whose it is: a forked child starts anew */
     bool ready;           /* the AT start-up is done */
     bool broken;          /* an operation failed on it: close it and start anew */
-    int quiet_ms;         /* an answer may still come: resynchronise */
+    int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
     struct channel channel;
     const struct applet *applet; /* selected on the channel, or NULL */
@@ -67,6 +71,7 @@ struct sim {
     _Atomic unsigned turn;
     struct standing standing;
     struct learnt learnt;
+    int claim; /* of the standing channel, -1 if there is none */
 };
 
 /* What an operation needs before its work begins. */
@@ -87,6 +92,12 @@ struct operation {
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
 };
 
+/* Opens and locks the device, in this process and no other's name. Ends with operation_end, also after a
+ * failure. */
+enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
+                             struct report *why);
+void operation_end(struct operation *operation);
+
 typedef enum outcome operation_fn(struct operation *operation, void *arg, struct report *why);
 
 /* Runs the work as one operation within the settings' time-out, and once more from a new channel if
@@ -102,6 +113,6 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
 void channel_drop(struct operation *operation);
 
 /* Forgets what stood on a channel that is gone. */
-void channel_lost(struct standing *standing);
+void channel_lost(struct sim *sim);
 
 #endif

@@ -153,6 +153,13 @@ void settings_init(struct settings *settings)
     settings->session = SESSION_SHARED;
 }
 
+_Static_assert((int)SETTING_COUNT == SETTINGS_COUNT, "the header tells how many there are");
+
+const char *settings_name(size_t index)
+{
+    return index < SETTING_COUNT ? setting_names[index] : NULL;
+}
+
 bool settings_known(const char *name)
 {
     return find(name) != SETTING_COUNT;

@@ -10,6 +10,7 @@
 #include "modem/transport.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 
@@ -27,6 +28,9 @@ struct settings {
     char *trace_path; /* what trace.path points to */
 };
 
+/* How many there are. */
+#define SETTINGS_COUNT 10
+
 /* The defaults: 115200 baud, auto, 30 s, shared, no trace. */
 void settings_init(struct settings *settings);
 
@@ -36,6 +40,9 @@ void settings_init(struct settings *settings);
  * OUTCOME_SYSTEM. */
 enum outcome settings_set(struct settings *settings, const char *name, const char *value,
                           struct report *why);
+
+/* The names, one after the other; NULL behind the last one. */
+const char *settings_name(size_t index);
 
 /* True if there is a setting of this name. */
 bool settings_known(const char *name);

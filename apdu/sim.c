@@ -34,6 +34,7 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
     atomic_init(&sim->pid, (int)getpid());
     atomic_init(&sim->held.lock, -1);
     atomic_init(&sim->held.line, -1);
+    sim->claim = -1;
     sim->standing.pid = getpid();
     sim->learnt.max_read = APDU_LE_ALL;
     *made = sim;
@@ -49,18 +50,15 @@ struct sim *sim_ref(struct sim *sim)
 /* Closes the channel that this process left open. */
 static void farewell(struct sim *sim)
 {
-    const struct transport_target target = {.device = sim->settings.device,
-                                            .baud = sim->settings.baud,
-                                            .trace = &sim->settings.trace,
-                                            .held = &sim->held};
-    struct operation operation = {.sim = sim, .deadline = deadline_in(FAREWELL_MS)};
+    struct operation operation;
     struct report ignored = REPORT_INIT;
 
-    if (sim->standing.pid != getpid() || !sim->standing.channel.open || sim->standing.quiet_ms > 0)
+    if (sim->standing.pid != getpid() || !sim->standing.channel.open ||
+        sim->standing.late_until != 0)
         return;
-    if (transport_begin(&operation.transport, &target, operation.deadline, &ignored) == OUTCOME_OK)
+    if (operation_begin(&operation, sim, deadline_in(FAREWELL_MS), &ignored) == OUTCOME_OK)
         channel_drop(&operation);
-    operation.transport.ops->end(&operation.transport);
+    operation_end(&operation);
 }
 
 void sim_free(struct sim *sim)
@@ -107,6 +105,18 @@ enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char
     struct identity_answer answer = {identity, iccid};
 
     return session_run(sim, &job, identity_work, &answer, why);
+}
+
+static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)
+{
+    return modem_registration(&operation->transport.at, arg, operation->deadline, why);
+}
+
+enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    return session_run(sim, &job, registration_work, state, why);
 }
 
 /* The four cases of ISO 7816-4, 5.1. Returns false for what is none of them. */
@@ -165,7 +175,8 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)
 {
-    const struct applet applet = {raw->aid, raw->aid_length, "that applet"};
+    const struct applet applet = {
+        .aid = raw->aid, .aid_length = raw->aid_length, .name = "that applet"};
     const struct job job = {.applet = &applet, .fresh = true, .once = true};
     struct sim_raw copy = *raw;
 

@@ -37,6 +37,9 @@ void sim_forget(struct sim *sim);
 enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
                           struct report *why);
 
+/* Whether the modem is registered in a network, in one operation that opens no channel. */
+enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);
+
 /* What a raw APDU (simkey apdu) is answered. */
 struct sim_answer {
     uint8_t data[4096];

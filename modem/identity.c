@@ -136,3 +136,35 @@ enum outcome modem_identity(struct at *at, struct modem_identity *identity,
     }
     return OUTCOME_OK;
 }
+
+enum outcome modem_registration(struct at *at, enum registration *state, struct deadline deadline,
+                                struct report *why)
+{
+    static const struct {
+        const char *line, *prefix;
+    } questions[] = {{"AT+CEREG?", "+CEREG:"}, {"AT+CREG?", "+CREG:"}};
+
+    *state = REGISTRATION_UNKNOWN;
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct at_command command = {.line = questions[i].line,
+                                     .answer = AT_ANSWER_PREFIXED,
+                                     .prefix = questions[i].prefix,
+                                     .timeout_ms = ASK_TIMEOUT_MS};
+        struct at_result result;
+        const char *value = result.value;
+        long mode, registered;
+        enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) ||
+            !at_take_number(&value, &registered))
+            continue;
+        *state = REGISTRATION_NONE;
+        if (registered == 1 || registered == 5) {
+            *state = REGISTRATION_DONE;
+            break;
+        }
+    }
+    return OUTCOME_OK;
+}

@@ -29,4 +29,11 @@ struct modem_identity {
 enum outcome modem_identity(struct at *at, struct modem_identity *identity,
                             struct deadline deadline, struct report *why);
 
+enum registration { REGISTRATION_UNKNOWN, REGISTRATION_NONE, REGISTRATION_DONE };
+
+/* Whether the modem is registered in a network: +CREG? or +CEREG? answers 1 (home) or 5 (roaming). Unknown
+ * if it refuses both. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
+enum outcome modem_registration(struct at *at, enum registration *state, struct deadline deadline,
+                                struct report *why);
+
 #endif

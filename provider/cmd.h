@@ -6,6 +6,7 @@
 #include "apdu/settings.h"
 #include "apdu/sim.h"
 #include "apdu/token.h"
+#include "apdu/version.h"
 #include "provider/uri.h"
 
 #include <openssl/bio.h>
@@ -13,8 +14,6 @@
 #include <openssl/x509.h>
 #include <stdbool.h>
 #include <stddef.h>
-
-#define SIMKEY_VERSION "0.1.0"
 
 /* Options of single sub-commands, beside those that all have. */
 enum command_option {

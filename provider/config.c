@@ -11,23 +11,18 @@
 static enum outcome load_section(const struct provider *provider, struct settings *settings,
                                  struct report *why)
 {
-    static const char *const names[] = {
-        "device",         "baud",    "transport", "pin-source", "pin",
-        "sim-pin-source", "timeout", "session",   "run-dir",    "trace",
-    };
-    enum { COUNT = sizeof(names) / sizeof(names[0]) };
-    char *values[COUNT] = {NULL};
-    OSSL_PARAM params[COUNT + 1];
+    char *values[SETTINGS_COUNT] = {NULL};
+    OSSL_PARAM params[SETTINGS_COUNT + 1];
     enum outcome outcome = OUTCOME_OK;
 
-    for (size_t i = 0; i < COUNT; i++)
-        params[i] = OSSL_PARAM_construct_utf8_ptr(names[i], &values[i], 0);
-    params[COUNT] = OSSL_PARAM_construct_end();
+    for (size_t i = 0; i < SETTINGS_COUNT; i++)
+        params[i] = OSSL_PARAM_construct_utf8_ptr(settings_name(i), &values[i], 0);
+    params[SETTINGS_COUNT] = OSSL_PARAM_construct_end();
     if (!provider->core.get_params(provider->handle, params))
         return OUTCOME_OK;
-    for (size_t i = 0; i < COUNT && outcome == OUTCOME_OK; i++)
+    for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
         if (values[i] != NULL)
-            outcome = settings_set(settings, names[i], values[i], why);
+            outcome = settings_set(settings, settings_name(i), values[i], why);
     if (outcome != OUTCOME_OK)
         report_prefix(why, "openssl.cnf");
     return outcome;

@@ -45,17 +45,21 @@ static int decoder_does_selection(void *provctx, int selection)
     return 1;
 }
 
-/* Whether the DER behind our own label makes sense; said here, because the next step must be silent
- * about foreign DER. */
+/* Whether the DER behind our own label makes sense and leads to a SIM. Said here, since libcrypto forgets the errors of the next
+ * step, which must be silent about foreign DER anyway. */
 static bool reference_valid(struct provider *provider, const uint8_t *der, size_t length)
 {
     struct report why = REPORT_INIT;
     struct keyref keyref;
+    struct sim *sim = NULL;
 
-    if (length > REFERENCE_MAX)
+    if (length > REFERENCE_MAX) {
         report_set(&why, OUTCOME_USAGE, "the SIM key reference is too long to be one");
-    else if (keyref_read(&keyref, der, length, provider->libctx, &why) == OUTCOME_OK)
+    } else if (keyref_read(&keyref, der, length, provider->libctx, &why) == OUTCOME_OK) {
+        config_sim(provider, &keyref.uri, &sim, &why);
+        sim_free(sim);
         keyref_clear(&keyref);
+    }
     if (why.outcome == OUTCOME_OK)
         return true;
     RAISE_REPORT(provider, &why);

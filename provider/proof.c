@@ -96,7 +96,7 @@ enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum toke
                       const uint8_t *digest, size_t digest_length, uint8_t *signature,
                       size_t *length, struct report *why)
 {
-    const size_t room = *length;
+    const size_t room = *length < TOKEN_SIGNATURE_MAX ? *length : TOKEN_SIGNATURE_MAX;
     bool verified = false;
     enum outcome outcome;
 

@@ -2,13 +2,12 @@
 /* The module's entry: what the core gives, what we offer, our own parameters, and the end. The
  * operations live in files of their own. */
 #include "provider/provider.h"
+#include "apdu/version.h"
 #include "provider/error.h"
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <string.h>
-
-#define SIMKEY_VERSION "0.1.0"
 
 OSSL_provider_init_fn OSSL_provider_init __attribute__((visibility("default")));
 

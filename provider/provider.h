@@ -45,8 +45,8 @@ struct provider {
     const OSSL_CORE_HANDLE *handle;
     struct core core;
     OSSL_LIB_CTX *libctx; /* private: no configuration, only libcrypto's own default provider */
-    OSSL_LIB_CTX
-    *application; /* who loaded us; NULL if that is another copy of libcrypto (order.c) */
+    /* Who loaded us; NULL if that one has another copy of libcrypto. */
+    OSSL_LIB_CTX *application;
     struct settings settings; /* file, openssl.cnf and environment */
     struct report configured; /* what was wrong with them, said when a SIM is first needed */
     _Atomic(struct provider_sim *) sims;

@@ -8,7 +8,6 @@
 #include "provider/params.h"
 
 #include <openssl/rsa.h>
-#include <string.h>
 
 static OSSL_FUNC_signature_newctx_fn signature_newctx;
 static OSSL_FUNC_signature_freectx_fn signature_freectx;
@@ -55,8 +54,8 @@ static void *signature_dupctx(void *ctx)
     to->digest = NULL;
     if (to->key != NULL)
         key_ref(to->key);
-    if (to->md != NULL && !EVP_MD_up_ref(to->md))
-        to->md = NULL;
+    if (to->md != NULL)
+        EVP_MD_up_ref(to->md);
     if (from->digest != NULL) {
         to->digest = EVP_MD_CTX_new();
         if (to->digest == NULL || !EVP_MD_CTX_copy_ex(to->digest, from->digest)) {
@@ -166,47 +165,46 @@ static bool check_input(const struct signature *signature, size_t length, enum t
     return false;
 }
 
+/* The most that a signature can have; 0 if the key does not tell. */
+static size_t sign_size(const struct signature *signature)
+{
+    int size = EVP_PKEY_get_size(signature->key->public_key);
+
+    return size > 0 ? (size_t)size : 0;
+}
+
 static int sign_digest(const struct signature *signature, unsigned char *out, size_t *out_length,
                        size_t room, const unsigned char *digest, size_t length)
 {
     struct report why = REPORT_INIT;
-    uint8_t bytes[TOKEN_SIGNATURE_MAX];
-    size_t bytes_length = sizeof(bytes);
+    size_t needed = sign_size(signature);
     enum token_hash hash;
 
     if (!signature_possible(signature) || !check_input(signature, length, &hash))
         return 0;
-    if (key_sign(signature->key, signature->scheme, hash, digest, length, bytes, &bytes_length,
-                 &why) != OUTCOME_OK) {
-        RAISE_REPORT(signature->provider, &why);
-        if (why.outcome == OUTCOME_UNSUPPORTED && signature->scheme == TOKEN_PSS)
-            signature_raise_no_pss(signature);
-        return 0;
-    }
-    if (bytes_length > room) {
+    if (room < needed) {
         RAISE(signature->provider, REASON_BUFFER,
-              "the signature needs %zu bytes, there is room for %zu", bytes_length, room);
+              "the signature needs %zu bytes, there is room for %zu", needed, room);
         return 0;
     }
-    memcpy(out, bytes, bytes_length);
-    *out_length = bytes_length;
-    return 1;
-}
-
-/* Answers a question for the size. */
-static int sign_size(const struct signature *signature, size_t *length)
-{
-    int size = EVP_PKEY_get_size(signature->key->public_key);
-
-    *length = size > 0 ? (size_t)size : 0;
-    return size > 0;
+    *out_length = room;
+    if (key_sign(signature->key, signature->scheme, hash, digest, length, out, out_length, &why) ==
+        OUTCOME_OK)
+        return 1;
+    if (why.outcome == OUTCOME_UNSUPPORTED && signature->scheme == TOKEN_PSS)
+        signature_raise_no_pss(signature, why.text);
+    else
+        RAISE_REPORT(signature->provider, &why);
+    return 0;
 }
 
 static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
                           const unsigned char *digest, size_t length)
 {
-    if (out == NULL)
-        return sign_size(ctx, out_length);
+    if (out == NULL) {
+        *out_length = sign_size(ctx);
+        return *out_length > 0;
+    }
     return sign_digest(ctx, out, out_length, room, digest, length);
 }
 
@@ -223,8 +221,10 @@ static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *ou
               "there is no signature under way: begin it anew");
         return 0;
     }
-    if (out == NULL)
-        return sign_size(signature, out_length);
+    if (out == NULL) {
+        *out_length = sign_size(signature);
+        return *out_length > 0;
+    }
     hashed = EVP_DigestFinal_ex(signature->digest, digest, &length);
     EVP_MD_CTX_free(signature->digest);
     signature->digest = NULL;

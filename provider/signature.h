@@ -28,8 +28,8 @@ bool signature_take_params(struct signature *signature, const OSSL_PARAM params[
  * an error raised. */
 bool signature_possible(const struct signature *signature);
 
-/* Raises that the SIM's key does no PSS, and what to do. */
-void signature_raise_no_pss(const struct signature *signature);
+/* Raises that the SIM's key does no PSS, and what to do. how: how that is known. */
+void signature_raise_no_pss(const struct signature *signature, const char *how);
 
 extern OSSL_FUNC_signature_set_ctx_params_fn signature_set_ctx_params;
 extern OSSL_FUNC_signature_get_ctx_params_fn signature_get_ctx_params;

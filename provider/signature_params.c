@@ -9,16 +9,19 @@
 #include <openssl/objects.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-void signature_raise_no_pss(const struct signature *signature)
+void signature_raise_no_pss(const struct signature *signature, const char *how)
 {
     RAISE(signature->provider, REASON_NO_PSS,
-          "this SIM's RSA key cannot do PSS, which TLS 1.3 needs and TLS 1.2 prefers; set "
-          "MaxProtocol = TLSv1.2 and "
-          "ClientSignatureAlgorithms = RSA+SHA256:ECDSA+SHA256 in openssl.cnf (s_client: -tls1_2 "
-          "-client_sigalgs "
-          "RSA+SHA256, curl: that openssl.cnf and --tls-max 1.2)");
+          "this SIM's RSA key cannot do PSS, which TLS 1.3 needs and TLS 1.2 prefers: set "
+          "MaxProtocol "
+          "= TLSv1.2 and ClientSignatureAlgorithms = RSA+SHA256:ECDSA+SHA256 in openssl.cnf "
+          "(s_client: "
+          "-tls1_2 -client_sigalgs RSA+SHA256; curl: that openssl.cnf and --tls-max 1.2); %s",
+          how);
 }
 
 bool signature_possible(const struct signature *signature)
@@ -45,7 +48,7 @@ bool signature_possible(const struct signature *signature)
         return false;
     }
     if (token_refuses(signature->key->sim, &signature->key->token, TOKEN_PSS, signature->hash)) {
-        signature_raise_no_pss(signature);
+        signature_raise_no_pss(signature, "the SIM has refused it before");
         return false;
     }
     return true;

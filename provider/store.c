@@ -12,6 +12,7 @@
 #include <openssl/err.h>
 #include <openssl/store.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include <string.h>
 
 static OSSL_FUNC_store_open_fn store_open;
@@ -202,7 +203,7 @@ static enum outcome read_certificate(struct store *store, struct report *why)
     return store->uri.what == URI_SIGNING ? read_signing(store, why) : read_available(store, why);
 }
 
-/* Returns false where the outcome says why; else *result is the callback's. */
+/* The loads: OUTCOME_OK means that there was something to hand out, and *result is what libcrypto made of it. */
 static enum outcome load_certificate(struct store *store, OSSL_CALLBACK *callback, void *arg,
                                      int *result, struct report *why)
 {
@@ -303,35 +304,31 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
     struct store *store = ctx;
     struct report why = REPORT_INIT;
     unsigned want = wanted(store);
-    enum outcome outcome;
+    unsigned now = want & WANT_CERT ? WANT_CERT : want & WANT_KEY ? WANT_KEY : want & WANT_PUBLIC;
+    enum outcome outcome = OUTCOME_OK;
     int result = 0;
 
     (void)passphrase, (void)passphrase_arg;
-    /* libcrypto knows an error from an end only if eof does not follow the failed load at once: it
-     * comes with the next. */
+    /* libcrypto tells an error from an end by eof, which may not follow a failed load at once: it comes with the next. */
     if (store->failed) {
         store->done = WANT_CERT | WANT_KEY | WANT_PUBLIC;
         return 0;
     }
-    if (want & WANT_CERT) {
+    if (now == WANT_CERT)
         outcome = load_certificate(store, callback, arg, &result, &why);
-        store->done |= outcome == OUTCOME_OK ? WANT_CERT : 0;
-    } else if (want & WANT_KEY) {
-        outcome = store->uri.what == URI_SIGNING
-                      ? load_signing_key(store, callback, arg, &result, &why)
-                      : load_available_key(store, callback, arg, &result, &why);
-        store->done |= outcome == OUTCOME_OK ? WANT_KEY : 0;
-    } else if (want & WANT_PUBLIC) {
+    else if (now == WANT_PUBLIC)
         outcome = load_public(store, callback, arg, &result, &why);
-        store->done |= outcome == OUTCOME_OK ? WANT_PUBLIC : 0;
-    } else {
-        return 0;
-    }
-    if (outcome == OUTCOME_OK)
-        return result;
-    store->failed = true;
-    RAISE_REPORT(store->provider, &why);
-    return 0;
+    else if (now == WANT_KEY && store->uri.what == URI_SIGNING)
+        outcome = load_signing_key(store, callback, arg, &result, &why);
+    else if (now == WANT_KEY)
+        outcome = load_available_key(store, callback, arg, &result, &why);
+    if (outcome != OUTCOME_OK)
+        RAISE_REPORT(store->provider, &why);
+    if (result > 0)
+        store->done |= now;
+    else
+        store->failed = true;
+    return result;
 }
 
 const OSSL_DISPATCH store_functions[] = {

@@ -27,7 +27,7 @@
 enum uri_what { URI_SIGNING, URI_AVAILABLE };
 enum uri_type { URI_ANY, URI_CERT, URI_PRIVATE, URI_PUBLIC };
 
-#define URI_SETTINGS 10 /* as many as there are names: none may come twice */
+#define URI_SETTINGS SETTINGS_COUNT /* none may come twice */
 
 struct uri_setting {
     char *name;

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* safe2: options, signals, exit status. */
+#include "apdu/cmd_safe2.h"
+#include "apdu/version.h"
+#include "modem/at.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIRST_SETTING     256
+#define OPERATION_TIMEOUT 30 /* seconds that one taking of the SIM may last, inside the job's */
+#define JOB_TIMEOUT_MS    300000
+#define INTERVAL_MS       10000 /* as the vendor's samples wait */
+#define RETRY_DELAY_MS    300000
+#define REGISTRATION_MS   60000
+#define SECONDS_MAX       86400
+
+static const char *const setting_options[] = {"device",     "baud",    "transport",
+                                              "pin-source", "run-dir", "trace"};
+#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
+
+enum own_option {
+    OWN_DEVICE_ID = FIRST_SETTING + 64,
+    OWN_TIMEOUT,
+    OWN_INTERVAL,
+    OWN_OUT,
+    OWN_EXEC,
+    OWN_RETRIES,
+    OWN_RETRY_DELAY,
+    OWN_REGISTRATION,
+    OWN_HELP,
+    OWN_VERSION,
+};
+
+static const struct {
+    const char *name;
+    enum own_option option;
+    const char *argument, *purpose;
+} own_options[] = {
+    {"device-id", OWN_DEVICE_ID, "HEX",
+     "1 to 16 bytes; the modem's IMEI as packed digits, F padded"},
+    {"timeout", OWN_TIMEOUT, "S", "of the whole job (300)"},
+    {"interval", OWN_INTERVAL, "S", "between two polls (10)"},
+    {"out", OWN_OUT, "FILE", "get: writes there, whole or not at all, instead of standard output"},
+    {"exec", OWN_EXEC, "CMD", "get: runs CMD with the file's path when the content changed"},
+    {"retries", OWN_RETRIES, "N", "how often a failed job is tried again (0)"},
+    {"retry-delay", OWN_RETRY_DELAY, "S", "before that (300)"},
+    {"registration", OWN_REGISTRATION, "S", "how long to wait for a network, 0: not at all (60)"},
+    {"help", OWN_HELP, NULL, "this text"},
+    {"version", OWN_VERSION, NULL, "the version"},
+};
+#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
+
+static const struct {
+    const char *name, *operands, *purpose;
+    enum outcome (*run)(struct safe2_run *run, struct report *why);
+    int operand_count;
+} commands[] = {
+    {"get", "", "fetches the configuration through the SIM", safe2_get_command, 0},
+    {"send", " FILE|-", "sends telemetry (1 to 255 bytes) through the SIM", safe2_send_command, 1},
+    {"status", "", "state and result code of both jobs", safe2_status_command, 0},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static void help(void)
+{
+    printf("safe2: configuration and telemetry through the SIM's own TLS connection\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("safe2 %s [options]%s\n    %s\n", commands[i].name, commands[i].operands,
+               commands[i].purpose);
+    printf("\n");
+    for (size_t i = 0; i < OWN_OPTIONS; i++)
+        printf(
+            "    --%s%s%s  %s\n", own_options[i].name, own_options[i].argument != NULL ? " " : "",
+            own_options[i].argument != NULL ? own_options[i].argument : "", own_options[i].purpose);
+    printf(
+        "    and --device --baud --transport --pin-source --run-dir --trace with a value, as "
+        "simkey\n\nSeconds may have a fraction. Exit status: 0 done, 1 usage, 2 modem or SIM not "
+        "reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out.\n");
+}
+
+static enum outcome take_seconds(const char *name, const char *text, double least, int64_t *ms,
+                                 struct report *why)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(seconds >= least && seconds <= SECONDS_MAX))
+        return report_set(why, OUTCOME_USAGE, "--%s takes %g to %d seconds, not \"%.40s\"", name,
+                          least, SECONDS_MAX, text);
+    *ms = (int64_t)(seconds * 1000);
+    return OUTCOME_OK;
+}
+
+static enum outcome take_own(struct safe2_line *line, enum own_option option, const char *value,
+                             struct report *why)
+{
+    char *end;
+    unsigned long number;
+
+    switch (option) {
+    case OWN_DEVICE_ID:
+        line->id_length = hex_decode(value, line->id, sizeof line->id);
+        if (line->id_length == 0)
+            return report_set(why, OUTCOME_USAGE, "--device-id is hex of 1 to %d bytes",
+                              SAFE2_ID_MAX);
+        return OUTCOME_OK;
+    case OWN_TIMEOUT:
+        return take_seconds("timeout", value, 1, &line->timeout_ms, why);
+    case OWN_INTERVAL:
+        return take_seconds("interval", value, 0.1, &line->interval_ms, why);
+    case OWN_RETRY_DELAY:
+        return take_seconds("retry-delay", value, 0, &line->retry_delay_ms, why);
+    case OWN_REGISTRATION:
+        return take_seconds("registration", value, 0, &line->registration_ms, why);
+    case OWN_RETRIES:
+        number = strtoul(value, &end, 10);
+        if (value[0] < '0' || value[0] > '9' || *end != '\0' || number > 1000)
+            return report_set(why, OUTCOME_USAGE, "--retries takes a number from 0 to 1000");
+        line->retries = (unsigned)number;
+        return OUTCOME_OK;
+    case OWN_OUT:
+        line->out = value;
+        return OUTCOME_OK;
+    case OWN_EXEC:
+        line->exec = value;
+        return OUTCOME_OK;
+    case OWN_HELP:
+    case OWN_VERSION:
+        break;
+    }
+    return OUTCOME_OK;
+}
+
+static void make_options(struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1])
+{
+    memset(options, 0, (SETTING_OPTIONS + OWN_OPTIONS + 1) * sizeof *options);
+    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
+        options[i].name = setting_options[i];
+        options[i].has_arg = required_argument;
+        options[i].val = FIRST_SETTING + (int)i;
+    }
+    for (size_t i = 0; i < OWN_OPTIONS; i++) {
+        options[SETTING_OPTIONS + i].name = own_options[i].name;
+        options[SETTING_OPTIONS + i].has_arg =
+            own_options[i].argument != NULL ? required_argument : no_argument;
+        options[SETTING_OPTIONS + i].val = (int)own_options[i].option;
+    }
+}
+
+/* The settings from file and environment, then the options over them. */
+static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct report *why)
+{
+    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
+    enum outcome outcome = settings_load_file(&line->settings, NULL, why);
+    int found;
+
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(&line->settings, why);
+    make_options(options);
+    opterr = 0;
+    while (outcome == OUTCOME_OK && (found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (found == ':')
+            outcome = report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
+        else if (found < FIRST_SETTING)
+            outcome = report_set(why, OUTCOME_USAGE, "unknown option %s: see safe2 --help",
+                                 argv[optind - 1]);
+        else if (found < (int)OWN_DEVICE_ID)
+            outcome =
+                settings_set(&line->settings, setting_options[found - FIRST_SETTING], optarg, why);
+        else
+            outcome = take_own(line, (enum own_option)found, optarg, why);
+    }
+    line->operands = argv + optind;
+    line->operand_count = argc - optind;
+    if (outcome == OUTCOME_OK && line->exec != NULL && line->out == NULL)
+        outcome = report_set(why, OUTCOME_USAGE, "--exec needs --out: the command gets its path");
+    line->settings.timeout = line->timeout_ms < OPERATION_TIMEOUT * 1000
+                                 ? (unsigned)((line->timeout_ms + 999) / 1000)
+                                 : OPERATION_TIMEOUT;
+    return outcome;
+}
+
+bool safe2_pause(struct safe2_run *run, int64_t ms)
+{
+    struct deadline until = deadline_in(ms);
+    sigset_t signals;
+    int caught;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    do {
+        int left = deadline_left(until);
+        const struct timespec wait = {left / 1000, (long)(left % 1000) * 1000000};
+
+        caught = sigtimedwait(&signals, NULL, &wait);
+    } while (caught < 0 && errno == EINTR);
+    if (caught > 0)
+        run->caught = caught;
+    return run->caught == 0;
+}
+
+static void block_signals(int how)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(how, &signals, NULL);
+}
+
+static enum outcome work(size_t command, struct safe2_line *line, struct report *why)
+{
+    struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
+    enum outcome outcome = sim_new(&run.sim, &line->settings, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    /* they are waited for between the operations, so that the channel is always closed */
+    block_signals(SIG_BLOCK);
+    outcome = commands[command].run(&run, why);
+    sim_free(run.sim);
+    if (run.terminal)
+        (void)fputs("\r\033[K", stderr);
+    if (run.caught != 0) {
+        (void)signal(run.caught, SIG_DFL);
+        (void)raise(run.caught);
+    }
+    block_signals(SIG_UNBLOCK);
+    return outcome;
+}
+
+static bool wants(int argc, char **argv, const char *option)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], option) == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv)
+{
+    struct safe2_line line = {.timeout_ms = JOB_TIMEOUT_MS,
+                              .interval_ms = INTERVAL_MS,
+                              .retry_delay_ms = RETRY_DELAY_MS,
+                              .registration_ms = REGISTRATION_MS};
+    struct report why = REPORT_INIT;
+    enum outcome outcome;
+    size_t command;
+
+    if (wants(argc, argv, "--help")) {
+        help();
+        return 0;
+    }
+    if (wants(argc, argv, "--version")) {
+        printf("safe2 %s\n", SIMKEY_VERSION);
+        return 0;
+    }
+    for (command = 0; command < COMMANDS; command++)
+        if (argc >= 2 && strcmp(argv[1], commands[command].name) == 0)
+            break;
+    settings_init(&line.settings);
+    if (command == COMMANDS)
+        outcome = report_set(&why, OUTCOME_USAGE,
+                             "the first argument is get, send or status: see "
+                             "safe2 --help");
+    else
+        outcome = parse(&line, argc - 1, argv + 1, &why);
+    if (outcome == OUTCOME_OK && line.operand_count != commands[command].operand_count)
+        outcome = report_set(&why, OUTCOME_USAGE, "usage: safe2 %s [options]%s",
+                             commands[command].name, commands[command].operands);
+    if (outcome == OUTCOME_OK)
+        outcome = work(command, &line, &why);
+    if (outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        outcome = report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
+    settings_clear(&line.settings);
+    if (outcome != OUTCOME_OK)
+        (void)fprintf(stderr, "safe2: %s\n", why.text);
+    return outcome_exit_status(outcome);
+}
