@@ -150,12 +150,15 @@ static void settle(struct operation *operation, const struct job *job, enum outc
 {
     struct standing *standing = &operation->sim->standing;
 
-    if (outcome == OUTCOME_NO_MODEM || operation->transport.at.restarted) {
+    bool late = operation->transport.at.late;
+
+    /* a modem that is only mute has not forgotten its channels */
+    if ((outcome == OUTCOME_NO_MODEM && !late) || operation->transport.at.restarted) {
         channel_lost(operation->sim);
         standing->ready = false;
         return;
     }
-    if (operation->transport.at.late) {
+    if (late) {
         standing->ready = false;
         standing->late_until = monotonic_ms() + LATE_ANSWER_MS;
         standing->broken = true;

@@ -160,6 +160,11 @@ const char *settings_name(size_t index)
     return index < SETTING_COUNT ? setting_names[index] : NULL;
 }
 
+size_t settings_index(const char *name)
+{
+    return (size_t)find(name);
+}
+
 bool settings_known(const char *name)
 {
     return find(name) != SETTING_COUNT;

@@ -189,6 +189,17 @@ static bool boot_line(const char *line)
     return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
 }
 
+/* How much of a line the trace shows. While a secret is under way any line may be its torn echo. */
+static enum masking masking(const struct at_command *command, enum at_final final,
+                            const char *value)
+{
+    if (final != AT_FINAL_NONE || command->secrecy == SECRET_NOTHING)
+        return MASK_NOTHING;
+    if (value == NULL)
+        return MASK_ALL;
+    return (command->secrecy & SECRET_ANSWER) != 0 ? MASK_VALUE : MASK_NOTHING;
+}
+
 static enum outcome collect(struct at *at, const struct at_command *command,
                             struct deadline deadline, struct at_result *result, struct report *why)
 {
@@ -203,7 +214,7 @@ static enum outcome collect(struct at *at, const struct at_command *command,
         if (starts_with(line, "AT") && result->final == AT_FINAL_NONE)
             continue; /* the echo */
         value = answer_of(command, line, result->value[0] != '\0');
-        trace_line(at->trace, '<', line, value != NULL && (command->secrecy & SECRET_ANSWER) != 0);
+        trace_line(at->trace, '<', line, masking(command, result->final, value));
         if (result->final != AT_FINAL_NONE)
             break;
         if (value != NULL)
@@ -249,7 +260,8 @@ static enum outcome converse(struct at *at, const struct at_command *command,
     outcome = skip_pending(at, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    trace_line(at->trace, '>', command->line, (command->secrecy & SECRET_COMMAND) != 0);
+    trace_line(at->trace, '>', command->line,
+               (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
     outcome = port_write(at->port, command->line, strlen(command->line), until, why);
     if (outcome == OUTCOME_OK)
         outcome = port_write(at->port, "\r", 1, until, why);

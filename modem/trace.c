@@ -44,7 +44,7 @@ static size_t begin_line(char *line, size_t size)
                             (int)(now % 1000), (long)getpid());
 }
 
-void trace_line(const struct trace *trace, char direction, const char *text, int secret)
+void trace_line(const struct trace *trace, char direction, const char *text, enum masking masking)
 {
     char line[AT_LINE_SIZE + 64];
     size_t used, shown;
@@ -54,10 +54,12 @@ void trace_line(const struct trace *trace, char direction, const char *text, int
     used = begin_line(line, sizeof line);
     line[used++] = direction;
     line[used++] = ' ';
-    shown = secret ? strcspn(text, "\",") : strlen(text);
+    shown = strlen(text);
+    if (masking != MASK_NOTHING)
+        shown = masking == MASK_ALL ? 0 : strcspn(text, "\",");
     for (size_t i = 0; i < shown && used + 32 < sizeof line; i++)
         line[used++] = isprint((unsigned char)text[i]) ? text[i] : '.';
-    if (secret)
+    if (masking != MASK_NOTHING)
         used += (size_t)snprintf(line + used, sizeof line - used, " (%zu more, not shown)",
                                  strlen(text) - shown);
     line[used++] = '\n';

@@ -21,9 +21,15 @@ struct trace {
     const char *path; /* NULL: stderr; borrowed from the settings */
 };
 
-/* One AT line, direction '>' (to the modem) or '<'. Control characters are shown as dots. With
- * secret non-zero only what stands before the first quote or comma is shown, and the length. */
-void trace_line(const struct trace *trace, char direction, const char *line, int secret);
+/* How much of an AT line is not shown. */
+enum masking {
+    MASK_NOTHING,
+    MASK_VALUE, /* what stands behind the first quote or comma */
+    MASK_ALL,   /* everything but its length */
+};
+
+/* One AT line, direction '>' (to the modem) or '<'. Control characters are shown as dots. */
+void trace_line(const struct trace *trace, char direction, const char *line, enum masking masking);
 
 /* One APDU and its answer (answer with its status word, NULL when none came), ms it took. With
  * SECRET_COMMAND the data field is replaced by its length, with SECRET_ANSWER the answer's data. */

@@ -70,6 +70,7 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
     case OSSL_OP_MAC:
     case OSSL_OP_KDF:
     case OSSL_OP_KEYEXCH:
+    case OSSL_OP_ENCODER:
         order_complain(provctx);
         return NULL;
     default:

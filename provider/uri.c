@@ -201,7 +201,7 @@ enum outcome uri_add_setting(struct uri *uri, const char *name, const char *valu
         return report_set(why, OUTCOME_USAGE, "the sim: URI has an unknown setting \"%.60s\"",
                           name);
     for (size_t i = 0; i < uri->setting_count; i++)
-        if (strcmp(uri->settings[i].name, name) == 0)
+        if (settings_index(uri->settings[i].name) == settings_index(name))
             return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", name);
     if (uri->setting_count == URI_SETTINGS)
         return report_set(why, OUTCOME_USAGE, "the sim: URI has too many settings");
