@@ -231,14 +231,16 @@ static enum outcome collect(struct at *at, const struct at_command *command,
     return outcome;
 }
 
-/* Reads away what came since the last command: late finals, unsolicited lines. */
-static enum outcome skip_pending(struct at *at, struct deadline deadline, struct report *why)
+/* Reads away what came since the last command (late finals, unsolicited lines) until nothing comes for
+ * quiet_ms. */
+static enum outcome skip_pending(struct at *at, int quiet_ms, struct deadline deadline,
+                                 struct report *why)
 {
     char line[AT_LINE_SIZE];
     enum outcome outcome;
 
     do {
-        outcome = read_line(at, line, deadline_in(0), why);
+        outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
         if (outcome == OUTCOME_OK && boot_line(line))
             at->restarted = true;
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
@@ -257,7 +259,7 @@ static enum outcome converse(struct at *at, const struct at_command *command,
     result->final = AT_FINAL_NONE;
     result->cme = -1;
     result->value[0] = '\0';
-    outcome = skip_pending(at, deadline, why);
+    outcome = skip_pending(at, 0, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     trace_line(at->trace, '>', command->line,
@@ -274,7 +276,7 @@ static enum outcome converse(struct at *at, const struct at_command *command,
                           command->timeout_ms);
     }
     if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)
-        outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+        outcome = skip_pending(at, SETTLE_MS, deadline, why);
     return outcome;
 }
 
@@ -355,6 +357,9 @@ enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, st
 {
     enum outcome outcome = port_drain(at->port, quiet_ms, deadline, why);
 
+    if (outcome == OUTCOME_OK && deadline_passed(deadline))
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem may still answer an earlier command: raise `timeout`");
     if (outcome == OUTCOME_OK)
         outcome = awaken(at, deadline, why);
     if (outcome == OUTCOME_OK)

@@ -115,14 +115,16 @@ static enum outcome open_device(struct port *port, const char *device, struct re
     return OUTCOME_OK;
 }
 
-/* libserialport leaves HUPCL set: closing would drop DTR, and many modems hang up or reset then. */
-static int keep_dtr(int fd)
+/* libserialport leaves HUPCL set (closing would drop DTR, and many modems hang up or reset then), and flow control that
+ * somebody else had set. */
+static int plain_line(int fd)
 {
     struct termios settings;
 
     if (tcgetattr(fd, &settings) != 0)
         return -1;
-    settings.c_cflag &= ~(tcflag_t)HUPCL;
+    settings.c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY);
+    settings.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS);
     return tcsetattr(fd, TCSANOW, &settings);
 }
 
@@ -152,7 +154,8 @@ static enum outcome configure_serial(struct port *port, unsigned baud, struct re
     if (sp_set_bits(port->serial, 8) != SP_OK ||
         sp_set_parity(port->serial, SP_PARITY_NONE) != SP_OK ||
         sp_set_stopbits(port->serial, 1) != SP_OK ||
-        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK || keep_dtr(handle) != 0)
+        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK ||
+        plain_line(handle) != 0)
         return serial_failed(port, "configure", why);
     return OUTCOME_OK;
 }
@@ -166,7 +169,8 @@ static enum outcome configure_plain(struct port *port, struct report *why)
     if (tcgetattr(port->lock, &settings) != 0)
         return OUTCOME_OK;
     cfmakeraw(&settings);
-    settings.c_cflag &= ~(tcflag_t)HUPCL;
+    settings.c_iflag &= ~(tcflag_t)(IXOFF | IXANY);
+    settings.c_cflag &= ~(tcflag_t)(HUPCL | CSTOPB | CRTSCTS);
     settings.c_cflag |= CLOCAL | CREAD;
     if (tcsetattr(port->lock, TCSANOW, &settings) != 0)
         return report_set(why, OUTCOME_NO_MODEM, "cannot configure %s: %s", port->name,

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The runner of the CUnit suites: all of them, or the one that is named. Its exit status is 0 only
+ * if something ran and nothing failed. */
+#include "test/unit/unit.h"
+
+#include <CUnit/Basic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Every wait in the suites has its own deadline; this one is for what nobody foresaw. */
+#define RUN_SECONDS 600
+
+static const struct {
+    const char *name;
+    void (*add)(void);
+} suites[] = {
+    {"at", add_at_suite},
+    {"at_time", add_at_time_suite},
+    {"port", add_port_suite},
+    {"port_lock", add_port_lock_suite},
+    {"identity", add_identity_suite},
+    {"transport", add_transport_suite},
+    {"apdu", add_apdu_suite},
+    {"tlv", add_tlv_suite},
+    {"file", add_file_suite},
+    {"pin", add_pin_suite},
+    {"pin_source", add_pin_source_suite},
+    {"mias", add_mias_suite},
+    {"mias_crypto", add_mias_crypto_suite},
+    {"typea", add_typea_suite},
+    {"settings", add_settings_suite},
+    {"session", add_session_suite},
+    {"session_loss", add_session_loss_suite},
+    {"session_pin", add_session_pin_suite},
+    {"claim", add_claim_suite},
+    {"uri", add_uri_suite},
+    {"keyref", add_keyref_suite},
+};
+
+/* The suites are judged in a clean environment: the caller's own SIM stays out of it. */
+static void forget_environment(void)
+{
+    static const char *const names[] = {
+        "SIMKEY_CONF",       "SIMKEY_DEVICE",  "SIMKEY_BAUD",    "SIMKEY_TRANSPORT",
+        "SIMKEY_PIN_SOURCE", "SIMKEY_PIN",     "SIMKEY_TIMEOUT", "SIMKEY_SIM_PIN_SOURCE",
+        "SIMKEY_SESSION",    "SIMKEY_RUN_DIR", "SIMKEY_TRACE",
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof names / sizeof names[0]; i++)
+        unsetenv(names[i]);
+}
+
+static int add_suites(const char *wanted)
+{
+    size_t i;
+    int added = 0;
+
+    for (i = 0; i < sizeof suites / sizeof suites[0]; i++) {
+        if (wanted && strcmp(wanted, suites[i].name) != 0)
+            continue;
+        suites[i].add();
+        added++;
+    }
+    if (added > 0)
+        return 1;
+    fprintf(stderr, "unit: there is no suite %s; there are:", wanted);
+    for (i = 0; i < sizeof suites / sizeof suites[0]; i++)
+        fprintf(stderr, " %s", suites[i].name);
+    fputc('\n', stderr);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    const char *verbose = getenv("UNIT_VERBOSE");
+    int good = 0;
+
+    if (argc > 2) {
+        fprintf(stderr, "usage: unit [SUITE]\n");
+        return 1;
+    }
+    alarm(RUN_SECONDS);
+    forget_environment();
+    if (CU_initialize_registry() != CUE_SUCCESS)
+        return 1;
+    if (add_suites(argc == 2 ? argv[1] : NULL)) {
+        CU_basic_set_mode(verbose && *verbose ? CU_BRM_VERBOSE : CU_BRM_NORMAL);
+        good = CU_basic_run_tests() == CUE_SUCCESS && CU_get_number_of_tests_run() > 0 &&
+               CU_get_number_of_asserts() > 0 && CU_get_number_of_failures() == 0;
+    }
+    CU_cleanup_registry();
+    return good ? 0 : 1;
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See seat.h. */
+#include "test/unit/seat.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const struct modem_step seat_starts[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                         LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), MODEM_END};
+
+#define DOES_NOT_KNOW "\r\nERROR\r\n"
+
+const struct modem_step seat_starts_without_iccid[] = {LINE("AT", OK),
+                                                       LINE("ATE0V1Q0", OK),
+                                                       LINE("AT+CMEE=1", OK),
+                                                       LINE(CRSM, NO_ICCID),
+                                                       LINE("AT+CCID", DOES_NOT_KNOW),
+                                                       LINE("AT+ICCID", DOES_NOT_KNOW),
+                                                       LINE("AT+QCCID", DOES_NOT_KNOW),
+                                                       LINE("AT#CCID", DOES_NOT_KNOW),
+                                                       LINE("AT+CICCID", DOES_NOT_KNOW),
+                                                       LINE("AT%XICCID", DOES_NOT_KNOW),
+                                                       LINE("AT+CCID?", DOES_NOT_KNOW),
+                                                       LINE("AT+ICCID?", DOES_NOT_KNOW),
+                                                       LINE("AT+QCCID?", DOES_NOT_KNOW),
+                                                       LINE("AT#CCID?", DOES_NOT_KNOW),
+                                                       LINE("AT+CICCID?", DOES_NOT_KNOW),
+                                                       LINE("AT%XICCID?", DOES_NOT_KNOW),
+                                                       MODEM_END};
+
+void seat_begin(struct seat *seat, const struct modem_step *steps,
+                const struct modem_step *standing, const char *name, const char *value)
+{
+    struct settings settings;
+
+    memset(seat, 0, sizeof *seat);
+    report_clear(&seat->why);
+    seat->key.key_id = 0x31;
+    seat->key.type = TOKEN_RSA;
+    seat->key.bits = 2048;
+    modem_start(&seat->modem, steps, standing ? standing : seat_starts);
+    settings_init(&settings);
+    EXPECT(settings_set(&settings, "device", seat->modem.device, &seat->why), OUTCOME_OK,
+           &seat->why);
+    EXPECT(settings_set(&settings, "pin", "0000", &seat->why), OUTCOME_OK, &seat->why);
+    EXPECT(settings_set(&settings, "timeout", "8", &seat->why), OUTCOME_OK, &seat->why);
+    folder_make(&seat->run_dir);
+    EXPECT(settings_set(&settings, "run-dir", seat->run_dir.path, &seat->why), OUTCOME_OK,
+           &seat->why);
+    if (name)
+        EXPECT(settings_set(&settings, name, value, &seat->why), OUTCOME_OK, &seat->why);
+    EXPECT(sim_new(&seat->sim, &settings, &seat->why), OUTCOME_OK, &seat->why);
+    settings_clear(&settings);
+}
+
+void seat_end_at(struct seat *seat, const char *file, int line)
+{
+    sim_free(seat->sim);
+    seat->sim = NULL;
+    modem_finish_at(&seat->modem, file, line);
+    folder_remove(&seat->run_dir);
+}
+
+enum outcome seat_sign_as(struct seat *seat, enum token_scheme scheme, enum token_hash hash,
+                          size_t digest_length)
+{
+    uint8_t digest[64];
+
+    memset(digest, 0xDD, sizeof digest);
+    report_clear(&seat->why);
+    return token_sign(seat->sim, &seat->key, scheme, hash, digest, digest_length, seat->signature,
+                      &seat->length, &seat->why);
+}
+
+enum outcome seat_sign(struct seat *seat)
+{
+    return seat_sign_as(seat, TOKEN_PKCS1, TOKEN_SHA256, 32);
+}
+
+void seat_signs_at(struct seat *seat, const char *file, int line)
+{
+    memset(seat->signature, 0, sizeof seat->signature);
+    seat->length = 0;
+    check_outcome(file, line, "token_sign", seat_sign(seat), OUTCOME_OK, &seat->why);
+    check_bytes(file, line, seat->signature, seat->length, "51674E");
+}

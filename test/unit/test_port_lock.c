@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lock on the port: one process at a time, a waiter with a deadline, holders that end or die,
+ * and forks. */
+#include "modem/port.h"
+#include "test/unit/check.h"
+#include "test/unit/pty.h"
+#include "test/unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static struct port *open_port(const struct pty *pty, struct port_descriptors *held)
+{
+    struct port *port = NULL;
+    struct report why = REPORT_INIT;
+
+    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), held, &why), OUTCOME_OK, &why);
+    return port;
+}
+
+/* A child that holds the port for a while, or until it is killed (ms < 0). Returns when it has it.
+ */
+static pid_t holder(const struct pty *pty, int ms)
+{
+    int ready[2];
+    char byte = 0;
+    pid_t child;
+
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        return -1;
+    child = fork_child();
+    if (child == 0) {
+        struct port *port = NULL;
+        struct report why = REPORT_INIT;
+
+        if (port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why) != OUTCOME_OK)
+            _exit(1);
+        if (write(ready[1], "r", 1) != 1)
+            _exit(1);
+        usleep(ms < 0 ? 10 * 1000 * 1000 : (useconds_t)ms * 1000);
+        port_close(port);
+        _exit(0);
+    }
+    close(ready[1]);
+    if (read(ready[0], &byte, 1) != 1)
+        FAIL("the other process did not get the port");
+    close(ready[0]);
+    return child;
+}
+
+static void a_held_port_is_busy_and_the_holder_is_named(void)
+{
+    struct pty pty;
+    struct port *second = NULL;
+    struct report why = REPORT_INIT;
+    char pid[32];
+    int64_t start;
+    pid_t child;
+
+    pty_make(&pty);
+    child = holder(&pty, -1);
+    start = monotonic_ms();
+    EXPECT(port_open(&second, pty.name, 115200, deadline_in(150), NULL, &why), OUTCOME_PORT_BUSY,
+           &why);
+    EXPECT_TOOK(start, 140, 700);
+    CU_ASSERT_PTR_NULL(second);
+    snprintf(pid, sizeof pid, "%ld", (long)child);
+    EXPECT_SAYS(why.text, pid);
+    EXPECT_SAYS(why.text, pty.name);
+    /* A holder that dies without a word holds nothing any more. */
+    end_child(child);
+    port_close(open_port(&pty, NULL));
+    pty_unplug(&pty);
+}
+
+static void two_opens_in_one_process_exclude_each_other_too(void)
+{
+    struct pty pty;
+    struct port *first, *second = NULL;
+    struct report why = REPORT_INIT;
+
+    pty_make(&pty);
+    first = open_port(&pty, NULL);
+    EXPECT(port_open(&second, pty.name, 115200, deadline_in(60), NULL, &why), OUTCOME_PORT_BUSY,
+           &why);
+    port_close(first);
+    second = open_port(&pty, NULL);
+    port_close(second);
+    pty_unplug(&pty);
+}
+
+static void a_waiter_gets_the_port_when_the_holder_lets_go(void)
+{
+    struct pty pty;
+    struct port *port = NULL;
+    struct report why = REPORT_INIT;
+    int64_t start, processor;
+    pid_t child;
+
+    pty_make(&pty);
+    child = holder(&pty, 250);
+    start = monotonic_ms();
+    processor = processor_ms();
+    EXPECT(port_open(&port, pty.name, 115200, deadline_in(5000), NULL, &why), OUTCOME_OK, &why);
+    EXPECT_TOOK(start, 150, 1500);
+    CU_ASSERT(processor_ms() - processor < 120);
+    port_close(port);
+    waitpid(child, NULL, 0);
+    pty_unplug(&pty);
+}
+
+/* The parent dies in the middle of an operation; its child, which was forked meanwhile and has
+ * forgotten the port, lives on and does not keep the device locked. */
+static void a_forked_child_that_forgets_does_not_keep_the_lock(void)
+{
+    struct pty pty;
+    struct port_descriptors held = PORT_DESCRIPTORS_INIT;
+    int told[2];
+    char word = '?';
+    pid_t parent, forgetful = 0;
+    struct port *port;
+
+    pty_make(&pty);
+    if (pipe2(told, O_CLOEXEC) != 0)
+        FAIL("no pipe");
+    parent = fork_child();
+    if (parent == 0) {
+        close(pty.slave);
+        (void)open_port(&pty, &held);
+        forgetful = fork();
+        if (forgetful == 0) {
+            bool cloexec;
+
+            prctl(PR_SET_PDEATHSIG, 0);
+            alarm(20);
+            port_forget(&held);
+            word = held.lock == -1 && held.line == -1 && descriptors_of(pty.name, &cloexec) == 0
+                       ? 'y'
+                       : 'n';
+            if (write(told[1], &word, 1) != 1)
+                _exit(1);
+            pause();
+        }
+        if (write(told[1], &forgetful, sizeof forgetful) != sizeof forgetful)
+            _exit(1);
+        pause();
+    }
+    close(told[1]);
+    /* The two write in either order: a word of one byte and a pid. */
+    {
+        uint8_t bytes[1 + sizeof forgetful];
+        size_t got = 0;
+        ssize_t n;
+
+        while (got < sizeof bytes && (n = read(told[0], bytes + got, sizeof bytes - got)) > 0)
+            got += (size_t)n;
+        EXPECT_NUMBER(got, sizeof bytes);
+        if (bytes[0] == 'y' || bytes[0] == 'n') {
+            word = (char)bytes[0];
+            memcpy(&forgetful, bytes + 1, sizeof forgetful);
+        }
+        if (word == '?') {
+            memcpy(&forgetful, bytes, sizeof forgetful);
+            word = (char)bytes[sizeof forgetful];
+        }
+    }
+    close(told[0]);
+    EXPECT_NUMBER(word, 'y');
+    end_child(parent);
+    port = open_port(&pty, NULL);
+    CU_ASSERT_PTR_NOT_NULL(port);
+    port_close(port);
+    if (forgetful > 0)
+        kill(forgetful, SIGKILL);
+    pty_unplug(&pty);
+}
+
+static void noted_descriptors_are_taken_back_at_closing(void)
+{
+    struct pty pty;
+    struct port_descriptors held = PORT_DESCRIPTORS_INIT;
+    struct port *port;
+
+    pty_make(&pty);
+    port = open_port(&pty, &held);
+    CU_ASSERT(held.lock >= 0);
+    port_close(port);
+    EXPECT_NUMBER(held.lock, -1);
+    EXPECT_NUMBER(held.line, -1);
+    port_forget(&held);
+    pty_unplug(&pty);
+}
+
+void add_port_lock_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(a_held_port_is_busy_and_the_holder_is_named),
+        TEST(two_opens_in_one_process_exclude_each_other_too),
+        TEST(a_waiter_gets_the_port_when_the_holder_lets_go),
+        TEST(a_forked_child_that_forgets_does_not_keep_the_lock),
+        TEST(noted_descriptors_are_taken_back_at_closing),
+    };
+
+    ADD_SUITE("port_lock", tests);
+}

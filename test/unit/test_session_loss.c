@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
+ * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
+#include "test/unit/seat.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- lost channels ---- */
+
+/* Life cycle, 21. The number of a channel that is gone may be somebody else's: it is not closed. */
+static void a_lost_channel_is_rebuilt_once(void)
+{
+    static const struct modem_step steps[] = {COLD,  HASH_SAYS("6881"), COLD, WARM,
+                                              CLOSE, MODEM_END};
+    static const struct modem_step at_the_sign[] = {COLD, HASH,  CDS_SAYS("6881"),
+                                                    COLD, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+    seat_begin(&seat, at_the_sign, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* A channel that was reset or taken over by somebody is closed, then all is redone. */
+static void a_refusal_on_a_standing_channel_is_redone_on_a_new_one(void)
+{
+    static const char *const words[] = {"6985", "6E00", "6999", "6D00", "6A88", "6A82"};
+    size_t i;
+
+    for (i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const struct modem_step steps[] = {COLD,     HASH_SAYS(words[i]), CLOSE, COLD, CLOSE,
+                                           MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, NULL, NULL);
+        seat_signs(&seat);
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+static void a_modem_that_failed_is_given_a_new_session(void)
+{
+    static const char *const failures[] = {"\r\n+CME ERROR: 13\r\n", "\r\n+CME ERROR: 22\r\n",
+                                           "\r\n+CME ERROR: 100\r\n"};
+    size_t i;
+
+    for (i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        const struct modem_step steps[] = {COLD, HASH,  CDS_LINE(failures[i]),
+                                           COLD, CLOSE, MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, NULL, NULL);
+        seat_signs(&seat);
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+static void a_torn_answer_to_a_signature_is_redone_from_the_start(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,     HASH, CDS_LINE("\r\n+CSIM: 10,\"5167\r\n+CREG: 1\r\n4E9000\"\r\n" OK),
+        CLOSE,    COLD, CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void what_is_lost_twice_is_an_error(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, HASH_SAYS("6881"), OPEN, SELECT, STATE,    VERIFY,
+        MSE,  HASH_SAYS("6881"), COLD, CLOSE,  MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_LOST, &seat.why);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* The card's own refusal, on a channel that is new, is an answer: nothing is redone. */
+static void a_refusal_on_a_new_channel_is_final(void)
+{
+    static const struct modem_step steps[] = {OPEN, SELECT,           STATE, VERIFY,   MSE,
+                                              HASH, CDS_SAYS("6985"), CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_REFUSED, &seat.why);
+    EXPECT_NUMBER(seat.why.sw, 0x6985);
+    EXPECT_SAYS(seat.why.text, "6985");
+    seat_end(&seat);
+}
+
+static void a_signature_that_does_not_verify_leads_to_a_new_channel(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    sim_forget(seat.sim);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Text, 4: channels do not survive a restart, whatever the modem answers. */
+static void a_restart_of_the_modem_starts_everything_anew(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT", OK),
+        LINE("ATE0V1Q0", OK),
+        LINE("AT+CMEE=1", OK),
+        LINE(CRSM, CRSM_SAYS),
+        COLD,
+        HASH,
+        CDS_LINE("\r\nRDY\r\n+CFUN: 1\r\n+CSIM: 10,\"51674E9000\"\r\n" OK),
+        LINE("AT", OK),
+        LINE("ATE0V1Q0", OK),
+        LINE("AT+CMEE=1", OK),
+        LINE(CRSM, CRSM_SAYS),
+        COLD,
+        CLOSE,
+        MODEM_END};
+    static const struct modem_step nothing[] = {MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, nothing, NULL, NULL);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* ---- cards that want more than the standard ---- */
+
+static void a_card_that_wants_its_environment_each_time_gets_it(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,  HASH_SAYS("6985"), CLOSE, COLD, HASH_SAYS("6985"), CLOSE, COLD, MSE, WARM, MSE, WARM,
+        CLOSE, MODEM_END};
+    struct seat seat;
+    int i;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    for (i = 0; i < 5; i++)
+        seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void a_card_that_wants_its_pin_each_time_gets_it(void)
+{
+    static const struct modem_step steps[] = {COLD,
+                                              HASH,
+                                              CDS_SAYS("6982"),
+                                              CLOSE,
+                                              COLD,
+                                              HASH,
+                                              CDS_SAYS("6982"),
+                                              CLOSE,
+                                              COLD,
+                                              STATE,
+                                              VERIFY,
+                                              WARM,
+                                              STATE,
+                                              VERIFY,
+                                              WARM,
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+    int i;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    for (i = 0; i < 5; i++)
+        seat_signs(&seat);
+    seat_end(&seat);
+}
+
+#define DIGEST_INFO "3031300D060960864801650304020105000420"
+
+static void a_card_without_hashing_signs_the_digestinfo(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B6 06 800142 840131", "6A80"),
+        CSIM("01 22 41 B6 06 800102 840131", "9000"),
+        CSIM("01 2A 90 A0 35 9033 " DIGEST_INFO DIGEST " 00", "9000"),
+        CDS,
+        CSIM("01 2A 90 A0 35 9033 " DIGEST_INFO DIGEST " 00", "9000"),
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    /* The refusal is remembered. */
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void a_card_without_pss_never_signs_anything_else(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"),
+        MSE,  HASH,   CDS,   CLOSE,  MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    CU_ASSERT_FALSE(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
+    CU_ASSERT(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    CU_ASSERT_FALSE(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA384));
+    CU_ASSERT_FALSE(token_refuses(seat.sim, &seat.key, TOKEN_PKCS1, TOKEN_SHA256));
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
+    CU_ASSERT(seat.why.text[0] != '\0');
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void an_ec_card_that_knows_only_44_gets_44(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B6 06 800154 840161", "6A80"),
+        CSIM("01 22 41 B6 06 800144 840161", "9000"),
+        CSIM("01 2A 90 A0 32 9030 DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD " DIGEST " 00", "9000"),
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat.key.type = TOKEN_EC;
+    seat.key.bits = 384;
+    seat.key.key_id = 0x61;
+    EXPECT(seat_sign_as(&seat, TOKEN_ECDSA, TOKEN_SHA384, 48), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* Trying costs no signature and needs no PIN. */
+static void the_accepted_algorithms_are_found_by_asking(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              CSIM("01 22 41 B6 06 800114 840161", "9000"),
+                                              CSIM("01 22 41 B6 06 800134 840161", "6A80"),
+                                              CSIM("01 22 41 B6 06 800144 840161", "9000"),
+                                              CSIM("01 22 41 B6 06 800154 840161", "6A88"),
+                                              CSIM("01 22 41 B6 06 800164 840161", "6A86"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+    uint32_t mask = 0;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat.key.type = TOKEN_EC;
+    seat.key.bits = 256;
+    seat.key.key_id = 0x61;
+    EXPECT(token_algorithms(seat.sim, &seat.key, &mask, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(mask, 1u << (TOKEN_ECDSA * TOKEN_HASHES + TOKEN_SHA1) |
+                            1u << (TOKEN_ECDSA * TOKEN_HASHES + TOKEN_SHA256));
+    seat_end(&seat);
+}
+
+/* ---- time ---- */
+
+/* Time, 17 and 18: the signature of the first operation may still come; the second one waits for it
+ * to be over, and starts from a new session. */
+static void a_signature_that_did_not_come_is_never_asked_for_again(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,
+        HASH,
+        CDS_LINE(LONG LONG LONG LONG LONG LONG LONG LONG "\r\n+CSIM: 10,\"BADBAD9000\"\r\n" OK),
+        CLOSE,
+        COLD,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+    int64_t start;
+
+    seat_begin(&seat, steps, NULL, "timeout", "3");
+    seat_signs(&seat);
+    start = monotonic_ms();
+    EXPECT(seat_sign(&seat), OUTCOME_TIMEOUT, &seat.why);
+    EXPECT_TOOK(start, 2900, 3600);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Operations that may take one second only: the waiting may be spread over some of them.
+ * Whether the old channel is closed is left open: its modem may have restarted meanwhile. */
+static void a_late_answer_is_waited_out_even_by_short_operations(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, HASH, CDS_LINE(LONG LONG LONG "\r\n+CSIM: 10,\"BADBAD9000\"\r\n" OK), COLD,
+        MODEM_END};
+    static const struct modem_step standing[] = {
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
+        MODEM_END};
+    struct seat seat;
+    int tries;
+
+    seat_begin(&seat, steps, standing, "timeout", "1");
+    seat_signs(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_TIMEOUT, &seat.why);
+    for (tries = 0; tries < 4 && seat_sign(&seat) != OUTCOME_OK; tries++)
+        ;
+    EXPECT(seat.why.outcome, OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(seat.signature, seat.length, "51674E");
+    seat_end(&seat);
+}
+
+static void a_busy_port_ends_at_the_operations_time(void)
+{
+    static const struct modem_step nothing[] = {MODEM_END};
+    struct seat seat;
+    struct port *port = NULL;
+    char pid[32];
+    int64_t start;
+
+    seat_begin(&seat, nothing, nothing, "timeout", "1");
+    EXPECT(port_open(&port, seat.modem.device, 9600, deadline_in(1000), NULL, &seat.why),
+           OUTCOME_OK, &seat.why);
+    start = monotonic_ms();
+    EXPECT(seat_sign(&seat), OUTCOME_PORT_BUSY, &seat.why);
+    EXPECT_TOOK(start, 900, 2000);
+    snprintf(pid, sizeof pid, "%ld", (long)getpid());
+    EXPECT_SAYS(seat.why.text, pid);
+    port_close(port);
+    seat_end(&seat);
+}
+
+static void an_unplugged_modem_ends_the_operation_at_once(void)
+{
+    static const struct modem_step steps[] = {COLD, HASH, CDS_LINE("\r\n+CSIM: 10,\"51" HANG_UP),
+                                              MODEM_END};
+    struct seat seat;
+    int64_t start;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    start = monotonic_ms();
+    EXPECT(seat_sign(&seat), OUTCOME_NO_MODEM, &seat.why);
+    EXPECT(seat_sign(&seat), OUTCOME_NO_MODEM, &seat.why);
+    EXPECT_TOOK(start, 0, 1500);
+    seat_end(&seat);
+}
+
+/* The last user's farewell is silent and short, even when nobody answers. */
+static void a_mute_modem_does_not_delay_the_end(void)
+{
+    static const struct modem_step steps[] = {COLD, LINE("AT+CSIM=10,\"0070800100\"", ""),
+                                              MODEM_END};
+    struct seat seat;
+    int64_t start;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    start = monotonic_ms();
+    sim_free(seat.sim);
+    seat.sim = NULL;
+    EXPECT_TOOK(start, 0, 600);
+    seat_end(&seat);
+}
+
+void add_session_loss_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(a_lost_channel_is_rebuilt_once),
+        TEST(a_refusal_on_a_standing_channel_is_redone_on_a_new_one),
+        TEST(a_modem_that_failed_is_given_a_new_session),
+        TEST(a_torn_answer_to_a_signature_is_redone_from_the_start),
+        TEST(what_is_lost_twice_is_an_error),
+        TEST(a_refusal_on_a_new_channel_is_final),
+        TEST(a_signature_that_does_not_verify_leads_to_a_new_channel),
+        TEST(a_restart_of_the_modem_starts_everything_anew),
+        TEST(a_card_that_wants_its_environment_each_time_gets_it),
+        TEST(a_card_that_wants_its_pin_each_time_gets_it),
+        TEST(a_card_without_hashing_signs_the_digestinfo),
+        TEST(a_card_without_pss_never_signs_anything_else),
+        TEST(an_ec_card_that_knows_only_44_gets_44),
+        TEST(the_accepted_algorithms_are_found_by_asking),
+        TEST(a_signature_that_did_not_come_is_never_asked_for_again),
+        TEST(a_late_answer_is_waited_out_even_by_short_operations),
+        TEST(a_busy_port_ends_at_the_operations_time),
+        TEST(an_unplugged_modem_ends_the_operation_at_once),
+        TEST(a_mute_modem_does_not_delay_the_end),
+    };
+
+    ADD_SUITE("session_loss", tests);
+}

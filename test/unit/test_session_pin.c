@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which SIM and which PIN, end to end: other SIMs, missing applets, wrong and missing PINs. No VERIFY is ever sent twice. */
+#include "test/unit/seat.h"
+#include "test/unit/unit.h"
+
+#include <string.h>
+
+/* ---- SIMs and applets ---- */
+
+static void another_sim_than_the_keys_is_refused_before_any_pin(void)
+{
+    static const struct modem_step steps[] = {MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK),
+                                                 LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK),
+                                                 LINE(CRSM, CRSM_SAYS),
+                                                 OPEN,
+                                                 CLOSE,
+                                                 MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, NULL, NULL);
+    strcpy(seat.key.iccid, "89880330000000099999");
+    EXPECT(seat_sign(&seat), OUTCOME_WRONG_SIM, &seat.why);
+    EXPECT_SAYS(seat.why.text, ICCID);
+    EXPECT_SAYS(seat.why.text, "89880330000000099999");
+    seat_end(&seat);
+}
+
+static void a_sim_that_was_changed_under_way_is_noticed(void)
+{
+    static const struct modem_step steps[] = {
+        LINE(CRSM, CRSM_SAYS), COLD, HASH_SAYS("6881"),
+        LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK), MODEM_END};
+    static const struct modem_step standing[] = {
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), OPEN, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    seat_signs(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_WRONG_SIM, &seat.why);
+    seat_end(&seat);
+}
+
+static void a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        CSIM("01 A4 08 04 02 2FE2 00", "62 04 8002 000A 9000"),
+        CSIM("01 B0 00 00 0A", "98883003000000000071 9000"),
+        SELECT,
+        STATE,
+        VERIFY,
+        MSE,
+        HASH,
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, seat_starts_without_iccid, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void no_sim_and_no_applet_have_their_own_words(void)
+{
+    static const struct modem_step nothing[] = {MODEM_END};
+    static const struct modem_step no_sim[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                               LINE("AT+CMEE=1", OK),
+                                               LINE(CRSM, "\r\n+CME ERROR: 10\r\n"), MODEM_END};
+    static const struct modem_step no_applet[] = {OPEN, CSIM("01 A4 04 0C 0D " MIAS_AID, "6A82"),
+                                                  CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, nothing, no_sim, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_NO_SIM, &seat.why);
+    seat_end(&seat);
+    seat_begin(&seat, no_applet, NULL, "transport", "csim");
+    EXPECT(seat_sign(&seat), OUTCOME_NO_APPLET, &seat.why);
+    seat_end(&seat);
+}
+
+/* ---- PINs ---- */
+
+static void a_wrong_pin_costs_one_try_however_often_it_is_used(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              CSIM("01 20 00 81 04 30303030", "63C2"),
+                                              CSIM("01 20 00 81", "63C2"),
+                                              CSIM("01 20 00 81", "63C2"),
+                                              CSIM("01 20 00 81", "63C2"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+    int i;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_WRONG, &seat.why);
+    for (i = 0; i < 3; i++)
+        EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    seat_end(&seat);
+}
+
+static void without_a_pin_there_is_no_signature(void)
+{
+    static const struct modem_step steps[] = {OPEN, SELECT, STATE, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "pin", "");
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_MISSING, &seat.why);
+    seat_end(&seat);
+}
+
+/* A VERIFY whose answer got lost: nobody knows whether it cost a try, so a new session asks before it tries again. */
+static void a_verify_that_got_lost_is_not_sent_again_without_asking(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        OPEN,
+        SELECT,
+        CSIM("01 20 00 81", "63C2"),
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    seat_end(&seat);
+}
+
+static void a_persons_attempt_is_one_verify_whatever_happens(void)
+{
+    static const struct modem_step right[] = {OPEN,   SELECT, CSIM("01 20 00 81", "63C2"),
+                                              VERIFY, CLOSE,  MODEM_END};
+    static const struct modem_step lost[] = {
+        OPEN, SELECT, STATE, LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        MODEM_END};
+    static const struct modem_step closing[] = {
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
+        MODEM_END};
+    struct token_pin state;
+    struct seat seat;
+
+    seat_begin(&seat, right, NULL, NULL, NULL);
+    EXPECT(token_pin_verify(seat.sim, "0000", false, &state, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT(state.verified);
+    seat_end(&seat);
+    seat_begin(&seat, lost, closing, NULL, NULL);
+    CU_ASSERT(token_pin_verify(seat.sim, "0000", false, &state, &seat.why) != OUTCOME_OK);
+    seat_end(&seat);
+}
+
+void add_session_pin_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(another_sim_than_the_keys_is_refused_before_any_pin),
+        TEST(a_sim_that_was_changed_under_way_is_noticed),
+        TEST(a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card),
+        TEST(no_sim_and_no_applet_have_their_own_words),
+        TEST(a_wrong_pin_costs_one_try_however_often_it_is_used),
+        TEST(without_a_pin_there_is_no_signature),
+        TEST(a_verify_that_got_lost_is_not_sent_again_without_asking),
+        TEST(a_persons_attempt_is_one_verify_whatever_happens),
+    };
+
+    ADD_SUITE("session_pin", tests);
+}

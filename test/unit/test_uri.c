@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `sim:` URIs: what the interface lets people type, what it does not, and that what is written is read again. */
+#include "provider/uri.h"
+#include "test/unit/check.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void expect_parsed(const char *text, struct uri *uri)
+{
+    struct report why = REPORT_INIT;
+
+    memset(uri, 0x55, sizeof *uri);
+    EXPECT(uri_parse(uri, text, &why), OUTCOME_OK, &why);
+}
+
+/* Refused, with a sentence that names the trouble. */
+static void expect_refused_at(const char *file, int line, const char *text, const char *said)
+{
+    struct uri uri;
+    struct report why = REPORT_INIT;
+
+    memset(&uri, 0x55, sizeof uri);
+    if (uri_parse(&uri, text, &why) != OUTCOME_USAGE) {
+        fail_at(file, line, "\"%s\" was not refused", text);
+        if (why.outcome == OUTCOME_OK)
+            uri_clear(&uri);
+        return;
+    }
+    check_contains(file, line, why.text, said, true);
+}
+#define EXPECT_REFUSED(text, said) expect_refused_at(__FILE__, __LINE__, text, said)
+
+static void a_bare_uri_has_the_defaults(void)
+{
+    struct uri uri, fresh;
+
+    uri_init(&fresh);
+    expect_parsed("sim:signing", &uri);
+    EXPECT_NUMBER(uri.what, URI_SIGNING);
+    EXPECT_NUMBER(uri.type, URI_ANY);
+    EXPECT_NUMBER(uri.container, 0);
+    EXPECT_NUMBER(uri.key_id, TOKEN_KEY_ID_NONE);
+    EXPECT_TEXT(uri.iccid, "");
+    EXPECT_NUMBER(uri.setting_count, 0);
+    EXPECT_NUMBER(fresh.what, URI_SIGNING);
+    EXPECT_NUMBER(fresh.key_id, TOKEN_KEY_ID_NONE);
+    uri_clear(&uri);
+    expect_parsed("sim:available", &uri);
+    EXPECT_NUMBER(uri.what, URI_AVAILABLE);
+    EXPECT_NUMBER(uri.store, TYPEA_ANY);
+    uri_clear(&uri);
+    /* RFC 3986, 3.1: schemes are case-insensitive. */
+    expect_parsed("SIM:signing", &uri);
+    uri_clear(&uri);
+}
+
+static void attributes_are_read_in_any_order(void)
+{
+    struct uri uri;
+
+    expect_parsed("sim:signing;iccid=89880330000000000017;type=cert;key-id=4F;container=14", &uri);
+    EXPECT_NUMBER(uri.container, 14);
+    EXPECT_NUMBER(uri.key_id, 0x4F);
+    EXPECT_NUMBER(uri.type, URI_CERT);
+    EXPECT_TEXT(uri.iccid, "89880330000000000017");
+    uri_clear(&uri);
+    expect_parsed("sim:available;store=files;type=private", &uri);
+    EXPECT_NUMBER(uri.store, TYPEA_FILES);
+    EXPECT_NUMBER(uri.type, URI_PRIVATE);
+    uri_clear(&uri);
+    expect_parsed("sim:available;type=public;store=objects", &uri);
+    EXPECT_NUMBER(uri.store, TYPEA_OBJECTS);
+    EXPECT_NUMBER(uri.type, URI_PUBLIC);
+    uri_clear(&uri);
+    expect_parsed("sim:signing;key-id=0", &uri);
+    EXPECT_NUMBER(uri.key_id, 0);
+    uri_clear(&uri);
+}
+
+static void percent_escapes_are_undone_in_values(void)
+{
+    struct uri uri;
+    struct settings settings;
+    struct report why = REPORT_INIT;
+
+    expect_parsed("sim:signing;container=%32?device=/dev/serial/by-id/usb%20Modem%3B1%25&"
+                  "pin-source=file:/etc/a%26b&timeout=5",
+                  &uri);
+    EXPECT_NUMBER(uri.container, 2);
+    EXPECT_NUMBER(uri.setting_count, 3);
+    EXPECT_TEXT(uri.settings[0].name, "device");
+    EXPECT_TEXT(uri.settings[0].value, "/dev/serial/by-id/usb Modem;1%");
+    settings_init(&settings);
+    EXPECT(uri_apply(&uri, &settings, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(settings.device, "/dev/serial/by-id/usb Modem;1%");
+    EXPECT_SAYS(settings.pin_source, "/etc/a&b");
+    EXPECT_NUMBER(settings.timeout, 5);
+    settings_clear(&settings);
+    uri_clear(&uri);
+}
+
+static void what_is_no_sim_uri_is_refused(void)
+{
+    EXPECT_REFUSED("", "sim:");
+    EXPECT_REFUSED("sim", "sim:");
+    EXPECT_REFUSED("file:signing", "sim:");
+    EXPECT_REFUSED("pkcs11:object=x", "sim:");
+    EXPECT_REFUSED("sim:", "signing");
+    EXPECT_REFUSED("sim:sign", "signing");
+    EXPECT_REFUSED("sim:signing2", "available");
+    EXPECT_REFUSED("sim:Signing", "signing");
+    EXPECT_REFUSED("sim: signing", "signing");
+}
+
+static void bad_attributes_are_refused_by_name(void)
+{
+    EXPECT_REFUSED("sim:signing;container=15", "container");
+    EXPECT_REFUSED("sim:signing;container=-1", "container");
+    EXPECT_REFUSED("sim:signing;container=", "container");
+    EXPECT_REFUSED("sim:signing;container=1x", "container");
+    EXPECT_REFUSED("sim:signing;container= 1", "container");
+    EXPECT_REFUSED("sim:signing;container=99999999999999999999", "container");
+    EXPECT_REFUSED("sim:signing;key-id=100", "key-id");
+    EXPECT_REFUSED("sim:signing;key-id=G1", "key-id");
+    EXPECT_REFUSED("sim:signing;key-id=0x31", "key-id");
+    EXPECT_REFUSED("sim:signing;type=secret", "type");
+    EXPECT_REFUSED("sim:signing;iccid=123", "iccid");
+    EXPECT_REFUSED("sim:signing;iccid=8988033000000000001712345", "iccid");
+    EXPECT_REFUSED("sim:signing;iccid=8988033000000000001A", "iccid");
+    EXPECT_REFUSED("sim:available;store=tape", "store");
+    EXPECT_REFUSED("sim:signing;colour=blue", "colour");
+    EXPECT_REFUSED("sim:signing;container", "container");
+    EXPECT_REFUSED("sim:signing;=1", "");
+    EXPECT_REFUSED("sim:signing;", "");
+    EXPECT_REFUSED("sim:signing;container=1;container=1", "container");
+    /* Each belongs to one of the two. */
+    EXPECT_REFUSED("sim:available;container=1", "container");
+    EXPECT_REFUSED("sim:available;key-id=31", "key-id");
+    EXPECT_REFUSED("sim:signing;store=files", "store");
+}
+
+static void bad_escapes_are_refused(void)
+{
+    EXPECT_REFUSED("sim:signing?device=%", "device");
+    EXPECT_REFUSED("sim:signing?device=%2", "device");
+    EXPECT_REFUSED("sim:signing?device=%zz", "device");
+    EXPECT_REFUSED("sim:signing?device=/dev/x%00y", "device");
+    EXPECT_REFUSED("sim:signing?device=a b", "device");
+    EXPECT_REFUSED("sim:signing?device=a\nb", "device");
+    EXPECT_REFUSED("sim:signing?device=\xC3\xA9", "device");
+}
+
+static void settings_are_known_and_come_once(void)
+{
+    EXPECT_REFUSED("sim:signing?speed=1", "speed");
+    EXPECT_REFUSED("sim:signing?container=1", "container");
+    EXPECT_REFUSED("sim:signing;device=/dev/x", "?");
+    EXPECT_REFUSED("sim:signing?timeout=3&timeout=4", "timeout");
+    EXPECT_REFUSED("sim:signing?pin-source=/a&pin_source=/b", "pin");
+    EXPECT_REFUSED("sim:signing?timeout", "timeout");
+}
+
+static void a_uri_never_holds_the_pin_itself(void)
+{
+    struct uri uri;
+    struct report why = REPORT_INIT;
+
+    EXPECT_REFUSED("sim:signing?pin=9876", "pin-source");
+    EXPECT_REFUSED("sim:signing?pi%6E=9876", "");
+    EXPECT(uri_parse(&uri, "sim:signing?pin=9876", &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS_NOT(why.text, "9876");
+    uri_init(&uri);
+    EXPECT(uri_add_setting(&uri, "pin", "9876", &why), OUTCOME_USAGE, &why);
+    EXPECT(uri_add_setting(&uri, "device", "/dev/x", &why), OUTCOME_OK, &why);
+    EXPECT(uri_add_setting(&uri, "device", "/dev/x", &why), OUTCOME_USAGE, &why);
+    uri_clear(&uri);
+}
+
+static void a_bad_value_is_found_when_it_is_applied(void)
+{
+    struct uri uri;
+    struct settings settings;
+    struct report why = REPORT_INIT;
+
+    expect_parsed("sim:signing?timeout=soon", &uri);
+    settings_init(&settings);
+    EXPECT(uri_apply(&uri, &settings, &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "timeout");
+    settings_clear(&settings);
+    uri_clear(&uri);
+}
+
+static void the_uri_overrides_what_was_set_before(void)
+{
+    struct uri uri;
+    struct settings settings;
+    struct report why = REPORT_INIT;
+
+    settings_init(&settings);
+    EXPECT(settings_set(&settings, "device", "/dev/environment", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "pin", "1234", &why), OUTCOME_OK, &why);
+    expect_parsed("sim:signing?device=/dev/uri&pin-source=/uri/pin", &uri);
+    EXPECT(uri_apply(&uri, &settings, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(settings.device, "/dev/uri");
+    CU_ASSERT_PTR_NULL(settings.pin);
+    uri_clear(&uri);
+    settings_clear(&settings);
+}
+
+/* What is written is read again as the same, and the container is always said. */
+static void writing_and_reading_agree(void)
+{
+    static const char *const texts[] = {
+        "sim:signing", "sim:signing;container=7;key-id=a1",
+        "sim:available;store=files;type=private",
+        "sim:signing;iccid=89880330000000000017?device=/dev/a%20b%26c%3Bd%25e%23f%3Fg%3Dh&trace=at",
+        "sim:available?pin-source=file:/x/%C3%A9%0A"};
+    struct uri uri, again;
+    char *text = NULL, *second = NULL;
+    struct report why = REPORT_INIT;
+    size_t i, j;
+
+    for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        expect_parsed(texts[i], &uri);
+        EXPECT(uri_format(&uri, &text, &why), OUTCOME_OK, &why);
+        expect_parsed(text, &again);
+        EXPECT_NUMBER(again.what, uri.what);
+        EXPECT_NUMBER(again.type, uri.type);
+        EXPECT_NUMBER(again.store, uri.store);
+        EXPECT_NUMBER(again.container, uri.container);
+        EXPECT_NUMBER(again.key_id, uri.key_id);
+        EXPECT_TEXT(again.iccid, uri.iccid);
+        EXPECT_NUMBER(again.setting_count, uri.setting_count);
+        for (j = 0; j < uri.setting_count && j < again.setting_count; j++)
+            EXPECT_TEXT(again.settings[j].value, uri.settings[j].value);
+        EXPECT(uri_format(&again, &second, &why), OUTCOME_OK, &why);
+        EXPECT_TEXT(second, text);
+        if (uri.what == URI_SIGNING)
+            EXPECT_SAYS(text, ";container=");
+        free(text);
+        free(second);
+        uri_clear(&uri);
+        uri_clear(&again);
+    }
+}
+
+/* Cuts and flipped bytes of a rich URI: never more than a refusal. */
+static void damaged_uris_do_no_harm(void)
+{
+    static const char whole[] = "sim:signing;container=3;key-id=31;iccid=89880330000000000017;"
+                                "type=private?device=/dev/%74ty&timeout=5&pin-source=file:/x";
+    char text[sizeof whole];
+    struct uri uri;
+    struct report why = REPORT_INIT;
+    size_t i;
+    int byte;
+
+    for (i = 0; i < sizeof whole; i++) {
+        char *cut = strndup(whole, i);
+
+        if (uri_parse(&uri, cut, &why) == OUTCOME_OK)
+            uri_clear(&uri);
+        free(cut);
+        for (byte = 1; byte < 256; byte += 3) {
+            memcpy(text, whole, sizeof whole);
+            if (i + 1 < sizeof whole)
+                text[i] = (char)byte;
+            if (uri_parse(&uri, text, &why) == OUTCOME_OK)
+                uri_clear(&uri);
+        }
+    }
+    CU_PASS("no harm");
+}
+
+void add_uri_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(a_bare_uri_has_the_defaults),
+        TEST(attributes_are_read_in_any_order),
+        TEST(percent_escapes_are_undone_in_values),
+        TEST(what_is_no_sim_uri_is_refused),
+        TEST(bad_attributes_are_refused_by_name),
+        TEST(bad_escapes_are_refused),
+        TEST(settings_are_known_and_come_once),
+        TEST(a_uri_never_holds_the_pin_itself),
+        TEST(a_bad_value_is_found_when_it_is_applied),
+        TEST(the_uri_overrides_what_was_set_before),
+        TEST(writing_and_reading_agree),
+        TEST(damaged_uris_do_no_harm),
+    };
+
+    ADD_SUITE("uri", tests);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The CUnit suites, one function a room: each adds its suite to the registry. */
+#ifndef SIMKEY_TEST_UNIT_UNIT_H
+#define SIMKEY_TEST_UNIT_UNIT_H
+
+void add_at_suite(void);
+void add_at_time_suite(void);
+void add_port_suite(void);
+void add_port_lock_suite(void);
+void add_identity_suite(void);
+void add_transport_suite(void);
+void add_apdu_suite(void);
+void add_tlv_suite(void);
+void add_file_suite(void);
+void add_pin_suite(void);
+void add_pin_source_suite(void);
+void add_mias_suite(void);
+void add_mias_crypto_suite(void);
+void add_typea_suite(void);
+void add_settings_suite(void);
+void add_session_suite(void);
+void add_session_loss_suite(void);
+void add_session_pin_suite(void);
+void add_claim_suite(void);
+void add_uri_suite(void);
+void add_keyref_suite(void);
+
+#endif
