@@ -91,9 +91,9 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
-/* The channels that may be closed to get a free one, best first: those of simkey's killed programs, those of its
- * living ones (which open another), then two that are likely to be leaked. Never an unknown 1: the
- * modem may be using it. */
+/* The channels that may be closed to get a free one, best first: those of simkey's killed programs,
+ * those of its living ones (which open another), then two that are likely to be leaked. Never an
+ * unknown 1: the modem may be using it. */
 static size_t closable(const struct operation *operation, uint8_t list[CHANNEL_MAX + sizeof leaked])
 {
     static const enum claim order[] = {CLAIM_DEAD, CLAIM_OURS};
@@ -112,8 +112,8 @@ static size_t closable(const struct operation *operation, uint8_t list[CHANNEL_M
     return count;
 }
 
-/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may take the number
- * for its session's name. */
+/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may
+ * take the number for its session's name. */
 static void close_left(struct operation *operation, uint8_t number)
 {
     struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};

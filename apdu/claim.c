@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run-dir and the claims in it. Nothing here is trusted further than a hint: files are opened without following
- * links, in a directory that only root, we and our group can write. */
+/* The run-dir and the claims in it. Nothing here is trusted further than a hint: files are opened
+ * without following links, in a directory that only root, we and our group can write. */
 #include "apdu/claim.h"
 
 #include <errno.h>
@@ -75,7 +75,10 @@ static void claim_name(const struct settings *settings, unsigned channel, char n
         if (*c == '/')
             *c = '-';
     length = strlen(name);
-    (void)snprintf(name + length, NAME_MAX - length, ".channel-%u", channel % 100);
+    if (channel == CLAIM_SAFE2)
+        (void)snprintf(name + length, NAME_MAX - length, ".safe2");
+    else
+        (void)snprintf(name + length, NAME_MAX - length, ".channel-%u", channel % 100);
 }
 
 /* Opens a claim's file; -1 if it is not there, or no file. */
@@ -98,8 +101,8 @@ static int open_claim(const struct settings *settings, unsigned channel, int fla
     return fd;
 }
 
-/* When a process started, in clock ticks since boot (field 22 of /proc/PID/stat, behind the name in brackets): a pid alone
- * may be somebody else's by now. 0 if there is no such process. */
+/* When a process started, in clock ticks since boot (field 22 of /proc/PID/stat, behind the name in
+ * brackets): a pid alone may be somebody else's by now. 0 if there is no such process. */
 static unsigned long long start_of(long pid)
 {
     char path[64], line[512];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safe2: options, signals, exit status. */
 #include "apdu/cmd_safe2.h"
+#include "apdu/claim.h"
 #include "apdu/version.h"
 #include "modem/at.h"
 
@@ -221,12 +222,17 @@ static enum outcome work(size_t command, struct safe2_line *line, struct report 
 {
     struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
     enum outcome outcome = sim_new(&run.sim, &line->settings, why);
+    int claim = -1;
 
     if (outcome != OUTCOME_OK)
         return outcome;
     /* they are waited for between the operations, so that the channel is always closed */
     block_signals(SIG_BLOCK);
+    if (commands[command].run != safe2_status_command)
+        claim = claim_take(&line->settings, CLAIM_SAFE2, true);
+    run.other = claim < 0 && claim_look(&line->settings, CLAIM_SAFE2) == CLAIM_HELD;
     outcome = commands[command].run(&run, why);
+    claim_release(&line->settings, CLAIM_SAFE2, claim);
     sim_free(run.sim);
     if (run.terminal)
         (void)fputs("\r\033[K", stderr);

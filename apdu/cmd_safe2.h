@@ -32,6 +32,7 @@ struct safe2_run {
     struct sim *sim;
     bool terminal; /* progress is shown */
     int caught;    /* SIGINT or SIGTERM, once it came */
+    bool other;    /* another safe2 that lives waits for a job of this SIM */
 };
 
 /* The sub-commands. */
@@ -39,12 +40,13 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why);
 enum outcome safe2_send_command(struct safe2_run *run, struct report *why);
 enum outcome safe2_status_command(struct safe2_run *run, struct report *why);
 
-/* Waits, until SIGINT or SIGTERM ends it (both are blocked while the command works). Returns false if one came:
- * run->caught says which. */
+/* Waits, until SIGINT or SIGTERM ends it (both are blocked while the command works). Returns false
+ * if one came: run->caught says which. */
 bool safe2_pause(struct safe2_run *run, int64_t ms);
 
-/* Writes a configuration to --out or standard output, and runs --exec if the content changed or was not applied
- * the last time. Errors: OUTCOME_SYSTEM, OUTCOME_REFUSED (the command failed), OUTCOME_TIMEOUT. */
+/* Writes a configuration to --out or standard output, and runs --exec if the content changed or was
+ * not applied the last time. Errors: OUTCOME_SYSTEM, OUTCOME_REFUSED (the command failed),
+ * OUTCOME_TIMEOUT. */
 enum outcome safe2_apply(struct safe2_run *run, const uint8_t *data, size_t length,
                          struct report *why);
 

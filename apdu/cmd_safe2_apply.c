@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* safe2 get's result: standard output, or a file that is replaced as a whole, and the command that applies it. A marker
- * beside the file says that its content was not applied yet, so that the next run tries again. */
+/* safe2 get's result: standard output, or a file that is replaced as a whole, and the command that
+ * applies it. A marker beside the file says that its content was not applied yet, so that the next
+ * run tries again. */
 #include "apdu/cmd_safe2.h"
 #include "apdu/outfile.h"
 

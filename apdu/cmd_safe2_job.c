@@ -20,7 +20,8 @@ static enum outcome interrupted(struct report *why)
     return report_set(why, OUTCOME_REFUSED, "interrupted; a running job goes on in the SIM");
 }
 
-/* The IMEI's digits two in a byte, in their order, F padded: 356938035643809 is 35 69 38 03 56 43 80 9F. */
+/* The IMEI's digits two in a byte, in their order, F padded: 356938035643809 is 35 69 38 03 56 43
+ * 80 9F. */
 static size_t pack_imei(const char *imei, uint8_t id[SAFE2_ID_MAX])
 {
     size_t digits = strspn(imei, "0123456789");
@@ -81,7 +82,8 @@ static enum outcome wait_for_network(struct safe2_run *run, struct report *why)
     return OUTCOME_OK;
 }
 
-/* The SIM may be out of reach for a while (others use it, it is reset, the cable is pulled) and the job go on. */
+/* The SIM may be out of reach for a while (others use it, it is reset, the cable is pulled) and the
+ * job go on. */
 static bool passing(enum outcome outcome)
 {
     return outcome == OUTCOME_LOST || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_PORT_BUSY ||
@@ -134,12 +136,41 @@ static enum outcome failed(const char *what, const struct safe2_status *status, 
         what, status->state, status->result);
 }
 
+/* A job may be left over from a safe2 that was killed: then its end is waited for. If another safe2
+ * lives, the job is its own, and the refusal stands. Returns true if the refused command may be
+ * said again. */
+static bool outlast(struct safe2_run *run, enum outcome outcome, struct report *why)
+{
+    static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
+    struct report other = REPORT_INIT;
+    struct safe2_status status;
+    bool waited = false;
+
+    if (outcome != OUTCOME_REFUSED || run->other)
+        return false;
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
+        outcome = safe2_status(run->sim, jobs[i], &status, &other);
+        if (outcome != OUTCOME_OK || !status.known || status.state == 0 ||
+            safe2_phase(&status) != SAFE2_BUSY)
+            continue;
+        if (await_end(run, jobs[i], &status, &other) != OUTCOME_OK) {
+            *why = other;
+            return false;
+        }
+        waited = true;
+    }
+    return waited;
+}
+
 static enum outcome get_once(struct safe2_run *run, const uint8_t *id, size_t id_length,
                              uint8_t *data, size_t *length, struct report *why)
 {
     struct safe2_status status;
     enum outcome outcome = safe2_request(run->sim, id, id_length, why);
 
+    if (outlast(run, outcome, why))
+        (void)safe2_request(run->sim, id, id_length, why);
+    outcome = why->outcome;
     if (outcome == OUTCOME_OK)
         outcome = await_end(run, SAFE2_RECEIVING, &status, why);
     if (outcome != OUTCOME_OK)
@@ -166,6 +197,9 @@ static enum outcome send_once(struct safe2_run *run, const uint8_t *id, size_t i
     struct safe2_status status;
     enum outcome outcome = safe2_send(run->sim, id, id_length, data, length, why);
 
+    if (outlast(run, outcome, why))
+        (void)safe2_send(run->sim, id, id_length, data, length, why);
+    outcome = why->outcome;
     if (outcome == OUTCOME_OK)
         outcome = await_end(run, SAFE2_SENDING, &status, why);
     if (outcome != OUTCOME_OK)

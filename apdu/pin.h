@@ -26,7 +26,8 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
 
 /* Makes sure that the PIN is verified on this channel: asks for the state, then verifies with the
  * PIN of the settings. Errors: OUTCOME_PIN_MISSING (also where its source cannot be used),
- * OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED. A wrong PIN costs one try, once. */
+ * OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED. A wrong PIN costs one try, once.
+ */
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference,
                         const struct settings *settings, struct report *why);
 

@@ -90,19 +90,58 @@ static enum outcome set_id(const struct card *card, const struct start *start, s
     return outcome;
 }
 
+/* A job that is under way. 0000 is no state of one: nothing was asked for yet. */
+static bool running(const struct safe2_status *status)
+{
+    return status->known && status->state != 0 && safe2_phase(status) == SAFE2_BUSY;
+}
+
+/* A refusal with the reason that it most likely has. */
+static enum outcome say_running(const struct card *card, struct report *why)
+{
+    static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
+    struct report refusal = *why;
+    struct safe2_status status;
+
+    for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
+        if (ask_state(card, jobs[i], &status, why) == OUTCOME_OK && running(&status))
+            return report_sw(why, OUTCOME_REFUSED, refusal.sw,
+                             "the applet refuses: a job is already running (state %04X, result "
+                             "%04X); wait for its end",
+                             status.state, status.result);
+    *why = refusal;
+    return why->outcome;
+}
+
+/* The command was sent in the try before, but its answer was not heard. *taken: the applet has it.
+ */
+static enum outcome was_it_taken(const struct card *card, const struct start *start, bool *taken,
+                                 struct report *why)
+{
+    struct safe2_status status;
+    enum outcome outcome = ask_state(card, start->which, &status, why);
+
+    *taken = outcome == OUTCOME_OK && running(&status);
+    if (outcome == OUTCOME_OK && !*taken && start->which == SAFE2_SENDING)
+        return report_set(
+            why, OUTCOME_REFUSED,
+            "the SIM did not say whether it took the telemetry: it may have been sent "
+            "or not");
+    return outcome;
+}
+
 static enum outcome start_work(struct operation *operation, void *arg, struct report *why)
 {
     struct start *start = arg;
     const struct card *card = &operation->card;
-    struct safe2_status status;
     struct answer answer;
-    enum outcome outcome;
+    bool taken = false;
+    enum outcome outcome = OUTCOME_OK;
 
-    if (start->started) { /* in the try before: the applet may have taken it */
-        outcome = ask_state(card, start->which, &status, why);
-        if (outcome != OUTCOME_OK || (status.known && safe2_phase(&status) == SAFE2_BUSY))
-            return outcome;
-    }
+    if (start->started)
+        outcome = was_it_taken(card, start, &taken, why);
+    if (outcome != OUTCOME_OK || taken)
+        return outcome;
     outcome = set_id(card, start, why);
     if (outcome == OUTCOME_OK) {
         start->started = true;
@@ -115,17 +154,8 @@ static enum outcome start_work(struct operation *operation, void *arg, struct re
         }
     }
     /* on a channel that was taken over a refusal says nothing about jobs */
-    if (outcome == OUTCOME_REFUSED && operation->fresh) {
-        struct report refusal = *why;
-
-        if (ask_state(card, start->which, &status, why) == OUTCOME_OK && status.known &&
-            safe2_phase(&status) == SAFE2_BUSY)
-            return report_sw(why, OUTCOME_REFUSED, refusal.sw,
-                             "the applet refuses: a job is already running (state %04X, result "
-                             "%04X); wait for its end",
-                             status.state, status.result);
-        *why = refusal;
-    }
+    if (outcome == OUTCOME_REFUSED && operation->fresh)
+        outcome = say_running(card, why);
     return outcome;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SAFE2 applet: it speaks TLS 1.3 with a server by itself; the device starts a job, asks for its state, and
- * collects the bytes. Each call is one operation: between them the device is neither open nor locked, only the
- * applet's channel stays open until sim_free (and is claimed, see claim.h). Use a struct sim of its own. */
+/* The SAFE2 applet: it speaks TLS 1.3 with a server by itself; the device starts a job, asks for
+ * its state, and collects the bytes. Each call is one operation: between them the device is neither
+ * open nor locked, only the applet's channel stays open until sim_free (and is claimed, see
+ * claim.h). Use a struct sim of its own. */
 #ifndef SIMKEY_APDU_SAFE2_H
 #define SIMKEY_APDU_SAFE2_H
 
@@ -35,8 +36,8 @@ enum safe2_phase {
 /* What a state means. */
 enum safe2_phase safe2_phase(const struct safe2_status *status);
 
-/* Tells the applet the device's id (1 to 16 bytes) and starts the request for the configuration. Errors: OUTCOME_REFUSED
- * (a job is already running, with its state), OUTCOME_NO_APPLET, ... */
+/* Tells the applet the device's id (1 to 16 bytes) and starts the request for the configuration.
+ * Errors: OUTCOME_REFUSED (a job is already running, with its state), OUTCOME_NO_APPLET, ... */
 enum outcome safe2_request(struct sim *sim, const uint8_t *id, size_t id_length,
                            struct report *why);
 
@@ -48,8 +49,8 @@ enum outcome safe2_send(struct sim *sim, const uint8_t *id, size_t id_length, co
 enum outcome safe2_status(struct sim *sim, enum safe2_job job, struct safe2_status *status,
                           struct report *why);
 
-/* Fetches what the receiving job has got. data has room for SAFE2_DATA_MAX; the caller cleanses it. Errors:
- * OUTCOME_BAD_DATA (more than that, or nothing). */
+/* Fetches what the receiving job has got. data has room for SAFE2_DATA_MAX; the caller cleanses it.
+ * Errors: OUTCOME_BAD_DATA (more than that, or nothing). */
 enum outcome safe2_fetch(struct sim *sim, uint8_t *data, size_t *length, struct report *why);
 
 #endif

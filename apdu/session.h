@@ -92,8 +92,8 @@ struct operation {
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
 };
 
-/* Opens and locks the device, in this process and no other's name. Ends with operation_end, also after a
- * failure. */
+/* Opens and locks the device, in this process and no other's name. Ends with operation_end, also
+ * after a failure. */
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
                              struct report *why);
 void operation_end(struct operation *operation);

@@ -44,7 +44,8 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
 /* The names, one after the other; NULL behind the last one. */
 const char *settings_name(size_t index);
 
-/* The index of a name, where underscores may stand for hyphens; SETTINGS_COUNT if there is no such setting. */
+/* The index of a name, where underscores may stand for hyphens; SETTINGS_COUNT if there is no such
+ * setting. */
 size_t settings_index(const char *name);
 
 /* True if there is a setting of this name. */
