@@ -58,7 +58,7 @@ static const struct {
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
 
-static const struct {
+static const struct command {
     const char *name, *operands, *purpose;
     enum outcome (*run)(struct safe2_run *run, struct report *why);
     int operand_count;
@@ -172,7 +172,7 @@ static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct
         else if (found < FIRST_SETTING)
             outcome = report_set(why, OUTCOME_USAGE, "unknown option %s: see safe2 --help",
                                  argv[optind - 1]);
-        else if (found < (int)OWN_DEVICE_ID)
+        else if (found < FIRST_SETTING + (int)SETTING_OPTIONS)
             outcome =
                 settings_set(&line->settings, setting_options[found - FIRST_SETTING], optarg, why);
         else
@@ -218,7 +218,7 @@ static void block_signals(int how)
     (void)sigprocmask(how, &signals, NULL);
 }
 
-static enum outcome work(size_t command, struct safe2_line *line, struct report *why)
+static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)
 {
     struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
     enum outcome outcome = sim_new(&run.sim, &line->settings, why);
@@ -228,10 +228,10 @@ static enum outcome work(size_t command, struct safe2_line *line, struct report 
         return outcome;
     /* they are waited for between the operations, so that the channel is always closed */
     block_signals(SIG_BLOCK);
-    if (commands[command].run != safe2_status_command)
+    if (command->run != safe2_status_command)
         claim = claim_take(&line->settings, CLAIM_SAFE2, true);
     run.other = claim < 0 && claim_look(&line->settings, CLAIM_SAFE2) == CLAIM_HELD;
-    outcome = commands[command].run(&run, why);
+    outcome = command->run(&run, why);
     claim_release(&line->settings, CLAIM_SAFE2, claim);
     sim_free(run.sim);
     if (run.terminal)
@@ -252,15 +252,38 @@ static bool wants(int argc, char **argv, const char *option)
     return false;
 }
 
-int main(int argc, char **argv)
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Takes the arguments behind the sub-command's name, and runs it. */
+static enum outcome run(const struct command *command, int argc, char **argv, struct report *why)
 {
     struct safe2_line line = {.timeout_ms = JOB_TIMEOUT_MS,
                               .interval_ms = INTERVAL_MS,
                               .retry_delay_ms = RETRY_DELAY_MS,
                               .registration_ms = REGISTRATION_MS};
-    struct report why = REPORT_INIT;
     enum outcome outcome;
-    size_t command;
+
+    settings_init(&line.settings);
+    outcome = parse(&line, argc, argv, why);
+    if (outcome == OUTCOME_OK && line.operand_count != command->operand_count)
+        outcome = report_set(why, OUTCOME_USAGE, "usage: safe2 %s [options]%s", command->name,
+                             command->operands);
+    if (outcome == OUTCOME_OK)
+        outcome = work(command, &line, why);
+    settings_clear(&line.settings);
+    return outcome;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
+    struct report why = REPORT_INIT;
 
     if (wants(argc, argv, "--help")) {
         help();
@@ -270,25 +293,14 @@ int main(int argc, char **argv)
         printf("safe2 %s\n", SIMKEY_VERSION);
         return 0;
     }
-    for (command = 0; command < COMMANDS; command++)
-        if (argc >= 2 && strcmp(argv[1], commands[command].name) == 0)
-            break;
-    settings_init(&line.settings);
-    if (command == COMMANDS)
-        outcome = report_set(&why, OUTCOME_USAGE,
-                             "the first argument is get, send or status: see "
-                             "safe2 --help");
+    if (command == NULL)
+        (void)report_set(&why, OUTCOME_USAGE,
+                         "the first argument is get, send or status: see safe2 --help");
     else
-        outcome = parse(&line, argc - 1, argv + 1, &why);
-    if (outcome == OUTCOME_OK && line.operand_count != commands[command].operand_count)
-        outcome = report_set(&why, OUTCOME_USAGE, "usage: safe2 %s [options]%s",
-                             commands[command].name, commands[command].operands);
-    if (outcome == OUTCOME_OK)
-        outcome = work(command, &line, &why);
-    if (outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
-        outcome = report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
-    settings_clear(&line.settings);
-    if (outcome != OUTCOME_OK)
+        (void)run(command, argc - 1, argv + 1, &why);
+    if (why.outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        (void)report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
+    if (why.outcome != OUTCOME_OK)
         (void)fprintf(stderr, "safe2: %s\n", why.text);
-    return outcome_exit_status(outcome);
+    return outcome_exit_status(why.outcome);
 }

@@ -40,7 +40,7 @@ static size_t pack_imei(const char *imei, uint8_t id[SAFE2_ID_MAX])
 static enum outcome find_id(const struct safe2_run *run, uint8_t id[SAFE2_ID_MAX], size_t *length,
                             struct report *why)
 {
-    struct modem_identity identity;
+    struct modem_identity identity = {.imei = ""};
     char iccid[ICCID_SIZE];
     enum outcome outcome;
 
@@ -143,7 +143,7 @@ static bool outlast(struct safe2_run *run, enum outcome outcome, struct report *
 {
     static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
     struct report other = REPORT_INIT;
-    struct safe2_status status;
+    struct safe2_status status = {.known = false};
     bool waited = false;
 
     if (outcome != OUTCOME_REFUSED || run->other)
@@ -165,7 +165,7 @@ static bool outlast(struct safe2_run *run, enum outcome outcome, struct report *
 static enum outcome get_once(struct safe2_run *run, const uint8_t *id, size_t id_length,
                              uint8_t *data, size_t *length, struct report *why)
 {
-    struct safe2_status status;
+    struct safe2_status status = {.known = false};
     enum outcome outcome = safe2_request(run->sim, id, id_length, why);
 
     if (outlast(run, outcome, why))
@@ -194,7 +194,7 @@ static enum outcome get_once(struct safe2_run *run, const uint8_t *id, size_t id
 static enum outcome send_once(struct safe2_run *run, const uint8_t *id, size_t id_length,
                               const uint8_t *data, size_t length, struct report *why)
 {
-    struct safe2_status status;
+    struct safe2_status status = {.known = false};
     enum outcome outcome = safe2_send(run->sim, id, id_length, data, length, why);
 
     if (outlast(run, outcome, why))
@@ -234,9 +234,10 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why)
         outcome = find_id(run, id, &id_length, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    do
+    do {
         outcome = get_once(run, id, id_length, data, &length, why);
-    while (outcome != OUTCOME_OK && try_again(run, outcome, tries++, why));
+        sim_close(run->sim); /* others may need it while we wait or apply */
+    } while (outcome != OUTCOME_OK && try_again(run, outcome, tries++, why));
     if (outcome == OUTCOME_OK)
         outcome = safe2_apply(run, data, length, why);
     explicit_bzero(data, sizeof data);
@@ -276,9 +277,10 @@ enum outcome safe2_send_command(struct safe2_run *run, struct report *why)
         outcome = find_id(run, id, &id_length, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    do
+    do {
         outcome = send_once(run, id, id_length, data, length, why);
-    while (outcome != OUTCOME_OK && try_again(run, outcome, tries++, why));
+        sim_close(run->sim);
+    } while (outcome != OUTCOME_OK && try_again(run, outcome, tries++, why));
     return outcome;
 }
 
@@ -294,7 +296,7 @@ enum outcome safe2_status_command(struct safe2_run *run, struct report *why)
     } jobs[] = {{"receive", SAFE2_RECEIVING}, {"send", SAFE2_SENDING}};
 
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
-        struct safe2_status status;
+        struct safe2_status status = {.known = false};
         enum outcome outcome = safe2_status(run->sim, jobs[i].job, &status, why);
 
         if (outcome != OUTCOME_OK)

@@ -101,7 +101,7 @@ static enum outcome say_running(const struct card *card, struct report *why)
 {
     static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
     struct report refusal = *why;
-    struct safe2_status status;
+    struct safe2_status status = {.known = false};
 
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
         if (ask_state(card, jobs[i], &status, why) == OUTCOME_OK && running(&status))
@@ -118,7 +118,7 @@ static enum outcome say_running(const struct card *card, struct report *why)
 static enum outcome was_it_taken(const struct card *card, const struct start *start, bool *taken,
                                  struct report *why)
 {
-    struct safe2_status status;
+    struct safe2_status status = {.known = false};
     enum outcome outcome = ask_state(card, start->which, &status, why);
 
     *taken = outcome == OUTCOME_OK && running(&status);

@@ -50,7 +50,7 @@ enum outcome safe2_status(struct sim *sim, enum safe2_job job, struct safe2_stat
                           struct report *why);
 
 /* Fetches what the receiving job has got. data has room for SAFE2_DATA_MAX; the caller cleanses it.
- * Errors: OUTCOME_BAD_DATA (more than that, or nothing). */
+ * Errors: OUTCOME_REFUSED (more than that, or nothing). */
 enum outcome safe2_fetch(struct sim *sim, uint8_t *data, size_t *length, struct report *why);
 
 #endif

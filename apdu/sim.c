@@ -47,8 +47,7 @@ struct sim *sim_ref(struct sim *sim)
     return sim;
 }
 
-/* Closes the channel that this process left open. */
-static void farewell(struct sim *sim)
+void sim_close(struct sim *sim)
 {
     struct operation operation;
     struct report ignored = REPORT_INIT;
@@ -65,7 +64,7 @@ void sim_free(struct sim *sim)
 {
     if (sim == NULL || atomic_fetch_sub(&sim->references, 1) != 1)
         return;
-    farewell(sim);
+    sim_close(sim);
     settings_clear(&sim->settings);
     free(sim);
 }

@@ -25,6 +25,9 @@ struct sim *sim_ref(struct sim *sim);
  * under half a second, silent. NULL is allowed. */
 void sim_free(struct sim *sim);
 
+/* Closes the channel that this process left open, as sim_free does; the next operation opens another. */
+void sim_close(struct sim *sim);
+
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 

@@ -231,8 +231,8 @@ static enum outcome collect(struct at *at, const struct at_command *command,
     return outcome;
 }
 
-/* Reads away what came since the last command (late finals, unsolicited lines) until nothing comes for
- * quiet_ms. */
+/* Reads away what came since the last command (late finals, unsolicited lines) until nothing comes
+ * for quiet_ms. */
 static enum outcome skip_pending(struct at *at, int quiet_ms, struct deadline deadline,
                                  struct report *why)
 {

@@ -31,8 +31,8 @@ enum outcome modem_identity(struct at *at, struct modem_identity *identity,
 
 enum registration { REGISTRATION_UNKNOWN, REGISTRATION_NONE, REGISTRATION_DONE };
 
-/* Whether the modem is registered in a network: +CREG? or +CEREG? answers 1 (home) or 5 (roaming). Unknown
- * if it refuses both. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
+/* Whether the modem is registered in a network: +CREG? or +CEREG? answers 1 (home) or 5 (roaming).
+ * Unknown if it refuses both. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome modem_registration(struct at *at, enum registration *state, struct deadline deadline,
                                 struct report *why);
 

@@ -115,8 +115,8 @@ static enum outcome open_device(struct port *port, const char *device, struct re
     return OUTCOME_OK;
 }
 
-/* libserialport leaves HUPCL set (closing would drop DTR, and many modems hang up or reset then), and flow control that
- * somebody else had set. */
+/* libserialport leaves HUPCL set (closing would drop DTR, and many modems hang up or reset then),
+ * and flow control that somebody else had set. */
 static int plain_line(int fd)
 {
     struct termios settings;
@@ -154,8 +154,7 @@ static enum outcome configure_serial(struct port *port, unsigned baud, struct re
     if (sp_set_bits(port->serial, 8) != SP_OK ||
         sp_set_parity(port->serial, SP_PARITY_NONE) != SP_OK ||
         sp_set_stopbits(port->serial, 1) != SP_OK ||
-        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK ||
-        plain_line(handle) != 0)
+        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK || plain_line(handle) != 0)
         return serial_failed(port, "configure", why);
     return OUTCOME_OK;
 }

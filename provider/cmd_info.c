@@ -25,7 +25,7 @@ static void add_text(cJSON *object, const char *name, const char *text)
 
 static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
 {
-    struct modem_identity identity;
+    struct modem_identity identity = {.imei = ""};
     char iccid[ICCID_SIZE];
     cJSON *modem = cJSON_AddObjectToObject(root, "modem");
     enum outcome outcome = sim_identity(sim, &identity, iccid, why);

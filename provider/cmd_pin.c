@@ -42,7 +42,7 @@ static enum outcome get_pin(const struct command_line *line, char pin[PIN_SIZE],
 
 static enum outcome verify(const struct command_line *line, struct sim *sim, struct report *why)
 {
-    struct token_pin state;
+    struct token_pin state = {.verified = false};
     char pin[PIN_SIZE];
     enum outcome outcome = get_pin(line, pin, why);
 

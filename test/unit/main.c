@@ -35,6 +35,9 @@ static const struct {
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
     {"claim", add_claim_suite},
+    {"safe2", add_safe2_suite},
+    {"safe2_loss", add_safe2_loss_suite},
+    {"outfile", add_outfile_suite},
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
 };

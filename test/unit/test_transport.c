@@ -442,8 +442,8 @@ static void trace_secrets(const char *echo, char text[4096])
 static void secrets_stay_out_of_the_trace(void)
 {
     static const char *const echoes[] = {"", "AT+CGLA=1,18,\"002000810431323334\"\r",
-                                         "\xF8"
-                                         "AT+CGLA=1,18,\"002000810431323334\"\r",
+                                         ("\xF8"
+                                          "AT+CGLA=1,18,\"002000810431323334\"\r"),
                                          "T+CGLA=1,18,\"002000810431323334\"\r"};
     char text[4096];
     size_t i;

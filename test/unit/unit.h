@@ -22,6 +22,9 @@ void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
 void add_claim_suite(void);
+void add_safe2_suite(void);
+void add_safe2_loss_suite(void);
+void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
 
