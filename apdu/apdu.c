@@ -116,11 +116,19 @@ static enum outcome exchange_le(const struct card *card, const struct apdu *comm
 static enum outcome right_length(const struct card *card, const struct apdu *command,
                                  struct answer *answer, struct report *why)
 {
-    int le = answer->sw & 0xFF;
+    enum outcome outcome = OUTCOME_OK;
 
-    if ((answer->sw & 0xFF00) != 0x6C00)
+    /* data without a Le has no length to correct: such a VERIFY may have been counted */
+    if (command->lc > 0 && command->le == APDU_LE_NONE)
         return OUTCOME_OK;
-    return exchange_again(card, command, le == 0 ? APDU_LE_ALL : le, answer, why);
+    /* twice: a stack may first say what it carries, then the card what it has */
+    for (int round = 0; round < 2 && outcome == OUTCOME_OK && (answer->sw & 0xFF00) == 0x6C00;
+         round++) {
+        int le = answer->sw & 0xFF;
+
+        outcome = exchange_again(card, command, le == 0 ? APDU_LE_ALL : le, answer, why);
+    }
+    return outcome;
 }
 
 static enum outcome collect(const struct card *card, const struct apdu *command,

@@ -147,6 +147,20 @@ static enum outcome reclaim(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
+/* The same by AT+CSIM. A modem that keeps MANAGE CHANNEL for itself may refuse it as if no channel
+ * were free: then the other carrier is asked, if there is one. */
+static enum outcome reclaim_or(struct operation *operation, enum carrier other,
+                               const struct applet *applet, struct report *why)
+{
+    struct report by_other = REPORT_INIT;
+    enum outcome outcome = reclaim(operation, CARRIER_CSIM, applet, why);
+
+    if (no_free_channel(outcome, why) && other == CARRIER_CCHO &&
+        open_by(operation, other, applet, &by_other) == OUTCOME_OK)
+        outcome = OUTCOME_OK;
+    return outcome;
+}
+
 /* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM.
  */
 static enum outcome diagnose(struct operation *operation, struct report *why)
@@ -201,7 +215,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
         }
     }
     if (no_free_channel(outcome, why))
-        outcome = reclaim(operation, CARRIER_CSIM, applet, why);
+        outcome = reclaim_or(operation, pinned == CARRIER_AUTO ? second : first, applet, why);
     else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)

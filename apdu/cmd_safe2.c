@@ -208,14 +208,14 @@ bool safe2_pause(struct safe2_run *run, int64_t ms)
     return run->caught == 0;
 }
 
-static void block_signals(int how)
+void safe2_hold_signals(bool hold)
 {
     sigset_t signals;
 
     (void)sigemptyset(&signals);
     (void)sigaddset(&signals, SIGINT);
     (void)sigaddset(&signals, SIGTERM);
-    (void)sigprocmask(how, &signals, NULL);
+    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
 static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)
@@ -227,7 +227,7 @@ static enum outcome work(const struct command *command, struct safe2_line *line,
     if (outcome != OUTCOME_OK)
         return outcome;
     /* they are waited for between the operations, so that the channel is always closed */
-    block_signals(SIG_BLOCK);
+    safe2_hold_signals(true);
     if (command->run != safe2_status_command)
         claim = claim_take(&line->settings, CLAIM_SAFE2, true);
     run.other = claim < 0 && claim_look(&line->settings, CLAIM_SAFE2) == CLAIM_HELD;
@@ -240,7 +240,7 @@ static enum outcome work(const struct command *command, struct safe2_line *line,
         (void)signal(run.caught, SIG_DFL);
         (void)raise(run.caught);
     }
-    block_signals(SIG_UNBLOCK);
+    safe2_hold_signals(false);
     return outcome;
 }
 

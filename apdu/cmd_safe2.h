@@ -40,6 +40,10 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why);
 enum outcome safe2_send_command(struct safe2_run *run, struct report *why);
 enum outcome safe2_status_command(struct safe2_run *run, struct report *why);
 
+/* Holds SIGINT and SIGTERM back, so that the channel is always closed, or lets them end the process
+ * while it waits for somebody else than the SIM. */
+void safe2_hold_signals(bool hold);
+
 /* Waits, until SIGINT or SIGTERM ends it (both are blocked while the command works). Returns false
  * if one came: run->caught says which. */
 bool safe2_pause(struct safe2_run *run, int64_t ms);

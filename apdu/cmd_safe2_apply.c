@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,10 +20,11 @@
 static bool content_is(const char *path, const uint8_t *data, size_t length)
 {
     uint8_t there[SAFE2_DATA_MAX + 1];
-    FILE *file = fopen(path, "re");
+    struct stat about;
+    FILE *file;
     size_t got;
 
-    if (file == NULL)
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode) || (file = fopen(path, "re")) == NULL)
         return false;
     got = fread(there, 1, sizeof there, file);
     (void)fclose(file);
@@ -85,6 +87,21 @@ static enum outcome execute(struct safe2_run *run, struct report *why)
                       run->line->out, WTERMSIG(status));
 }
 
+/* A pipe may keep us waiting for its reader: nothing is half done then, and a signal may end us. */
+static enum outcome write_out(const char *path, const uint8_t *data, size_t length,
+                              struct report *why)
+{
+    struct stat there;
+    bool may_wait = stat(path, &there) == 0 && !S_ISREG(there.st_mode);
+    enum outcome outcome;
+
+    if (may_wait)
+        safe2_hold_signals(false);
+    outcome = outfile_write(path, data, length, NEW_FILE_MODE, true, why);
+    safe2_hold_signals(true);
+    return outcome;
+}
+
 enum outcome safe2_apply(struct safe2_run *run, const uint8_t *data, size_t length,
                          struct report *why)
 {
@@ -105,7 +122,7 @@ enum outcome safe2_apply(struct safe2_run *run, const uint8_t *data, size_t leng
     if (changed && line->exec != NULL)
         outcome = outfile_write(marker, "", 0, NEW_FILE_MODE, false, why);
     if (changed && outcome == OUTCOME_OK)
-        outcome = outfile_write(line->out, data, length, NEW_FILE_MODE, true, why);
+        outcome = write_out(line->out, data, length, why);
     if (outcome != OUTCOME_OK || line->exec == NULL || (!changed && access(marker, F_OK) != 0))
         return outcome;
     outcome = execute(run, why);

@@ -269,8 +269,11 @@ enum outcome safe2_send_command(struct safe2_run *run, struct report *why)
     uint8_t id[SAFE2_ID_MAX], data[SAFE2_SEND_MAX + 1];
     size_t id_length, length = 0;
     unsigned tries = 0;
-    enum outcome outcome = read_telemetry(run->line->operands[0], data, &length, why);
+    enum outcome outcome;
 
+    safe2_hold_signals(false);
+    outcome = read_telemetry(run->line->operands[0], data, &length, why);
+    safe2_hold_signals(true);
     if (outcome == OUTCOME_OK)
         outcome = wait_for_network(run, why);
     if (outcome == OUTCOME_OK)

@@ -73,10 +73,13 @@ enum outcome file_select(const struct card *card, const uint8_t *path, size_t pa
     enum outcome outcome = apdu_send(card, &select, &answer, why);
 
     *size = 0;
-    if (outcome == OUTCOME_OK && path_length == 2 &&
-        (parameters_refused(answer.sw) || answer.sw == 0x6A82)) {
+    if (outcome == OUTCOME_OK && path_length == 2 && !taken(answer.sw) && answer.sw != 0x6881) {
+        uint16_t first = answer.sw;
+
         select.p1 = P1_FILE_ID;
         outcome = apdu_send(card, &select, &answer, why);
+        if (outcome == OUTCOME_OK && !taken(answer.sw) && first == 0x6A82)
+            answer.sw = first;
     }
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -95,12 +98,14 @@ static unsigned smaller(unsigned le)
 }
 
 /* One READ BINARY of at most want bytes, smaller if the card or the modem does not take that much.
- */
-static enum outcome read_piece(const struct card *card, size_t offset, size_t want, int secrecy,
-                               struct answer *answer, struct report *why)
+ * probing: the size of the file is not known, and a smaller Le may be what is left of it: that
+ * teaches nothing. */
+static enum outcome read_piece(const struct card *card, size_t offset, size_t want, bool probing,
+                               int secrecy, struct answer *answer, struct report *why)
 {
+    unsigned le = want < *card->max_read ? (unsigned)want : *card->max_read;
+
     for (;;) {
-        unsigned le = want < *card->max_read ? (unsigned)want : *card->max_read;
         struct apdu read = {.ins = INS_READ_BINARY,
                             .p1 = (uint8_t)(offset >> 8),
                             .p2 = (uint8_t)offset,
@@ -110,9 +115,13 @@ static enum outcome read_piece(const struct card *card, size_t offset, size_t wa
         bool too_long =
             outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700);
 
-        if (!too_long || smaller(le) < READ_STEP_MIN)
+        if (probing && outcome == OUTCOME_OK && answer->sw == 0x6B00)
+            too_long = true;
+        if (!too_long || le <= (probing ? 1 : READ_STEP_MIN))
             return outcome;
-        *card->max_read = smaller(le);
+        le = smaller(le);
+        if (!probing)
+            *card->max_read = le;
     }
 }
 
@@ -122,6 +131,7 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
     size_t limit = size == 0 ? FILE_SIZE_MAX : size, got = 0;
     struct answer answer = {.length = 0};
     uint8_t *buffer = NULL;
+    bool was_short = false;
     enum outcome outcome = OUTCOME_OK;
 
     *data = NULL;
@@ -135,10 +145,11 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
         size_t want = limit - got < APDU_LE_ALL ? limit - got : APDU_LE_ALL;
         bool end;
 
-        outcome = read_piece(card, got, want, secrecy, &answer, why);
+        outcome = read_piece(card, got, want, size == 0 && !was_short, secrecy, &answer, why);
         if (outcome != OUTCOME_OK)
             goto out;
-        end = answer.sw == 0x6282 || (got > 0 && (answer.sw == 0x6B00 || answer.sw == 0x6A86));
+        end = answer.sw == 0x6282 || (got > 0 && (answer.sw == 0x6B00 || answer.sw == 0x6A86 ||
+                                                  (size == 0 && answer.sw == 0x6700)));
         if (!end && answer.sw != SW_OK) {
             outcome = apdu_refused(&answer, "read a file", why);
             goto out;
@@ -147,6 +158,7 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
             answer.length = limit - got; /* more than was asked for */
         memcpy(buffer + got, answer.data, answer.length);
         got += answer.length;
+        was_short = answer.length < want;
         if (end || answer.length == 0)
             break;
     }

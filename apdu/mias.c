@@ -185,15 +185,26 @@ enum outcome mias_read_directory(const struct card *card, struct mias_entry *lis
     return outcome;
 }
 
-const struct mias_entry *mias_find_certificate(const struct mias_entry *list, size_t count,
-                                               const struct token_container *container)
+static const struct mias_entry *find_certificate(const struct mias_entry *list, size_t count,
+                                                 const char *prefix, int container)
 {
     char name[16];
 
-    (void)snprintf(name, sizeof name, "%s%02d", container->exchange ? "kxc" : "ksc",
-                   container->index);
+    (void)snprintf(name, sizeof name, "%s%02d", prefix, container);
     for (size_t i = 0; i < count; i++)
         if (strcmp(list[i].directory, "mscp") == 0 && strcmp(list[i].name, name) == 0)
             return &list[i];
     return NULL;
+}
+
+/* The map and the names should agree on what the key is for; where they do not (nobody tells the
+ * rule for EC keys), a certificate of the container is one all the same. */
+const struct mias_entry *mias_find_certificate(const struct mias_entry *list, size_t count,
+                                               const struct token_container *container)
+{
+    const char *wanted = container->exchange ? "kxc" : "ksc";
+    const char *other = container->exchange ? "ksc" : "kxc";
+    const struct mias_entry *entry = find_certificate(list, count, wanted, container->index);
+
+    return entry != NULL ? entry : find_certificate(list, count, other, container->index);
 }

@@ -57,11 +57,17 @@ enum outcome outfile_write(const char *path, const void *data, size_t length, un
 {
     struct stat there;
     bool exists = stat(path, &there) == 0, ok;
+    enum outcome outcome;
+    char *real;
     int fd;
 
-    if (!exists || S_ISREG(there.st_mode))
-        return replace(path, data, length,
-                       exists && keep_mode ? there.st_mode & 07777 : (mode_t)mode, why);
+    if (!exists || S_ISREG(there.st_mode)) {
+        real = realpath(path, NULL); /* a link stays one */
+        outcome = replace(real != NULL ? real : path, data, length,
+                          exists && keep_mode ? there.st_mode & 07777 : (mode_t)mode, why);
+        free(real);
+        return outcome;
+    }
     fd = open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
     ok = fd >= 0 && write_all(fd, data, length);
     if (!ok)

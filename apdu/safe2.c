@@ -105,10 +105,10 @@ static enum outcome say_running(const struct card *card, struct report *why)
 
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++)
         if (ask_state(card, jobs[i], &status, why) == OUTCOME_OK && running(&status))
-            return report_sw(why, OUTCOME_REFUSED, refusal.sw,
-                             "the applet refuses: a job is already running (state %04X, result "
-                             "%04X); wait for its end",
-                             status.state, status.result);
+            return report_set(why, OUTCOME_REFUSED,
+                              "the applet refuses (SW %04X): a job is already running (state %04X, "
+                              "result %04X); wait for its end",
+                              refusal.sw, status.state, status.result);
     *why = refusal;
     return why->outcome;
 }

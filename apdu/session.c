@@ -41,9 +41,16 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
 {
     struct operation *operation = arg;
 
-    return operation->transport.ops->exchange(
-        &operation->transport, &operation->sim->standing.channel, command, command_length, answer,
-        answer_length, timeout_ms, secrecy, deadline, why);
+    enum outcome outcome = OUTCOME_OK;
+
+    if (!operation->transport.at.restarted)
+        outcome = operation->transport.ops->exchange(
+            &operation->transport, &operation->sim->standing.channel, command, command_length,
+            answer, answer_length, timeout_ms, secrecy, deadline, why);
+    /* whatever else it said: a modem that restarted has no channels any more */
+    if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
+        outcome = report_set(why, OUTCOME_LOST, "the modem restarted");
+    return outcome;
 }
 
 /* Asks for the ICCID once per session: another SIM has taught nothing yet. */
@@ -70,7 +77,7 @@ static enum outcome ask_iccid(struct operation *operation, struct report *why)
 /* A process that has no PIN must not sign on a channel that somebody else may have verified: a
  * state that says "verified" is believed without a PIN only on a channel that is new (the card's
  * PIN is disabled then). */
-static enum outcome ensure_pin(struct operation *operation, struct report *why)
+enum outcome operation_pin(struct operation *operation, struct report *why)
 {
     struct standing *standing = &operation->sim->standing;
     const struct settings *settings = &operation->sim->settings;
@@ -109,6 +116,10 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
                              operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (operation->transport.at.restarted) { /* before this operation began */
+        channel_lost(operation->sim);
+        operation->transport.at.restarted = false;
+    }
     standing->ready = true;
     standing->late_until = 0;
     if (atomic_exchange(&operation->sim->forget, false) || standing->broken || job->fresh)
@@ -120,7 +131,7 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     if (outcome == OUTCOME_OK)
         outcome = channel_ensure(operation, job->applet, job->iccid, why);
     if (outcome == OUTCOME_OK && job->pin)
-        outcome = ensure_pin(operation, why);
+        outcome = operation_pin(operation, why);
     return outcome;
 }
 
@@ -138,9 +149,14 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
     case OUTCOME_PIN_PROTECTED:
     case OUTCOME_WRONG_SIM:
         return false;
-    default: /* a channel that was used before can have been taken over or reset: any refusal may
-                say so */
-        return !operation->fresh && (why->sw != 0 || outcome == OUTCOME_CARRIER_REFUSED);
+    case OUTCOME_NO_APPLET:
+        return !operation->fresh;
+    default:
+        /* a channel that was used before can have been taken over or reset: any refusal may say so;
+         * on a new one these do (REFRESH, a reset of the SIM) */
+        if (!operation->fresh)
+            return why->sw != 0 || outcome == OUTCOME_CARRIER_REFUSED;
+        return why->sw == 0x6985 || why->sw == 0x6999 || why->sw == 0x6D00 || why->sw == 0x6E00;
     }
 }
 
@@ -151,6 +167,9 @@ static void settle(struct operation *operation, const struct job *job, enum outc
     struct standing *standing = &operation->sim->standing;
 
     bool late = operation->transport.at.late;
+
+    if (job->fresh)
+        standing->applet = NULL; /* the caller's, which ends with the operation */
 
     /* a modem that is only mute has not forgotten its channels */
     if ((outcome == OUTCOME_NO_MODEM && !late) || operation->transport.at.restarted) {
@@ -167,7 +186,7 @@ static void settle(struct operation *operation, const struct job *job, enum outc
     if (outcome != OUTCOME_OK && may_be_stale(operation, outcome, why)) {
         standing->broken = true;
         standing->ready = false;
-        if (why->sw == 0x6881 || outcome == OUTCOME_LOST)
+        if (why->sw == 0x6881)
             channel_lost(operation->sim); /* its number may be somebody else's by now */
     }
     if (job->fresh || operation->sim->settings.session == SESSION_PRIVATE)

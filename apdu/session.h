@@ -98,6 +98,10 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                              struct report *why);
 void operation_end(struct operation *operation);
 
+/* Makes sure that the applet's PIN is verified on the channel, in the middle of the work: for work
+ * that finds out late that it wants one (see struct job). */
+enum outcome operation_pin(struct operation *operation, struct report *why);
+
 typedef enum outcome operation_fn(struct operation *operation, void *arg, struct report *why);
 
 /* Runs the work as one operation within the settings' time-out, and once more from a new channel if

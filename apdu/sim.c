@@ -51,11 +51,16 @@ void sim_close(struct sim *sim)
 {
     struct operation operation;
     struct report ignored = REPORT_INIT;
+    enum outcome outcome;
 
     if (sim->standing.pid != getpid() || !sim->standing.channel.open ||
-        sim->standing.late_until != 0)
+        sim->standing.late_until > monotonic_ms() + FAREWELL_MS / 4)
         return;
-    if (operation_begin(&operation, sim, deadline_in(FAREWELL_MS), &ignored) == OUTCOME_OK)
+    outcome = operation_begin(&operation, sim, deadline_in(FAREWELL_MS), &ignored);
+    if (outcome == OUTCOME_OK && sim->standing.late_until != 0)
+        outcome = transport_wake(&operation.transport, true, FAREWELL_MS / 4, operation.deadline,
+                                 &ignored);
+    if (outcome == OUTCOME_OK)
         channel_drop(&operation);
     operation_end(&operation);
 }

@@ -183,6 +183,30 @@ static bool data_refused(enum outcome outcome, const struct report *why)
     return outcome == OUTCOME_REFUSED && (why->sw == 0x6A80 || why->sw == 0x6700);
 }
 
+/* 6A88 to MSE SET means "no such key" or "no such algorithm for it". If the key takes the plainest
+ * algorithm of its type, it is there, and the refusal was the algorithm's. Nothing is signed here.
+ */
+static enum outcome judge_6a88(struct operation *operation, const struct sign_work *work,
+                               struct report *why)
+{
+    enum token_scheme plain = work->key->type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
+    struct report refusal = *why;
+    enum outcome outcome =
+        set_environment(operation, TEMPLATE_SIGNATURE, mias_sign_algorithm(plain, TOKEN_SHA256),
+                        work->key->key_id, why);
+
+    operation->sim->standing.environment.set = false;
+    if (outcome == OUTCOME_OK) {
+        for (size_t i = 0; i < work->plan_count; i++)
+            remember_refusal(operation->sim, work->key->key_id, work->plans[i].algorithm);
+        return report_sw(why, OUTCOME_UNSUPPORTED, refusal.sw,
+                         "this SIM refuses algorithm %02X for key %02X",
+                         work->plans[work->plan_count - 1].algorithm, (unsigned)work->key->key_id);
+    }
+    *why = refusal;
+    return why->outcome;
+}
+
 static enum outcome sign_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct sign_work *work = arg;
@@ -209,6 +233,8 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
         if (!operation->fresh)
             return outcome; /* not before a new start has shown that it is the applet's own word */
     }
+    if (outcome == OUTCOME_NOT_FOUND && why->sw == 0x6A88)
+        outcome = judge_6a88(operation, work, why);
     return outcome;
 }
 

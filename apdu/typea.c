@@ -77,10 +77,16 @@ static enum outcome objects_work(struct operation *operation, void *arg, struct 
     bool found = false;
     enum outcome outcome = mias_read_directory(&operation->card, entries, &count, why);
 
-    for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++)
-        if (strcmp(entries[i].directory, "p11") == 0 &&
-            strncmp(entries[i].name, search->thing->name_start, start) == 0)
+    for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
+        if (strcmp(entries[i].directory, "p11") != 0 ||
+            strncmp(entries[i].name, search->thing->name_start, start) != 0)
+            continue;
+        /* not before there is something to read with it */
+        if (search->thing->private_key)
+            outcome = operation_pin(operation, why);
+        if (outcome == OUTCOME_OK)
             outcome = try_object(operation, search, &entries[i], &found, why);
+    }
     if (outcome == OUTCOME_OK && !found)
         outcome = report_set(why, OUTCOME_NOT_FOUND, "this SIM has no data object with %s",
                              search->thing->words);
@@ -115,7 +121,7 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
 static enum outcome find(struct sim *sim, const char *iccid, enum typea_store store,
                          const struct thing *thing, struct typea_blob *blob, struct report *why)
 {
-    const struct job objects = {.applet = &applet_mias, .pin = thing->private_key, .iccid = iccid};
+    const struct job objects = {.applet = &applet_mias, .iccid = iccid};
     const struct job files = {.applet = &applet_uicc, .iccid = iccid};
     struct search search = {thing, blob};
     struct report other = REPORT_INIT;

@@ -254,6 +254,7 @@ static enum outcome converse(struct at *at, const struct at_command *command,
                              struct deadline deadline, struct at_result *result, struct report *why)
 {
     struct deadline until = deadline_within(deadline, command->timeout_ms);
+    int64_t started = monotonic_ms();
     enum outcome outcome;
 
     result->final = AT_FINAL_NONE;
@@ -273,7 +274,7 @@ static enum outcome converse(struct at *at, const struct at_command *command,
         at->late = true;
         return report_set(why, OUTCOME_TIMEOUT, "the modem did not answer AT%.*s within %d ms",
                           (int)strcspn(command->line + 2, "="), command->line + 2,
-                          command->timeout_ms);
+                          (int)(monotonic_ms() - started));
     }
     if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)
         outcome = skip_pending(at, SETTLE_MS, deadline, why);
@@ -362,6 +363,11 @@ enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, st
                           "the modem may still answer an earlier command: raise `timeout`");
     if (outcome == OUTCOME_OK)
         outcome = awaken(at, deadline, why);
+    if (outcome == OUTCOME_NO_MODEM && at->late)
+        outcome =
+            report_set(why, OUTCOME_TIMEOUT,
+                       "the modem does not answer since an earlier command: it may still work "
+                       "on it, try again later");
     if (outcome == OUTCOME_OK)
         outcome = port_drain(at->port, SETTLE_MS, deadline, why);
     return outcome;

@@ -2,6 +2,7 @@
 /* Outcomes and their sentences. */
 #include "modem/outcome.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,14 @@
 void report_clear(struct report *why)
 {
     *why = (struct report)REPORT_INIT;
+}
+
+/* What users and modems say is quoted in sentences, which end up on terminals. */
+static void make_printable(char *text)
+{
+    for (; *text != '\0'; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
 }
 
 enum outcome report_set(struct report *why, enum outcome outcome, const char *format, ...)
@@ -20,6 +29,7 @@ enum outcome report_set(struct report *why, enum outcome outcome, const char *fo
     va_start(args, format);
     (void)vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
+    make_printable(why->text);
     return outcome;
 }
 
@@ -35,6 +45,7 @@ enum outcome report_sw(struct report *why, enum outcome outcome, uint16_t sw, co
     va_start(args, format);
     (void)vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
+    make_printable(why->text);
     length = strlen(why->text);
     (void)snprintf(why->text + length, sizeof why->text - length, " (SW %04X)", sw);
     return outcome;
@@ -50,6 +61,7 @@ void report_prefix(struct report *why, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(why->text, sizeof why->text, format, args);
     va_end(args);
+    make_printable(why->text);
     length = strlen(why->text);
     (void)snprintf(why->text + length, sizeof why->text - length, ": %s", old);
 }

@@ -172,7 +172,7 @@ static void a_refusal_while_a_job_runs_says_so(void)
     EXPECT_SAYS(seat.why.text, "already running");
     EXPECT_SAYS(seat.why.text, "0001");
     EXPECT_SAYS(seat.why.text, "ABCD");
-    EXPECT_NUMBER(seat.why.sw, 0x6985);
+    EXPECT_SAYS(seat.why.text, "6985");
     seat_end(&seat);
     seat_begin(&seat, at_id, NULL, NULL, NULL);
     EXPECT(request(&seat), OUTCOME_REFUSED, &seat.why);
@@ -291,7 +291,8 @@ static void an_applet_that_does_not_tell_about_sending_is_unknown(void)
 /* Every applet tells about receiving. */
 static void the_state_of_receiving_is_never_unknown(void)
 {
-    static const struct modem_step steps[] = {OPEN, SELECT_SAFE2, ASK("6D00"), MODEM_END};
+    static const struct modem_step steps[] = {OPEN,         SELECT_SAFE2, ASK("6D00"), OPEN,
+                                              SELECT_SAFE2, ASK("6D00"),  MODEM_END};
     static const struct modem_step standing[] = {STARTING, ASK("6D00"), CLOSE, MODEM_END};
     struct safe2_status status;
     struct seat seat;

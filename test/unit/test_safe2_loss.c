@@ -27,15 +27,10 @@
 /* The answer is lost, the applet has the command: its state says so, and it is not started again. */
 static void a_start_without_answer_is_not_repeated_while_the_job_runs(void)
 {
-    static const struct modem_step steps[] = {OPEN,
-                                              SELECT_SAFE2,
-                                              SET_ID,
-                                              START_LINE("\r\n+CME ERROR: 13\r\n"),
-                                              OPEN,
-                                              SELECT_SAFE2,
-                                              ASK("00010000 9000"),
-                                              BYE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        OPEN, SELECT_SAFE2, SET_ID,       START_LINE("\r\n+CME ERROR: 13\r\n"),
+        BYE,  OPEN,         SELECT_SAFE2, ASK("00010000 9000"),
+        BYE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -69,9 +64,9 @@ static void a_start_that_was_not_taken_is_repeated(void)
 
     for (i = 0; i < sizeof states / sizeof states[0]; i++) {
         const struct modem_step steps[] = {
-            OPEN,  SELECT_SAFE2, SET_ID,         START_LINE("\r\n+CME ERROR: 13\r\n"),
-            OPEN,  SELECT_SAFE2, ASK(states[i]), SET_ID,
-            START, BYE,          MODEM_END};
+            OPEN,   SELECT_SAFE2, SET_ID,       START_LINE("\r\n+CME ERROR: 13\r\n"),
+            BYE,    OPEN,         SELECT_SAFE2, ASK(states[i]),
+            SET_ID, START,        BYE,          MODEM_END};
         struct seat seat;
 
         seat_begin(&seat, steps, NULL, NULL, NULL);

@@ -124,6 +124,7 @@ static void a_verify_that_got_lost_is_not_sent_again_without_asking(void)
         SELECT,
         STATE,
         LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,
         OPEN,
         SELECT,
         CSIM("01 20 00 81", "63C2"),

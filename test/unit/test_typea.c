@@ -172,15 +172,16 @@ static void the_key_object_needs_the_applets_pin(void)
     static const struct modem_step steps[] = {
         OPEN,
         SELECT,
-        STATE,
-        VERIFY,
         SELECT_DIRECTORY,
         DIRECTORY,
+        STATE,
+        VERIFY,
         CSIM("01 A4 08 04 02 4402 00", "62 04 8002 002A 9000"),
         CSIM("01 B0 00 00 2A", HEADER PRIV_NEW REST "03 308200 9000"),
         CLOSE,
         MODEM_END};
-    static const struct modem_step without[] = {OPEN, SELECT, STATE, CLOSE, MODEM_END};
+    static const struct modem_step without[] = {OPEN,  SELECT, SELECT_DIRECTORY, DIRECTORY,
+                                                STATE, CLOSE,  MODEM_END};
     struct typea_blob blob = {NULL, 0};
     struct seat seat;
 
