@@ -22,6 +22,7 @@ struct response {
     unsigned sw;
     long ms;     /* the time that it takes */
     bool secret; /* the data are masked in the trace */
+    bool fetch;  /* the data wait for GET RESPONSE, whatever Le says */
 };
 
 #endif

@@ -10,9 +10,11 @@
  *     ca.key                the CA's key, for tests that want to issue more
  *     signing-N.key         private key of container N (PKCS#8 PEM)
  *     available.key         the Type A private key (PKCS#8 PEM)
+ *     safe2                 what the SAFE2 applet holds, see safe2_card.c; without it the card has
+ *                           no such applet
  *     lock                  held while a simmodem serves the card
  *
- * Loaded once; only the PINs are ever written back, before the answer leaves the card. Making a
+ * Loaded once, but for safe2; only the PINs are ever written back, before the answer leaves the card. Making a
  * card is personalise.h, how the applets show it is image.h. */
 #ifndef SIMKEY_SIM_CARD_H
 #define SIMKEY_SIM_CARD_H

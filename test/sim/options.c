@@ -3,6 +3,8 @@
  * too; what they do lives elsewhere. */
 #include "test/sim/options.h"
 
+#include "test/sim/safe2.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -72,6 +74,29 @@ static const struct option_entry table[] = {
     {"typea-key", CHOICE, AT(typea_key), "pkcs1|pkcs8|pem", 0, 0, "form of the private key"},
     {"no-objects", FLAG, AT(no_objects), NULL, 0, 0, "Type A only in the files"},
     {"no-files", FLAG, AT(no_files), NULL, 0, 0, "Type A only in the data objects"},
+    {"SAFE2, with --new for the card, when serving instead of what the card says", SECTION, 0, NULL,
+     0, 0, NULL},
+    {"safe2-host", TEXT, AT(safe2_host), "NAME", 0, 0, "name or address of the server (localhost)"},
+    {"safe2-port", NUMBER, AT(safe2_port), "N", 1, 65535, "its port (4433)"},
+    {"safe2-path", TEXT, AT(safe2_path), "CONFIG[,DATA]", 0, 0,
+     "where GET and POST go (/v1/config,/v1/data)"},
+    {"safe2-identity", CHOICE, AT(safe2_identity), "digits|raw", 0, 0,
+     "of the key: ICCID in ASCII digits, or the 10 octets of EF.ICCID"},
+    {"safe2-query", CHOICE, AT(safe2_query), "hex|digits", 0, 0,
+     "ICCID in the query: EF.ICCID in hexadecimal, or the digits"},
+    {"safe2-key-file", TEXT, AT(safe2_key_file), "FILE", 0, 0,
+     "the pre-shared key, 32 hexadecimal digits (random)"},
+    {"no-safe2", FLAG, AT(no_safe2), NULL, 0, 0, "SAFE2 is not there"},
+    {"SAFE2 when serving", SECTION, 0, NULL, 0, 0, NULL},
+    {"safe2-profile", CHOICE, AT(safe2_profile), "new|old", 0, 0,
+     "old: SELECT only with P2 00, data only by 61xx, no state of sending"},
+    {"safe2-ms", NUMBER, AT(safe2_ms), "N", 0, 3600000, "a job takes at least so long"},
+    {"safe2-max", NUMBER, AT(safe2_max), "N", 1, 256, "longer configurations are lost (250)"},
+    {"safe2-tries", NUMBER, AT(safe2_tries), "N", 1, 100000,
+     "how often a job turns to a server that cannot be reached (3)"},
+    {"safe2-retry-ms", NUMBER, AT(safe2_retry_ms), "N", 0, 3600000, "pause between two (1000)"},
+    {"safe2-timeout-ms", NUMBER, AT(safe2_timeout_ms), "N", 1, 3600000,
+     "how long one may take (10000)"},
     {"Other", SECTION, 0, NULL, 0, 0, NULL},
     {"help", FLAG, AT(help), NULL, 0, 0, "this text"},
     {"version", FLAG, AT(version), NULL, 0, 0, "the version"},
@@ -172,13 +197,23 @@ static bool sensible(const struct options *o)
     }
     return digits_between("pin", o->pin, 4, 8) && digits_between("pin1", o->pin1, 4, 8) &&
            digits_between("imei", o->imei, 14, 16) &&
-           (o->iccid == NULL || digits_between("iccid", o->iccid, 18, 20));
+           (o->iccid == NULL || digits_between("iccid", o->iccid, 18, 20)) &&
+           safe2_check_options(o);
 }
 
 bool options_read(struct options *o, int argc, char **argv)
 {
-    *o = (struct options){
-        .pin = "0000", .pin1 = "1234", .imei = "356938035643809", .channels = 3, .max_read = 256};
+    *o = (struct options){.pin = "0000",
+                          .pin1 = "1234",
+                          .imei = "356938035643809",
+                          .channels = 3,
+                          .max_read = 256,
+                          .safe2_identity = -1,
+                          .safe2_query = -1,
+                          .safe2_max = 250,
+                          .safe2_tries = 3,
+                          .safe2_retry_ms = 1000,
+                          .safe2_timeout_ms = 10000};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i] + 2;
         const char *equals;
@@ -226,4 +261,6 @@ void options_help(FILE *out)
     }
     fputs("\nFaults\n", out);
     faults_list(out);
+    fputs("\nResult codes of SAFE2\n", out);
+    safe2_list_results(out);
 }

@@ -11,6 +11,9 @@ enum cert_form { CERT_PLAIN, CERT_COMPRESSED };
 enum label_form { LABELS_NEW, LABELS_OLD };
 enum chain_form { CHAIN_NONE, CHAIN_CA, CHAIN_BROKEN };
 enum typea_form { TYPEA_PKCS1, TYPEA_PKCS8, TYPEA_PEM };
+enum safe2_identity { SAFE2_DIGITS, SAFE2_RAW };
+enum safe2_query { SAFE2_QUERY_HEX, SAFE2_QUERY_DIGITS };
+enum safe2_profile { SAFE2_NEW, SAFE2_OLD };
 enum pin1_form { PIN1_ENABLED, PIN1_DISABLED, PIN1_DISABLED_6984 };
 
 struct options {
@@ -59,6 +62,20 @@ struct options {
     bool label_pad;
     int chain;     /* enum chain_form */
     int typea_key; /* enum typea_form */
+    /* SAFE2: the first ones are personalised with --new, and when serving go over what is there */
+    const char *safe2_host;
+    long safe2_port; /* 0: not given */
+    const char *safe2_path;
+    int safe2_identity; /* enum safe2_identity, -1: not given */
+    int safe2_query;    /* enum safe2_query, -1: not given */
+    const char *safe2_key_file;
+    bool no_safe2;
+    int safe2_profile; /* enum safe2_profile */
+    long safe2_ms;
+    long safe2_max;
+    long safe2_tries;
+    long safe2_retry_ms;
+    long safe2_timeout_ms;
     /* Instead of working */
     bool help;
     bool version;

@@ -4,6 +4,7 @@
 #include "test/sim/personalise.h"
 
 #include "test/sim/card.h"
+#include "test/sim/safe2_job.h"
 
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -291,7 +292,7 @@ bool personalise(const struct options *o)
     snprintf(line, sizeof line, "%s available", iccid);
     if (!make_pair(o->card, &ca, KEY_RSA2048, "available", line, NULL))
         goto out;
-    done = make_containers(o, &ca, iccid, &description) && write_pins(o) &&
+    done = make_containers(o, &ca, iccid, &description) && write_pins(o) && safe2_card_make(o) &&
            card_write(o->card, "card", 0644, description.data, description.size);
 out:
     X509_free(ca.cert);

@@ -157,12 +157,16 @@ static void take_input(struct pty *p, int64_t now)
     p->in_at += n * p->octet;
 }
 
+static bool can_feed(const struct pty *p, const struct at *at, int64_t now)
+{
+    return p->in_start < p->in_size && !at->running && p->out.size < OUT_HIGH &&
+           (p->octet == 0 || now >= p->in_at);
+}
+
 /* Hands characters to the modem while it listens. */
 static void feed(struct pty *p, struct at *at, int64_t now)
 {
-    if (p->octet > 0 && now < p->in_at)
-        return;
-    while (p->in_start < p->in_size && !at->running && p->out.size < OUT_HIGH)
+    while (can_feed(p, at, now))
         at_character(at, p->in[p->in_start++]);
 }
 
@@ -174,8 +178,10 @@ static int64_t sooner(int64_t a, int64_t b)
 /* When something is to be done although nothing happens. */
 static int64_t next_time(const struct pty *p, const struct at *at, int64_t now)
 {
-    int64_t next = INT64_MAX;
+    int64_t next = sooner(INT64_MAX, safe2_due(&at->uicc->safe2));
 
+    if (can_feed(p, at, now))
+        return now; /* there is room for answers again */
     if (at->running)
         next = sooner(next, at->due);
     if (p->out.size > 0)
@@ -193,12 +199,13 @@ static bool wait_for_work(struct pty *p, const struct at *at)
     bool may_write = p->out.size > 0 && p->out_at <= now;
     struct pollfd fds[] = {
         {p->signals, POLLIN, 0},
-        {p->master, (short)((may_read ? POLLIN : 0) | (may_write ? POLLOUT : 0)), 0}};
+        {p->master, (short)((may_read ? POLLIN : 0) | (may_write ? POLLOUT : 0)), 0},
+        {safe2_fd(&at->uicc->safe2), POLLIN, 0}};
     int64_t wait = next > now ? next - now : 0;
     struct timespec timeout = {(time_t)(wait / (1000 * NS_PER_MS)),
                                (long)(wait % (1000 * NS_PER_MS))};
 
-    if (ppoll(fds, 2, next == INT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
+    if (ppoll(fds, 3, next == INT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
         return complain("cannot wait for", p->name);
     return fds[0].revents == 0;
 }
@@ -215,6 +222,7 @@ bool pty_serve(struct pty *p, struct at *at)
         take_input(p, now);
         if (at->running && now >= at->due)
             at_finish(at);
+        safe2_work(&at->uicc->safe2, now);
         feed(p, at, now);
         if (idle)
             p->moved_at = now;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The line: a pty with a symbolic link to it, paced like a serial port if asked, and the event loop
- * that ties it to the AT front end. */
+ * that ties it to the AT front end and to the SAFE2 job. */
 #ifndef SIMKEY_SIM_PTY_H
 #define SIMKEY_SIM_PTY_H
 

@@ -6,6 +6,7 @@
 #include "test/sim/bytes.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <string.h>
 
 bool trace_open(struct trace *t, const char *path, bool at)
@@ -121,23 +122,55 @@ void trace_apdu(const struct trace *t, const struct trace_entry *e)
     fflush(t->file);
 }
 
+void trace_note(const struct trace *t, const char *format, ...)
+{
+    va_list args;
+
+    if (t->file == NULL)
+        return;
+    put_time(t->file);
+    va_start(args, format);
+    vfprintf(t->file, format, args);
+    va_end(args);
+    fputc('\n', t->file);
+    fflush(t->file);
+}
+
+/* What stands before the APDU in AT+CSIM and AT+CGLA: a session of up to 16 characters, a length of
+ * up to 6. Anything else may be an APDU in the wrong place. */
+static bool plain_arguments(const char *from, const char *to)
+{
+    while (from < to) {
+        size_t length = strcspn(from, ",\"");
+        bool last = from + length == to;
+
+        if (from[length] == '"' || from + length > to || length > (last ? 6u : 16u))
+            return false;
+        from += length + 1;
+    }
+    return true;
+}
+
 /* How much of a command line may be shown: an APDU's data may be a PIN, AT+CPIN= and the like carry
- * one. */
+ * one. Of a line with an APDU its header is shown, if it is where it belongs. */
 static size_t shown_part(const char *line)
 {
-    const char *apdu = NULL;
+    static const char *const secrets[] = {"CSIM", "CGLA", "+CPIN=", "+CPWD=", "+CLCK="};
+    const char *equals = strchr(line, '=');
+    const char *comma = strrchr(line, ',');
+    size_t i = 0;
 
-    if (strcasestr(line, "+CSIM") != NULL || strcasestr(line, "+CGLA") != NULL)
-        apdu = strrchr(line, ',');
-    if (apdu != NULL) {
-        apdu += strspn(apdu, ", \"");
-        return (size_t)(apdu - line) + (strlen(apdu) < 10 ? strlen(apdu) : 10);
+    while (i < sizeof secrets / sizeof *secrets && strcasestr(line, secrets[i]) == NULL)
+        i++;
+    if (i == sizeof secrets / sizeof *secrets)
+        return strlen(line);
+    if (equals == NULL)
+        return (size_t)(strcasestr(line, secrets[i]) - line) + strlen(secrets[i]);
+    if (i < 2 && comma != NULL && comma > equals && plain_arguments(equals + 1, comma)) {
+        comma += strspn(comma, ", \"");
+        return (size_t)(comma - line) + (strlen(comma) < 10 ? strlen(comma) : 10);
     }
-    if (strcasestr(line, "+CPIN=") != NULL || strcasestr(line, "+CPWD=") != NULL ||
-        strcasestr(line, "+CLCK=") != NULL || strcasestr(line, "CSIM") != NULL ||
-        strcasestr(line, "CGLA") != NULL)
-        return strlen(line) < 8 ? strlen(line) : 8;
-    return strlen(line);
+    return (size_t)(equals - line) + 1;
 }
 
 void trace_command_line(const struct trace *t, const char *line)

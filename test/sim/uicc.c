@@ -10,7 +10,7 @@
 #define MODEM_VIEW UICC_CHANNELS
 
 /* In the order in which a partial AID finds them. */
-static const struct applet *const applets[] = {&mias_applet, &telecom_applet};
+static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &safe2_applet};
 
 #define APPLETS (sizeof applets / sizeof *applets)
 
@@ -48,6 +48,7 @@ static void channel_open(struct uicc *u, struct channel *c)
 
 void uicc_reset(struct uicc *u)
 {
+    safe2_reset(&u->safe2);
     for (size_t i = 0; i <= UICC_CHANNELS; i++)
         channel_close(&u->channels[i]);
     channel_open(u, &u->channels[0]);
@@ -62,6 +63,7 @@ void uicc_start(struct uicc *u, struct card *card, const struct options *options
                        .trace = trace,
                        .wrong_signatures = options->wrong_signature};
     image_build(card, options, &u->files, &u->mias_files);
+    safe2_start(&u->safe2, card, options, trace);
     uicc_reset(u);
 }
 
@@ -69,14 +71,15 @@ void uicc_end(struct uicc *u)
 {
     for (size_t i = 0; i <= UICC_CHANNELS; i++)
         channel_close(&u->channels[i]);
+    safe2_end(&u->safe2);
     tree_free(&u->files);
     tree_free(&u->mias_files);
 }
 
 /* Class octet (ISO 7816-4 5.4.1):
- *   000c ssnn  first interindustry, channel nn      01sc nnnn  further interindustry, channel 4 +
- * nnnn 100c ssnn  proprietary, the same coding         11sc nnnn  proprietary, the same coding c
- * chaining, s secure messaging, which nobody here does. Returns 9000 or a status word. */
+ *   000c ssnn  interindustry, channel nn           01sc nnnn  the same, channel 4 + nnnn
+ *   100c ssnn  proprietary, the same coding        11sc nnnn  the same, channel 4 + nnnn
+ * c: chaining, s: secure messaging, which nobody here does. Returns 9000 or a status word. */
 static unsigned parse_class(struct command *cmd)
 {
     uint8_t cla = cmd->cla;
@@ -292,7 +295,8 @@ static void hold(struct channel *c, const struct command *cmd, struct response *
 }
 
 /* What the applet answered, as it leaves the card:
- *   no Le, or T=0 with incoming data      61xx, data by GET RESPONSE
+ *   no Le, or T=0 with incoming data, or
+ *   an applet that has it so              61xx, data by GET RESPONSE
  *   Le smaller than the data              incoming data: so many, then 61xx; none: 6Cxx
  *   Le larger, T=0, no incoming data      6Cxx
  *   else                                  data at once */
@@ -305,12 +309,13 @@ static void shape(const struct uicc *u, struct channel *c, const struct command 
 
     if (size == 0)
         return;
-    if (cmd->has_le && cmd->lc == 0 && size <= 256 && (size > cmd->le || (t0 && size != cmd->le))) {
+    if (!r->fetch && cmd->has_le && cmd->lc == 0 && size <= 256 &&
+        (size > cmd->le || (t0 && size != cmd->le))) {
         hold(c, cmd, r);
         return;
     }
     c->waiting = *r;
-    if (!cmd->has_le || (t0 && cmd->lc > 0))
+    if (r->fetch || !cmd->has_le || (t0 && cmd->lc > 0))
         out.sw = status_of_rest(size);
     else
         deliver(c, cmd->le, &out);

@@ -8,6 +8,7 @@
 #include "test/sim/card.h"
 #include "test/sim/fs.h"
 #include "test/sim/options.h"
+#include "test/sim/safe2.h"
 #include "test/sim/trace.h"
 
 #define UICC_CHANNELS 20
@@ -49,6 +50,7 @@ struct uicc {
     struct tree files;      /* of the UICC */
     struct tree mias_files; /* of mIAS */
     long wrong_signatures;  /* still to come, OPTION_ALWAYS: all */
+    struct safe2 safe2;
     /* The last one is the modem's own view of the basic channel: what the modem reads for itself
      * does not disturb what a client has selected there, as in modems that put the selection back.
      */
@@ -73,5 +75,6 @@ long uicc_exchange(struct uicc *u, enum source source, const uint8_t *command, s
 extern const struct applet mf_applet;      /* no AID: what a new channel has, telecom.c */
 extern const struct applet telecom_applet; /* the UICC application, telecom.c */
 extern const struct applet mias_applet;    /* mias.c */
+extern const struct applet safe2_applet;   /* safe2.c */
 
 #endif
