@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# all.sh BUILD [SANITIZERS]: runs the CUnit suites, then the end-to-end tests, and closes on both
+# summaries. ONLY=unit runs the suites alone, ONLY=PATTERN the end-to-end tests whose names match.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+build=$1
+sanitizers=${2-}
+only=${ONLY-}
+log=$build/unit.log
+status=0
+
+if [ -n "$sanitizers" ]; then
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    E2E_LIBASAN=$(gcc -print-file-name=libasan.so)
+    export E2E_SANITIZE="$sanitizers" E2E_LIBASAN
+fi
+
+# suites COMMAND... : shows what they say and keeps it for the end.
+suites() {
+    "$@" >"$log.part" 2>&1 </dev/null || status=1
+    cat "$log.part"
+    cat "$log.part" >>"$log"
+}
+
+: >"$log"
+if [ -z "$only" ] || [ "$only" = unit ]; then
+    echo "CUnit suites"
+    suites timeout -k 5 900 "$build/unit"
+    # What libserialport takes for a serial port: a pty, by a preloaded library.
+    for suite in port port_lock session; do
+        echo "CUnit suite $suite on a pty that libserialport takes for a serial port"
+        suites env LD_PRELOAD="$PWD/$build/port_shim.so" \
+            ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
+            timeout -k 5 300 "$build/unit" "$suite"
+    done
+fi
+summary=$log.summary
+sed -n '/^Run Summary/,/^Elapsed/p' "$log" >"$summary"
+if [ "$only" != unit ]; then
+    echo "End-to-end tests"
+    python=/usr/bin/python3
+    [ -x $python ] || python=python3
+    # It closes on what is in E2E_SUMMARY, and on its own `N passed, N failed`.
+    E2E_BUILD=$build E2E_SUMMARY=$summary $python test/e2e/run.py "$only" </dev/null || status=1
+fi
+exit $status

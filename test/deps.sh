@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# deps.sh [lint]: installs what building and testing (and linting) need and this machine lacks, on
+# Debian and Ubuntu. Where nothing is missing it does nothing and needs neither network nor root.
+set -eu
+
+build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev libcjson-dev'
+tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosquitto-clients
+    valgrind binutils util-linux mount procps opensc opensc-pkcs11 pcscd vsmartcard-vpcd'
+lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'
+services='nginx stunnel4 haproxy mosquitto pcscd' # they need not run for the tests
+
+wanted="$build $tests"
+[ "${1-}" != lint ] || wanted="$build $tests $lint"
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "deps: this is neither Debian nor Ubuntu: install what these packages hold there:" >&2
+    # shellcheck disable=SC2086 # words
+    printf '    %s\n' $wanted >&2
+    echo "deps: going on; make names the libraries that it misses" >&2
+    exit 0
+fi
+
+missing=
+for package in $wanted; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>&1) || state=absent
+    [ "$state" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" != 0 ]; then
+    if ! command -v sudo >/dev/null; then
+        echo "deps: missing:$missing" >&2
+        echo "deps: run as root: apt-get install$missing" >&2
+        exit 1
+    fi
+    as_root=sudo
+fi
+
+# Services that come with it shall not start here, nor at the next boot.
+policy=/usr/sbin/policy-rc.d
+fresh=
+for service in $services; do
+    case " $missing " in *" $service "*) fresh="$fresh $service" ;; esac
+done
+if [ -n "$fresh" ] && [ ! -e $policy ]; then
+    trap '$as_root rm -f $policy' EXIT
+    trap 'exit 130' INT TERM HUP
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null
+    $as_root chmod 755 $policy
+fi
+
+echo "deps: installing$missing"
+# shellcheck disable=SC2086 # words
+install() {
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+        $missing </dev/null
+}
+$as_root apt-get update -q </dev/null
+install
+if [ -n "$fresh" ] && [ -d /run/systemd/system ]; then
+    for service in $fresh; do
+        $as_root systemctl disable --quiet "$service" || echo "deps: $service stays enabled" >&2
+    done
+fi

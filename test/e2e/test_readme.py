@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs every command block of README.md, in order, with simmodem in the place of the modem: as they
+stand there, but for names of this machine (paths, hosts, ports). So the files in configs/ run too."""
+
+import glob
+import grp
+import os
+import pwd
+import re
+import shutil
+import signal
+import time
+
+from fixture import BUILD, PATH, PYTHON, ROOT, SANITIZED, test
+from tls import free_port, listens, pki
+
+README = os.path.join(ROOT, "README.md")
+BY_ID = "usb-Quectel_EC25-if02-port0"
+
+# What a block that holds the first must have printed, or the far broker received.
+PRINTED = {
+    "https://server.example/": r"Client certificate[^$]*Subject: *O *= *simmodem|^200$",
+    "http://127.0.0.1:8080/": r"Client certificate[^$]*Subject: *O *= *simmodem",
+    "https://gateway.example/": "hello CN=the client",
+    "-verify sim.pub": "Verified OK",
+    "simkey pin status": "3 tries left",
+    "openssl storeutl": "Total found: 2",
+    "openssl list -providers": "TLS keys in a SIM",
+    "simkey info --json": '"iccid"',
+    "--trace at": r"AT\+CSIM",
+    "ls -l /dev/serial/by-id/": BY_ID,
+}
+RECEIVED = {"broker.example": "'hello'", "through the bridge": r"uplink.*'hello'"}
+
+# Commands that cost one signature of the SIM; a service's start and a page through it cost some.
+SIGNS = [r"s_client .*-key sim:signing", r"curl .*/sim\.key", r"curl .*curlrc", r"-sign sim:signing",
+         r"cms -sign .*-inkey sim:signing", r"req -new -key sim:signing", r"mosquitto_pub .*/sim\.key",
+         r"load_cert_chain"]
+SERVICE = r"curl .*(127\.0\.0\.1:8080|gateway\.example)|restart mosquitto"
+
+# Commands that need root or change the machine, and what stands for them here.
+STAND_INS = {
+    "sudo": 'exec env "$@"\n',
+    "usermod": '[ "$1" = -aG ] && [ $# = 3 ]\n',  # the group is the tests' one already
+    "make": 'for target; do grep -Eq "^([a-z]+ )*$target( [a-z]+)*:" "$ROOT/Makefile" || exit 2; done\n',
+    "apt-get": 'shift; for package; do case $package in -*) ;; *)\n'
+               '  ! command -v dpkg >&2 || dpkg -s "$package" >&2 || exit 100 ;; esac; done\n',
+    "nginx": 'exec /usr/sbin/nginx -c "$DIR/nginx.conf" "$@"\n',
+    "udevadm": """[ "$*" = "control --reload" ] || exit 1
+value='[A-Z]+([{][A-Z_]+[}])?(==|[+]=|=)"[^"]*"'
+for rules in "$DIR"/etc/udev/rules.d/*.rules; do
+    grep -Evq '^(#|$)' "$rules" && ! grep -Ev "^(#|\\$|$value(, $value)*$)" "$rules" || exit 2
+done
+""",
+    "systemctl": """[ "$*" = daemon-reload ] && exit
+[ "$1" = restart ] && [ $# = 2 ] || exit 1
+if [ -s "$DIR/$2.pid" ]; then
+    pid=$(cat "$DIR/$2.pid")
+    kill "$pid"
+    for _ in {1..100}; do grep -qs '^State:.[^ZX]' "/proc/$pid/status" || break; sleep 0.1; done
+    rm -f "$DIR/$2.pid"
+fi
+unset OPENSSL_CONF SSL_CERT_FILE
+set -- "$2" "$(sed -n 's/^Environment=//p' "$DIR/etc/systemd/system/$2.service.d/"*.conf)"
+case $1 in
+nginx) env "$2" /usr/sbin/nginx -c "$DIR/nginx.conf" ;;
+mosquitto) env "$2" /usr/sbin/mosquitto -d -c "$DIR/mosquitto.conf" ;;
+esac
+listens=$(sed -n 's/^listener \\([0-9]*\\).*/\\1/p' "$DIR/mosquitto.conf")
+[ "$1" = nginx ] || for _ in {1..100}; do : <>"/dev/tcp/127.0.0.1/$listens" && break; sleep 0.1; done 2>>"$DIR/null"
+""",
+}
+
+# The nginx server of the README with its two lines for a card without PSS.
+NGINX_WITHOUT_PSS = """
+install -d /etc/simkey /etc/systemd/system/nginx.service.d
+(umask 027; echo 0000 > /etc/simkey/pin)
+chgrp dialout /etc/simkey/pin
+sed "s|/opt/simkey|$PWD|" configs/openssl.cnf > /etc/simkey/openssl.cnf
+export OPENSSL_CONF=/etc/simkey/openssl.cnf
+build/simkey key signing --out /etc/simkey/sim.key
+openssl req -new -key sim:signing -subj /CN=gateway.example -out gateway.csr
+openssl x509 -req -in gateway.csr -CA ca.crt -CAkey ca.key -out /etc/simkey/gateway.crt
+cp clients-ca.crt /etc/simkey/
+sed "s|ssl_protocols TLSv1.2 TLSv1.3;|#|; s|#nopss ||" configs/nginx-server.conf > /etc/nginx/conf.d/server.conf
+echo "Environment=OPENSSL_CONF=/etc/simkey/openssl.cnf" > /etc/systemd/system/nginx.service.d/simkey.conf
+systemctl restart nginx
+curl -v --connect-to gateway.example:443:127.0.0.1:8443 --cacert ca.crt --cert client.crt --key client.key https://gateway.example/
+"""
+
+
+def blocks():
+    """(line, words behind the fence, text) of each block that is meant to be run."""
+    with open(README, encoding="utf-8") as readme:
+        text = readme.read()
+    for match in re.finditer(r"^```(\w.*)\n((?:.*\n)*?)```$", text, re.M):
+        yield text.count("\n", 0, match.start()) + 2, match[1].split(), match[2]
+
+
+def configurations():
+    """The files of configs/; its folders have tests of their own."""
+    return sorted(entry.name for entry in os.scandir(os.path.join(ROOT, "configs")) if entry.is_file())
+
+
+def runs(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="latin1") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+class Machine:
+    """What stands for the reader's machine: /etc, services, servers outside, a modem."""
+
+    def __init__(self, t):
+        self.t = t
+        root = os.geteuid() == 0
+        group = grp.getgrnam("www-data") if root else grp.getgrgid(os.getegid())
+        self.gid = group.gr_gid
+        self.user = "www-data" if root else pwd.getpwuid(os.geteuid()).pw_name
+        self.https, self.mqtts = 0, free_port()
+        self.proxy, self.gateway, self.mqtt = (self.port() for _ in range(3))
+        self.names = [
+            ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
+            ("/dev/ttyUSB2", t.path("by-id/" + BY_ID)), ("/etc/ssl/certs/ca-certificates.crt", pki("ca.pem")),
+            ("/etc/simkey", t.path("etc/simkey")), ("/etc/nginx", t.path("etc/nginx")),
+            ("/etc/systemd", t.path("etc/systemd")), ("/etc/udev", t.path("etc/udev")),
+            ("/etc/mosquitto", t.path("etc/mosquitto")), ("dialout", group.gr_name),
+            ("broker.example", "localhost"), ("8883", str(self.mqtts)), ("-p 1883", f"-p {self.mqtt}"),
+            ("8080", str(self.proxy)), ("8443", str(self.gateway)),
+        ]
+        os.chown(t.run_dir, -1, self.gid)
+        os.chmod(t.run_dir, 0o2770)
+        self.sim = None
+
+    def port(self):
+        """A free one that we have not taken yet."""
+        taken = [getattr(self, name, 0) for name in ("mqtts", "proxy", "gateway", "mqtt", "last")]
+        self.last = next(port for port in range(max(taken) + 1, 65000) if not listens(port))
+        return self.last
+
+    def local(self, text):
+        for name, here in self.names:
+            text = text.replace(name, here)
+        return text
+
+    def furnish(self):
+        t = self.t
+        for folder in ("bin", "by-id", "configs", "nginx-temp", "etc/nginx/conf.d", "etc/udev/rules.d",
+                       "etc/mosquitto/conf.d", "etc/systemd/system"):
+            os.makedirs(t.path(folder), 0o755, exist_ok=True)
+        os.symlink(BUILD, t.path("build"))
+        for config in configurations():
+            with open(os.path.join(ROOT, "configs", config), encoding="utf-8") as file:
+                t.write(f"configs/{config}", self.local(file.read()), 0o644)
+        for name, text in STAND_INS.items():
+            t.write(f"bin/{name}", "#!/bin/bash\n" + text, 0o755)
+        t.write("nginx.conf", f"""{'user www-data;' if os.geteuid() == 0 else ''}
+worker_processes 1; pid {t.path("nginx.pid")}; error_log {t.path("nginx.log")} info;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    {''.join(f'{kind}_temp_path {t.path("nginx-temp")}; ' for kind in
+             ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))}
+    include {t.path("etc/nginx/conf.d")}/*.conf;
+}}
+""", 0o644)
+        t.write("mosquitto.conf", f"""user {self.user}
+pid_file {t.path("mosquitto.pid")}
+listener {self.mqtt} 127.0.0.1
+allow_anonymous true
+include_dir {t.path("etc/mosquitto/conf.d")}
+""", 0o644)
+        t.write("mosquitto.pid", "", 0o666)
+        for name, file in (("ca.pem", "ca.crt"), ("ca.key", "ca.key"), ("ca.pem", "clients-ca.crt")):
+            shutil.copy(pki(name), t.path(file))
+        t.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=the client",
+               "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"), "-keyout", t.path("client.key"),
+               "-out", t.path("client.crt")], preload=False)
+
+    def outside(self, card):
+        """The servers, which trust the card's CA."""
+        t = self.t
+        self.server = t.start("s_server", [
+            "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-Verify", "1",
+            "-verify_return_error", "-CAfile", os.path.join(card, "ca.pem"),
+            "-cert", pki("server-rsa.pem"), "-key", pki("server-rsa.key")], preload=False)
+        accept = r"ACCEPT 127\.0\.0\.1:(\d+)"
+        self.server.wait_for(lambda: re.search(accept, self.server.said()), "listening")
+        self.https = re.search(accept, self.server.said())[1]
+        self.names += [("server.example:443", f"localhost:{self.https}"),
+                       ("server.example", f"localhost:{self.https}")]
+        conf = t.write("broker.conf", f"""user {'root' if os.geteuid() == 0 else self.user}
+listener {self.mqtts} 127.0.0.1
+cafile {card}/ca.pem
+certfile {pki("server-p256.pem")}
+keyfile {pki("server-p256.key")}
+require_certificate true
+allow_anonymous true
+log_type all
+""")
+        self.broker = t.start("broker", ["/usr/sbin/mosquitto", "-c", conf], preload=False)
+        self.broker.wait_for(lambda: listens(self.mqtts), "listening")
+
+    def modem(self, card, *switches):
+        """Puts the card into a modem at the place where the README has it."""
+        if self.sim is not None:
+            self.sim.stop_cleanly()
+        self.sim = self.t.sim(card, *switches)
+        port = os.path.realpath(self.sim.device)
+        os.chown(port, -1, self.gid)
+        os.chmod(port, 0o660)
+        link = self.t.path("by-id/" + BY_ID)
+        if os.path.islink(link):
+            os.remove(link)
+        os.symlink(self.sim.device, link)
+
+    def run(self, line, words, text):
+        t, sim = self.t, self.sim
+        sim.mark()
+        heard = len(self.broker.said())
+        env = t.env(PATH=f"{t.path('bin')}:{PATH}", USER=pwd.getpwuid(os.geteuid()).pw_name, ROOT=ROOT,
+                    DIR=t.dir, SSL_CERT_FILE=pki("ca.pem"))
+        if os.path.exists(t.path("etc/simkey/openssl.cnf")):
+            env["OPENSSL_CONF"] = t.path("etc/simkey/openssl.cnf")
+        program = [PYTHON] if words[0] == "python" else ["bash", "-euo", "pipefail"]
+        print(f"-- README.md, line {line}", flush=True)
+        done = t.run([*program, t.write("block", self.local(text))], env=env)
+        for command, wanted in PRINTED.items():
+            if command in text:
+                t.says(done.out + done.err, "(?m)" + wanted)
+        for command, wanted in RECEIVED.items():
+            if command in text:
+                self.broker.wait_for(lambda: re.search(wanted, self.broker.said()[heard:]), wanted)
+        self.signatures(text)
+
+    def signatures(self, text):
+        commands = text.replace("\\\n", " ").splitlines()
+        wanted = sum(any(re.search(sign, command) for sign in SIGNS) for command in commands)
+        if re.search(SERVICE, text):
+            self.t.check(self.sim.count("PSO CDS") > wanted, "the service did not sign with the SIM")
+        else:
+            self.t.signatures(self.sim, wanted)
+
+    def close(self):
+        """Stops the services that blocks started."""
+        for name in ("nginx", "mosquitto"):
+            try:
+                with open(self.t.path(name + ".pid"), encoding="ascii") as file:
+                    pid = int(file.read())
+                os.kill(pid, signal.SIGTERM)
+                end = time.monotonic() + 10
+                while runs(pid):
+                    if time.monotonic() > end:
+                        os.kill(pid, signal.SIGKILL)
+                    time.sleep(0.05)
+            except (FileNotFoundError, ValueError, ProcessLookupError):
+                pass
+        for log in glob.glob(self.t.path("*.log")):  # shown if the test failed
+            with open(log, encoding="latin1") as file:
+                print(f"-- {os.path.basename(log)}\n{file.read()[-3000:]}")
+
+
+if not SANITIZED:  # unmodified services and users of their own: nothing for a sanitizer's library
+    @test(seconds=240, long=True)
+    def every_command_of_the_readme_works(t):
+        machine = Machine(t)
+        card = t.new_card("--key", "rsa2048")
+        try:
+            machine.outside(card)
+            machine.furnish()
+            machine.modem(card)
+            for line, words, text in blocks():
+                t.check(words[0] in ("sh", "python"), f"README.md, line {line}: a block of what?")
+                if "no-pss" in words:
+                    machine.modem(card, "--no-pss")
+                machine.run(line, words, text)
+                if "no-pss" in words:
+                    machine.modem(card)
+        finally:
+            machine.close()
+
+    @test
+    def nginx_as_a_server_with_a_card_without_pss(t):
+        machine = Machine(t)
+        card = t.new_card("--key", "rsa2048")
+        try:
+            machine.outside(card)
+            machine.furnish()
+            machine.modem(card, "--no-pss")
+            machine.run(0, ["sh"], NGINX_WITHOUT_PSS)
+        finally:
+            machine.close()
+
+    @test
+    def the_demo_shows_two_handshakes_and_leaves_nothing(t):
+        os.mkdir(t.path("tmp"))
+        for _ in range(2):
+            env = t.env(TMPDIR=t.path("tmp"), BUILD=BUILD, SIMKEY_PIN="9999", OPENSSL_CONF="/nonexistent")
+            done = t.run([os.path.join(ROOT, "test/e2e/demo.sh")], env=env)
+            t.says(done.out, [r"s_client +TLSv1\.3 +\S+ +1 +O=simmodem",
+                              r"curl +TLSv1\.2 +\S+ +1 +O=simmodem", "2 PSO CDS",
+                              r"private key +0 of 5\d ", "never left the SIM"])
+            t.equal(done.err, "", "what the demo said on stderr")
+            t.equal(os.listdir(t.path("tmp")), [], "what the demo left behind")
+
+
+@test
+def every_configuration_file_is_used_by_the_readme(t):
+    text = "".join(text for _, _, text in blocks())
+    for config in configurations():
+        t.check(f"configs/{config}" in text, f"no command of README.md uses configs/{config}")
+
+
+@test
+def the_messages_in_the_readme_are_those_of_the_code(t):
+    literals = ""
+    for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "*.c")):
+        with open(source, encoding="utf-8") as file:
+            literals += re.sub(r'"\s*\n\s*"', "", file.read())
+    with open(README, encoding="utf-8") as readme:
+        table = readme.read().split("| message |")[1].split("\n\n")[0]
+    foreign = "DECODER|No supported|unable to set|PEM|could not load|TLS error"  # of other programs
+    for message in re.findall(r"^\| (`[^|]*) \|", table, re.M):
+        for quoted in re.findall("`([^`]*)`", message):
+            if re.search(foreign, quoted):
+                continue
+            for part in re.split(r"\.\.\.|\b\d+\b|the signing PIN|tries are|process|\(name\)|: [A-Z][a-z ]+$", quoted):
+                t.check(part.strip() in literals, f"no code says \"{part.strip()}\" of \"{quoted}\"")

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The simkey command: what it prints, what it refuses, where its settings come from."""
+
+import json
+import os
+import re
+
+from fixture import KEYS, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
+
+
+def info(t, key):
+    sim = t.sim(key)
+    result = t.simkey(None, "info", "--json", env=t.env(sim, SIMKEY_PIN_SOURCE=None))
+    told = json.loads(result.out)
+    with open(os.path.join(sim.card, "card"), encoding="ascii") as card:
+        iccid = re.search(r"\d{18,20}", card.read())[0]
+    t.equal(told["iccid"], iccid, "ICCID")
+    t.equal(told["imei"], "356938035643809", "IMEI")
+    t.equal(told["pin"]["tries_left"], 3, "tries left")
+    t.equal([c["container"] for c in told["containers"]], [0, 2, 3, 4, 6], "containers")
+    first = told["containers"][0]
+    t.equal((first["key"], first["bits"]), {"rsa2048": ("RSA", 2048), "p256": ("EC", 256),
+                                            "p384": ("EC", 384)}[key], "container 0")
+    t.says(first["subject"], "signing 0")
+    t.says(told["available"]["subject"], "available")
+    t.says(t.simkey(sim, "info").out, [iccid, "356938035643809", "signing 0"])
+    t.signatures(sim, 0)
+    t.check(not [a for a in sim.apdus() if a.words == "VERIFY" and "{" in a.command], "a PIN was sent")
+
+
+for kind in KEYS:
+    test(name=f"info tells modem, SIM and keys of a {kind} card and needs no PIN", key=kind)(info)
+
+
+@test
+def cert_prints_pem_or_der_and_nothing_else(t):
+    sim = t.sim("p256")
+    for what, file in (("signing", "signing-0.pem"), ("available", "available.pem"),
+                       ("sim:signing;container=3", "signing-3.pem")):
+        with open(os.path.join(sim.card, file), encoding="ascii") as pem:
+            wanted = pem.read().strip()
+        result = t.simkey(sim, "cert", what)
+        t.equal((result.out.strip(), result.err), (wanted, ""), what)
+        der = t.simkey(sim, "cert", what, "--der")
+        again = t.run(["openssl", "x509", "-inform", "DER"], stdin=der.raw, preload=False)
+        t.equal(again.out.strip(), wanted, what)
+
+
+@test
+def out_writes_a_whole_file_or_none(t):
+    sim = t.sim("p256")
+    there = t.write("there", "what was there before")
+    t.simkey(sim, "cert", "sim:signing;container=9", "--out", there, expect="failure")
+    t.equal(t.read("there"), b"what was there before", "the file after a failure")
+    t.simkey(sim, "cert", "signing", "--out", "/nonexistent/cert.pem", expect="failure",
+             says="/nonexistent/cert.pem")
+    t.equal([name for name in os.listdir(t.dir) if "cert" in name], [], "files left behind")
+
+
+@test
+def the_key_reference_names_the_device_only_if_asked_to(t):
+    import base64
+    sim = t.sim("p256")
+
+    def reference(*more):
+        pem = t.simkey(sim, "key", "signing", *more).out
+        t.says(pem, "BEGIN SIM KEY REFERENCE")
+        return base64.b64decode("".join(pem.splitlines()[1:-1]))
+
+    t.check(sim.device.encode() not in reference(), "the device is named")
+    t.check(sim.device.encode() in reference("--with-device"), "the device is not named")
+    path = t.path("with-device.pem")
+    t.simkey(sim, "key", "signing", "--with-device", "--out", path)
+    env = t.env(None, True, SIMKEY_PIN_SOURCE=t.pin_file())
+    t.openssl(None, "dgst", "-sha256", "-sign", path, "/dev/null", env=env)
+
+
+@test
+def apdu_sends_hex_on_a_channel_of_its_own_and_closes_it(t):
+    sim = t.sim("p256")
+    result = t.simkey(sim, "apdu", "--aid", "A0000000188000000006624151", "00A40804020002", "0084000008")
+    t.says(result.out, "9000")
+    words = sim.words()
+    t.equal(words[0], "MANAGE CHANNEL OPEN", "the first APDU")
+    t.equal(words[-1], "MANAGE CHANNEL CLOSE", "the last APDU")
+    t.check("GET CHALLENGE" in words, "GET CHALLENGE was not sent")
+    t.check(not [a for a in sim.apdus() if a.channel == "0" and "CHANNEL" not in a.words],
+            "something was sent on the basic channel")
+
+
+@test
+def apdu_refuses_pin_commands_without_force(t):
+    sim = t.sim("p256")
+    for hexadecimal in ("002000810439393939", "00240081083030303031313131", "002C008100",
+                        "0020008100", "012000810439393939"):
+        t.simkey(sim, "apdu", "--aid", "A0000000188000000006624151", hexadecimal, expect=USAGE,
+                 says="--force")
+    t.equal(sim.words(), [], "APDUs")
+    t.simkey(sim, "apdu", "--force", "--aid", "A0000000188000000006624151", "002000810439393939",
+             expect=(0, REFUSED))
+    t.equal(sim.tries(), 2, "tries after a wrong PIN by force")
+
+
+def usage(t, arguments):
+    result = t.simkey(None, *arguments, env=t.env(), expect=USAGE)
+    t.check(result.err.strip() and not result.out, f"stderr and stdout: {result}")
+
+
+for name, words in {"no command": [], "an unknown command": ["fly"], "an unknown option":
+                    ["info", "--fly"], "no operand": ["cert"], "too many operands":
+                    ["cert", "signing", "available"], "an unknown operand": ["key", "nothing"],
+                    "no value": ["info", "--device"], "bad hex": ["apdu", "0G"],
+                    "odd hex": ["apdu", "00A40"], "a bad time": ["info", "--timeout", "soon"]}.items():
+    test(name=f"usage: {name} ends with status 1 and a word", arguments=words)(usage)
+
+
+@test
+def help_and_version_go_to_stdout(t):
+    for arguments in (["--help"], ["info", "--help"], ["--version"]):
+        result = t.simkey(None, *arguments, env=t.env())
+        t.check(result.out.strip() and not result.err, f"{result}")
+    t.says(t.simkey(None, "--help", env=t.env()).out, ["info", "cert", "pin", "apdu"])
+
+
+@test
+def the_command_line_goes_before_the_environment_before_the_file(t):
+    sim = t.sim("p256")
+    conf = t.write("simkey.conf", f"# the device\ndevice = {sim.device}\ntransport = ccho\n")
+    t.simkey(None, "cert", "signing", env=t.env(SIMKEY_CONF=conf))
+    t.equal({a.source for a in sim.apdus()}, {"ccho", "cgla"}, "carriers by the file")
+    sim.mark()
+    t.simkey(None, "cert", "signing", env=t.env(SIMKEY_CONF=conf, SIMKEY_TRANSPORT="csim"))
+    t.equal({a.source for a in sim.apdus()}, {"csim"}, "carriers by the environment")
+    sim.mark()
+    t.simkey(None, "cert", "sim:signing?transport=ccho",
+             env=t.env(SIMKEY_CONF=conf, SIMKEY_TRANSPORT="csim"))
+    t.equal({a.source for a in sim.apdus()}, {"ccho", "cgla"}, "carriers by the URI")
+    sim.mark()
+    t.simkey(None, "cert", "sim:signing?transport=ccho", "--transport", "csim",
+             env=t.env(SIMKEY_CONF=conf))
+    t.equal({a.source for a in sim.apdus()}, {"csim"}, "carriers by the command line")
+    t.simkey(None, "info", "--device", "/dev/no-such-modem", env=t.env(SIMKEY_CONF=conf),
+             expect=UNREACHABLE)
+
+
+@test
+def the_providers_settings_come_in_the_same_order(t):
+    from test_order import conf
+    sim = t.sim("p256")
+    by_conf = conf(t, sim, ("default", "simkey"))
+    with open(by_conf, "a", encoding="ascii") as file:
+        file.write("[section_simkey]\ntransport = ccho\n")
+
+    def carriers(uri="sim:signing", **more):
+        sim.mark()
+        t.run(["openssl", "x509", "-in", uri, "-noout"],
+              env=t.env(None, True, OPENSSL_CONF=by_conf, **more))
+        return {a.source for a in sim.apdus()}
+
+    t.equal(carriers(), {"ccho", "cgla"}, "carriers by openssl.cnf")
+    t.equal(carriers(SIMKEY_TRANSPORT="csim"), {"csim"}, "carriers by the environment")
+    t.equal(carriers("sim:signing?transport=ccho", SIMKEY_TRANSPORT="csim"), {"ccho", "cgla"},
+            "carriers by the URI")
+
+
+@test
+def a_broken_pipe_or_full_disk_is_an_error(t):
+    sim = t.sim("p256")
+    t.run(["sh", "-c", f"exec {SIMKEY} cert signing >/dev/full"], env=t.env(sim),
+          expect="failure", preload=False)
+

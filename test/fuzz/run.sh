@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# run.sh BUILD SECONDS [TARGET...]: runs the fuzz targets one after the other, each so long, from the
+# corpus in this folder and from what earlier runs left in BUILD/corpus. One line a target. Fails if
+# there is a finding, which is an input in BUILD/findings; give it to BUILD/TARGET to see it again.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=$1
+seconds=$2
+shift 2
+status=0
+
+# A small quarantine, because it counts as memory in use.
+export ASAN_OPTIONS=quarantine_size_mb=32:detect_stack_use_after_return=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+if [ $# = 0 ]; then
+    for source in test/fuzz/fuzz_*.c; do
+        set -- "$@" "$(basename "$source" .c)"
+    done
+fi
+mkdir -p "$build/findings" "$build/log"
+python3 test/fuzz/seeds.py "$build/seeds" || exit 1
+for target; do
+    name=${target#fuzz_}
+    log=$build/log/$name
+    mkdir -p "$build/corpus/$name" "$build/seeds/$name" "test/fuzz/corpus/$name"
+    "$build/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=2048 \
+        -print_final_stats=1 -artifact_prefix="$build/findings/$name-" \
+        "$build/corpus/$name" "test/fuzz/corpus/$name" "$build/seeds/$name" >"$log" 2>&1 </dev/null
+    code=$?
+    verdict='nothing found'
+    if [ $code != 0 ]; then
+        status=1
+        verdict="FOUND: $(sed -n "s|.*Test unit written to ||p" "$log" | tail -1), see $log"
+    fi
+    awk -v name="$name" -v verdict="$verdict" '
+        /stat::number_of_executed_units/ { runs = $2 }
+        /cov: / { for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1) }
+        END { printf "%-12s %10d executions, coverage %5d edges: %s\n", name, runs, cov, verdict }' "$log"
+done
+exit $status

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""seeds.py FOLDER: writes the seed inputs of the fuzz targets, one folder a target. What a target's
+input looks like stands at the head of its source file. Longer inputs that fuzzing itself found are
+in corpus/ beside this file."""
+import base64
+import os
+import struct
+import sys
+import zlib
+
+SEEDS = {}
+
+
+def seed(target, *inputs):
+    SEEDS.setdefault(target, []).extend(
+        text.encode("latin-1") if isinstance(text, str) else text for text in inputs)
+
+
+def h(text):
+    return bytes.fromhex(text)
+
+
+def ok(data=b"", sw=0x00):
+    """A card's answer: a usual status word by its place in hostile.c's table, length, data."""
+    return bytes([sw, len(data) if len(data) < 256 else 0xFF]) + data
+
+
+# ---- values in AT answers ----
+seed("at_value", "OK", "ERROR", "+CME ERROR: 14", "+CME ERROR: SIM busy", "+CMS ERROR: 300", "NO CARRIER",
+     '8,"62069000"', "4,9000", ' 8 , "62829000" ', '4,"9000",1', '0123456789abcdef', '144,0,"98883003000000000071"',
+     "COMMAND NOT SUPPORT", "TOO MANY PARAMETERS", '20,"98883003000000000071"', "0,1", '"A","B"', "+CME ERROR: 99999")
+
+# ---- bytes of files ----
+CONTAINER_MAP = h("0100000000000800000000" "0100000008000000000000" "0000000000000000000000")
+
+
+def entry(file, size, name, folder):
+    return struct.pack(">HH8s8sB", file, size, name.encode(), folder.encode(), 0)
+
+
+def field(data):
+    length = len(data)
+    return (bytes([length]) if length < 128 else struct.pack(">BH", 0x82, length)) + data
+
+
+DIRECTORY = bytes([3]) + entry(0x0201, 0x300, "kxc00", "mscp") + entry(0x0202, 40, "pubdat0", "p11") + \
+    entry(0x0203, 40, "pridat0", "p11")
+
+
+def data_object(label, value):
+    return bytes(16) + field(label.encode().ljust(32)) + field(b"app") + field(b"") + field(value)
+
+
+seed("tlv", h("6206810200108201"), h("62098002012c8301018a01"), h("6f0581010a"), h("ff00620480021000"), h("5f2d02454e"),
+     CONTAINER_MAP, DIRECTORY, data_object("CERT_AVAILABLE", b"-----BEGIN"), data_object("PRIV_TYPE_A", bytes(200)))
+
+# ---- claims ----
+seed("claim", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")
+
+# ---- URIs, settings ----
+seed("uri", "sim:signing", "sim:signing;container=3;key-id=31", "sim:available;store=files;type=cert",
+     "SIM:signing;iccid=89880330000000000017;type=private?device=/dev/ttyUSB2&pin-source=file:/etc/pin&timeout=5",
+     "sim:available;store=objects?trace=at,file:/tmp/x&session=keep&run_dir=%2frun%2Fsimkey&baud=9600",
+     "sim:signing?transport=ccho&sim-pin-source=/x%20y%01&device=%E2%82%AC")
+seed("settings", "# simkey\ndevice = /dev/ttyUSB2\nbaud = 115200\ntransport = csim\npin-source = /etc/simkey/pin\n",
+     "pin = 0000\nsim_pin_source = file:/x\ntimeout = 5\n", "session = private\nrun-dir = /run/simkey\ntrace = apdu,file:/tmp/t\n",
+     "session=shared\r\ntrace = at:/tmp/x\r\n\tdevice=\n", "pin = 73519\npin 12", "timeout = 0\n", "x" * 1100)
+
+
+# ---- key references ----
+def tlv(tag, body):
+    return bytes([tag]) + (bytes([len(body)]) if len(body) < 128 else struct.pack(">BH", 0x82, len(body))) + body
+
+
+SPKI = h("3059301306072a8648ce3d020106082a8648ce3d03010703420004"
+         "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296"
+         "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5")
+
+
+def reference(version=1, uri=b"sim:signing;container=0;key-id=61", iccid=b"89880330000000000017"):
+    return tlv(0x30, tlv(2, bytes([version])) + tlv(12, uri) + SPKI + tlv(18, iccid))
+
+
+def pem(der):
+    return b"-----BEGIN SIM KEY REFERENCE-----\n" + base64.encodebytes(der) + b"-----END SIM KEY REFERENCE-----\n"
+
+
+seed("keyref", b"\0" + reference(), b"\0" + reference(2), b"\0" + reference(iccid=b""), b"\1" + pem(reference()),
+     b"\2sim:signing;key-id=31?device=/dev/x", b"\2sim:signing;container=14;key-id=ff;iccid=8988033000000000001",
+     b"\0" + reference(uri=b"sim:available"), b"\3" + b"89880330000000000017")
+
+# ---- certificates: a shape that DER readers follow for a while ----
+SHELL = tlv(0x30, tlv(0x30, h("a003020102") + tlv(2, b"\1") + tlv(0x30, h("06082a8648ce3d040302")) + tlv(0x30, b"") +
+                      tlv(0x30, tlv(23, b"200101000000Z") + tlv(23, b"400101000000Z")) + tlv(0x30, b"") + SPKI) +
+            tlv(0x30, h("06082a8648ce3d040302")) + tlv(3, b"\0" + tlv(0x30, tlv(2, b"\1") + tlv(2, b"\1"))))
+EC_KEY = tlv(0x30, tlv(2, b"\1") + tlv(4, bytes(31) + b"\1") + tlv(0xA0, h("06082a8648ce3d030107")))
+
+
+def pem_of(label, der):
+    return pem(der).replace(b"SIM KEY REFERENCE", label)
+
+
+seed("certificate", b"\0" + SHELL, b"\0\1\0" + struct.pack("<H", len(SHELL)) + zlib.compress(SHELL), b"\1" + SHELL,
+     b"\2\xff\xff" + bytes(200), b"\2\x01\x04" + SHELL, b"\3" + SHELL, b"\3" + pem_of(b"CERTIFICATE", SHELL) * 2,
+     b"\4" + EC_KEY, b"\4" + pem_of(b"EC PRIVATE KEY", EC_KEY),
+     b"\4" + tlv(0x30, tlv(2, b"\0") + tlv(0x30, h("06072a8648ce3d020106082a8648ce3d030107")) + tlv(4, EC_KEY)))
+
+# ---- card answers (places in hostile.c: 0 9000, 1 63C3, 2 6103, 5 6C05, 9 6700, 11 6982) ----
+FCP = h("6206810200308201")
+
+
+def file(data):
+    return ok(h("62048002") + struct.pack(">H", len(data))) + b"".join(
+        ok(data[i:i + 255]) for i in range(0, len(data), 255))
+
+
+CERT_FILE = b"\1\0" + struct.pack("<H", len(SHELL)) + zlib.compress(SHELL)
+LISTS = file(CONTAINER_MAP) + file(DIRECTORY)
+for operation in range(12):
+    for argument in (0, 1, 2, 3, 7, 130):
+        seed("apdu", bytes([0, operation, argument]) + ok(sw=1) + ok() * 4, bytes([0, operation, argument]) + ok() * 6)
+seed("apdu", bytes([0, 0, 3]) + ok(sw=9) + ok(b"abc"), bytes([0, 0, 2]) + ok(sw=5) + ok(b"abcde", 2) + ok(b"fgh"),
+     bytes([0, 0, 0]) + ok(b"a", 2) + ok(b"b", 4) * 40, bytes([0, 4, 0]) + LISTS, bytes([0, 3, 0]) + file(CERT_FILE),
+     bytes([0, 3, 0]) + file(data_object("CERT_AVAILABLE", b"x" * 140)), bytes([0, 5, 0]) + ok(FCP) + ok(sw=11),
+     bytes([0, 7, 0]) + ok(sw=1) + ok(sw=7), bytes([0, 7, 0]) + ok(sw=7), bytes([0, 7, 1]) + ok(sw=13),
+     bytes([0, 8, 0]) + ok(sw=26), bytes([0, 8, 2]) + ok(sw=26) + ok(), bytes([3, 9, 3, 7, 0, 6, 0, 10, 100]) + ok() * 12)
+
+# ---- dialogues ----
+END = "\xfe"
+OK = "\r\nOK\r\n"
+
+
+def dialogue(first, second, *turns):
+    seed("dialogue", chr(first) + chr(second) + "\0" + END.join(("",) + turns))
+
+
+dialogue(0, 3, "AT\r\r\nOK\r\n", OK, OK, '\r\n+CSIM: 4,"9000"\r\n' + OK, "")
+dialogue(0, 9, "\r\n^RSSI: 3\r\n", OK, "\r\nERROR\r\n", OK, OK, OK, OK, '\r\n+CRSM: 144,0,"98883003000000000071"\r\n' + OK)
+dialogue(1, 6, OK, '\r\n+CGLA:8,"61626' + '39000"\r\n' + OK)
+dialogue(7, 8, '+CSIM: 6,"019000"' + OK, '+CSIM: 4,"9000"' + OK, '+CSIM: 4,"9000"' + OK, "+CCHO: 0123456789ABCDEF" + OK,
+         '+CGLA:4,"611A"' + OK, OK)
+dialogue(10, 11, "Quectel" + OK, "EC25" + OK, "\r\nRDY\r\n\xfd\x05" + OK, "860000000000000" + OK, "+CPIN: READY" + OK,
+         "+CEREG: 0,5" + OK)
+dialogue(3, 3, "+CME ERROR: 14\r\n", "+CME ERROR: SIM busy\r\nERROR\r\n", "\xfd\xff+CSIM: 4,9000" + OK, "\xff")
+dialogue(9, 4, "ERROR\r\n", "89880330000000000017F" + OK, "+CGSN: 86" + OK)
+dialogue(5, 2, "+CFUN: 1\r\n\xfd\x20AB", "NO CARRIER\r\n", "+CSQ: 1\r\nx\r\n" + OK)
+dialogue(3, 3, "x" * 700 + OK, "y" * 1300 + OK, '+CSIM: 4,"9000"' + OK)
+
+# ---- whole operations ----
+SELECT, STATE3, DONE = ok(), ok(sw=1), ok()
+SIGN = SELECT + STATE3 + DONE * 3 + ok(bytes(range(64)))
+for head in (0, 2, 4, 8):
+    opened = ok(b"\1") if head == 8 else b""
+    for which in range(16):
+        seed("session", bytes([head, which]) + opened + DONE * 8, bytes([head, which]) + opened + SIGN * 2)
+    for which in (5, 6):
+        seed("session", bytes([head, which]) + opened + SELECT + LISTS + file(CERT_FILE))
+    seed("session", bytes([head, 7]) + opened + SELECT + file(DIRECTORY) + file(data_object("CERT_AVAILABLE", b"-----BEGIN")),
+         bytes([head, 8]) + opened + SELECT + STATE3 + DONE + file(DIRECTORY) + file(data_object("PRIV_TYPE_A", b"0")),
+         bytes([head, 9]) + opened + SELECT + ok(h("00070000")), bytes([head, 0x29]) + opened + SELECT + ok(b"{}" * 20),
+         bytes([head, 0x29]) + opened + SELECT + h("03fe00fe"), bytes([head, 0x29]) + opened + SELECT + h("00fe"),
+         bytes([head, 0]) + opened + SELECT + STATE3 + DONE * 3 + h("04fe04fe00fe"),
+         bytes([head | 1, 0, 0]) + opened + SIGN + DONE + ok(bytes(range(64))))
+
+
+def main():
+    for target, inputs in SEEDS.items():
+        folder = os.path.join(sys.argv[1], target)
+        os.makedirs(folder, exist_ok=True)
+        for number, data in enumerate(inputs):
+            with open(os.path.join(folder, "%03d" % number), "wb") as out:
+                out.write(data)
+
+
+main()
