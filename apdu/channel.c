@@ -72,12 +72,15 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     transport_use(&operation->transport, carrier);
     outcome = operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                              &standing->channel, operation->deadline, why);
-    if (outcome == OUTCOME_LOST) /* the modem failed: it may do so once */
+    /* a modem may fail once; after a restart it has to be set up first */
+    if (outcome == OUTCOME_LOST && !operation->transport.at.restarted)
         outcome =
             operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                            &standing->channel, operation->deadline, why);
     if (outcome == OUTCOME_OK)
         standing->carrier = carrier;
+    else if (operation->transport.at.restarted)
+        return report_set(why, OUTCOME_LOST, "the modem restarted");
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
         int cme = why->cme;
@@ -203,7 +206,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
         first = CARRIER_CSIM;
     second = first == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
     outcome = open_by(operation, first, applet, why);
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK || operation->transport.at.restarted)
         return outcome;
     if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
                                    outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {

@@ -99,9 +99,10 @@ static unsigned smaller(unsigned le)
 
 /* One READ BINARY of at most want bytes, smaller if the card or the modem does not take that much.
  * probing: the size of the file is not known, and a smaller Le may be what is left of it: that
- * teaches nothing. */
+ * teaches nothing. *asked: the Le that was answered. */
 static enum outcome read_piece(const struct card *card, size_t offset, size_t want, bool probing,
-                               int secrecy, struct answer *answer, struct report *why)
+                               int secrecy, struct answer *answer, size_t *asked,
+                               struct report *why)
 {
     unsigned le = want < *card->max_read ? (unsigned)want : *card->max_read;
 
@@ -115,20 +116,22 @@ static enum outcome read_piece(const struct card *card, size_t offset, size_t wa
         bool too_long =
             outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700);
 
+        *asked = le;
         if (probing && outcome == OUTCOME_OK && answer->sw == 0x6B00)
             too_long = true;
         if (!too_long || le <= (probing ? 1 : READ_STEP_MIN))
             return outcome;
+        if (!probing &&
+            le == *card->max_read) /* a refusal of a smaller last piece teaches nothing */
+            *card->max_read = smaller(le);
         le = smaller(le);
-        if (!probing)
-            *card->max_read = le;
     }
 }
 
 enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_t **data,
                        size_t *length, struct report *why)
 {
-    size_t limit = size == 0 ? FILE_SIZE_MAX : size, got = 0;
+    size_t limit = size == 0 ? FILE_SIZE_MAX : size, got = 0, asked = 0;
     struct answer answer = {.length = 0};
     uint8_t *buffer = NULL;
     bool was_short = false;
@@ -145,7 +148,8 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
         size_t want = limit - got < APDU_LE_ALL ? limit - got : APDU_LE_ALL;
         bool end;
 
-        outcome = read_piece(card, got, want, size == 0 && !was_short, secrecy, &answer, why);
+        outcome =
+            read_piece(card, got, want, size == 0 && !was_short, secrecy, &answer, &asked, why);
         if (outcome != OUTCOME_OK)
             goto out;
         end = answer.sw == 0x6282 || (got > 0 && (answer.sw == 0x6B00 || answer.sw == 0x6A86 ||
@@ -158,7 +162,7 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
             answer.length = limit - got; /* more than was asked for */
         memcpy(buffer + got, answer.data, answer.length);
         got += answer.length;
-        was_short = answer.length < want;
+        was_short = answer.length < asked;
         if (end || answer.length == 0)
             break;
     }

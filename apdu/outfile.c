@@ -41,8 +41,10 @@ static enum outcome replace(const char *path, const void *data, size_t length, m
     if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", path) >= (int)sizeof temporary)
         return report_set(why, OUTCOME_USAGE, "the path of the output file is too long");
     fd = mkostemp(temporary, O_CLOEXEC); /* made with mode 0600 */
-    if (fd < 0)
-        return failed(path, why);
+    if (fd < 0) {
+        (void)failed(path, why);
+        return why->outcome = OUTCOME_USAGE; /* the path is the user's */
+    }
     ok = write_all(fd, data, length) && fchmod(fd, mode) == 0 && fsync(fd) == 0;
     ok = close(fd) == 0 && ok;
     if (ok && rename(temporary, path) == 0)

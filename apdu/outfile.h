@@ -10,7 +10,7 @@
 
 /* Replaces the file by a new one with this content: whoever reads it sees the old or the new one. A
  * new file gets the mode; one that is there keeps its own if keep_mode. What is no regular file (a
- * pipe, a terminal) is written to. Errors: OUTCOME_SYSTEM, OUTCOME_USAGE (the path is too long);
+ * pipe, a terminal) is written to. Errors: OUTCOME_SYSTEM, OUTCOME_USAGE (no file can be made there);
  * the old file is untouched then. */
 enum outcome outfile_write(const char *path, const void *data, size_t length, unsigned mode,
                            bool keep_mode, struct report *why);

@@ -50,6 +50,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     /* whatever else it said: a modem that restarted has no channels any more */
     if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "the modem restarted");
+    operation->answered = operation->answered || outcome == OUTCOME_OK;
     return outcome;
 }
 
@@ -151,11 +152,13 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
         return false;
     case OUTCOME_NO_APPLET:
         return !operation->fresh;
+    case OUTCOME_CARRIER_REFUSED: /* a modem may have forgotten the session in the middle */
+        return !operation->fresh || operation->answered;
     default:
         /* a channel that was used before can have been taken over or reset: any refusal may say so;
          * on a new one these do (REFRESH, a reset of the SIM) */
         if (!operation->fresh)
-            return why->sw != 0 || outcome == OUTCOME_CARRIER_REFUSED;
+            return why->sw != 0;
         return why->sw == 0x6985 || why->sw == 0x6999 || why->sw == 0x6D00 || why->sw == 0x6E00;
     }
 }

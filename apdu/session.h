@@ -90,6 +90,7 @@ struct operation {
     struct card card;
     struct deadline deadline;
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
+    bool answered; /* the channel has answered in this operation */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also

@@ -80,6 +80,9 @@ static enum outcome csim_close(struct transport *transport, struct channel *chan
     enum outcome outcome =
         manage_channel(transport, 0x80, channel->number, 0x00, answer, &length, deadline, why);
 
+    if (outcome == OUTCOME_LOST) /* the modem failed: closing may be repeated */
+        outcome =
+            manage_channel(transport, 0x80, channel->number, 0x00, answer, &length, deadline, why);
     channel->open = false;
     return outcome;
 }

@@ -8,13 +8,18 @@ cd "$(dirname "$0")/.." || exit 1
 FILE_LINES=500 FUNCTION_LINES=60
 status=0
 
-files() { # those of the repository whose names match
+files() { # those of the repository whose names match one of the patterns
+    local name pattern
     if [ -d .git ] && command -v git >/dev/null; then
-        git -c safe.directory='*' ls-files -co --exclude-standard -- "$@"
+        git -c safe.directory='*' ls-files -co --exclude-standard
     else
-        find . -path ./build -prune -o -type f -print | sed 's|^\./||' |
-            grep -E "$(printf '%s|' "$@" | sed 's/\./\\./g; s/\*/.*/g; s/|$//')"
-    fi | while read -r name; do [ -e "$name" ] && echo "$name"; done
+        find . -name build -prune -o -name __pycache__ -prune -o -type f -print | sed 's|^\./||'
+    fi | sort -u | while read -r name; do
+        for pattern in "$@"; do
+            # shellcheck disable=SC2254 # it is a pattern
+            case $name in $pattern) [ -e "$name" ] && echo "$name" && break ;; esac
+        done
+    done
 }
 
 check() { # words, command...

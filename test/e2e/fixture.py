@@ -222,6 +222,7 @@ class Test:
     def env(self, sim=None, preload=False, **more):
         """The environment of a program. preload: it will load a module that may be sanitized."""
         env = {"PATH": PATH, "HOME": self.dir, "TMPDIR": self.dir, "LC_ALL": "C.UTF-8",
+               "PYTHONDONTWRITEBYTECODE": "1",
                "SIMKEY_RUN_DIR": self.run_dir}
         if SANITIZED:
             asan = f"log_path={self.path('asan')}:exitcode=97"

@@ -121,7 +121,8 @@ for operation in range(12):
     for argument in (0, 1, 2, 3, 7, 130):
         seed("apdu", bytes([0, operation, argument]) + ok(sw=1) + ok() * 4, bytes([0, operation, argument]) + ok() * 6)
 seed("apdu", bytes([0, 0, 3]) + ok(sw=9) + ok(b"abc"), bytes([0, 0, 2]) + ok(sw=5) + ok(b"abcde", 2) + ok(b"fgh"),
-     bytes([0, 0, 0]) + ok(b"a", 2) + ok(b"b", 4) * 40, bytes([0, 4, 0]) + LISTS, bytes([0, 3, 0]) + file(CERT_FILE),
+     bytes([0, 0, 0]) + ok(b"a", 2) + ok(b"b", 4) * 40, bytes([0, 0, 2]) + ok(sw=4) * 140,
+     bytes([0, 4, 0]) + LISTS, bytes([0, 3, 0]) + file(CERT_FILE),
      bytes([0, 3, 0]) + file(data_object("CERT_AVAILABLE", b"x" * 140)), bytes([0, 5, 0]) + ok(FCP) + ok(sw=11),
      bytes([0, 7, 0]) + ok(sw=1) + ok(sw=7), bytes([0, 7, 0]) + ok(sw=7), bytes([0, 7, 1]) + ok(sw=13),
      bytes([0, 8, 0]) + ok(sw=26), bytes([0, 8, 2]) + ok(sw=26) + ok(), bytes([3, 9, 3, 7, 0, 6, 0, 10, 100]) + ok() * 12)

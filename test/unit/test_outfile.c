@@ -115,7 +115,7 @@ static void a_folder_that_cannot_be_written_keeps_the_old_one(void)
     if (child == 0) {
         if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
             _exit(2);
-        _exit(outfile_write(path, "new", 3, 0600, true, &why) == OUTCOME_SYSTEM &&
+        _exit(outfile_write(path, "new", 3, 0600, true, &why) == OUTCOME_USAGE &&
                       strstr(why.text, path) && strstr(why.text, "denied")
                   ? 0
                   : 1);
@@ -125,7 +125,7 @@ static void a_folder_that_cannot_be_written_keeps_the_old_one(void)
     CU_ASSERT_EQUAL(chmod(folder.path, 0700), 0);
     file_is(&folder, "there", "old", 0666);
     EXPECT_NUMBER(files_in(&folder), 1);
-    EXPECT(outfile_write("/nonexistent/there", "new", 3, 0600, true, &why), OUTCOME_SYSTEM, &why);
+    EXPECT(outfile_write("/nonexistent/there", "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
     EXPECT_SAYS(why.text, "/nonexistent/there");
     folder_remove(&folder);
 }

@@ -120,16 +120,11 @@ static void without_a_pin_there_is_no_signature(void)
 static void a_verify_that_got_lost_is_not_sent_again_without_asking(void)
 {
     static const struct modem_step steps[] = {
-        OPEN,
-        SELECT,
-        STATE,
-        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
-        CLOSE,
-        OPEN,
-        SELECT,
-        CSIM("01 20 00 81", "63C2"),
-        CLOSE,
-        MODEM_END};
+        OPEN,   SELECT,
+        STATE,  LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,  OPEN,
+        SELECT, CSIM("01 20 00 81", "63C2"),
+        CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
