@@ -1,13 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What `make demo` shows: mutual TLS of two unmodified programs with a key that stays in a (simulated)
-# SIM. Needs the built programs in $BUILD (default: build/); leaves nothing behind.
+# SIM, and at the end, in demo_safe2.sh, a configuration that the SIM itself fetches. Needs the built
+# programs in $BUILD (default: build/); leaves nothing behind.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 build=$(realpath -s "${BUILD:-build}")
-for program in simkey simkey.so simmodem; do
+for program in simkey simkey.so simmodem safe2; do
     [ -e "$build/$program" ] || { echo "demo: $build/$program is missing: run make" >&2; exit 1; }
 done
+umask 077
 dir=$(mktemp -d) || exit 1
 pids=()
 
@@ -41,7 +43,7 @@ say() { printf '  %-12s %s\n' "$1" "$2"; }
 unset "${!SIMKEY_@}" OPENSSL_MODULES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
 export LC_ALL=C SIMKEY_CONF=/dev/null SIMKEY_RUN_DIR=$dir/run
 mkdir -m 700 "$dir/run"
-(umask 077 && echo 0000 >"$dir/pin")
+echo 0000 >"$dir/pin"
 sed "s|/opt/simkey/build|$build|; s|/dev/ttyUSB2|$dir/modem|; s|/etc/simkey/pin|$dir/pin|" \
     configs/openssl.cnf >"$dir/simkey.cnf"
 
@@ -125,3 +127,6 @@ if [ "$(found "$dir/public")" != 16 ] || [ "$(wc -l <"$dir/secret")" -lt 50 ]; t
 fi
 [ "$(found "$dir/secret")" = 0 ] || fail "a part of the private key left the SIM"
 echo "The private key never left the SIM."
+
+# shellcheck source=/dev/null
+. test/e2e/demo_safe2.sh

@@ -12,6 +12,7 @@ import signal
 import time
 
 from fixture import BUILD, PATH, PYTHON, ROOT, SANITIZED, test
+from safe2_server import free_ports, new_key
 from tls import free_port, listens, pki
 
 README = os.path.join(ROOT, "README.md")
@@ -53,7 +54,7 @@ for rules in "$DIR"/etc/udev/rules.d/*.rules; do
 done
 """,
     "systemctl": """[ "$*" = daemon-reload ] && exit
-[ "$1" = restart ] && [ $# = 2 ] || exit 1
+[ "$1" = restart ] && [ $# = 2 ] || exec safe2-systemctl "$@"
 if [ -s "$DIR/$2.pid" ]; then
     pid=$(cat "$DIR/$2.pid")
     kill "$pid"
@@ -61,15 +62,36 @@ if [ -s "$DIR/$2.pid" ]; then
     rm -f "$DIR/$2.pid"
 fi
 unset OPENSSL_CONF SSL_CERT_FILE
-set -- "$2" "$(sed -n 's/^Environment=//p' "$DIR/etc/systemd/system/$2.service.d/"*.conf)"
+set -- "$2" "$(sed -n 's/^Environment=//p' "$DIR/etc/systemd/system/$2.service.d/"*.conf 2>>"$DIR/null")"
 case $1 in
-nginx) env "$2" /usr/sbin/nginx -c "$DIR/nginx.conf" ;;
+nginx) env ${2:+"$2"} /usr/sbin/nginx -c "$DIR/nginx.conf" ;;
 mosquitto) env "$2" /usr/sbin/mosquitto -d -c "$DIR/mosquitto.conf" ;;
 esac
 listens=$(sed -n 's/^listener \\([0-9]*\\).*/\\1/p' "$DIR/mosquitto.conf")
 [ "$1" = nginx ] || for _ in {1..100}; do : <>"/dev/tcp/127.0.0.1/$listens" && break; sleep 0.1; done 2>>"$DIR/null"
 """,
 }
+
+# The services of SAFE2. stunnel gets its socket as from systemd; none has the terminal.
+STAND_INS["safe2-systemctl"] = """case $* in
+'restart haproxy nginx')
+    /usr/sbin/haproxy -D -p "$DIR/haproxy.pid" -f "$DIR/etc/haproxy/haproxy.cfg" >>"$DIR/haproxy.log" 2>&1
+    systemctl restart nginx ;;
+'enable --now safe2-proxy.socket safe2-proxy.service')
+    port=$(sed -n 's/^ListenStream=//p' "$DIR/etc/systemd/system/safe2-proxy.socket")
+    words=$(sed -n 's/^ExecStart=//p' "$DIR/etc/systemd/system/safe2-proxy.service")
+    /usr/bin/python3 "$ROOT/test/e2e/safe2_server.py" "$port" $words >>"$DIR/stunnel.log" 2>&1 &
+    echo $! >"$DIR/stunnel.pid"
+    for _ in {1..200}; do [ -s "$DIR/var/lib/safe2/run/stunnel/pid" ] && exit; sleep 0.05; done
+    exit 1 ;;
+'enable --now safe2.timer') grep -q '^OnCalendar=daily$' "$DIR/etc/systemd/system/safe2.timer" ;;
+'start safe2.service')
+    unset "${!SIMKEY_@}"
+    export SIMKEY_CONF=$DIR/etc/simkey/simkey.conf SIMKEY_RUN_DIR=$DIR/run
+    exec $(sed -n 's/^ExecStart=//p' "$DIR/etc/systemd/system/safe2.service") ;;
+*) exit 1 ;;
+esac
+"""
 
 # The nginx server of the README with its two lines for a card without PSS.
 NGINX_WITHOUT_PSS = """
@@ -95,6 +117,11 @@ def blocks():
         text = readme.read()
     for match in re.finditer(r"^```(\w.*)\n((?:.*\n)*?)```$", text, re.M):
         yield text.count("\n", 0, match.start()) + 2, match[1].split(), match[2]
+
+
+def tagged(tag):
+    """The texts of the blocks that have this word behind the fence."""
+    return [text for _, words, text in blocks() if tag in words]
 
 
 def configurations():
@@ -141,8 +168,8 @@ class Machine:
         return self.last
 
     def local(self, text):
-        for name, here in self.names:
-            text = text.replace(name, here)
+        for name, here in self.names:  # a path counts from its beginning only
+            text = re.sub((r"(?<![\w@])" if name[0] == "/" else "") + re.escape(name), lambda _: here, text)
         return text
 
     def furnish(self):
@@ -154,6 +181,13 @@ class Machine:
         for config in configurations():
             with open(os.path.join(ROOT, "configs", config), encoding="utf-8") as file:
                 t.write(f"configs/{config}", self.local(file.read()), 0o644)
+        for folder in ("usr/local/bin", "usr/local/sbin", "usr/local/share", "var/lib", "etc/haproxy",
+                       "configs/safe2"):
+            os.makedirs(t.path(folder), 0o755, exist_ok=True)
+        for entry in os.scandir(os.path.join(ROOT, "configs/safe2")):
+            with open(entry.path, encoding="utf-8") as file:
+                t.write(f"configs/safe2/{entry.name}", self.local(file.read()),
+                        entry.stat().st_mode & 0o777)
         for name, text in STAND_INS.items():
             t.write(f"bin/{name}", "#!/bin/bash\n" + text, 0o755)
         t.write("nginx.conf", f"""{'user www-data;' if os.geteuid() == 0 else ''}
@@ -245,7 +279,7 @@ log_type all
 
     def close(self):
         """Stops the services that blocks started."""
-        for name in ("nginx", "mosquitto"):
+        for name in ("nginx", "mosquitto", "haproxy", "stunnel"):
             try:
                 with open(self.t.path(name + ".pid"), encoding="ascii") as file:
                     pid = int(file.read())
@@ -262,6 +296,29 @@ log_type all
                 print(f"-- {os.path.basename(log)}\n{file.read()[-3000:]}")
 
 
+class Safe2Place:
+    """The machine for SAFE2's blocks: its servers listen on free ports, and /usr and /var are ours."""
+
+    def __init__(self, t):
+        self.t = t
+        self.machine = Machine(t)
+        self.ports = free_ports(4)
+        options = "--psk-port {} --https-port {} --front-port {} --http-port {}".format(*self.ports)
+        self.machine.names = [
+            ("4433", str(self.ports[0])), ("localhost:8443", f"localhost:{self.ports[1]}"),
+            ("safe2-enrol init", "safe2-enrol init " + options), ("/usr/local", t.path("usr/local")),
+            ("/var/lib/safe2", t.path("var/lib/safe2")), ("/etc/safe2", t.path("etc/safe2")),
+            ("/etc/haproxy", t.path("etc/haproxy")),
+            *(pair for pair in self.machine.names if pair[0].startswith("/"))]
+
+    def run(self, text):
+        t = self.t
+        env = t.env(self.machine.sim, PATH=f"{t.path('bin')}:{t.path('usr/local/sbin')}:{PATH}", ROOT=ROOT,
+                    DIR=t.dir, USER=pwd.getpwuid(os.geteuid()).pw_name)
+        return t.run(["bash", "-euo", "pipefail", t.write("block", self.machine.local(text))], env=env,
+                     preload=False)
+
+
 if not SANITIZED:  # unmodified services and users of their own: nothing for a sanitizer's library
     @test(seconds=240, long=True)
     def every_command_of_the_readme_works(t):
@@ -272,12 +329,63 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
             machine.furnish()
             machine.modem(card)
             for line, words, text in blocks():
+                if words[-1] in ("safe2-try", "safe2-server", "safe2-device"):
+                    continue  # see below
+                t.check(len(words) == 1 or words[1:] == ["no-pss"], f"README.md, line {line}: {words}?")
                 t.check(words[0] in ("sh", "python"), f"README.md, line {line}: a block of what?")
                 if "no-pss" in words:
                     machine.modem(card, "--no-pss")
                 machine.run(line, words, text)
                 if "no-pss" in words:
                     machine.modem(card)
+        finally:
+            machine.close()
+
+    @test
+    def every_command_of_the_try_out_of_safe2_works(t):
+        place = Safe2Place(t)
+        keys = t.path("keys")
+        place.machine.furnish()
+        # A reader's pauses between the blocks; the shell tells what it runs with which arguments.
+        waits = "".join(f"until (: <>/dev/tcp/127.0.0.1/{port}) 2>>null; do sleep 0.05; done\n"
+                        for port in place.ports)
+        pause = (waits + "until [ -s $SAFE2_ROOT/run/stunnel/pid ]; do sleep 0.05; done\n"
+                 'if [ -n "${sim-}" ]; then until [ -e $sim/modem ]; do sleep 0.05; done; '
+                 f"cat $sim/*.psk >{keys}; fi\n")
+        done = place.run("trap 'kill $(jobs -p) 2>>null || :; wait' EXIT; exec 9>xtrace; BASH_XTRACEFD=9; "
+                         "set -x\n" + pause.join(tagged("safe2-try")))
+        first, second = (re.escape('{"configuration":{"version":"%d","config":[{"action":"alarm",'
+                                   '"effect":"%s"}]}}\n' % version) for version in ((1, "on"), (2, "off")))
+        t.says(done.out, [first + r"\S+ safe2 job get localhost:\d+ identity digits:89883070000000000016 "
+                          r"psk_ke TLS_AES_128_\w+ http 200 ", second, r"Z 356938035643809f 21 /",
+                          '{"temperature":21.5}\n', "send: state 0003 result 0000 .done"])
+        t.equal(len(re.findall(second, done.err)), 1, "how often --exec ran")
+        found = t.read(keys).decode().split()
+        t.equal([len(key) for key in found], [32, 32], "the keys")
+        t.says(t.read("xtrace").decode(), "safe2-enrol rotate 8988")
+        t.silent(t.read("xtrace").decode() + done.out + done.err, found)
+        t.equal([name for name in os.listdir(t.dir) if name.startswith("tmp.")], [], "what is left")
+
+    @test
+    def every_command_for_server_and_device_of_safe2_works(t):
+        place = Safe2Place(t)
+        machine, key = place.machine, t.write("sim.psk", new_key())
+        t.write("config.json", '{"configuration":{}}')
+        card = t.new_card("--key", "p256", "--iccid", "89883070000000000016", "--safe2-port",
+                          str(place.ports[0]), "--safe2-key-file", key)
+        try:
+            machine.furnish()
+            # On Debian's nginx nobody else says this.
+            conf = t.read("nginx.conf").decode()
+            t.write("nginx.conf", re.sub(r"client_body_temp_path \S+; ", "", conf), 0o644)
+            machine.modem(card)
+            for text in tagged("safe2-server"):
+                done = place.run(text)
+            t.says(done.out, "89883070000000000016  identity: digits\n +config: 20 bytes")
+            for text in tagged("safe2-device"):
+                done = place.run(text)
+                t.says(done.out + done.err, '{"configuration":{}}')
+            t.equal(t.read("etc/safe2/config.json"), b'{"configuration":{}}', "the applied file")
         finally:
             machine.close()
 
@@ -301,7 +409,10 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
             done = t.run([os.path.join(ROOT, "test/e2e/demo.sh")], env=env)
             t.says(done.out, [r"s_client +TLSv1\.3 +\S+ +1 +O=simmodem",
                               r"curl +TLSv1\.2 +\S+ +1 +O=simmodem", "2 PSO CDS",
-                              r"private key +0 of 5\d ", "never left the SIM"])
+                              r"private key +0 of 5\d ", "never left the SIM",
+                              r'enrolled +{"configuration":', r'the SIM got +{"configuration":',
+                              r"psk_ke, .*no Diffie-Hellman", r"identity +8988\d+",
+                              r"SIM's key +found 0 times", "key for SAFE2 is in no output"])
             t.equal(done.err, "", "what the demo said on stderr")
             t.equal(os.listdir(t.path("tmp")), [], "what the demo left behind")
 
@@ -309,7 +420,9 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
 @test
 def every_configuration_file_is_used_by_the_readme(t):
     text = "".join(text for _, _, text in blocks())
-    for config in configurations():
+    units = [f"safe2/{name}" for name in os.listdir(os.path.join(ROOT, "configs/safe2"))
+             if name.startswith("safe2")]
+    for config in [*configurations(), *units]:
         t.check(f"configs/{config}" in text, f"no command of README.md uses configs/{config}")
 
 
@@ -326,5 +439,5 @@ def the_messages_in_the_readme_are_those_of_the_code(t):
         for quoted in re.findall("`([^`]*)`", message):
             if re.search(foreign, quoted):
                 continue
-            for part in re.split(r"\.\.\.|\b\d+\b|the signing PIN|tries are|process|\(name\)|: [A-Z][a-z ]+$", quoted):
+            for part in re.split(r"\.\.\.|\b\d+\b|the signing PIN|the SAFE2 applet|tries are|process|\(name\)|: [A-Z][a-z ]+$", quoted):
                 t.check(part.strip() in literals, f"no code says \"{part.strip()}\" of \"{quoted}\"")
