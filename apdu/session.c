@@ -40,7 +40,6 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
                                       int secrecy, struct deadline deadline, struct report *why)
 {
     struct operation *operation = arg;
-
     enum outcome outcome = OUTCOME_OK;
 
     if (!operation->transport.at.restarted)
@@ -168,12 +167,10 @@ static void settle(struct operation *operation, const struct job *job, enum outc
                    const struct report *why)
 {
     struct standing *standing = &operation->sim->standing;
-
     bool late = operation->transport.at.late;
 
     if (job->fresh)
         standing->applet = NULL; /* the caller's, which ends with the operation */
-
     /* a modem that is only mute has not forgotten its channels */
     if ((outcome == OUTCOME_NO_MODEM && !late) || operation->transport.at.restarted) {
         channel_lost(operation->sim);
@@ -233,12 +230,13 @@ void operation_end(struct operation *operation)
     operation->transport.ops->end(&operation->transport);
 }
 
-/* Learns that the card does not take the short way: that what stood on it was not good enough. */
-static void learn(struct operation *operation, const struct report *why)
+/* Learns that the card does not take the short way to a key: that what stood on it was not good
+ * enough. */
+static void learn(struct operation *operation, const struct job *job, const struct report *why)
 {
     struct learnt *learnt = &operation->sim->learnt;
 
-    if (operation->fresh || why->sw == 0 || why->sw == 0x6881)
+    if (!job->pin || operation->fresh || why->sw == 0 || why->sw == 0x6881)
         return;
     if (why->sw == 0x6982)
         learnt->pin_refused++;
@@ -259,7 +257,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
             outcome = work(&operation, arg, why);
         if (outcome != OUTCOME_OK) {
             *again = may_be_stale(&operation, outcome, why);
-            learn(&operation, why);
+            learn(&operation, job, why);
         }
         settle(&operation, job, outcome, why);
     }
