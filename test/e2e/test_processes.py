@@ -59,8 +59,8 @@ def two_handshakes_at_once(t):
     t.signatures(sim, 2)
 
 
-def killed(t, carrier):
-    sim = t.sim("p256", "--sign-ms", "400")
+def killed(t, carrier, *switches):
+    sim = t.sim("p256", "--sign-ms", "400", *switches)
     _, key = t.exported(sim)
     for number in range(5):
         process = t.start("openssl", ["openssl", *with_providers(
@@ -76,6 +76,11 @@ def killed(t, carrier):
 for name in ("csim", "ccho"):
     test(name=f"after five programs were killed while signing the next one works, {name}",
          carrier=name)(killed)
+
+
+@test
+def where_the_applet_is_on_one_channel_at_a_time_a_killed_program_does_not_keep_it(t):
+    killed(t, "csim", "--single-select")
 
 
 @test
