@@ -16,6 +16,7 @@
 
 #define NEW_FILE_MODE 0600
 #define CHILD_POLL_MS 50
+#define STATUS_UNKNOWN (127 << 8) /* as of a shell that could not run it */
 
 static bool content_is(const char *path, const uint8_t *data, size_t length)
 {
@@ -47,7 +48,7 @@ static void become(const char *command, const char *path)
 /* Waits for the child until the deadline; then, or when we are told to end, it is ended too. */
 static int await_child(struct safe2_run *run, pid_t child, struct deadline until)
 {
-    int status;
+    int status = STATUS_UNKNOWN;
     bool told = false;
 
     while (waitpid(child, &status, WNOHANG) == 0) {
@@ -66,9 +67,12 @@ static int await_child(struct safe2_run *run, pid_t child, struct deadline until
 
 static enum outcome execute(struct safe2_run *run, struct report *why)
 {
-    pid_t child = fork();
+    pid_t child;
     int status;
 
+    /* whoever started us may have ignored it, and then nobody could wait for the child */
+    (void)signal(SIGCHLD, SIG_DFL);
+    child = fork();
     if (child < 0)
         return report_set(why, OUTCOME_SYSTEM, "cannot run --exec: %s", strerror(errno));
     if (child == 0)

@@ -12,7 +12,7 @@ import termios
 import threading
 import time
 
-from fixture import BUILD, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
+from fixture import BUILD, PYTHON, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
 from safe2_server import Safe2Server
 from tls import handshake
 
@@ -209,6 +209,18 @@ def the_command_runs_when_the_content_changed_and_again_when_it_failed(t):
     run()
     t.equal(applied()[6:], ["4"], "the file was gone")
     site.none_open()
+
+
+@test
+def a_parent_that_ignores_its_children_does_not_hide_how_the_command_ended(t):
+    site = Site(t)
+    site.put(b"1")
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); " \
+               "os.execv(sys.argv[1], sys.argv[1:])"
+    get = [PYTHON, "-c", ignoring, SAFE2, "get", *FAST, "--out", t.path("config"), "--exec"]
+    t.run([*get, "sh -c 'exit 3'"], site.sim, expect=REFUSED, says="status 3.*tries again", preload=False)
+    t.run([*get, "true"], site.sim, preload=False)
+    t.check(not os.path.exists(t.path("config.unapplied")), "the marker is left")
 
 
 @test
