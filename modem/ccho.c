@@ -3,11 +3,19 @@
  * selects the applet, and fills the channel bits into the CLA. Its session word is opaque. */
 #include "modem/transport.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
 #define OPEN_TIMEOUT_MS 10000 /* the modem opens a channel and selects */
 #define AID_MAX         16    /* ISO 7816-4, 12.2.3 */
+
+static bool letters_and_digits(const char *word)
+{
+    while (isalnum((unsigned char)*word))
+        word++;
+    return *word == '\0';
+}
 
 static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
                               struct channel *channel, struct deadline deadline, struct report *why)
@@ -35,7 +43,7 @@ static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, s
     /* one word of letters and digits: anything else would be an injection into our next command
      * line */
     if (!at_take_word(&value, channel->session, sizeof channel->session) || *value != '\0' ||
-        channel->session[strspn(channel->session, "0123456789ABCDEFabcdef")] != '\0')
+        !letters_and_digits(channel->session))
         return report_set(why, OUTCOME_BAD_DATA, "the modem's answer to AT+CCHO makes no sense");
     channel->open = true;
     channel->selected = true;

@@ -390,6 +390,20 @@ static void a_bare_number_is_a_session_too(void)
     line_end(&line);
 }
 
+static void a_session_need_not_look_like_a_number(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT+CCHO=\"" AID "\"", "\r\n+CCHO: 0x1\r\n" OK),
+        LINE("AT+CGLA=0x1,10,\"0084000008\"", "\r\n+CGLA: 4,\"9000\"\r\n" OK), MODEM_END};
+    struct line line;
+
+    line_begin(&line, CARRIER_CCHO, steps);
+    EXPECT(open_channel(&line), OUTCOME_OK, &line.why);
+    EXPECT_TEXT(line.channel.session, "0x1");
+    EXPECT(exchange(&line, "00 84 00 00 08", SECRET_NOTHING), OUTCOME_OK, &line.why);
+    line_end(&line);
+}
+
 static void a_senseless_session_is_refused(void)
 {
     static const char *const said[] = {"\r\n" OK, "\r\n+CCHO:\r\n" OK, "\r\n+CCHO: \"\"\r\n" OK,
@@ -474,6 +488,7 @@ void add_transport_suite(void)
         TEST(ccho_opens_selects_uses_and_closes),
         TEST(the_session_is_an_opaque_word),
         TEST(a_bare_number_is_a_session_too),
+        TEST(a_session_need_not_look_like_a_number),
         TEST(a_senseless_session_is_refused),
         TEST(secrets_stay_out_of_the_trace),
     };
