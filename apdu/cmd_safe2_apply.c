@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NEW_FILE_MODE 0600
-#define CHILD_POLL_MS 50
+#define NEW_FILE_MODE  0600
+#define CHILD_POLL_MS  50
 #define STATUS_UNKNOWN (127 << 8) /* as of a shell that could not run it */
 
 static bool content_is(const char *path, const uint8_t *data, size_t length)
