@@ -24,49 +24,58 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
            (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
 }
 
-void channel_lost(struct sim *sim)
+void channel_lost(struct operation *operation, struct standing *standing)
 {
-    struct standing *standing = &sim->standing;
+    struct sim *sim = operation->sim;
 
-    claim_release(&sim->settings, standing->channel.number, sim->claim);
-    sim->claim = -1;
+    if (standing == &sim->own) {
+        claim_release(&sim->settings, standing->channel.number, sim->claim);
+        sim->claim = -1;
+    } else if (standing == &operation->alone) {
+        claim_release(&sim->settings, standing->channel.number, -1);
+    }
     memset(&standing->channel, 0, sizeof standing->channel);
-    standing->applet = NULL;
-    standing->verified = false;
+    standing->selected = SELECTED_NOTHING;
+    standing->broken = standing->verified = standing->unprotected = false;
     standing->environment.set = false;
-    standing->iccid_asked = false;
+    standing->iccid_asked = false; /* its text still serves the operation under way */
 }
 
 /* False if the channel answers like somebody else's. */
-static bool still_ours(struct operation *operation)
+static bool still_ours(struct operation *operation, struct standing *standing)
 {
-    const struct applet *applet = operation->sim->standing.applet;
+    const struct applet *applet = operation->sim->owner;
+    struct standing *before = operation->standing;
     struct report ignored = REPORT_INIT;
     struct answer answer;
+    bool ours;
 
-    if (applet == NULL || applet->probe == NULL)
+    if (standing != &operation->sim->own || standing->selected == SELECTED_NOTHING ||
+        applet == NULL || applet->probe == NULL)
         return true;
-    return apdu_send(&operation->card, applet->probe, &answer, &ignored) == OUTCOME_OK &&
+    operation->standing = standing;
+    ours = apdu_send(&operation->card, applet->probe, &answer, &ignored) == OUTCOME_OK &&
            answer.sw == SW_OK;
+    operation->standing = before;
+    return ours;
 }
 
-void channel_drop(struct operation *operation)
+void channel_drop(struct operation *operation, struct standing *standing)
 {
-    struct standing *standing = &operation->sim->standing;
     struct report ignored = REPORT_INIT;
 
     transport_use(&operation->transport, standing->channel.carrier);
-    if (standing->channel.open && still_ours(operation))
+    if (standing->channel.open && still_ours(operation, standing))
         (void)operation->transport.ops->close(
             &operation->transport, &standing->channel,
             deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
-    channel_lost(operation->sim);
+    channel_lost(operation, standing);
 }
 
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
                             const struct applet *applet, struct report *why)
 {
-    struct standing *standing = &operation->sim->standing;
+    struct standing *standing = operation->standing;
     enum outcome outcome;
 
     transport_use(&operation->transport, carrier);
@@ -78,7 +87,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
             operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                            &standing->channel, operation->deadline, why);
     if (outcome == OUTCOME_OK)
-        standing->carrier = carrier;
+        operation->sim->line.carrier = carrier;
     else if (operation->transport.at.restarted)
         return report_set(why, OUTCOME_LOST, "the modem restarted");
     /* over AT+CCHO a missing applet looks like any other failure */
@@ -94,23 +103,28 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
+/* True for a channel that this operation knows by other means than a claim. */
+static bool known(const struct operation *operation, unsigned number)
+{
+    return number == operation->standing->channel.number ||
+           number == operation->record.standing.channel.number;
+}
+
 /* The channels that may be closed to get a free one, best first: those of simkey's killed programs,
  * those of its living ones (which open another), then two that are likely to be leaked. Never an
  * unknown 1: the modem may be using it. */
 static size_t closable(const struct operation *operation, uint8_t list[CHANNEL_MAX + sizeof leaked])
 {
     static const enum claim order[] = {CLAIM_DEAD, CLAIM_OURS};
-    const struct sim *sim = operation->sim;
+    const struct settings *settings = &operation->sim->settings;
     size_t count = 0;
 
     for (size_t pass = 0; pass < sizeof order / sizeof order[0]; pass++)
         for (uint8_t number = CHANNEL_MAX; number > 0; number--)
-            if (number != sim->standing.channel.number &&
-                claim_look(&sim->settings, number) == order[pass])
+            if (!known(operation, number) && claim_look(settings, number) == order[pass])
                 list[count++] = number;
     for (size_t i = 0; i < sizeof leaked; i++)
-        if (leaked[i] != sim->standing.channel.number &&
-            claim_look(&sim->settings, leaked[i]) == CLAIM_NONE)
+        if (!known(operation, leaked[i]) && claim_look(settings, leaked[i]) == CLAIM_NONE)
             list[count++] = leaked[i];
     return count;
 }
@@ -131,18 +145,44 @@ static void close_left(struct operation *operation, uint8_t number)
     claim_bury(&operation->sim->settings, number);
 }
 
-/* Closes channels one at a time until one can be opened. */
-static enum outcome reclaim(struct operation *operation, enum carrier carrier,
-                            const struct applet *applet, struct report *why)
+void channel_bury_dead(struct operation *operation)
 {
+    for (uint8_t number = CHANNEL_MAX; number > 0; number--)
+        if (!known(operation, number) &&
+            claim_look(&operation->sim->settings, number) == CLAIM_DEAD)
+            close_left(operation, number);
+}
+
+/* Tries again while there is a channel to be closed: first the one that other programs go on with,
+ * who open another, where this operation wants one of its own. */
+static enum outcome after_closing(struct operation *operation,
+                                  enum outcome (*again)(struct operation *, enum carrier,
+                                                        const struct applet *, struct report *),
+                                  enum carrier carrier, const struct applet *applet,
+                                  struct report *why)
+{
+    struct standing *shared = &operation->record.standing;
     uint8_t list[CHANNEL_MAX + sizeof leaked];
     size_t count = closable(operation, list);
     enum outcome outcome = why->outcome;
 
+    if (operation->standing != shared && shared->channel.open) {
+        channel_drop(operation, shared);
+        outcome = again(operation, carrier, applet, why);
+    }
     for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
         close_left(operation, list[i]);
-        outcome = open_by(operation, carrier, applet, why);
+        outcome = again(operation, carrier, applet, why);
     }
+    return outcome;
+}
+
+/* Closes channels one at a time until one can be opened. */
+static enum outcome reclaim(struct operation *operation, enum carrier carrier,
+                            const struct applet *applet, struct report *why)
+{
+    enum outcome outcome = after_closing(operation, open_by, carrier, applet, why);
+
     if (no_free_channel(outcome, why))
         return report_sw(why, OUTCOME_REFUSED, why->sw,
                          "the SIM has no free logical channel: end the programs that use it, or "
@@ -197,7 +237,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
 {
     const struct sim *sim = operation->sim;
     enum carrier pinned = sim->settings.carrier;
-    enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->standing.carrier;
+    enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
     enum carrier second;
     struct report other = REPORT_INIT;
     enum outcome outcome;
@@ -234,7 +274,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
 static enum outcome read_iccid(struct operation *operation, struct report *why)
 {
     static const uint8_t path[] = {EF_ICCID >> 8, EF_ICCID & 0xFF};
-    struct standing *standing = &operation->sim->standing;
+    struct standing *standing = operation->standing;
     uint8_t *data = NULL;
     size_t size, length = 0;
     enum outcome outcome = file_select(&operation->card, path, sizeof path, &size, why);
@@ -249,13 +289,13 @@ static enum outcome read_iccid(struct operation *operation, struct report *why)
 
 static enum outcome check_iccid(struct operation *operation, const char *iccid, struct report *why)
 {
-    struct standing *standing = &operation->sim->standing;
+    struct standing *standing = operation->standing;
     enum outcome outcome = OUTCOME_OK;
 
     if (iccid == NULL || iccid[0] == '\0')
         return OUTCOME_OK;
     if (standing->iccid[0] == '\0' && standing->channel.open && !standing->channel.selected &&
-        standing->applet == NULL)
+        standing->selected == SELECTED_NOTHING)
         outcome = read_iccid(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -271,59 +311,81 @@ static enum outcome check_iccid(struct operation *operation, const char *iccid, 
     return OUTCOME_OK;
 }
 
+static enum outcome select_by(struct operation *operation, enum carrier carrier,
+                              const struct applet *applet, struct report *why)
+{
+    (void)carrier;
+    transport_use(&operation->transport, operation->standing->channel.carrier);
+    return file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
+}
+
 /* Selects, and if the card says that the applet is in use elsewhere, closes channels that may have
  * been leaked. */
 static enum outcome select_applet(struct operation *operation, const struct applet *applet,
                                   struct report *why)
 {
-    struct standing *standing = &operation->sim->standing;
-    uint8_t list[CHANNEL_MAX + sizeof leaked];
-    size_t count = 0;
-    enum outcome outcome =
-        file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
+    enum carrier carrier = operation->standing->channel.carrier;
+    enum outcome outcome = select_by(operation, carrier, applet, why);
 
-    if (outcome == OUTCOME_REFUSED && standing->channel.carrier == CARRIER_CSIM &&
+    if (outcome == OUTCOME_REFUSED && carrier == CARRIER_CSIM &&
         (why->sw == 0x6985 || why->sw == 0x6999))
-        count = closable(operation, list);
-    for (size_t i = 0; i < count && outcome == OUTCOME_REFUSED; i++) {
-        close_left(operation, list[i]);
-        outcome = file_select_applet(&operation->card, applet->aid, applet->aid_length,
-                                     applet->name, why);
-    }
+        outcome = after_closing(operation, select_by, carrier, applet, why);
     return outcome;
+}
+
+/* Opens a channel and writes down whose it is, in the record or by a claim. */
+static enum outcome open_claimed(struct operation *operation, const struct applet *applet,
+                                 struct report *why)
+{
+    struct standing *standing = operation->standing;
+    struct sim *sim = operation->sim;
+    bool own = standing == &sim->own;
+    enum outcome outcome;
+    int claim;
+
+    operation->fresh = true;
+    outcome = open_any(operation, applet, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (standing == &operation->record.standing) {
+        operation_note(operation);
+        return OUTCOME_OK;
+    }
+    if (standing->channel.number == 0)
+        return OUTCOME_OK;
+    claim = claim_take(&sim->settings, standing->channel.number, own);
+    if (own)
+        sim->claim = claim;
+    return OUTCOME_OK;
 }
 
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why)
 {
-    struct standing *standing = &operation->sim->standing;
+    struct standing *standing = operation->standing;
     enum outcome outcome = OUTCOME_OK;
 
     /* where opening selects, another applet wants another channel */
-    if (standing->channel.open && standing->channel.selected && standing->applet != applet)
-        channel_drop(operation);
-    if (!standing->channel.open) {
-        operation->fresh = true;
-        outcome = open_any(operation, applet, why);
-        if (outcome == OUTCOME_OK && standing->channel.number > 0)
-            operation->sim->claim =
-                claim_take(&operation->sim->settings, standing->channel.number, applet->claim);
-    }
+    if (standing->channel.open &&
+        (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
+        channel_drop(operation, standing);
+    if (!standing->channel.open)
+        outcome = open_claimed(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     transport_use(&operation->transport, standing->channel.carrier);
     outcome = check_iccid(operation, iccid, why);
-    if (outcome != OUTCOME_OK || standing->applet == applet)
+    if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
-    standing->applet = NULL;
-    standing->verified = false;
+    standing->selected = SELECTED_NOTHING;
+    standing->verified = standing->unprotected = false;
     standing->environment.set = false;
     operation->fresh = true;
     if (!standing->channel.selected && applet->aid_length > 0)
         outcome = select_applet(operation, applet, why);
     if (outcome == OUTCOME_OK)
-        standing->applet = applet;
+        standing->selected = applet->kind;
     else if (outcome == OUTCOME_NO_APPLET)
-        channel_drop(operation);
+        channel_drop(operation, standing);
     return outcome;
 }

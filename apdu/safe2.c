@@ -26,7 +26,7 @@ static const struct applet applet_safe2 = {.aid = safe2_aid,
                                            .aid_length = sizeof safe2_aid,
                                            .name = "the SAFE2 applet",
                                            .probe = &ask_receiving,
-                                           .claim = true};
+                                           .kind = SELECTED_OTHER};
 
 static const struct job safe2_job = {.applet = &applet_safe2};
 

@@ -5,13 +5,13 @@
 #define SIMKEY_APDU_SESSION_H
 
 #include "apdu/apdu.h"
-#include "apdu/mias.h"
 #include "apdu/pin.h"
+#include "apdu/queue.h"
+#include "apdu/record.h"
 #include "apdu/sim.h"
 #include "modem/transport.h"
 
 #include <stdatomic.h>
-#include <sys/types.h>
 
 /* An applet as something to select. */
 struct applet {
@@ -21,41 +21,13 @@ struct applet {
     /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
      * because after a reset of the modem the number may be somebody else's */
     const struct apdu *probe;
-    bool claim; /* the channel must not be lost between operations: see claim.h */
+    /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
+     * must not be lost between operations (see claim.h) */
+    enum selected kind;
 };
 
 extern const struct applet applet_mias;
 extern const struct applet applet_uicc;
-
-/* What stands on the card and in the modem since this process's last operation. It holds no pointer
- * into the heap and nothing secret, so that it can be written down for other processes. A hint: the
- * card's answers have the last word. */
-struct standing {
-    pid_t pid;            /* whose it is: a forked child starts anew */
-    bool ready;           /* the AT start-up is done */
-    bool broken;          /* an operation failed on it: close it and start anew */
-    int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
-    enum carrier carrier; /* the one that opened a channel last; auto: none yet */
-    struct channel channel;
-    const struct applet *applet; /* selected on the channel, or NULL */
-    bool verified;               /* with our PIN, on this channel */
-    struct mias_environment environment;
-    bool iccid_asked;
-    char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
-};
-
-#define REFUSALS 32
-
-/* What this SIM and modem taught. Kept while the ICCID stays the same. */
-struct learnt {
-    char iccid[ICCID_SIZE];
-    bool no_le;
-    unsigned max_read;
-    unsigned environment_refused; /* how often the standing environment was not good enough */
-    unsigned pin_refused;         /* the same of the verified PIN */
-    /* key id and algorithm that MSE SET refused; 0 where there is none; read without the lock */
-    _Atomic uint16_t refusals[REFUSALS];
-};
 
 /* After so many refusals of the short way it is not tried any more. */
 #define SHORT_WAY_REFUSALS 2
@@ -69,9 +41,13 @@ struct sim {
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
     _Atomic unsigned turn;
-    struct standing standing;
+    struct line line;
     struct learnt learnt;
-    int claim; /* of the standing channel, -1 if there is none */
+    pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
+    pid_t own_pid;       /* the process whose the next two are */
+    struct standing own; /* the channel of an applet that is not recorded */
+    const struct applet *owner; /* the applet of own */
+    int claim;                  /* of that channel, -1 if there is none */
 };
 
 /* What an operation needs before its work begins. */
@@ -89,6 +65,11 @@ struct operation {
     struct transport transport;
     struct card card;
     struct deadline deadline;
+    struct queue queue;
+    int file; /* of the record, -1 without one */
+    struct record record;
+    struct standing alone;     /* what stands on a channel for this operation only */
+    struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool answered; /* the channel has answered in this operation */
 };
@@ -99,9 +80,15 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                              struct report *why);
 void operation_end(struct operation *operation);
 
+/* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one. */
+void operation_note(struct operation *operation);
+
 /* Makes sure that the applet's PIN is verified on the channel, in the middle of the work: for work
  * that finds out late that it wants one (see struct job). */
 enum outcome operation_pin(struct operation *operation, struct report *why);
+
+/* Closes the channels that are marked as broken, if the modem is ready for that at once. */
+void operation_close(struct operation *operation);
 
 typedef enum outcome operation_fn(struct operation *operation, void *arg, struct report *why);
 
@@ -114,10 +101,13 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
 
-/* Closes the channel if it is open, and forgets what stood on it. Best effort. */
-void channel_drop(struct operation *operation);
+/* Closes a channel if it is open, and forgets what stood on it. Best effort. */
+void channel_drop(struct operation *operation, struct standing *standing);
 
 /* Forgets what stood on a channel that is gone. */
-void channel_lost(struct sim *sim);
+void channel_lost(struct operation *operation, struct standing *standing);
+
+/* Closes the channels that killed processes left. Best effort. */
+void channel_bury_dead(struct operation *operation);
 
 #endif

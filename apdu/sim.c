@@ -35,7 +35,7 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
     atomic_init(&sim->held.lock, -1);
     atomic_init(&sim->held.line, -1);
     sim->claim = -1;
-    sim->standing.pid = getpid();
+    sim->own_pid = getpid();
     sim->learnt.max_read = APDU_LE_ALL;
     *made = sim;
     return OUTCOME_OK;
@@ -47,21 +47,41 @@ struct sim *sim_ref(struct sim *sim)
     return sim;
 }
 
+/* True if other living processes go on with the channel that all share. */
+static bool others_go_on(const struct sim *sim)
+{
+    struct record record;
+
+    return record_peek(&sim->settings, &record) && record_leave(&record) > 0;
+}
+
+/* Leaves the users of the shared channel; the last one closes it. */
+static void leave(struct operation *operation)
+{
+    struct record *record = &operation->record;
+    struct sim *sim = operation->sim;
+
+    if (sim->joined == getpid() && record_leave(record) == 0)
+        record->standing.broken = record->standing.channel.open;
+    sim->joined = 0;
+}
+
 void sim_close(struct sim *sim)
 {
+    bool own = sim->own_pid == getpid() && sim->own.channel.open;
+    bool joined = sim->joined == getpid();
     struct operation operation;
     struct report ignored = REPORT_INIT;
-    enum outcome outcome;
 
-    if (sim->standing.pid != getpid() || !sim->standing.channel.open ||
-        sim->standing.late_until > monotonic_ms() + FAREWELL_MS / 4)
+    if (!own && !joined)
         return;
-    outcome = operation_begin(&operation, sim, deadline_in(FAREWELL_MS), &ignored);
-    if (outcome == OUTCOME_OK && sim->standing.late_until != 0)
-        outcome = transport_wake(&operation.transport, true, FAREWELL_MS / 4, operation.deadline,
-                                 &ignored);
-    if (outcome == OUTCOME_OK)
-        channel_drop(&operation);
+    /* to be taken out of a list, nobody needs to wait: a dead one is taken out by others */
+    if (operation_begin(&operation, sim, deadline_in(!own && others_go_on(sim) ? 0 : FAREWELL_MS),
+                        &ignored) == OUTCOME_OK) {
+        leave(&operation);
+        sim->own.broken = own;
+        operation_close(&operation);
+    }
     operation_end(&operation);
 }
 
@@ -72,6 +92,26 @@ void sim_free(struct sim *sim)
     sim_close(sim);
     settings_clear(&sim->settings);
     free(sim);
+}
+
+static enum outcome shut_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct standing *shared = &operation->record.standing;
+    bool *closed = arg;
+
+    (void)why;
+    *closed = shared->channel.open;
+    channel_drop(operation, shared);
+    channel_bury_dead(operation);
+    return OUTCOME_OK;
+}
+
+enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    *closed = false;
+    return session_run(sim, &job, shut_work, closed, why);
 }
 
 const struct settings *sim_settings(const struct sim *sim)
@@ -179,8 +219,10 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)
 {
-    const struct applet applet = {
-        .aid = raw->aid, .aid_length = raw->aid_length, .name = "that applet"};
+    const struct applet applet = {.aid = raw->aid,
+                                  .aid_length = raw->aid_length,
+                                  .name = "that applet",
+                                  .kind = SELECTED_OTHER};
     const struct job job = {.applet = &applet, .fresh = true, .once = true};
     struct sim_raw copy = *raw;
 

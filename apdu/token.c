@@ -51,9 +51,9 @@ static enum outcome set_environment(struct operation *operation, uint8_t templat
     enum outcome outcome;
 
     if (sim->learnt.environment_refused >= SHORT_WAY_REFUSALS)
-        sim->standing.environment.set = false;
-    outcome = mias_set_environment(&operation->card, &sim->standing.environment, template_tag,
-                                   algorithm, (uint8_t)key_id, why);
+        operation->standing->environment.set = false;
+    outcome = mias_set_environment(&operation->card, &operation->standing->environment,
+                                   template_tag, algorithm, (uint8_t)key_id, why);
     if (outcome == OUTCOME_UNSUPPORTED && operation->fresh)
         remember_refusal(sim, key_id, algorithm);
     return outcome;
@@ -146,7 +146,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
                           result->container);
     list[i].certificate = true;
     *result->info = list[i];
-    memcpy(result->iccid, operation->sim->standing.iccid, ICCID_SIZE);
+    memcpy(result->iccid, operation->standing->iccid, ICCID_SIZE);
     return read_certificate(operation, entry, result->certificate, result->length, why);
 }
 
@@ -195,7 +195,7 @@ static enum outcome judge_6a88(struct operation *operation, const struct sign_wo
         set_environment(operation, TEMPLATE_SIGNATURE, mias_sign_algorithm(plain, TOKEN_SHA256),
                         work->key->key_id, why);
 
-    operation->sim->standing.environment.set = false;
+    operation->standing->environment.set = false;
     if (outcome == OUTCOME_OK) {
         for (size_t i = 0; i < work->plan_count; i++)
             remember_refusal(operation->sim, work->key->key_id, work->plans[i].algorithm);
@@ -229,7 +229,7 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
             return outcome;
         if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88 && !data_refused(outcome, why))
             return outcome;
-        operation->sim->standing.environment.set = false;
+        operation->standing->environment.set = false;
         if (!operation->fresh)
             return outcome; /* not before a new start has shown that it is the applet's own word */
     }

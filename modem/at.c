@@ -7,14 +7,16 @@
 #include <string.h>
 #include <strings.h>
 
-#define START_TRIES      8 /* a modem may be asleep, or reset by the opening of its port */
-#define START_TIMEOUT_MS 250
-#define SETUP_TIMEOUT_MS 2000
-#define SETTLE_MS        50  /* within this a modem that answers twice has done so */
-#define RESTART_MS       500 /* after a boot line the answer comes soon or never */
-#define BUSY_TOTAL_MS    10000
-#define BUSY_FIRST_MS    250
-#define BUSY_LONGEST_MS  2000
+#define START_TRIES       8 /* a modem may be asleep, or reset by the opening of its port */
+#define START_TIMEOUT_MS  250
+#define SETUP_TIMEOUT_MS  2000
+#define SETTLE_MS         50    /* within this a modem that answers twice has done so */
+#define RESTART_MS        500   /* after a boot line the answer comes soon or never */
+#define RESYNC_TOTAL_MS   20000 /* as long as the longest command lasts */
+#define RESYNC_LONGEST_MS 1000
+#define BUSY_TOTAL_MS     10000
+#define BUSY_FIRST_MS     250
+#define BUSY_LONGEST_MS   2000
 
 /* Final results: those that must match exactly, and those that go on behind a prefix. */
 static const char *const exact_errors[] = {"ERROR",
@@ -95,6 +97,8 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->port = port;
     at->trace = trace;
     at->restarted = false;
+    at->echo_stays = false;
+    at->echoed = false;
     at->late = false;
     at->input_length = 0;
 }
@@ -211,8 +215,10 @@ static enum outcome collect(struct at *at, const struct at_command *command,
         const char *value;
 
         result->final = at_final_result(line, &result->cme);
-        if (starts_with(line, "AT") && result->final == AT_FINAL_NONE)
-            continue; /* the echo */
+        if (starts_with(line, "AT") && result->final == AT_FINAL_NONE) {
+            at->echoed = at->echoed || !at->echo_stays;
+            continue;
+        }
         value = answer_of(command, line, result->value[0] != '\0');
         trace_line(at->trace, '<', line, masking(command, result->final, value));
         if (result->final != AT_FINAL_NONE)
@@ -232,21 +238,33 @@ static enum outcome collect(struct at *at, const struct at_command *command,
 }
 
 /* Reads away what came since the last command (late finals, unsolicited lines) until nothing comes
- * for quiet_ms. */
-static enum outcome skip_pending(struct at *at, int quiet_ms, struct deadline deadline,
-                                 struct report *why)
+ * for quiet_ms. *finals counts the final results among it. */
+static enum outcome skip_counting(struct at *at, int quiet_ms, struct deadline deadline,
+                                  unsigned *finals, struct report *why)
 {
     char line[AT_LINE_SIZE];
     enum outcome outcome;
+    int cme;
 
+    *finals = 0;
     do {
         outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
         if (outcome == OUTCOME_OK && boot_line(line))
             at->restarted = true;
+        if (outcome == OUTCOME_OK && at_final_result(line, &cme) != AT_FINAL_NONE)
+            ++*finals;
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
     at->input_length = 0;
     explicit_bzero(line, sizeof line);
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
+}
+
+static enum outcome skip_pending(struct at *at, int quiet_ms, struct deadline deadline,
+                                 struct report *why)
+{
+    unsigned finals;
+
+    return skip_counting(at, quiet_ms, deadline, &finals, why);
 }
 
 /* One command, one answer; nothing is repeated. */
@@ -348,27 +366,47 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
 
         outcome = plain(at, single[i], SETUP_TIMEOUT_MS, deadline, &taken, why);
     }
+    at->echo_stays = at->echoed = false;
     /* a modem without numbers behind its errors still works */
     if (outcome == OUTCOME_OK)
         outcome = plain(at, "AT+CMEE=1", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    at->echo_stays = at->echoed;
+    at->echoed = false;
     return outcome;
+}
+
+/* `AT` until its OK is the only one: another one was an earlier command's. */
+static enum outcome settle_line(struct at *at, struct deadline deadline, struct report *why)
+{
+    int timeout_ms = START_TIMEOUT_MS;
+    enum outcome outcome = OUTCOME_OK;
+    unsigned others = 1;
+    bool ok;
+
+    while (!deadline_passed(deadline) && others > 0) {
+        outcome = plain(at, "AT", timeout_ms, deadline, &ok, why);
+        timeout_ms = timeout_ms * 2 > RESYNC_LONGEST_MS ? RESYNC_LONGEST_MS : timeout_ms * 2;
+        if (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST)
+            continue; /* still at work, or restarting */
+        if (outcome == OUTCOME_OK)
+            outcome = skip_counting(at, SETTLE_MS, deadline, &others, why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        others += ok ? 0 : 1;
+    }
+    if (others > 0)
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem does not answer since an earlier command: it may still work "
+                          "on it, try again later, or raise `timeout`");
+    at->late = false;
+    return OUTCOME_OK;
 }
 
 enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
 {
-    enum outcome outcome = port_drain(at->port, quiet_ms, deadline, why);
+    enum outcome outcome = skip_pending(at, quiet_ms, deadline, why);
 
-    if (outcome == OUTCOME_OK && deadline_passed(deadline))
-        return report_set(why, OUTCOME_TIMEOUT,
-                          "the modem may still answer an earlier command: raise `timeout`");
     if (outcome == OUTCOME_OK)
-        outcome = awaken(at, deadline, why);
-    if (outcome == OUTCOME_NO_MODEM && at->late)
-        outcome =
-            report_set(why, OUTCOME_TIMEOUT,
-                       "the modem does not answer since an earlier command: it may still work "
-                       "on it, try again later");
-    if (outcome == OUTCOME_OK)
-        outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+        outcome = settle_line(at, deadline_within(deadline, RESYNC_TOTAL_MS), why);
     return outcome;
 }

@@ -61,7 +61,9 @@ enum at_answer {
 struct at {
     struct port *port;
     const struct trace *trace;
-    bool restarted; /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
+    bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
+    bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
+    bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
     bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
     /* what was read and not yet consumed */
     char input[AT_LINE_SIZE];
@@ -75,8 +77,9 @@ void at_init(struct at *at, struct port *port, const struct trace *trace);
  * and AT+CMEE=1. Errors: OUTCOME_NO_MODEM when nothing answers. */
 enum outcome at_start(struct at *at, struct deadline deadline, struct report *why);
 
-/* After a time-out: discards input until the line was quiet for quiet_ms milliseconds, then `AT`
- * until a clean OK. */
+/* After an answer that did not come: discards input until the line was quiet for quiet_ms
+ * milliseconds, then `AT` until a clean OK, for 20 s at most: the modem may still work on an earlier
+ * command. */
 enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
 struct at_command {

@@ -18,8 +18,12 @@
 #include <termios.h>
 #include <unistd.h>
 
-/* How often a waiter looks whether the lock is free: flock cannot wait with a deadline. */
-#define LOCK_POLL_MS 10
+/* How often a waiter looks whether the lock is free (flock cannot wait with a deadline): the first
+ * one, and those behind it. */
+#define LOCK_FIRST_MS 2
+#define LOCK_POLL_MS  10
+/* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
+#define LOCK_OVERTAKE_MS 100
 
 struct port {
     int lock; /* our own descriptor of the device, which carries the lock */
@@ -70,23 +74,35 @@ static void name_holder(int fd, char *text, size_t size)
     (void)snprintf(text, size, "process %ld (%s)", found, program);
 }
 
-static enum outcome lock(const struct port *port, struct deadline deadline, struct report *why)
+static enum outcome lock(const struct port *port, struct deadline deadline,
+                         const struct port_turn *turn, struct report *why)
 {
     char holder[96];
+    int64_t free_since = 0;
 
-    while (flock(port->lock, LOCK_EX | LOCK_NB) != 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
+    for (;;) {
+        bool first = turn == NULL || turn->first(turn->arg);
+
+        if (flock(port->lock, LOCK_EX | LOCK_NB) == 0) {
+            if (free_since == 0)
+                free_since = monotonic_ms();
+            if (first || monotonic_ms() - free_since >= LOCK_OVERTAKE_MS)
+                return OUTCOME_OK;
+            (void)flock(port->lock, LOCK_UN);
+        } else if (errno != EWOULDBLOCK && errno != EINTR) {
             return report_set(why, OUTCOME_NO_MODEM, "cannot lock %s: %s", port->name,
                               strerror(errno));
+        } else {
+            free_since = 0;
+        }
         if (deadline_passed(deadline)) {
             name_holder(port->lock, holder, sizeof holder);
             return report_set(why, OUTCOME_PORT_BUSY,
                               "%s is in use by %s: wait for it to end, or raise `timeout`",
                               port->name, holder);
         }
-        deadline_sleep(deadline, LOCK_POLL_MS);
+        deadline_sleep(deadline, first ? LOCK_FIRST_MS : LOCK_POLL_MS);
     }
-    return OUTCOME_OK;
 }
 
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
@@ -178,7 +194,8 @@ static enum outcome configure_plain(struct port *port, struct report *why)
 }
 
 enum outcome port_open(struct port **opened, const char *device, unsigned baud,
-                       struct deadline deadline, struct port_descriptors *held, struct report *why)
+                       struct deadline deadline, struct port_descriptors *held,
+                       const struct port_turn *turn, struct report *why)
 {
     struct port *port = calloc(1, sizeof *port);
     enum outcome outcome;
@@ -189,7 +206,7 @@ enum outcome port_open(struct port **opened, const char *device, unsigned baud,
     port->lock = port->line = -1;
     outcome = open_device(port, device, why);
     if (outcome == OUTCOME_OK)
-        outcome = lock(port, deadline, why);
+        outcome = lock(port, deadline, turn, why);
     if (outcome != OUTCOME_OK)
         goto out;
     port->held = held;

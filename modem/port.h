@@ -13,19 +13,28 @@
 
 struct port;
 
+/* An order among those who wait for a device, kept by the caller. */
+struct port_turn {
+    bool (*first)(void *arg); /* true if nobody waits longer */
+    void *arg;
+};
+
 /* Opens the device, waits until its lock (flock on the device itself) is ours, then configures it:
  * raw, 8N1, no flow control, HUPCL off, descriptors CLOEXEC, and drops what was left unread.
  *
  *   device  a path; symbolic links such as /dev/serial/by-id/... are resolved
  *   baud    bits per second; without meaning for a pty
  *   held    NULL, or where the descriptors are noted while the port is open (see port_forget)
+ *   turn    NULL, or the order of waiting. One that is first and does not take a free device (it is
+ *           stopped) is overtaken.
  *
  * Errors: OUTCOME_NO_MODEM (absent, no permission, not a terminal), OUTCOME_PORT_BUSY at the
  * deadline, naming the holder's pid and program where /proc/locks tells them. The caller closes the
  * port with port_close. */
 struct port_descriptors;
 enum outcome port_open(struct port **port, const char *device, unsigned baud,
-                       struct deadline deadline, struct port_descriptors *held, struct report *why);
+                       struct deadline deadline, struct port_descriptors *held,
+                       const struct port_turn *turn, struct report *why);
 
 /* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. */
 void port_close(struct port *port);

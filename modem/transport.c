@@ -24,8 +24,8 @@ enum outcome transport_begin(struct transport *transport, const struct transport
 
     memset(transport, 0, sizeof *transport);
     transport->ops = &transport_csim;
-    outcome =
-        port_open(&transport->port, target->device, target->baud, deadline, target->held, why);
+    outcome = port_open(&transport->port, target->device, target->baud, deadline, target->held,
+                        target->turn, why);
     at_init(&transport->at, transport->port, target->trace);
     return outcome;
 }

@@ -18,7 +18,7 @@
 #define APDU_COMMAND_SIZE 261
 #define APDU_ANSWER_SIZE  258
 
-enum carrier { CARRIER_AUTO, CARRIER_CSIM, CARRIER_CCHO };
+enum carrier { CARRIER_AUTO, CARRIER_CSIM, CARRIER_CCHO, CARRIER_LAST = CARRIER_CCHO };
 
 /* A logical channel. It outlives the operation that opened it. */
 struct channel {
@@ -55,6 +55,7 @@ struct transport_target {
     unsigned baud;
     const struct trace *trace;
     struct port_descriptors *held; /* see port_open */
+    const struct port_turn *turn;  /* the same */
 };
 
 /* A transport that has begun: the device is open, locked and answers. Lives for one operation. */

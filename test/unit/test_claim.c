@@ -3,7 +3,7 @@
  * of them end to end. */
 #include "apdu/claim.h"
 #include "test/unit/pty.h"
-#include "test/unit/seat.h"
+#include "test/unit/safe2_seat.h"
 #include "test/unit/unit.h"
 
 #include <fcntl.h>
@@ -234,9 +234,11 @@ static void a_held_channel_is_left_alone(void)
     seat_end(&seat);
 }
 
-static void an_operations_channel_is_claimed_while_it_stands(void)
+/* A channel that is not written down for other processes. */
+static void a_channel_of_ones_own_is_claimed_while_it_stands(void)
 {
-    static const struct modem_step steps[] = {COLD, CLOSE, MODEM_END};
+    static const struct modem_step steps[] = {OPEN, SELECT_SAFE2, ASK("00010000 9000"), BYE,
+                                              MODEM_END};
     struct settings settings;
     struct report why = REPORT_INIT;
     struct seat seat;
@@ -244,8 +246,8 @@ static void an_operations_channel_is_claimed_while_it_stands(void)
     seat_begin(&seat, steps, NULL, NULL, NULL);
     EXPECT(settings_copy(&settings, sim_settings(seat.sim), &why), OUTCOME_OK, &why);
     EXPECT_NUMBER(claim_look(&settings, 1), CLAIM_NONE);
-    seat_signs(&seat);
-    EXPECT_NUMBER(claim_look(&settings, 1), CLAIM_OURS);
+    asks(&seat, SAFE2_RECEIVING, 1, 0);
+    EXPECT_NUMBER(claim_look(&settings, 1), CLAIM_HELD);
     sim_free(seat.sim);
     seat.sim = NULL;
     EXPECT_NUMBER(claim_look(&settings, 1), CLAIM_NONE);
@@ -266,7 +268,7 @@ void add_claim_suite(void)
         TEST(senseless_and_hostile_claims_do_no_harm),
         TEST(a_killed_programs_channel_is_closed_first),
         TEST(a_held_channel_is_left_alone),
-        TEST(an_operations_channel_is_claimed_while_it_stands),
+        TEST(a_channel_of_ones_own_is_claimed_while_it_stands),
     };
 
     ADD_SUITE("claim", tests);

@@ -33,7 +33,8 @@ static struct port *open_port(const struct pty *pty, struct port_descriptors *he
     struct port *port = NULL;
     struct report why = REPORT_INIT;
 
-    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), held, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), held, NULL, &why), OUTCOME_OK,
+           &why);
     return port;
 }
 
@@ -147,10 +148,11 @@ static void a_link_leads_to_the_device(void)
     folder_make(&folder);
     snprintf(link, sizeof link, "%s/usb-Some_Modem-if02", folder.path);
     CU_ASSERT_EQUAL(symlink(pty.name, link), 0);
-    EXPECT(port_open(&port, link, 115200, deadline_in(500), NULL, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, link, 115200, deadline_in(500), NULL, NULL, &why), OUTCOME_OK, &why);
     port_close(port);
     pty_unplug(&pty);
-    EXPECT(port_open(&port, link, 115200, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM, &why);
+    EXPECT(port_open(&port, link, 115200, deadline_in(500), NULL, NULL, &why), OUTCOME_NO_MODEM,
+           &why);
     folder_remove(&folder);
 }
 
@@ -166,17 +168,19 @@ static void what_is_no_port_is_refused_with_its_name(void)
     folder_write(&folder, "plain", "AT\r", 3, 0600, file);
     snprintf(fifo, sizeof fifo, "%s/fifo", folder.path);
     CU_ASSERT_EQUAL(mkfifo(fifo, 0600), 0);
-    EXPECT(port_open(&port, file, 9600, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM, &why);
+    EXPECT(port_open(&port, file, 9600, deadline_in(500), NULL, NULL, &why), OUTCOME_NO_MODEM,
+           &why);
     EXPECT_SAYS(why.text, file);
-    EXPECT(port_open(&port, fifo, 9600, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM, &why);
-    EXPECT(port_open(&port, folder.path, 9600, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM,
+    EXPECT(port_open(&port, fifo, 9600, deadline_in(500), NULL, NULL, &why), OUTCOME_NO_MODEM,
            &why);
-    EXPECT(port_open(&port, "/dev/null", 9600, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM,
-           &why);
-    EXPECT(port_open(&port, "/dev/ttyNoSuch7", 9600, deadline_in(500), NULL, &why),
+    EXPECT(port_open(&port, folder.path, 9600, deadline_in(500), NULL, NULL, &why),
+           OUTCOME_NO_MODEM, &why);
+    EXPECT(port_open(&port, "/dev/null", 9600, deadline_in(500), NULL, NULL, &why),
+           OUTCOME_NO_MODEM, &why);
+    EXPECT(port_open(&port, "/dev/ttyNoSuch7", 9600, deadline_in(500), NULL, NULL, &why),
            OUTCOME_NO_MODEM, &why);
     EXPECT_SAYS(why.text, "/dev/ttyNoSuch7");
-    EXPECT(port_open(&port, "", 9600, deadline_in(500), NULL, &why), OUTCOME_NO_MODEM, &why);
+    EXPECT(port_open(&port, "", 9600, deadline_in(500), NULL, NULL, &why), OUTCOME_NO_MODEM, &why);
     EXPECT_TOOK(start, 0, 400);
     CU_ASSERT_PTR_NULL(port);
     folder_remove(&folder);
@@ -199,7 +203,8 @@ static void no_permission_is_said(void)
          * himself. */
         if (geteuid() != 0 || setuid(65534) != 0)
             _exit(0);
-        if (port_open(&port, pty.name, 9600, deadline_in(100), NULL, &why) != OUTCOME_NO_MODEM)
+        if (port_open(&port, pty.name, 9600, deadline_in(100), NULL, NULL, &why) !=
+            OUTCOME_NO_MODEM)
             _exit(1);
         _exit(strstr(why.text, "permission") || strstr(why.text, "Permission") ? 0 : 2);
     }
@@ -262,7 +267,8 @@ static void a_modem_unplugged_while_somebody_reads_ends_that_at_once(void)
     int64_t start = monotonic_ms();
 
     modem_start(&modem, steps, NULL);
-    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, NULL, &why), OUTCOME_OK,
+           &why);
     EXPECT(port_read(port, text, sizeof text, &n, deadline_in(8000), &why), OUTCOME_NO_MODEM, &why);
     EXPECT_TOOK(start, 50, 1000);
     port_close(port);
@@ -300,7 +306,8 @@ static void draining_waits_until_the_line_is_quiet(void)
     int64_t start;
 
     modem_start(&modem, steps, NULL);
-    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, NULL, &why), OUTCOME_OK,
+           &why);
     EXPECT(port_write(port, "GO\r", 3, deadline_in(1000), &why), OUTCOME_OK, &why);
     start = monotonic_ms();
     EXPECT(port_drain(port, 150, deadline_in(3000), &why), OUTCOME_OK, &why);
@@ -342,7 +349,8 @@ static void draining_a_line_that_never_rests_ends_at_the_deadline(void)
     int64_t start;
 
     modem_start(&modem, steps, NULL);
-    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, modem.device, 9600, deadline_in(1000), NULL, NULL, &why), OUTCOME_OK,
+           &why);
     EXPECT(port_write(port, "GO\r", 3, deadline_in(1000), &why), OUTCOME_OK, &why);
     start = monotonic_ms();
     (void)port_drain(port, 2000, deadline_in(200), &why);

@@ -19,7 +19,8 @@ static struct port *open_port(const struct pty *pty, struct port_descriptors *he
     struct port *port = NULL;
     struct report why = REPORT_INIT;
 
-    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), held, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), held, NULL, &why), OUTCOME_OK,
+           &why);
     return port;
 }
 
@@ -38,7 +39,7 @@ static pid_t holder(const struct pty *pty, int ms)
         struct port *port = NULL;
         struct report why = REPORT_INIT;
 
-        if (port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why) != OUTCOME_OK)
+        if (port_open(&port, pty->name, 115200, deadline_in(1000), NULL, NULL, &why) != OUTCOME_OK)
             _exit(1);
         if (write(ready[1], "r", 1) != 1)
             _exit(1);
@@ -65,8 +66,8 @@ static void a_held_port_is_busy_and_the_holder_is_named(void)
     pty_make(&pty);
     child = holder(&pty, -1);
     start = monotonic_ms();
-    EXPECT(port_open(&second, pty.name, 115200, deadline_in(150), NULL, &why), OUTCOME_PORT_BUSY,
-           &why);
+    EXPECT(port_open(&second, pty.name, 115200, deadline_in(150), NULL, NULL, &why),
+           OUTCOME_PORT_BUSY, &why);
     EXPECT_TOOK(start, 140, 700);
     CU_ASSERT_PTR_NULL(second);
     snprintf(pid, sizeof pid, "%ld", (long)child);
@@ -86,8 +87,8 @@ static void two_opens_in_one_process_exclude_each_other_too(void)
 
     pty_make(&pty);
     first = open_port(&pty, NULL);
-    EXPECT(port_open(&second, pty.name, 115200, deadline_in(60), NULL, &why), OUTCOME_PORT_BUSY,
-           &why);
+    EXPECT(port_open(&second, pty.name, 115200, deadline_in(60), NULL, NULL, &why),
+           OUTCOME_PORT_BUSY, &why);
     port_close(first);
     second = open_port(&pty, NULL);
     port_close(second);
@@ -106,7 +107,8 @@ static void a_waiter_gets_the_port_when_the_holder_lets_go(void)
     child = holder(&pty, 250);
     start = monotonic_ms();
     processor = processor_ms();
-    EXPECT(port_open(&port, pty.name, 115200, deadline_in(5000), NULL, &why), OUTCOME_OK, &why);
+    EXPECT(port_open(&port, pty.name, 115200, deadline_in(5000), NULL, NULL, &why), OUTCOME_OK,
+           &why);
     EXPECT_TOOK(start, 150, 1500);
     CU_ASSERT(processor_ms() - processor < 120);
     port_close(port);

@@ -346,7 +346,7 @@ static void a_busy_port_ends_at_the_operations_time(void)
     int64_t start;
 
     seat_begin(&seat, nothing, nothing, "timeout", "1");
-    EXPECT(port_open(&port, seat.modem.device, 9600, deadline_in(1000), NULL, &seat.why),
+    EXPECT(port_open(&port, seat.modem.device, 9600, deadline_in(1000), NULL, NULL, &seat.why),
            OUTCOME_OK, &seat.why);
     start = monotonic_ms();
     EXPECT(seat_sign(&seat), OUTCOME_PORT_BUSY, &seat.why);

@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session record as text: fixed lines in a fixed order, padded to one size so that one write
+ * replaces all of it, closed by a checksum. */
+#include "apdu/record.h"
+
+#include "apdu/rundir.h"
+
+#include <ctype.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#define RECORD_SIZE 4096
+#define RECORD_HEAD "simkey session 1"
+
+/* No exchange lasts longer: a later time is not believed. */
+#define LATE_MAX_MS 60000
+
+/* What the record is bound to: the boot, for its monotonic times, and the device's file, which a
+ * modem that was plugged in anew or restarted gets anew. */
+struct binding {
+    char boot[40];
+    uint64_t device, inode;
+    int64_t seconds, nanoseconds;
+};
+
+static void bind_to(const struct settings *settings, struct binding *binding)
+{
+    struct stat device;
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+    memset(binding, 0, sizeof *binding);
+    if (file == NULL || fscanf(file, "%39s", binding->boot) != 1)
+        (void)snprintf(binding->boot, sizeof binding->boot, "unknown");
+    if (file != NULL)
+        (void)fclose(file);
+    if (stat(settings->device, &device) != 0)
+        return; /* no file, such as a card reader's name */
+    binding->device = device.st_rdev;
+    binding->inode = device.st_ino;
+    binding->seconds = device.st_ctim.tv_sec;
+    binding->nanoseconds = device.st_ctim.tv_nsec;
+}
+
+void record_init(struct record *record)
+{
+    memset(record, 0, sizeof *record);
+    record->learnt.max_read = APDU_LE_ALL;
+}
+
+void learnt_copy(struct learnt *to, const struct learnt *from)
+{
+    memcpy(to->iccid, from->iccid, sizeof to->iccid);
+    to->no_le = from->no_le;
+    to->max_read = from->max_read;
+    to->environment_refused = from->environment_refused;
+    to->pin_refused = from->pin_refused;
+    for (size_t i = 0; i < REFUSALS; i++)
+        atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
+}
+
+/* ---- writing ---- */
+
+struct writer {
+    char *text;
+    size_t used;
+};
+
+static void put(struct writer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct writer *to, const char *format, ...)
+{
+    va_list args;
+    int length;
+
+    va_start(args, format);
+    length = vsnprintf(to->text + to->used, RECORD_SIZE - to->used, format, args);
+    va_end(args);
+    if (length > 0 && (size_t)length < RECORD_SIZE - to->used)
+        to->used += (size_t)length;
+}
+
+/* "-" stands for an empty word. */
+static const char *word(const char *text)
+{
+    return text[0] != '\0' ? text : "-";
+}
+
+static void put_standing(struct writer *to, const struct standing *standing)
+{
+    const struct channel *channel = &standing->channel;
+    const struct mias_environment *environment = &standing->environment;
+
+    put(to, "channel %d %d %d %u %s\n", channel->open, channel->selected, (int)channel->carrier,
+        channel->number, word(channel->session));
+    put(to, "applet %d %d %d %d\n", (int)standing->selected, standing->broken, standing->verified,
+        standing->unprotected);
+    put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
+        environment->algorithm, environment->key_id);
+    put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));
+}
+
+static void put_record(struct writer *to, const struct binding *binding,
+                       const struct record *record)
+{
+    const struct learnt *learnt = &record->learnt;
+
+    put(to, "%s\nboot %s\n", RECORD_HEAD, binding->boot);
+    put(to, "device %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 "\n", binding->device,
+        binding->inode, binding->seconds, binding->nanoseconds);
+    put(to, "line %d %d %d %" PRId64 " %d\n", record->dirty, record->line.ready,
+        record->line.echo_stays, record->line.late_until, (int)record->line.carrier);
+    put_standing(to, &record->standing);
+    put(to, "learnt %s %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->max_read,
+        learnt->environment_refused, learnt->pin_refused);
+    for (size_t i = 0; i < REFUSALS; i++)
+        put(to, "%04x%c", atomic_load(&learnt->refusals[i]), i + 1 < REFUSALS ? ' ' : '\n');
+    put(to, "users %zu\n", record->user_count);
+    for (size_t i = 0; i < record->user_count; i++)
+        put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
+}
+
+static uint32_t checksum(const char *text, size_t length)
+{
+    return (uint32_t)crc32(0, (const unsigned char *)text, (unsigned)length);
+}
+
+bool record_save(int fd, const struct settings *settings, const struct record *record)
+{
+    char text[RECORD_SIZE];
+    struct writer to = {text, 0};
+    struct binding binding;
+
+    bind_to(settings, &binding);
+    put_record(&to, &binding, record);
+    put(&to, "sum %08" PRIx32 "\n", checksum(text, to.used));
+    memset(text + to.used, '\n', sizeof text - to.used);
+    return pwrite(fd, text, sizeof text, 0) == (ssize_t)sizeof text;
+}
+
+void record_spoil(int fd)
+{
+    int ignored = ftruncate(fd, 0);
+
+    (void)ignored;
+}
+
+/* ---- reading ---- */
+
+struct reader {
+    const char *text; /* ends with a NUL */
+    bool good;
+};
+
+/* Reads what the format wants, which ends in %n. */
+#define TAKE(from, count, format, ...)                                                             \
+    do {                                                                                           \
+        int used_ = 0;                                                                             \
+        (from)->good = (from)->good &&                                                             \
+                       sscanf((from)->text, format "%n", __VA_ARGS__, &used_) == (count) &&        \
+                       used_ > 0;                                                                  \
+        if ((from)->good)                                                                          \
+            (from)->text += used_;                                                                 \
+    } while (0)
+
+static bool all(int (*kind)(int), const char *text)
+{
+    while (*text != '\0' && kind((unsigned char)*text))
+        text++;
+    return *text == '\0';
+}
+
+/* A word of one kind of characters; "-" is an empty one. */
+static void take_word(struct reader *from, const char *text, int (*kind)(int), char *to,
+                      size_t size)
+{
+    size_t length = strlen(text);
+
+    if (strcmp(text, "-") == 0)
+        length = 0;
+    if (!from->good || length >= size || (length > 0 && !all(kind, text))) {
+        from->good = false;
+        return;
+    }
+    memcpy(to, text, length);
+    to[length] = '\0';
+}
+
+static bool flag(struct reader *from, int value)
+{
+    from->good = from->good && (value == 0 || value == 1);
+    return value == 1;
+}
+
+static int within(struct reader *from, int value, int last)
+{
+    from->good = from->good && value >= 0 && value <= last;
+    return from->good ? value : 0;
+}
+
+static void take_standing(struct reader *from, struct standing *standing)
+{
+    int v[4] = {0};
+    char text[33] = "-";
+
+    TAKE(from, 5, " channel %d %d %d %d %32s", &v[0], &v[1], &v[2], &v[3], text);
+    standing->channel.open = flag(from, v[0]);
+    standing->channel.selected = flag(from, v[1]);
+    standing->channel.carrier = (enum carrier)within(from, v[2], CARRIER_LAST);
+    standing->channel.number = (uint8_t)within(from, v[3], 19);
+    take_word(from, text, isalnum, standing->channel.session, sizeof standing->channel.session);
+    TAKE(from, 4, " applet %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
+    standing->selected = (enum selected)within(from, v[0], SELECTED_UICC);
+    standing->broken = flag(from, v[1]);
+    standing->verified = flag(from, v[2]);
+    standing->unprotected = flag(from, v[3]);
+    TAKE(from, 4, " environment %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
+    standing->environment.set = flag(from, v[0]);
+    standing->environment.template_tag = (uint8_t)within(from, v[1], 255);
+    standing->environment.algorithm = (uint8_t)within(from, v[2], 255);
+    standing->environment.key_id = (uint8_t)within(from, v[3], 255);
+    TAKE(from, 2, " iccid %d %32s", &v[0], text);
+    standing->iccid_asked = flag(from, v[0]);
+    take_word(from, text, isdigit, standing->iccid, sizeof standing->iccid);
+    /* a channel has what its carrier needs, and nothing stands on none */
+    if (standing->channel.open && standing->channel.carrier == CARRIER_CCHO)
+        from->good = from->good && standing->channel.session[0] != '\0';
+    else if (standing->channel.open)
+        from->good = from->good && standing->channel.number > 0;
+    else
+        from->good = from->good && standing->selected == SELECTED_NOTHING && !standing->verified &&
+                     !standing->environment.set;
+}
+
+static void take_learnt(struct reader *from, struct learnt *learnt)
+{
+    unsigned v[3] = {0};
+    int no_le = 0;
+    char text[33] = "-";
+
+    TAKE(from, 5, " learnt %32s %d %u %u %u", text, &no_le, &v[0], &v[1], &v[2]);
+    take_word(from, text, isdigit, learnt->iccid, sizeof learnt->iccid);
+    learnt->no_le = flag(from, no_le);
+    from->good = from->good && v[0] >= 1 && v[0] <= APDU_LE_ALL;
+    learnt->max_read = v[0];
+    learnt->environment_refused = v[1];
+    learnt->pin_refused = v[2];
+    for (size_t i = 0; i < REFUSALS && from->good; i++) {
+        unsigned refusal = 0;
+
+        TAKE(from, 1, " %4x", &refusal);
+        atomic_store(&learnt->refusals[i], (uint16_t)refusal);
+    }
+}
+
+static void take_users(struct reader *from, struct record *record)
+{
+    TAKE(from, 1, " users %zu", &record->user_count);
+    from->good = from->good && record->user_count <= RECORD_USERS;
+    for (size_t i = 0; from->good && i < record->user_count; i++) {
+        long pid = 0;
+
+        TAKE(from, 2, " %ld %" SCNu64, &pid, &record->users[i].start);
+        from->good = from->good && pid > 0 && pid == (long)(pid_t)pid;
+        record->users[i].pid = (pid_t)pid;
+    }
+}
+
+/* True if the record is for this boot and device. */
+static bool take_binding(struct reader *from, const struct binding *now)
+{
+    struct binding then = {.boot = ""};
+
+    TAKE(from, 1, " boot %39s", then.boot);
+    TAKE(from, 4, " device %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64, &then.device, &then.inode,
+         &then.seconds, &then.nanoseconds);
+    return from->good && strcmp(then.boot, now->boot) == 0 && then.device == now->device &&
+           then.inode == now->inode && then.seconds == now->seconds &&
+           then.nanoseconds == now->nanoseconds;
+}
+
+enum verdict { RECORD_GOOD, RECORD_FOREIGN, RECORD_TORN };
+
+static enum verdict parse(const char *text, const struct binding *now, struct record *record)
+{
+    struct reader from = {text, true};
+    const char *sum = strstr(text, "\nsum ");
+    int v[4] = {0};
+    uint32_t wanted = 0;
+
+    if (sum == NULL || sscanf(sum, "\nsum %8" SCNx32, &wanted) != 1 ||
+        wanted != checksum(text, (size_t)(sum + 1 - text)))
+        return RECORD_TORN;
+    if (strncmp(text, RECORD_HEAD "\n", sizeof RECORD_HEAD) != 0)
+        return RECORD_FOREIGN; /* another version's */
+    from.text += sizeof RECORD_HEAD;
+    if (!take_binding(&from, now))
+        return from.good ? RECORD_FOREIGN : RECORD_TORN;
+    TAKE(&from, 5, " line %d %d %d %" SCNd64 " %d", &v[0], &v[1], &v[2], &record->line.late_until,
+         &v[3]);
+    record->dirty = flag(&from, v[0]);
+    record->line.ready = flag(&from, v[1]);
+    record->line.echo_stays = flag(&from, v[2]);
+    record->line.carrier = (enum carrier)within(&from, v[3], CARRIER_LAST);
+    if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
+        record->line.late_until = monotonic_ms() + LATE_MAX_MS;
+    take_standing(&from, &record->standing);
+    take_learnt(&from, &record->learnt);
+    take_users(&from, record);
+    return from.good ? RECORD_GOOD : RECORD_TORN;
+}
+
+static void load(int fd, const struct settings *settings, struct record *record)
+{
+    char text[RECORD_SIZE + 1];
+    ssize_t length = pread(fd, text, RECORD_SIZE, 0);
+    struct binding now;
+    enum verdict verdict;
+
+    record_init(record);
+    if (length <= 0)
+        return; /* new */
+    text[length] = '\0';
+    bind_to(settings, &now);
+    verdict = parse(text, &now, record);
+    if (verdict != RECORD_GOOD)
+        record_init(record);
+    record->dirty = record->dirty || verdict == RECORD_TORN;
+}
+
+int record_open(const struct settings *settings, struct record *record)
+{
+    int fd = rundir_device_file(settings, "session", O_CREAT);
+
+    record_init(record);
+    if (fd >= 0)
+        load(fd, settings, record);
+    return fd;
+}
+
+bool record_peek(const struct settings *settings, struct record *record)
+{
+    int fd = rundir_device_file(settings, "session", 0);
+
+    record_init(record);
+    if (fd < 0)
+        return false;
+    load(fd, settings, record);
+    (void)close(fd);
+    return true;
+}
+
+/* ---- users ---- */
+
+static size_t find_user(const struct record *record, pid_t pid)
+{
+    size_t i = 0;
+
+    while (i < record->user_count && record->users[i].pid != pid)
+        i++;
+    return i;
+}
+
+/* Takes out those that ended, and one more. */
+static void prune(struct record *record, pid_t also)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < record->user_count; i++) {
+        const struct record_user *user = &record->users[i];
+
+        if (user->pid != also && rundir_process_start(user->pid) == user->start && user->start != 0)
+            record->users[kept++] = *user;
+    }
+    record->user_count = kept;
+}
+
+void record_join(struct record *record)
+{
+    pid_t self = getpid();
+    size_t at = find_user(record, self);
+
+    if (at < record->user_count && record->users[at].start == rundir_process_start(self))
+        return;
+    prune(record, self);
+    if (record->user_count < RECORD_USERS)
+        record->users[record->user_count++] =
+            (struct record_user){self, rundir_process_start(self)};
+}
+
+size_t record_leave(struct record *record)
+{
+    prune(record, getpid());
+    return record->user_count;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session record: what one process writes another one reads, and what is not to be believed is not. */
+#include "apdu/record.h"
+#include "apdu/rundir.h"
+#include "test/unit/seat.h"
+#include "test/unit/unit.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct desk {
+    struct folder folder;
+    struct settings settings;
+    char file[512];
+};
+
+static void desk_begin(struct desk *desk)
+{
+    struct report why = REPORT_INIT;
+
+    folder_make(&desk->folder);
+    settings_init(&desk->settings);
+    EXPECT(settings_set(&desk->settings, "device", "/dev/null", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&desk->settings, "run-dir", desk->folder.path, &why), OUTCOME_OK, &why);
+    (void)snprintf(desk->file, sizeof desk->file, "%s/dev-null.session", desk->folder.path);
+}
+
+static void desk_end(struct desk *desk)
+{
+    settings_clear(&desk->settings);
+    folder_remove(&desk->folder);
+}
+
+static void fill(struct record *record)
+{
+    record_init(record);
+    record->line = (struct line){true, true, 0, CARRIER_CSIM};
+    record->standing.channel =
+        (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
+    record->standing.selected = SELECTED_MIAS;
+    record->standing.verified = true;
+    record->standing.environment = (struct mias_environment){true, 0xB6, 0x42, 0x31};
+    record->standing.iccid_asked = true;
+    (void)snprintf(record->standing.iccid, ICCID_SIZE, "%s", ICCID);
+    (void)snprintf(record->learnt.iccid, ICCID_SIZE, "%s", ICCID);
+    record->learnt.no_le = true;
+    record->learnt.max_read = 128;
+    record->learnt.pin_refused = 1;
+    atomic_store(&record->learnt.refusals[REFUSALS - 1], 0x3145);
+}
+
+/* Writes a filled record. */
+static void write_record(struct desk *desk, bool dirty)
+{
+    struct record record, old;
+    int fd = record_open(&desk->settings, &old);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    fill(&record);
+    record.dirty = dirty;
+    record_join(&record);
+    CU_ASSERT_TRUE(record_save(fd, &desk->settings, &record));
+    (void)close(fd);
+}
+
+static void reads(struct desk *desk, bool open, bool dirty)
+{
+    struct record record;
+    int fd = record_open(&desk->settings, &record);
+
+    CU_ASSERT_FATAL(fd >= 0);
+    EXPECT_NUMBER(record.standing.channel.open, open);
+    EXPECT_NUMBER(record.dirty, dirty);
+    EXPECT_NUMBER(record.standing.verified, open);
+    EXPECT_NUMBER(record.user_count, open ? 1 : 0);
+    (void)close(fd);
+}
+
+static void what_was_written_is_read(void)
+{
+    struct record record, old;
+    struct desk desk;
+    struct stat file;
+
+    desk_begin(&desk);
+    CU_ASSERT_FALSE(record_peek(&desk.settings, &record));
+    write_record(&desk, false);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    fill(&old);
+    EXPECT_NUMBER(record.standing.channel.number, 7);
+    EXPECT_NUMBER(record.standing.selected, SELECTED_MIAS);
+    CU_ASSERT_TRUE(record.standing.verified && !record.standing.unprotected &&
+                   !record.standing.broken && !record.dirty);
+    EXPECT_NUMBER(record.standing.environment.set, 1);
+    EXPECT_NUMBER(record.standing.environment.template_tag, 0xB6);
+    EXPECT_NUMBER(record.standing.environment.algorithm, 0x42);
+    EXPECT_NUMBER(record.standing.environment.key_id, 0x31);
+    CU_ASSERT_STRING_EQUAL(record.standing.iccid, ICCID);
+    CU_ASSERT_STRING_EQUAL(record.standing.channel.session, "");
+    CU_ASSERT_TRUE(record.line.ready && record.line.echo_stays);
+    EXPECT_NUMBER(record.line.carrier, CARRIER_CSIM);
+    CU_ASSERT_STRING_EQUAL(record.learnt.iccid, ICCID);
+    EXPECT_NUMBER(record.learnt.max_read, 128);
+    EXPECT_NUMBER(record.learnt.pin_refused, 1);
+    EXPECT_NUMBER(atomic_load(&record.learnt.refusals[REFUSALS - 1]), 0x3145);
+    EXPECT_NUMBER(record.user_count, 1);
+    EXPECT_NUMBER(record.users[0].pid, getpid());
+    CU_ASSERT_EQUAL(stat(desk.file, &file), 0);
+    EXPECT_NUMBER(file.st_mode & 0777, 0660);
+    desk_end(&desk);
+}
+
+/* Every single byte matters: whichever is cut off or changed, nothing of it is believed. */
+static void a_torn_record_is_not_believed_and_counts_as_dirty(void)
+{
+    struct desk desk;
+    int fd;
+
+    desk_begin(&desk);
+    for (off_t cut = 1; cut < 200; cut += 7) {
+        write_record(&desk, false);
+        CU_ASSERT_EQUAL(truncate(desk.file, cut), 0);
+        reads(&desk, false, true);
+    }
+    for (off_t at = 0; at < 200; at += 3) {
+        write_record(&desk, false);
+        fd = open(desk.file, O_WRONLY);
+        CU_ASSERT_EQUAL(pwrite(fd, "~", 1, at), 1);
+        (void)close(fd);
+        reads(&desk, false, true);
+    }
+    CU_ASSERT_EQUAL(truncate(desk.file, 0), 0);
+    reads(&desk, false, false);
+    desk_end(&desk);
+}
+
+static void a_dead_process_leaves_it_dirty(void)
+{
+    struct desk desk;
+
+    desk_begin(&desk);
+    write_record(&desk, true);
+    reads(&desk, true, true);
+    desk_end(&desk);
+}
+
+static void links_and_foreign_files_are_left_alone(void)
+{
+    struct record record;
+    struct desk desk;
+    char other[600];
+    struct stat file;
+    int fd;
+
+    desk_begin(&desk);
+    (void)snprintf(other, sizeof other, "%s/other", desk.folder.path);
+    fd = open(other, O_WRONLY | O_CREAT, 0600);
+    (void)close(fd);
+    CU_ASSERT_EQUAL(symlink(other, desk.file), 0);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    CU_ASSERT_EQUAL(unlink(desk.file), 0);
+    CU_ASSERT_EQUAL(link(other, desk.file), 0);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    CU_ASSERT_EQUAL(unlink(desk.file), 0);
+    CU_ASSERT_EQUAL(mkfifo(desk.file, 0600), 0);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    CU_ASSERT_EQUAL(unlink(desk.file), 0);
+    write_record(&desk, false);
+    CU_ASSERT_EQUAL(chmod(desk.file, 0666), 0);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    CU_ASSERT_EQUAL(stat(other, &file), 0);
+    EXPECT_NUMBER(file.st_size, 0);
+    desk_end(&desk);
+}
+
+/* root's tests only: a file of somebody else in a directory of our own. */
+static void a_file_of_another_user_is_left_alone(void)
+{
+    struct record record;
+    struct desk desk;
+
+    if (geteuid() != 0)
+        return;
+    desk_begin(&desk);
+    write_record(&desk, false);
+    CU_ASSERT_EQUAL(chown(desk.file, 65534, 65534), 0);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    /* in a directory of the device's group it may be another member's */
+    CU_ASSERT_EQUAL(chown(desk.folder.path, 0, 65534), 0);
+    CU_ASSERT_EQUAL(chmod(desk.folder.path, 02770), 0);
+    reads(&desk, true, false);
+    desk_end(&desk);
+}
+
+static void a_modem_plugged_in_anew_is_another_one(void)
+{
+    struct report why = REPORT_INIT;
+    struct desk desk;
+    char link[600];
+
+    desk_begin(&desk);
+    (void)snprintf(link, sizeof link, "%s/modem", desk.folder.path);
+    CU_ASSERT_EQUAL(mkfifo(link, 0600), 0);
+    EXPECT(settings_set(&desk.settings, "device", link, &why), OUTCOME_OK, &why);
+    write_record(&desk, false);
+    reads(&desk, true, false);
+    (void)usleep(20000); /* a file system's clock ticks slowly */
+    CU_ASSERT_EQUAL(unlink(link), 0);
+    CU_ASSERT_EQUAL(mkfifo(link, 0600), 0);
+    reads(&desk, false, false);
+    desk_end(&desk);
+}
+
+static void without_a_directory_there_is_none(void)
+{
+    struct report why = REPORT_INIT;
+    struct record record;
+    struct desk desk;
+
+    desk_begin(&desk);
+    EXPECT(settings_set(&desk.settings, "run-dir", "/dev/null/run", &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
+    CU_ASSERT_FALSE(record.standing.channel.open);
+    EXPECT_NUMBER(record.learnt.max_read, APDU_LE_ALL);
+    desk_end(&desk);
+}
+
+static void a_full_disk_is_noticed(void)
+{
+    struct record record;
+    struct desk desk;
+    int fd = open("/dev/full", O_RDWR);
+
+    desk_begin(&desk);
+    fill(&record);
+    CU_ASSERT_FALSE(record_save(fd, &desk.settings, &record));
+    record_spoil(fd);
+    (void)close(fd);
+    desk_end(&desk);
+}
+
+static void the_dead_are_no_users(void)
+{
+    struct record record;
+    pid_t child;
+
+    record_init(&record);
+    record_join(&record);
+    record_join(&record);
+    EXPECT_NUMBER(record.user_count, 1);
+    child = fork();
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    record.users[record.user_count++] = (struct record_user){child, rundir_process_start(child)};
+    record.users[record.user_count++] =
+        (struct record_user){1, 42}; /* it started at another time */
+    EXPECT_NUMBER(record_leave(&record), 1);
+    CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
+    (void)usleep(50000);
+    EXPECT_NUMBER(record_leave(&record), 0); /* a zombie does nothing any more */
+    (void)waitpid(child, NULL, 0);
+}
+
+void add_record_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(what_was_written_is_read),
+        TEST(a_torn_record_is_not_believed_and_counts_as_dirty),
+        TEST(a_dead_process_leaves_it_dirty),
+        TEST(links_and_foreign_files_are_left_alone),
+        TEST(a_file_of_another_user_is_left_alone),
+        TEST(a_modem_plugged_in_anew_is_another_one),
+        TEST(without_a_directory_there_is_none),
+        TEST(a_full_disk_is_noticed),
+        TEST(the_dead_are_no_users),
+    };
+
+    ADD_SUITE("record", tests);
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One session on the card for several processes: what stands is gone on with, by those who have a
+ * PIN; the last one closes it; what a process that died left behind is cleaned up by the next. */
+#include "apdu/record.h"
+#include "test/unit/pty.h"
+#include "test/unit/seat.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Signs in a process of its own, with the seat's settings and one more; its sim is given back, or
+ * it is killed with the sim in its hands. */
+static void another_process_signs(struct seat *seat, const char *name, const char *value,
+                                  enum outcome wanted, bool killed)
+{
+    struct settings settings;
+    struct report why = REPORT_INIT;
+    int status = -1;
+    pid_t child = fork_child();
+
+    if (child == 0) {
+        struct seat other = *seat;
+        enum outcome outcome = OUTCOME_SYSTEM;
+
+        settings_init(&settings);
+        if (settings_copy(&settings, sim_settings(seat->sim), &why) == OUTCOME_OK &&
+            (name == NULL || settings_set(&settings, name, value, &why) == OUTCOME_OK) &&
+            sim_new(&other.sim, &settings, &why) == OUTCOME_OK)
+            outcome = seat_sign(&other);
+        if (outcome != wanted)
+            (void)fprintf(stderr, "the other process: %s\n", other.why.text);
+        if (!killed)
+            sim_free(other.sim);
+        _exit(outcome == wanted ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    EXPECT_NUMBER(status, 0);
+}
+
+static void the_next_process_goes_on_with_two_commands(void)
+{
+    static const struct modem_step steps[] = {COLD, WARM, WARM, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, true);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* The modem was set up, and the ICCID asked for, by the first one. */
+static void the_next_process_asks_nothing_again(void)
+{
+    static const struct modem_step steps[] = {LINE("AT", OK),
+                                              LINE("ATE0V1Q0", OK),
+                                              LINE("AT+CMEE=1", OK),
+                                              LINE(CRSM, CRSM_SAYS),
+                                              COLD,
+                                              WARM,
+                                              CLOSE,
+                                              MODEM_END};
+    static const struct modem_step nothing[] = {MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, nothing, NULL, NULL);
+    seat_signs(&seat);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    seat_end(&seat);
+}
+
+static void the_last_of_the_living_closes_the_channel(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false); /* alone: closes */
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, true);  /* dies: leaves it */
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void a_kept_session_stays(void)
+{
+    static const struct modem_step steps[] = {COLD, WARM, WARM, CLOSE, MODEM_END};
+    bool closed = false;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "session", "keep");
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    seat_signs(&seat);
+    EXPECT(sim_shut(seat.sim, &closed, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_TRUE(closed);
+    EXPECT(sim_shut(seat.sim, &closed, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(closed);
+    seat_end(&seat);
+}
+
+static void without_a_pin_nobody_uses_what_another_ones_pin_opened(void)
+{
+    static const struct modem_step steps[] = {COLD, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_process_signs(&seat, "pin", "", OUTCOME_PIN_MISSING, false);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Nor on a channel of its own, where some cards call verified what was verified on another. */
+static void nor_on_a_channel_of_its_own(void)
+{
+    static const struct modem_step steps[] = {COLD,
+                                              CSIM("00 70 00 00 01", "02 9000"),
+                                              CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
+                                              CSIM("00 70 80 02 00", "9000"),
+                                              WARM,
+                                              CLOSE,
+                                              MODEM_END};
+    struct settings settings;
+    struct report why = REPORT_INIT;
+    struct sim *mine;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    settings_init(&settings);
+    EXPECT(settings_copy(&settings, sim_settings(seat.sim), &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "pin", "", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "session", "private", &why), OUTCOME_OK, &why);
+    mine = seat.sim;
+    EXPECT(sim_new(&seat.sim, &settings, &why), OUTCOME_OK, &why);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_MISSING, &seat.why);
+    sim_free(seat.sim);
+    seat.sim = mine;
+    settings_clear(&settings);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Where the card's PIN is disabled, those without one share as well. */
+static void a_card_without_a_pin_is_shared_by_all(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN, SELECT, CSIM("01 20 00 81", "9000"), MSE, HASH, CDS, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "pin", "");
+    seat_signs(&seat);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    seat_end(&seat);
+}
+
+static void a_private_process_leaves_the_shared_session_alone(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,
+        CSIM("00 70 00 00 01", "02 9000"),
+        CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
+        CSIM("02 20 00 81", "63C3"),
+        CSIM("02 20 00 81 04 30303030", "9000"),
+        CSIM("02 22 41 B6 06 800142 840131", "9000"),
+        CSIM("02 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),
+        CSIM("02 2A 9E 9A 00", "51674E 9000"),
+        CSIM("00 70 80 02 00", "9000"),
+        WARM,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_process_signs(&seat, "session", "private", OUTCOME_OK, false);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Writes into the record that somebody died in the middle of an exchange. */
+static void somebody_died(struct seat *seat)
+{
+    struct record record;
+    int fd = record_open(sim_settings(seat->sim), &record);
+
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    record.dirty = true;
+    CU_ASSERT_TRUE(record_save(fd, sim_settings(seat->sim), &record));
+    (void)close(fd);
+}
+
+static void after_a_death_the_line_is_cleaned_and_the_channel_closed(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    somebody_died(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void without_a_folder_sessions_are_private(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "run-dir", "/dev/null/run");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+void add_shared_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(the_next_process_goes_on_with_two_commands),
+        TEST(the_next_process_asks_nothing_again),
+        TEST(the_last_of_the_living_closes_the_channel),
+        TEST(a_kept_session_stays),
+        TEST(without_a_pin_nobody_uses_what_another_ones_pin_opened),
+        TEST(nor_on_a_channel_of_its_own),
+        TEST(a_card_without_a_pin_is_shared_by_all),
+        TEST(a_private_process_leaves_the_shared_session_alone),
+        TEST(after_a_death_the_line_is_cleaned_and_the_channel_closed),
+        TEST(without_a_folder_sessions_are_private),
+    };
+
+    ADD_SUITE("shared", tests);
+}
