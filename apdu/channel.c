@@ -36,7 +36,8 @@ void channel_lost(struct operation *operation, struct standing *standing)
     }
     memset(&standing->channel, 0, sizeof standing->channel);
     standing->selected = SELECTED_NOTHING;
-    standing->broken = standing->verified = standing->unprotected = false;
+    standing->broken = standing->kept = false;
+    standing->verified = standing->unprotected = false;
     standing->environment.set = false;
     standing->iccid_asked = false; /* its text still serves the operation under way */
 }

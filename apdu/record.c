@@ -23,28 +23,21 @@
 
 /* What the record is bound to: the boot, for its monotonic times, and the device's file, which a
  * modem that was plugged in anew or restarted gets anew. */
-struct binding {
-    char boot[40];
-    uint64_t device, inode;
-    int64_t seconds, nanoseconds;
-};
-
-static void bind_to(const struct settings *settings, struct binding *binding)
+static void bind_to(const struct settings *settings, char binding[RECORD_BINDING])
 {
-    struct stat device;
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    struct stat device = {.st_rdev = 0}; /* no file: such as a card reader's name */
+    char boot[40];
 
-    memset(binding, 0, sizeof *binding);
-    if (file == NULL || fscanf(file, "%39s", binding->boot) != 1)
-        (void)snprintf(binding->boot, sizeof binding->boot, "unknown");
+    if (file == NULL || fscanf(file, "%39s", boot) != 1)
+        (void)snprintf(boot, sizeof boot, "unknown");
     if (file != NULL)
         (void)fclose(file);
-    if (stat(settings->device, &device) != 0)
-        return; /* no file, such as a card reader's name */
-    binding->device = device.st_rdev;
-    binding->inode = device.st_ino;
-    binding->seconds = device.st_ctim.tv_sec;
-    binding->nanoseconds = device.st_ctim.tv_nsec;
+    (void)stat(settings->device, &device);
+    (void)snprintf(binding, RECORD_BINDING,
+                   "boot %s\ndevice %" PRIu64 " %" PRIu64 " %" PRId64 " %ld\n", boot,
+                   (uint64_t)device.st_rdev, (uint64_t)device.st_ino,
+                   (int64_t)device.st_ctim.tv_sec, (long)device.st_ctim.tv_nsec);
 }
 
 void record_init(struct record *record)
@@ -97,21 +90,18 @@ static void put_standing(struct writer *to, const struct standing *standing)
 
     put(to, "channel %d %d %d %u %s\n", channel->open, channel->selected, (int)channel->carrier,
         channel->number, word(channel->session));
-    put(to, "applet %d %d %d %d\n", (int)standing->selected, standing->broken, standing->verified,
-        standing->unprotected);
+    put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,
+        standing->verified, standing->unprotected);
     put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
         environment->algorithm, environment->key_id);
     put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));
 }
 
-static void put_record(struct writer *to, const struct binding *binding,
-                       const struct record *record)
+static void put_record(struct writer *to, const struct record *record)
 {
     const struct learnt *learnt = &record->learnt;
 
-    put(to, "%s\nboot %s\n", RECORD_HEAD, binding->boot);
-    put(to, "device %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 "\n", binding->device,
-        binding->inode, binding->seconds, binding->nanoseconds);
+    put(to, "%s\n%s", RECORD_HEAD, record->binding);
     put(to, "line %d %d %d %" PRId64 " %d\n", record->dirty, record->line.ready,
         record->line.echo_stays, record->line.late_until, (int)record->line.carrier);
     put_standing(to, &record->standing);
@@ -129,14 +119,12 @@ static uint32_t checksum(const char *text, size_t length)
     return (uint32_t)crc32(0, (const unsigned char *)text, (unsigned)length);
 }
 
-bool record_save(int fd, const struct settings *settings, const struct record *record)
+bool record_save(int fd, const struct record *record)
 {
     char text[RECORD_SIZE];
     struct writer to = {text, 0};
-    struct binding binding;
 
-    bind_to(settings, &binding);
-    put_record(&to, &binding, record);
+    put_record(&to, record);
     put(&to, "sum %08" PRIx32 "\n", checksum(text, to.used));
     memset(text + to.used, '\n', sizeof text - to.used);
     return pwrite(fd, text, sizeof text, 0) == (ssize_t)sizeof text;
@@ -204,7 +192,7 @@ static int within(struct reader *from, int value, int last)
 
 static void take_standing(struct reader *from, struct standing *standing)
 {
-    int v[4] = {0};
+    int v[5] = {0};
     char text[33] = "-";
 
     TAKE(from, 5, " channel %d %d %d %d %32s", &v[0], &v[1], &v[2], &v[3], text);
@@ -213,11 +201,12 @@ static void take_standing(struct reader *from, struct standing *standing)
     standing->channel.carrier = (enum carrier)within(from, v[2], CARRIER_LAST);
     standing->channel.number = (uint8_t)within(from, v[3], 19);
     take_word(from, text, isalnum, standing->channel.session, sizeof standing->channel.session);
-    TAKE(from, 4, " applet %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
+    TAKE(from, 5, " applet %d %d %d %d %d", &v[0], &v[1], &v[2], &v[3], &v[4]);
     standing->selected = (enum selected)within(from, v[0], SELECTED_UICC);
     standing->broken = flag(from, v[1]);
-    standing->verified = flag(from, v[2]);
-    standing->unprotected = flag(from, v[3]);
+    standing->kept = flag(from, v[2]);
+    standing->verified = flag(from, v[3]);
+    standing->unprotected = flag(from, v[4]);
     TAKE(from, 4, " environment %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
     standing->environment.set = flag(from, v[0]);
     standing->environment.template_tag = (uint8_t)within(from, v[1], 255);
@@ -270,22 +259,9 @@ static void take_users(struct reader *from, struct record *record)
     }
 }
 
-/* True if the record is for this boot and device. */
-static bool take_binding(struct reader *from, const struct binding *now)
-{
-    struct binding then = {.boot = ""};
-
-    TAKE(from, 1, " boot %39s", then.boot);
-    TAKE(from, 4, " device %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64, &then.device, &then.inode,
-         &then.seconds, &then.nanoseconds);
-    return from->good && strcmp(then.boot, now->boot) == 0 && then.device == now->device &&
-           then.inode == now->inode && then.seconds == now->seconds &&
-           then.nanoseconds == now->nanoseconds;
-}
-
 enum verdict { RECORD_GOOD, RECORD_FOREIGN, RECORD_TORN };
 
-static enum verdict parse(const char *text, const struct binding *now, struct record *record)
+static enum verdict parse(const char *text, struct record *record)
 {
     struct reader from = {text, true};
     const char *sum = strstr(text, "\nsum ");
@@ -298,8 +274,9 @@ static enum verdict parse(const char *text, const struct binding *now, struct re
     if (strncmp(text, RECORD_HEAD "\n", sizeof RECORD_HEAD) != 0)
         return RECORD_FOREIGN; /* another version's */
     from.text += sizeof RECORD_HEAD;
-    if (!take_binding(&from, now))
-        return from.good ? RECORD_FOREIGN : RECORD_TORN;
+    if (strncmp(from.text, record->binding, strlen(record->binding)) != 0)
+        return RECORD_FOREIGN; /* another boot's, or another modem's */
+    from.text += strlen(record->binding);
     TAKE(&from, 5, " line %d %d %d %" SCNd64 " %d", &v[0], &v[1], &v[2], &record->line.late_until,
          &v[3]);
     record->dirty = flag(&from, v[0]);
@@ -316,20 +293,21 @@ static enum verdict parse(const char *text, const struct binding *now, struct re
 
 static void load(int fd, const struct settings *settings, struct record *record)
 {
-    char text[RECORD_SIZE + 1];
+    char text[RECORD_SIZE + 1], binding[RECORD_BINDING];
     ssize_t length = pread(fd, text, RECORD_SIZE, 0);
-    struct binding now;
-    enum verdict verdict;
+    enum verdict verdict = RECORD_FOREIGN;
 
-    record_init(record);
-    if (length <= 0)
-        return; /* new */
-    text[length] = '\0';
-    bind_to(settings, &now);
-    verdict = parse(text, &now, record);
-    if (verdict != RECORD_GOOD)
+    bind_to(settings, record->binding);
+    memcpy(binding, record->binding, sizeof binding);
+    if (length > 0) {
+        text[length] = '\0';
+        verdict = parse(text, record);
+    }
+    if (verdict != RECORD_GOOD) {
         record_init(record);
-    record->dirty = record->dirty || verdict == RECORD_TORN;
+        memcpy(record->binding, binding, sizeof binding);
+        record->dirty = verdict == RECORD_TORN;
+    }
 }
 
 int record_open(const struct settings *settings, struct record *record)

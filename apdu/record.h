@@ -31,6 +31,7 @@ struct line {
 struct standing {
     struct channel channel;
     bool broken; /* an operation failed on it: close it and start anew */
+    bool kept;   /* it stays when its last user ends */
     enum selected selected;
     bool verified;    /* by a VERIFY with the right PIN, or: */
     bool unprotected; /* the card wanted no PIN on a new channel */
@@ -54,13 +55,17 @@ struct learnt {
 
 #define RECORD_USERS 32
 
+/* Room for what a record is bound to. */
+#define RECORD_BINDING 160
+
 struct record_user {
     pid_t pid;
     uint64_t start; /* see rundir_process_start */
 };
 
 struct record {
-    bool dirty; /* an operation began and did not end: its process died */
+    char binding[RECORD_BINDING]; /* boot and device, as text */
+    bool dirty;                   /* an operation began and did not end: its process died */
     struct line line;
     struct standing standing;
     struct learnt learnt;
@@ -83,7 +88,7 @@ int record_open(const struct settings *settings, struct record *record);
 bool record_peek(const struct settings *settings, struct record *record);
 
 /* Writes all of it. False if that failed: it must not be relied on then. */
-bool record_save(int fd, const struct settings *settings, const struct record *record);
+bool record_save(int fd, const struct record *record);
 
 /* Empties a file that could not be written: the next one starts anew. */
 void record_spoil(int fd);

@@ -182,7 +182,7 @@ static bool save(struct operation *operation, bool dirty)
     operation->record.dirty = dirty;
     operation->record.line = operation->sim->line;
     learnt_copy(&operation->record.learnt, &operation->sim->learnt);
-    return record_save(operation->file, &operation->sim->settings, &operation->record);
+    return record_save(operation->file, &operation->record);
 }
 
 void operation_note(struct operation *operation)
@@ -290,6 +290,8 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     const struct at *at = &operation->transport.at;
     struct line *line = &operation->sim->line;
 
+    if (at->echoed) /* it has forgotten the start-up */
+        line->ready = false;
     /* a modem that is only mute has not forgotten its channels */
     if ((outcome == OUTCOME_NO_MODEM && !at->late) || at->restarted) {
         channel_lost(operation, &operation->record.standing);
@@ -413,9 +415,12 @@ static void learn(struct operation *operation, const struct job *job, enum outco
 /* This process goes on with the channel that all share. */
 static void join(struct operation *operation)
 {
-    if (operation->standing != &operation->record.standing || !operation->standing->channel.open ||
-        operation->sim->settings.session != SESSION_SHARED)
+    if (operation->standing != &operation->record.standing || !operation->standing->channel.open)
         return;
+    if (operation->sim->settings.session == SESSION_KEEP) {
+        operation->standing->kept = true;
+        return;
+    }
     record_join(&operation->record);
     operation->sim->joined = getpid();
 }

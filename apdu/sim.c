@@ -61,7 +61,7 @@ static void leave(struct operation *operation)
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
 
-    if (sim->joined == getpid() && record_leave(record) == 0)
+    if (sim->joined == getpid() && record_leave(record) == 0 && !record->standing.kept)
         record->standing.broken = record->standing.channel.open;
     sim->joined = 0;
 }

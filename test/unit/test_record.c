@@ -63,9 +63,10 @@ static void write_record(struct desk *desk, bool dirty)
 
     CU_ASSERT_FATAL(fd >= 0);
     fill(&record);
+    memcpy(record.binding, old.binding, sizeof record.binding);
     record.dirty = dirty;
     record_join(&record);
-    CU_ASSERT_TRUE(record_save(fd, &desk->settings, &record));
+    CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
 }
 
@@ -239,7 +240,7 @@ static void a_full_disk_is_noticed(void)
 
     desk_begin(&desk);
     fill(&record);
-    CU_ASSERT_FALSE(record_save(fd, &desk.settings, &record));
+    CU_ASSERT_FALSE(record_save(fd, &record));
     record_spoil(fd);
     (void)close(fd);
     desk_end(&desk);

@@ -102,6 +102,18 @@ static void a_kept_session_stays(void)
     seat_end(&seat);
 }
 
+static void who_shares_does_not_close_what_another_one_keeps(void)
+{
+    static const struct modem_step steps[] = {COLD, WARM, WARM, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "session", "keep");
+    seat_signs(&seat);
+    another_process_signs(&seat, "session", "shared", OUTCOME_OK, false);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 static void without_a_pin_nobody_uses_what_another_ones_pin_opened(void)
 {
     static const struct modem_step steps[] = {COLD, WARM, CLOSE, MODEM_END};
@@ -190,7 +202,7 @@ static void somebody_died(struct seat *seat)
 
     CU_ASSERT_TRUE_FATAL(fd >= 0);
     record.dirty = true;
-    CU_ASSERT_TRUE(record_save(fd, sim_settings(seat->sim), &record));
+    CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
 }
 
@@ -224,6 +236,7 @@ void add_shared_suite(void)
         TEST(the_next_process_asks_nothing_again),
         TEST(the_last_of_the_living_closes_the_channel),
         TEST(a_kept_session_stays),
+        TEST(who_shares_does_not_close_what_another_one_keeps),
         TEST(without_a_pin_nobody_uses_what_another_ones_pin_opened),
         TEST(nor_on_a_channel_of_its_own),
         TEST(a_card_without_a_pin_is_shared_by_all),
