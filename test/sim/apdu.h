@@ -20,9 +20,10 @@ struct command {
 struct response {
     struct bytes data;
     unsigned sw;
-    long ms;     /* the time that it takes */
-    bool secret; /* the data are masked in the trace */
-    bool fetch;  /* the data wait for GET RESPONSE, whatever Le says */
+    long ms;      /* the time that it takes */
+    bool secret;  /* the data are masked in the trace */
+    bool fetch;   /* the data wait for GET RESPONSE, whatever Le says */
+    bool endless; /* and 6100 follows for ever: a fault */
 };
 
 #endif

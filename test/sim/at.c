@@ -3,6 +3,8 @@
  * ITU-T V.250). Knows the modem's own commands; those of the SIM come from simcmd.c. */
 #include "test/sim/at.h"
 
+#include "test/sim/gate.h"
+
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,47 +17,40 @@ bool at_fault(const struct at *at, enum fault f)
     return at->options->faults.on[f];
 }
 
-void at_start(struct at *at, const struct options *o, struct uicc *uicc, const struct trace *trace,
-              struct bytes *out)
+void at_start(struct at *at, const struct options *o, struct uicc *uicc, struct uicc *other,
+              const struct trace *trace, struct bytes *out)
 {
     *at = (struct at){.options = o,
                       .uicc = uicc,
                       .trace = trace,
                       .out = out,
-                      .echo = true,
-                      .verbose = true,
+                      .life = {.other = other},
                       .busy = o->faults.arg[FAULT_BUSY]};
+    at_defaults(at);
     at->ears = clock_ns() + o->faults.arg[FAULT_MUTE] * NS_PER_MS;
+}
+
+void at_defaults(struct at *at)
+{
+    at->echo = at->verbose = true;
+    at->quiet = false;
+    at->cmee = 0;
+}
+
+void at_drop(struct at *at)
+{
+    bytes_free(&at->reply);
+    at->sent = 0;
+    at->running = false;
+    explicit_bzero(at->line, sizeof at->line);
+    at->fill = 0;
+    at->overlong = false;
+    noise_forget(at);
 }
 
 void at_end(struct at *at)
 {
-    bytes_free(&at->reply);
-    explicit_bzero(at->line, sizeof at->line);
-}
-
-static void put(struct at *at, const char *text)
-{
-    bytes_add(&at->reply, text, strlen(text));
-}
-
-static void put_line(struct at *at, const char *text)
-{
-    if (at->verbose)
-        put(at, "\r\n");
-    put(at, text);
-    put(at, "\r\n");
-}
-
-/* Unsolicited lines take turns; some look nearly like an answer. */
-static void put_urc(struct at *at)
-{
-    static const char *const urcs[] = {
-        "+CREG: 1",     "RING",           "+CUSD: 0,\"OK\",15", "^RSSI: 18", "+QIND: \"csq\",20,99",
-        "+CPIN: READY", "+CMTI: \"SM\",1"};
-
-    if (at->disturb)
-        put_line(at, urcs[at->urcs++ % (sizeof urcs / sizeof *urcs)]);
+    at_drop(at);
 }
 
 void at_line(struct at *at, const char *format, ...)
@@ -66,8 +61,7 @@ void at_line(struct at *at, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    put_urc(at);
-    put_line(at, text);
+    noise_information(at, text);
 }
 
 static const char *cme_text(int code)
@@ -106,21 +100,21 @@ static void put_final(struct at *at, int result)
 
     if (at->quiet)
         return;
-    put_urc(at);
+    noise_urc(at);
     if (result == AT_OK) {
-        put(at, at->verbose ? "\r\nOK\r\n" : "0\r");
+        noise_text(at, at->verbose ? "\r\nOK\r\n" : "0\r");
     } else if (named && (at->cmee > 0 || at_fault(at, FAULT_CME_TEXT))) {
         if (in_words)
             snprintf(text, sizeof text, "+CME ERROR: %s", cme_text(result));
         else
             snprintf(text, sizeof text, "+CME ERROR: %d", result);
-        put_line(at, text);
+        noise_line(at, text);
         if (at_fault(at, FAULT_TWO_FINALS))
-            put_line(at, "ERROR");
+            noise_line(at, "ERROR");
     } else {
-        put(at, at->verbose ? "\r\nERROR\r\n" : "4\r");
+        noise_text(at, at->verbose ? "\r\nERROR\r\n" : "4\r");
     }
-    put_urc(at);
+    noise_urc(at);
 }
 
 static int identity(struct at *at, const struct at_call *call, const char *text)
@@ -207,9 +201,7 @@ static int run_cfun(struct at *at, const struct at_call *call)
     if (call->form == AT_SET && strcmp(call->arguments, "1,1") == 0) {
         uicc_reset(at->uicc);
         at_forget_sessions(at);
-        at->echo = at->verbose = true;
-        at->quiet = false;
-        at->cmee = 0;
+        at_defaults(at);
         return AT_OK;
     }
     return call->form == AT_READ || (call->form == AT_SET && strcmp(call->arguments, "1") == 0)
@@ -233,19 +225,6 @@ static const struct at_command *find(const struct at_command *table, size_t coun
             return &table[i];
     }
     return NULL;
-}
-
-static int run_found(struct at *at, const struct at_command *c, const struct at_call *call)
-{
-    if (c->sim && at->options->no_sim)
-        return 10;
-    if (c->sim && at->busy > 0) {
-        at->busy--;
-        return 14;
-    }
-    if (c->sim)
-        at->ms += at->options->faults.arg[FAULT_LATE];
-    return c->run(at, call);
 }
 
 /* An extended command: name, then nothing, '?', '=?' or '=' and arguments. The text is its own
@@ -275,7 +254,7 @@ static int run_extended(struct at *at, char *text)
     } else if (rest[0] != '\0') {
         return AT_ERROR;
     }
-    return run_found(at, c, &call);
+    return c->sim ? gate_run(at, c, &call) : c->run(at, &call);
 }
 
 /* A basic command: a letter (or & and a letter) and a number. */
@@ -304,9 +283,7 @@ static int run_basic(struct at *at, const char **text)
         at->quiet = number == 1;
         return number > 1 ? AT_ERROR : AT_OK;
     case 'Z':
-        at->echo = at->verbose = true;
-        at->quiet = false;
-        at->cmee = 0;
+        at_defaults(at);
         return AT_OK;
     case 'I':
         at_line(at, "simkey simmodem 1.0");
@@ -371,30 +348,30 @@ static const char *find_at(const char *line)
     return NULL;
 }
 
-static bool disturbed(struct at *at)
-{
-    long every = at->options->faults.arg[FAULT_URC];
-
-    return at_fault(at, FAULT_URC) && every > 0 && ++at->answers % (unsigned)every == 0;
-}
-
 static void run_line(struct at *at)
 {
     const char *command = find_at(at->line);
+    bool overlong = at->overlong;
     int result;
 
     /* A line without "AT" is noise: the modem waits for one. */
-    if (command == NULL && !at->overlong)
+    if (command == NULL && !overlong)
         return;
     at->ms = 0;
-    at->disturb = disturbed(at);
-    if (at->overlong) {
+    noise_begin(at);
+    noise_around(at);
+    if (overlong) {
         result = AT_ERROR;
     } else {
         trace_command_line(at->trace, command);
         result = run_commands(at, command + 2);
     }
+    if (result == AT_SWALLOWED) {
+        bytes_free(&at->reply);
+        return;
+    }
     put_final(at, result);
+    noise_around(at);
     at->running = true;
     at->due = clock_ns() + at->ms * NS_PER_MS;
 }
@@ -422,9 +399,38 @@ void at_character(struct at *at, char c)
     }
 }
 
-void at_finish(struct at *at)
+/* Lets the answer go, or the next part of it. */
+static void send_part(struct at *at, int64_t now)
 {
-    bytes_add(at->out, at->reply.data, at->reply.size);
+    int64_t pause;
+    size_t end = noise_part(at, &pause);
+
+    bytes_add(at->out, at->reply.data + at->sent, end - at->sent);
+    at->sent = end;
+    if (end < at->reply.size && pause != NOISE_NEVER) {
+        at->due = now + pause;
+        return;
+    }
     bytes_free(&at->reply);
+    at->sent = 0;
     at->running = false;
+    noise_end(at, now);
+}
+
+static int64_t sooner(int64_t a, int64_t b)
+{
+    return a == 0 || (b > 0 && b < a) ? b : a;
+}
+
+int64_t at_due(const struct at *at)
+{
+    return sooner(sooner(noise_due(at), life_due(at)), at->running ? at->due : 0);
+}
+
+void at_work(struct at *at, int64_t now)
+{
+    life_work(at, now);
+    if (at->running && now >= at->due)
+        send_part(at, now);
+    noise_work(at, now);
 }

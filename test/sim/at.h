@@ -4,6 +4,8 @@
 #ifndef SIMKEY_SIM_AT_H
 #define SIMKEY_SIM_AT_H
 
+#include "test/sim/life.h"
+#include "test/sim/noise.h"
 #include "test/sim/options.h"
 #include "test/sim/uicc.h"
 
@@ -26,29 +28,33 @@ struct at {
     size_t fill;
     bool overlong;
     bool running;
-    int64_t due;        /* clock_ns() when the answer leaves */
+    int64_t due;        /* clock_ns() when the next part of the answer leaves */
     struct bytes reply; /* the answer held until then */
+    size_t sent;        /* so much of it has left */
     long ms;            /* what the SIM takes for the running line */
-    bool disturb;       /* unsolicited lines around this answer */
-    unsigned urcs;      /* so many were sent */
-    unsigned answers;
-    long busy;    /* SIM commands still to be answered with 14 */
-    int64_t ears; /* clock_ns() from which on the modem hears */
+    struct noise noise;
+    struct life life;
+    long sim_commands; /* so many came */
+    long busy;         /* SIM commands still to be answered with 14 */
+    int64_t ears;      /* clock_ns() from which on the modem hears */
     struct session sessions[AT_SESSIONS];
     unsigned session_count;
 };
 
-void at_start(struct at *at, const struct options *o, struct uicc *uicc, const struct trace *trace,
-              struct bytes *out);
+/* other: the SIM that may take this one's place, or NULL. */
+void at_start(struct at *at, const struct options *o, struct uicc *uicc, struct uicc *other,
+              const struct trace *trace, struct bytes *out);
 void at_end(struct at *at);
 /* Takes one character; only while !at->running. */
 void at_character(struct at *at, char c);
-/* Lets the held answer go; at at->due or later. */
-void at_finish(struct at *at);
+/* clock_ns() when the modem has something to do, 0: never; and doing it. */
+int64_t at_due(const struct at *at);
+void at_work(struct at *at, int64_t now);
 
 /* Result codes of a command: a +CME ERROR number, or one of these. */
-#define AT_OK    (-1)
-#define AT_ERROR (-2) /* ERROR whatever AT+CMEE says */
+#define AT_OK        (-1)
+#define AT_ERROR     (-2) /* ERROR whatever AT+CMEE says */
+#define AT_SWALLOWED (-3) /* no answer at all */
 
 enum at_form { AT_EXECUTE, AT_READ, AT_SET, AT_TEST };
 
@@ -58,7 +64,7 @@ struct at_call {
     const char *arguments;
 };
 
-/* Appends an information line to the answer: every outgoing line but the echo passes here. */
+/* Appends an information line to the answer. */
 void at_line(struct at *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
 bool at_fault(const struct at *at, enum fault f);
 
@@ -72,6 +78,10 @@ struct at_command {
 extern const struct at_command sim_commands[];
 extern const size_t sim_command_count;
 
+/* Echo, verbose and the like as after power on. */
+void at_defaults(struct at *at);
+/* Drops what was heard of a command line, and what is still to be said. */
+void at_drop(struct at *at);
 /* The card was reset: no session is left. */
 void at_forget_sessions(struct at *at);
 

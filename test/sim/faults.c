@@ -6,62 +6,198 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* How a fault is written: NAME, NAME:ARG, NAME:ARG,ARG2, with brackets around a last argument that
+ * may be left out, and what it is then. The words for arguments are those of words[]. */
 struct entry {
-    const char *name;
-    const char *unit; /* of the argument, NULL if it takes none */
-    long fallback;    /* the argument when none is given, -1 if it must be given */
+    const char *syntax;
+    long fallback;
     const char *help;
 };
 
 static const struct entry table[FAULT_COUNT] = {
-    [FAULT_ECHO_STAYS] = {"echo-stays", NULL, 0, "ATE0 answers OK, the echo stays on"},
-    [FAULT_LOWER_CASE] = {"lower-case", NULL, 0, "hexadecimal answers in lower case"},
-    [FAULT_NO_QUOTES] = {"no-quotes", NULL, 0, "hexadecimal answers without quotes"},
-    [FAULT_NO_BLANK] = {"no-blank", NULL, 0, "no blank after +CSIM: and the like"},
-    [FAULT_BLANKS] = {"blanks", NULL, 0, "many blanks in +CSIM and +CGLA answers"},
-    [FAULT_BARE_CCHO] = {"bare-ccho", NULL, 0, "AT+CCHO answers the session without +CCHO:"},
-    [FAULT_SESSION16] = {"session16", NULL, 0, "AT+CCHO answers 16 hexadecimal digits"},
-    [FAULT_NO_CCHC] = {"no-cchc", NULL, 0, "AT+CCHC does not exist"},
-    [FAULT_URC] = {"urc", "N", 1, "unsolicited lines before, in and after every N-th answer"},
-    [FAULT_CME_TEXT] = {"cme-text", NULL, 0, "+CME ERROR as text, whatever AT+CMEE says"},
-    [FAULT_PLAIN_ERROR] = {"plain-error", NULL, 0, "ERROR, whatever AT+CMEE says"},
-    [FAULT_NO_COMPOUND] = {"no-compound", NULL, 0, "several commands in a line are refused"},
-    [FAULT_BUSY] = {"busy", "N", -1, "the first N SIM commands answer +CME ERROR: 14"},
-    [FAULT_TWO_FINALS] = {"two-finals", NULL, 0, "+CME ERROR is followed by ERROR"},
-    [FAULT_MUTE] = {"mute", "MS", -1, "hears and says nothing for the first MS milliseconds"},
-    [FAULT_LATE] = {"late", "MS", -1, "every SIM command answers MS milliseconds later"},
+    [FAULT_ECHO_STAYS] = {"echo-stays", 0, "ATE0 answers OK, the echo stays on"},
+    [FAULT_ECHO_RETURNS] = {"echo-returns:N", 0, "echo is on again after the N-th"},
+    [FAULT_LOWER_CASE] = {"lower-case", 0, "hexadecimal answers in lower case"},
+    [FAULT_NO_QUOTES] = {"no-quotes", 0, "hexadecimal answers without quotes"},
+    [FAULT_NO_BLANK] = {"no-blank", 0, "no blank after +CSIM: and the like"},
+    [FAULT_BLANKS] = {"blanks", 0, "many blanks in +CSIM and +CGLA answers"},
+    [FAULT_BARE_CCHO] = {"bare-ccho", 0, "AT+CCHO answers the session without +CCHO:"},
+    [FAULT_SESSION16] = {"session16", 0, "AT+CCHO answers 16 hexadecimal digits"},
+    [FAULT_NO_CCHC] = {"no-cchc", 0, "AT+CCHC does not exist"},
+    [FAULT_CME_TEXT] = {"cme-text", 0, "+CME ERROR as text, whatever AT+CMEE says"},
+    [FAULT_PLAIN_ERROR] = {"plain-error", 0, "ERROR, whatever AT+CMEE says"},
+    [FAULT_NO_COMPOUND] = {"no-compound", 0, "several commands in a line are refused"},
+    [FAULT_TWO_FINALS] = {"two-finals", 0, "+CME ERROR is followed by ERROR"},
+    [FAULT_GARBAGE] = {"garbage[:N]", 1,
+                       "NULs, noise and blank lines around every N-th answer of any command"},
+    [FAULT_OPEN_GARBAGE] = {"open-garbage", 0,
+                            "noise, boot lines and an old answer whenever the port is opened"},
+    [FAULT_BOOT_CHATTER] = {"boot-chatter[:N]", 1,
+                            "boot lines (never RDY) around every N-th answer of any command"},
+    [FAULT_STALE] = {"stale:N", 0, "20 ms after the N-th answer an old one comes, with its OK"},
+    [FAULT_URC] = {"urc[:N]", 1,
+                   "unsolicited lines before, in and after every N-th answer of any command"},
+    [FAULT_URC_SPLIT] = {"urc-split[:N]", 1,
+                         "an unsolicited line in the middle of every N-th answer line"},
+    [FAULT_WRONG_LENGTH] = {"wrong-length[:N]", 1,
+                            "+CSIM, +CGLA: every N-th announces 2 digits more or fewer"},
+    [FAULT_SLOW_LINES] = {"slow-lines:MS", 0, "a pause between the lines of an answer"},
+    [FAULT_PARTIAL] = {"partial:K", 0, "answers leave K octets at a time, every 2 ms"},
+    [FAULT_MUTE] = {"mute:MS", 0, "hears and says nothing for the first MS"},
+    [FAULT_MUTE_AT] = {"mute-at:N,MS", 0, "the N-th is swallowed; hears and says nothing for MS"},
+    [FAULT_LATE] = {"late:MS", 0, "every SIM command answers MS later"},
+    [FAULT_LATE_AT] = {"late-at:N,MS", 0, "the N-th answers MS later"},
+    [FAULT_HALF_LINE] = {"half-line:N", 0, "half of the N-th answer, the rest never"},
+    [FAULT_HALF_LATE] = {"half-late:N,MS", 0, "half of the N-th answer, the rest MS later"},
+    [FAULT_BUSY] = {"busy:N", 0, "the first N answer +CME ERROR: 14"},
+    [FAULT_CME] = {"cme:N,CME", 0, "the N-th answers +CME ERROR: CME, the card has not seen it"},
+    [FAULT_CME_AFTER] = {"cme-after:N,CME", 0,
+                         "the N-th answers +CME ERROR: CME, the card has done it"},
+    [FAULT_ERROR_AT] = {"error-at:N", 0, "the N-th answers ERROR, the card has not seen it"},
+    [FAULT_GET_RESPONSE] = {"get-response", 0, "as --get-response"},
+    [FAULT_6100_FOREVER] = {"6100-forever:N", 0,
+                            "from the N-th on data come by 61xx, and 6100 follows for ever"},
+    [FAULT_6CXX] = {"6cxx", 0, "case 2 commands answer 6Cxx first, whatever their Le"},
+    [FAULT_REFUSE_LE] = {"refuse-le[:CME]", FAULT_NO_ARG,
+                         "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},
+    [FAULT_NO_MANAGE_CHANNEL] = {"no-manage-channel[:CODE]", FAULT_NO_ARG,
+                                 "over AT+CSIM: 6881, or 4 digits of SW, or a +CME ERROR"},
+    [FAULT_NO_CCHO] = {"no-ccho", 0, "as --no-ccho"},
+    [FAULT_NO_CSIM] = {"no-csim", 0, "as --no-csim"},
+    [FAULT_MAX_LENGTH] = {"max-length:B", 0,
+                          "an APDU, or an answer with SW, of more octets: +CME ERROR: 50"},
+    [FAULT_LEAKED] = {"leaked[:K]", FAULT_NO_ARG,
+                      "K channels (all) are open from the start, left by others"},
+    [FAULT_LOSE_CHANNEL] = {"lose-channel:N", 0,
+                            "after the N-th the channels of programs are gone"},
+    [FAULT_FOREIGN] = {"foreign:N", 0, "after the N-th others select the UICC application there"},
+    [FAULT_FOREIGN_MSE] = {"foreign-mse:N", 0,
+                           "after the N-th others have selected mIAS there, with another key"},
+    [FAULT_REFRESH] = {"refresh:N", 0, "after the N-th the card is reset, with a URC"},
+    [FAULT_MODEM_RESET] = {"modem-reset:N[,MS]", 1500,
+                           "the N-th is swallowed, silence for MS (1500), then RDY and so on"},
+    [FAULT_SIM_REMOVED] = {"sim-removed:N[,MS]", FAULT_NO_ARG,
+                           "at the N-th the SIM is gone: +CME ERROR: 10; back after MS (never)"},
+    [FAULT_OTHER_SIM] = {"other-sim:N", 0, "at the N-th the SIM of --other-card is in instead"},
+    [FAULT_HANG_UP] = {"hang-up:N[,MS]", 1000,
+                       "at the N-th the pty is closed; a new one comes after MS (1000)"},
 };
 
-static bool parse_argument(const struct entry *e, const char *text, long *value)
-{
-    char *end;
+/* An argument's word and its range. */
+struct word {
+    const char *name;
+    long min, max;
+};
 
-    if (e->unit == NULL || text == NULL) {
-        *value = e->fallback;
-        return text == NULL && e->fallback >= 0;
+static const struct word words[] = {
+    {"N", 1, 1000000}, {"MS", 0, 3600000}, {"K", 1, 4096},
+    {"B", 5, 512},     {"CME", 0, 999},    {"CODE", 0, 999}, /* or a status word */
+};
+
+/* Steps over what separates an argument from what stands before it and finds its word; NULL at the
+ * end of the syntax. */
+static const struct word *next_word(const char **syntax, bool *optional)
+{
+    size_t length;
+
+    *optional = **syntax == '[';
+    *syntax += strspn(*syntax, "[:,]");
+    length = strcspn(*syntax, "[:,]");
+    for (size_t i = 0; length > 0 && i < sizeof words / sizeof *words; i++) {
+        if (strlen(words[i].name) == length && memcmp(words[i].name, *syntax, length) == 0) {
+            *syntax += length;
+            return &words[i];
+        }
     }
+    return NULL;
+}
+
+static size_t name_length(const struct entry *e)
+{
+    return strcspn(e->syntax, "[:");
+}
+
+/* CODE may also be four hexadecimal digits: a status word that refuses. */
+static bool read_status(const char *text, long *value)
+{
+    if (strlen(text) != 4 || strspn(text, "0123456789ABCDEFabcdef") != 4 ||
+        (text[0] != '6' && text[0] != '9'))
+        return false;
+    *value = strtol(text, NULL, 16);
+    return *value != 0x9000;
+}
+
+static bool read_value(const struct word *w, const char *text, size_t length, long *value)
+{
+    char copy[16];
+
+    if (length == 0 || length >= sizeof copy)
+        return false;
+    memcpy(copy, text, length);
+    copy[length] = '\0';
+    if (strcmp(w->name, "CODE") == 0 && length > 3)
+        return read_status(copy, value);
+    if (strspn(copy, "0123456789") != length)
+        return false;
     errno = 0;
-    *value = strtol(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *value >= 0;
+    *value = strtol(copy, NULL, 10);
+    return errno == 0 && *value >= w->min && *value <= w->max;
+}
+
+/* Reads ARG and ARG2; text is NULL when there is none. */
+static bool read_arguments(const struct entry *e, const char *text, long *values[2])
+{
+    const char *syntax = e->syntax + name_length(e);
+    const struct word *w;
+    bool optional;
+
+    for (size_t i = 0; i < 2 && (w = next_word(&syntax, &optional)) != NULL; i++) {
+        size_t length = text != NULL ? strcspn(text, ",") : 0;
+
+        if (text == NULL && !optional)
+            return false;
+        *values[i] = e->fallback;
+        if (text == NULL)
+            continue;
+        if (!read_value(w, text, length, values[i]))
+            return false;
+        text = text[length] == ',' ? text + length + 1 : NULL;
+    }
+    return text == NULL;
+}
+
+static void complain(const struct entry *e, const char *text)
+{
+    const char *syntax = e->syntax + name_length(e);
+    const struct word *w;
+    bool optional;
+
+    fprintf(stderr, "simmodem: --fault %s: write it as %s", text, e->syntax);
+    if (*syntax == '\0')
+        fputs("; it takes no argument", stderr);
+    while ((w = next_word(&syntax, &optional)) != NULL) {
+        fprintf(stderr, "; %s is a number from %ld to %ld", w->name, w->min, w->max);
+        if (strcmp(w->name, "CODE") == 0)
+            fputs(", or 4 hexadecimal digits of a status word (6xxx or 9xxx, not 9000)", stderr);
+    }
+    fputc('\n', stderr);
 }
 
 bool faults_add(struct faults *f, const char *text)
 {
-    const char *colon = strchr(text, ':');
-    size_t length = colon != NULL ? (size_t)(colon - text) : strlen(text);
+    size_t length = strcspn(text, ":");
+    const char *arguments = text[length] == ':' ? text + length + 1 : NULL;
 
     for (size_t i = 0; i < FAULT_COUNT; i++) {
         const struct entry *e = &table[i];
+        long *values[2] = {&f->arg[i], &f->arg2[i]};
 
-        if (strlen(e->name) != length || memcmp(e->name, text, length) != 0)
+        if (name_length(e) != length || memcmp(e->syntax, text, length) != 0)
             continue;
-        if (!parse_argument(e, colon != NULL ? colon + 1 : NULL, &f->arg[i])) {
-            fprintf(stderr, "simmodem: --fault %s: write it as %s%s%s\n", text, e->name,
-                    e->unit != NULL ? ":" : "", e->unit != NULL ? e->unit : "");
-            return false;
-        }
-        f->on[i] = true;
-        return true;
+        f->on[i] = read_arguments(e, arguments, values);
+        if (!f->on[i])
+            complain(e, text);
+        return f->on[i];
     }
     fprintf(stderr, "simmodem: no fault is called '%s'; these are known:\n", text);
     faults_list(stderr);
@@ -70,14 +206,16 @@ bool faults_add(struct faults *f, const char *text)
 
 void faults_list(FILE *out)
 {
-    for (size_t i = 0; i < FAULT_COUNT; i++) {
-        const struct entry *e = &table[i];
-        char name[40];
+    for (size_t i = 0; i < FAULT_COUNT; i++)
+        fprintf(out, "  %-26s %s\n", table[i].syntax, table[i].help);
+}
 
-        if (e->unit == NULL)
-            snprintf(name, sizeof name, "%s", e->name);
-        else
-            snprintf(name, sizeof name, e->fallback < 0 ? "%s:%s" : "%s[:%s]", e->name, e->unit);
-        fprintf(out, "  %-20s %s\n", name, e->help);
-    }
+bool fault_nth(const struct faults *f, enum fault fault, long n)
+{
+    return f->on[fault] && f->arg[fault] == n;
+}
+
+bool fault_every(const struct faults *f, enum fault fault, long n)
+{
+    return f->on[fault] && n % f->arg[fault] == 0;
 }

@@ -1,42 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The misbehaviours that --fault NAME[:ARG] asks for. A new one needs a line in the enum, a line in
- * the table of faults.c, and its effect at the place where it belongs: the AT front end passes
- * every outgoing line through at_line() and every SIM command through at.c's run_line(), the card
- * every APDU through uicc_exchange(). */
+/* The misbehaviours that --fault NAME[:ARG[,ARG2]] asks for. A new one needs a line in the enum, a
+ * line in the table of faults.c, and its effect at the place where it belongs:
+ *
+ *   noise.c   the shape of outgoing text and when its parts leave
+ *   gate.c    what befalls a SIM command by its number: errors, silence, delays
+ *   life.c    reset, REFRESH, removal, another SIM, hang-up, what other programs do
+ *   simcmd.c  what the modem makes of an APDU, uicc.c: what the card does */
 #ifndef SIMKEY_SIM_FAULTS_H
 #define SIMKEY_SIM_FAULTS_H
 
 #include <stdbool.h>
 #include <stdio.h>
 
+/* In the order of --help. N is the number of a SIM command, from 1 on, unless said otherwise. */
 enum fault {
-    FAULT_ECHO_STAYS,  /* ATE0 answers OK and changes nothing */
-    FAULT_LOWER_CASE,  /* hexadecimal answers in lower case */
-    FAULT_NO_QUOTES,   /* +CSIM: 4,9000 */
-    FAULT_NO_BLANK,    /* +CSIM:4,"9000" */
-    FAULT_BLANKS,      /* +CSIM:   4,  "9000" */
-    FAULT_BARE_CCHO,   /* the session without "+CCHO: " */
-    FAULT_SESSION16,   /* a session of 16 hexadecimal digits */
-    FAULT_NO_CCHC,     /* AT+CCHC does not exist */
-    FAULT_URC,         /* unsolicited lines around every n-th answer */
-    FAULT_CME_TEXT,    /* +CME ERROR as text whatever AT+CMEE says */
-    FAULT_PLAIN_ERROR, /* ERROR whatever AT+CMEE says */
-    FAULT_NO_COMPOUND, /* ATE0V1Q0 is refused */
-    FAULT_BUSY,        /* the first n SIM commands answer +CME ERROR: 14 */
-    FAULT_TWO_FINALS,  /* +CME ERROR is followed by ERROR */
-    FAULT_MUTE,        /* hears and says nothing for the first ms */
-    FAULT_LATE,        /* every SIM command answers ms later */
+    /* Text */
+    FAULT_ECHO_STAYS,   /* ATE0 answers OK and changes nothing */
+    FAULT_ECHO_RETURNS, /* echo is on again after the n-th */
+    FAULT_LOWER_CASE,   /* hexadecimal answers in lower case */
+    FAULT_NO_QUOTES,    /* +CSIM: 4,9000 */
+    FAULT_NO_BLANK,     /* +CSIM:4,"9000" */
+    FAULT_BLANKS,       /* +CSIM:   4,  "9000" */
+    FAULT_BARE_CCHO,    /* the session without "+CCHO: " */
+    FAULT_SESSION16,    /* a session of 16 hexadecimal digits */
+    FAULT_NO_CCHC,      /* AT+CCHC does not exist */
+    FAULT_CME_TEXT,     /* +CME ERROR as text whatever AT+CMEE says */
+    FAULT_PLAIN_ERROR,  /* ERROR whatever AT+CMEE says */
+    FAULT_NO_COMPOUND,  /* ATE0V1Q0 is refused */
+    FAULT_TWO_FINALS,   /* +CME ERROR is followed by ERROR */
+    FAULT_GARBAGE,      /* noise around every n-th answer of any command */
+    FAULT_OPEN_GARBAGE, /* noise and a stale answer whenever a client opens the port */
+    FAULT_BOOT_CHATTER, /* boot lines around every n-th answer of any command */
+    FAULT_STALE,        /* an old answer after that of the n-th */
+    FAULT_URC,          /* unsolicited lines around every n-th answer of any command */
+    FAULT_URC_SPLIT,    /* an unsolicited line inside the answer line of every n-th */
+    FAULT_WRONG_LENGTH, /* every n-th announces another length than it has */
+    FAULT_SLOW_LINES,   /* ms between the lines of an answer */
+    FAULT_PARTIAL,      /* answers leave k octets at a time */
+    /* Time */
+    FAULT_MUTE,      /* hears and says nothing for the first ms */
+    FAULT_MUTE_AT,   /* the n-th is swallowed, and the same for ms */
+    FAULT_LATE,      /* every SIM command answers ms later */
+    FAULT_LATE_AT,   /* the n-th answers ms later */
+    FAULT_HALF_LINE, /* half of the n-th answer, the rest never */
+    FAULT_HALF_LATE, /* half of the n-th answer, the rest ms later */
+    FAULT_BUSY,      /* the first n answer +CME ERROR: 14 */
+    /* Errors */
+    FAULT_CME,       /* the n-th answers +CME ERROR, unseen by the card */
+    FAULT_CME_AFTER, /* the same, but the card has done it */
+    FAULT_ERROR_AT,  /* the n-th answers ERROR, unseen by the card */
+    /* Carrier and card */
+    FAULT_GET_RESPONSE,      /* the modem follows 61xx and 6Cxx itself */
+    FAULT_6100_FOREVER,      /* from the n-th on there is no end of 61xx */
+    FAULT_6CXX,              /* case 2 commands answer 6Cxx first */
+    FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
+    FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
+    FAULT_NO_CCHO,           /* no AT+CCHO, AT+CGLA, AT+CCHC */
+    FAULT_NO_CSIM,           /* no AT+CSIM */
+    FAULT_MAX_LENGTH,        /* longer APDUs and answers are refused */
+    FAULT_LEAKED,            /* channels that others left open */
+    /* Life */
+    FAULT_LOSE_CHANNEL, /* after the n-th the programs' channels are gone */
+    FAULT_FOREIGN,      /* after the n-th others select another application */
+    FAULT_FOREIGN_MSE,  /* after the n-th others set another security environment */
+    FAULT_REFRESH,      /* the card is reset after the n-th */
+    FAULT_MODEM_RESET,  /* the modem restarts at the n-th */
+    FAULT_SIM_REMOVED,  /* the SIM is gone at the n-th */
+    FAULT_OTHER_SIM,    /* another SIM is in at the n-th */
+    FAULT_HANG_UP,      /* the pty is closed at the n-th */
     FAULT_COUNT
 };
 
+#define FAULT_NO_ARG (-1L) /* an argument that may be left out was */
+
 struct faults {
     bool on[FAULT_COUNT];
-    long arg[FAULT_COUNT];
+    long arg[FAULT_COUNT]; /* 0 where the fault is off */
+    long arg2[FAULT_COUNT];
 };
 
-/* Reads NAME[:ARG]. Returns false after a sentence on stderr when it is unknown or its number is
- * wrong. */
+/* Reads NAME[:ARG[,ARG2]]; the same name again replaces what stood before. Returns false after a
+ * sentence on stderr when it is unknown or an argument is wrong. */
 bool faults_add(struct faults *f, const char *text);
 void faults_list(FILE *out);
+
+/* Is it asked for, and for the n-th of what it counts, or for every so many of them? */
+bool fault_nth(const struct faults *f, enum fault fault, long n);
+bool fault_every(const struct faults *f, enum fault fault, long n);
 
 #endif

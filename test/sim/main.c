@@ -14,27 +14,42 @@
 
 static bool serve(const struct options *o)
 {
-    struct card card;
+    struct card card, other_card;
     struct trace trace;
-    struct uicc uicc;
+    struct uicc uicc, other;
+    bool two = o->other_card != NULL;
     struct at at;
     struct pty pty;
     bool done;
 
     if (!trace_open(&trace, o->trace, o->trace_at))
         return false;
+    trace.line = o->trace_line;
     if (!card_open(&card, o->card)) {
         trace_close(&trace);
         return false;
     }
+    if (two && !card_open(&other_card, o->other_card)) {
+        card_close(&card);
+        trace_close(&trace);
+        return false;
+    }
     uicc_start(&uicc, &card, o, &trace);
-    done = pty_open(&pty, o->link, o->baud);
-    at_start(&at, o, &uicc, &trace, &pty.out);
+    if (o->faults.on[FAULT_LEAKED])
+        uicc_leak(&uicc, o->faults.arg[FAULT_LEAKED]);
+    if (two)
+        uicc_start(&other, &other_card, o, &trace);
+    done = pty_open(&pty, o->link, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
+    at_start(&at, o, &uicc, two ? &other : NULL, &trace, &pty.out);
     done = done && pty_publish(&pty) && pty_serve(&pty, &at);
     at_end(&at);
     pty_close(&pty);
     uicc_end(&uicc);
     card_close(&card);
+    if (two) {
+        uicc_end(&other);
+        card_close(&other_card);
+    }
     trace_close(&trace);
     return done;
 }

@@ -36,6 +36,10 @@ void mias_mse(struct uicc *u, struct mias *m, const struct command *cmd, struct 
 void mias_pso(struct uicc *u, struct mias *m, const struct command *cmd, struct response *r);
 void mias_challenge(const struct command *cmd, struct response *r);
 
+/* Leaves a selection as another program does that has verified the PIN and set its own security
+ * environment: another key than before's, of its type if there is one, else another algorithm. */
+void mias_intrude(struct uicc *u, struct mias *m, const struct mias_template *before);
+
 /* The arithmetic (mias_crypto.c). Signatures come as the card gives them: RSA as long as the
  * modulus, ECDSA r||s. False if the algorithm cannot be done with these octets. */
 const EVP_MD *mias_hash(unsigned alg);

@@ -81,6 +81,45 @@ static unsigned set_template(struct uicc *u, struct mias *m, unsigned alg, unsig
     return 0x9000;
 }
 
+static const struct container *another_key(const struct card *card, const struct container *than)
+{
+    const struct container *other = NULL;
+
+    for (size_t i = 0; i < CARD_CONTAINERS; i++) {
+        const struct container *c = &card->containers[i];
+
+        if (!c->present || c == than)
+            continue;
+        if (c->type == than->type)
+            return c;
+        if (other == NULL)
+            other = c;
+    }
+    return other;
+}
+
+void mias_intrude(struct uicc *u, struct mias *m, const struct mias_template *before)
+{
+    const struct container *key = before->set ? before->key : NULL;
+    const struct container *other;
+    unsigned alg = before->alg;
+
+    for (size_t i = 0; key == NULL && i < CARD_CONTAINERS; i++)
+        key = u->card->containers[i].present ? &u->card->containers[i] : NULL;
+    m->verified = true;
+    if (key == NULL)
+        return;
+    other = another_key(u->card, key);
+    if (other == NULL)
+        other = key;
+    if (other == key || !before->set || !sign_alg_known(u->options, alg, other)) {
+        alg = other->type != KEY_RSA2048 ? 0x44 : 0x42;
+        if (other == key && alg == before->alg)
+            alg = other->type != KEY_RSA2048 ? 0x54 : 0x52;
+    }
+    m->sign = (struct mias_template){true, alg, other};
+}
+
 /* The hash template takes the family's 10, 30, 40, 50, 60; the scheme's nibble does not matter. */
 static unsigned set_hash(struct mias *m, unsigned alg)
 {

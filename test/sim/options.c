@@ -28,8 +28,10 @@ static const struct option_entry table[] = {
     {"link", TEXT, AT(link), "PATH", 0, 0,
      "symbolic link to the modem's pty, made when it is ready"},
     {"card", TEXT, AT(card), "DIR", 0, 0, "the card's memory"},
+    {"other-card", TEXT, AT(other_card), "DIR", 0, 0, "the card that --fault other-sim puts in"},
     {"trace", TEXT, AT(trace), "FILE", 0, 0, "appends every APDU with its time"},
     {"trace-at", FLAG, AT(trace_at), NULL, 0, 0, "the AT command lines too"},
+    {"trace-line", FLAG, AT(trace_line), NULL, 0, 0, "how many octets have passed the line too"},
     {"Personalisation", SECTION, 0, NULL, 0, 0, NULL},
     {"new", FLAG, AT(make_new), NULL, 0, 0, "makes a card in DIR (without --link: and ends)"},
     {"key", CHOICE, AT(key), "rsa2048|p256|p384", 0, 0, "type of container 0"},
@@ -47,7 +49,7 @@ static const struct option_entry table[] = {
      "MANAGE CHANNEL over AT+CSIM is refused with 6881"},
     {"get-response", FLAG, AT(get_response), NULL, 0, 0, "the modem follows 61xx and 6Cxx itself"},
     {"no-sim", FLAG, AT(no_sim), NULL, 0, 0, "SIM commands answer +CME ERROR: 10"},
-    {"fault", FAULT, AT(faults), "NAME[:ARG]", 0, 0, "misbehaves, repeatable, see below"},
+    {"fault", FAULT, AT(faults), "NAME[:ARG[,ARG2]]", 0, 0, "misbehaves, repeatable, see below"},
     {"Card", SECTION, 0, NULL, 0, 0, NULL},
     {"sign-ms", NUMBER, AT(sign_ms), "N", 0, 600000, "time of a private key operation"},
     {"channels", NUMBER, AT(channels), "N", 0, 19, "supplementary logical channels (3)"},
@@ -195,10 +197,27 @@ static bool sensible(const struct options *o)
         fputs("simmodem: give --link PATH to serve a card, or --new to make one\n", stderr);
         return false;
     }
+    if (o->faults.on[FAULT_OTHER_SIM] && o->other_card == NULL && o->link != NULL) {
+        fputs("simmodem: --fault other-sim needs --other-card DIR: the card that takes the place\n",
+              stderr);
+        return false;
+    }
     return digits_between("pin", o->pin, 4, 8) && digits_between("pin1", o->pin1, 4, 8) &&
            digits_between("imei", o->imei, 14, 16) &&
            (o->iccid == NULL || digits_between("iccid", o->iccid, 18, 20)) &&
            safe2_check_options(o);
+}
+
+/* Some faults are known as options too. */
+static void take_faults(struct options *o)
+{
+    const struct faults *f = &o->faults;
+
+    o->get_response |= f->on[FAULT_GET_RESPONSE];
+    o->no_ccho |= f->on[FAULT_NO_CCHO];
+    o->no_csim |= f->on[FAULT_NO_CSIM];
+    o->no_manage_channel |= f->on[FAULT_NO_MANAGE_CHANNEL];
+    o->reject_le |= f->on[FAULT_REFUSE_LE] && f->arg[FAULT_REFUSE_LE] == FAULT_NO_ARG;
 }
 
 bool options_read(struct options *o, int argc, char **argv)
@@ -239,6 +258,7 @@ bool options_read(struct options *o, int argc, char **argv)
         if (!apply(o, e, value))
             return false;
     }
+    take_faults(o);
     return sensible(o);
 }
 
@@ -259,7 +279,10 @@ void options_help(FILE *out)
         snprintf(name, sizeof name, "--%s %s", e->name, e->value != NULL ? e->value : "");
         fprintf(out, "  %-36s %s\n", name, e->help);
     }
-    fputs("\nFaults\n", out);
+    fputs(
+        "\nFaults; N is the number of a command that wants the SIM (+CSIM, +CCHO, +CGLA, +CCHC, "
+        "+CRSM,\n+CPIN, +CCID and so on) since the start, and every [:N] is every time without N\n",
+        out);
     faults_list(out);
     fputs("\nResult codes of SAFE2\n", out);
     safe2_list_results(out);

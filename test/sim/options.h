@@ -20,8 +20,10 @@ struct options {
     /* Where and who */
     const char *link;
     const char *card;
+    const char *other_card; /* of FAULT_OTHER_SIM */
     const char *trace;
     bool trace_at;
+    bool trace_line;
     /* Personalisation */
     bool make_new;
     int key; /* enum key_type */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -41,14 +42,17 @@ static bool open_pair(struct pty *p)
     cfmakeraw(&raw);
     if (tcsetattr(p->slave, TCSANOW, &raw) != 0)
         return complain("cannot set up", p->name);
+    /* After our own opening of it. The watch ends with the pty. */
+    if (p->opens >= 0 && inotify_add_watch(p->opens, p->name, IN_OPEN) < 0)
+        return complain("cannot watch", p->name);
     return true;
 }
 
-bool pty_open(struct pty *p, const char *link, long baud)
+bool pty_open(struct pty *p, const char *link, long baud, bool watch_opens)
 {
     sigset_t set;
 
-    *p = (struct pty){.master = -1, .slave = -1, .signals = -1, .link = link};
+    *p = (struct pty){.master = -1, .slave = -1, .signals = -1, .opens = -1, .link = link};
     if (baud > 0)
         p->octet = BITS_PER_OCTET * 1000 * NS_PER_MS / baud;
     sigemptyset(&set);
@@ -59,6 +63,10 @@ bool pty_open(struct pty *p, const char *link, long baud)
     p->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (p->signals < 0)
         return complain("cannot wait for", "signals");
+    if (watch_opens)
+        p->opens = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch_opens && p->opens < 0)
+        return complain("cannot watch", "the pty");
     return open_pair(p);
 }
 
@@ -85,10 +93,18 @@ bool pty_publish(struct pty *p)
     return false;
 }
 
-void pty_close(struct pty *p)
+static void drop_output(struct pty *p)
+{
+    p->out.size = 0;
+    p->out_at = 0;
+}
+
+/* Whoever has the line open sees it hung up. The link goes first: the pty's name may be somebody
+ * else's at once. */
+static void close_pair(struct pty *p)
 {
     char target[64];
-    ssize_t size = readlink(p->link, target, sizeof target - 1);
+    ssize_t size = p->master >= 0 ? readlink(p->link, target, sizeof target - 1) : -1;
 
     if (size > 0) {
         target[size] = '\0';
@@ -99,15 +115,52 @@ void pty_close(struct pty *p)
         close(p->slave);
     if (p->master >= 0)
         close(p->master);
+    p->master = p->slave = -1;
+    p->in_start = p->in_size = 0;
+    drop_output(p);
+}
+
+/* The modem hangs up; it is back, with another pty, when its time has come. */
+static bool hang_up(struct pty *p, struct at *at, int64_t now)
+{
+    if (at->life.hang_up) {
+        at->life.hang_up = false;
+        close_pair(p);
+        p->back_at = now + at->life.gone_ns;
+    }
+    if (p->master >= 0)
+        return true;
+    drop_output(p);
+    return now < p->back_at || (open_pair(p) && pty_publish(p));
+}
+
+void pty_close(struct pty *p)
+{
+    close_pair(p);
+    if (p->opens >= 0)
+        close(p->opens);
     if (p->signals >= 0)
         close(p->signals);
     bytes_free(&p->out);
 }
 
-static void drop_output(struct pty *p)
+/* A client has opened the line, how often does not matter. */
+static void notice_opens(struct pty *p, struct at *at, int64_t now)
 {
-    p->out.size = 0;
-    p->out_at = 0;
+    char events[1024] __attribute__((aligned(__alignof__(struct inotify_event))));
+    bool opened = false;
+    ssize_t n;
+
+    while (p->opens >= 0 && (n = read(p->opens, events, sizeof events)) > 0) {
+        for (const char *e = events; e < events + n;) {
+            const struct inotify_event *event = (const void *)e;
+
+            opened |= (event->mask & IN_OPEN) != 0;
+            e += sizeof *event + event->len;
+        }
+    }
+    if (opened)
+        noise_opened(at, now);
 }
 
 /* Writes what has passed the line by now. */
@@ -116,7 +169,7 @@ static void send_output(struct pty *p, int64_t now)
     size_t part = p->octet > 0 && p->out.size > PART ? PART : p->out.size;
     ssize_t n;
 
-    if (p->out.size == 0)
+    if (p->out.size == 0 || p->master < 0)
         return;
     if (p->octet > 0 && p->out_at == 0) {
         p->out_at = now + (int64_t)part * p->octet;
@@ -131,6 +184,7 @@ static void send_output(struct pty *p, int64_t now)
         return;
     }
     p->moved_at = now;
+    p->went += (uint64_t)n;
     p->out.size -= (size_t)n;
     memmove(p->out.data, p->out.data + n, p->out.size);
     part = p->out.size > PART ? PART : p->out.size;
@@ -143,11 +197,12 @@ static void take_input(struct pty *p, int64_t now)
     size_t part = p->octet > 0 ? PART : sizeof p->in;
     ssize_t n;
 
-    if (p->in_start < p->in_size || (p->octet > 0 && now < p->in_at))
+    if (p->master < 0 || p->in_start < p->in_size || (p->octet > 0 && now < p->in_at))
         return;
     n = read(p->master, p->in, part);
     p->in_start = 0;
     p->in_size = n > 0 ? (size_t)n : 0;
+    p->came += p->in_size;
     if (n <= 0 || p->octet == 0)
         return;
     /* Without a pause on the line the parts follow each other: from the last one's end, not from
@@ -159,8 +214,8 @@ static void take_input(struct pty *p, int64_t now)
 
 static bool can_feed(const struct pty *p, const struct at *at, int64_t now)
 {
-    return p->in_start < p->in_size && !at->running && p->out.size < OUT_HIGH &&
-           (p->octet == 0 || now >= p->in_at);
+    return p->in_start < p->in_size && !at->running && !at->life.hang_up &&
+           p->out.size < OUT_HIGH && (p->octet == 0 || now >= p->in_at);
 }
 
 /* Hands characters to the modem while it listens. */
@@ -182,8 +237,9 @@ static int64_t next_time(const struct pty *p, const struct at *at, int64_t now)
 
     if (can_feed(p, at, now))
         return now; /* there is room for answers again */
-    if (at->running)
-        next = sooner(next, at->due);
+    next = sooner(next, at_due(at));
+    if (p->master < 0)
+        next = sooner(next, p->back_at);
     if (p->out.size > 0)
         next = sooner(next, p->out_at > now ? p->out_at : p->moved_at + STUCK_NS + NS_PER_MS);
     if (p->octet > 0 && now < p->in_at)
@@ -200,14 +256,25 @@ static bool wait_for_work(struct pty *p, const struct at *at)
     struct pollfd fds[] = {
         {p->signals, POLLIN, 0},
         {p->master, (short)((may_read ? POLLIN : 0) | (may_write ? POLLOUT : 0)), 0},
-        {safe2_fd(&at->uicc->safe2), POLLIN, 0}};
+        {safe2_fd(&at->uicc->safe2), POLLIN, 0},
+        {p->opens, POLLIN, 0}};
     int64_t wait = next > now ? next - now : 0;
     struct timespec timeout = {(time_t)(wait / (1000 * NS_PER_MS)),
                                (long)(wait % (1000 * NS_PER_MS))};
 
-    if (ppoll(fds, 3, next == INT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
+    if (ppoll(fds, 4, next == INT64_MAX ? NULL : &timeout, NULL) < 0 && errno != EINTR)
         return complain("cannot wait for", p->name);
     return fds[0].revents == 0;
+}
+
+/* Once an answer is out. */
+static void trace_octets(struct pty *p, const struct at *at)
+{
+    if (!at->trace->line || at->running || p->out.size > 0 || p->told == p->went)
+        return;
+    p->told = p->went;
+    trace_note(at->trace, "line - in %llu out %llu", (unsigned long long)p->came,
+               (unsigned long long)p->went);
 }
 
 bool pty_serve(struct pty *p, struct at *at)
@@ -220,13 +287,16 @@ bool pty_serve(struct pty *p, struct at *at)
         bool idle = p->out.size == 0;
 
         take_input(p, now);
-        if (at->running && now >= at->due)
-            at_finish(at);
+        notice_opens(p, at, now);
+        at_work(at, now);
         safe2_work(&at->uicc->safe2, now);
         feed(p, at, now);
+        if (!hang_up(p, at, now))
+            return false;
         if (idle)
             p->moved_at = now;
         send_output(p, now);
+        trace_octets(p, at);
     }
     return read(p->signals, &info, sizeof info) == (ssize_t)sizeof info;
 }

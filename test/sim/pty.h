@@ -9,8 +9,10 @@
 
 struct pty {
     int master;
-    int slave;   /* kept open, so that the line lives while no client has it open */
-    int signals; /* signalfd: SIGTERM, SIGINT */
+    int slave;       /* kept open, so that the line lives while no client has it open */
+    int signals;     /* signalfd: SIGTERM, SIGINT */
+    int opens;       /* inotify: who opens the slave, -1: nobody asked */
+    int64_t back_at; /* clock_ns() when a line that was closed is there again */
     const char *link;
     char name[64];
     struct bytes out; /* to the client */
@@ -19,11 +21,13 @@ struct pty {
     int64_t moved_at; /* clock_ns() when the client last took something */
     char in[4096];    /* from the client, not yet seen by the modem */
     size_t in_start, in_size;
-    int64_t in_at; /* clock_ns() when what was read last has passed the line */
+    uint64_t came, went, told; /* octets on the line since the start; went when last traced */
+    int64_t in_at;             /* clock_ns() when what was read last has passed the line */
 };
 
-/* Makes the pty and blocks the signals; false after a sentence on stderr. */
-bool pty_open(struct pty *p, const char *link, long baud);
+/* Makes the pty, watches who opens it if wanted, and blocks the signals; false after a sentence on
+ * stderr. */
+bool pty_open(struct pty *p, const char *link, long baud, bool watch_opens);
 /* Puts the link in its place, atomically; a link that is there is replaced, anything else refused.
  */
 bool pty_publish(struct pty *p);

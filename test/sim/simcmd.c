@@ -2,7 +2,7 @@
 /* The AT commands that reach the SIM: +CSIM, +CCHO, +CGLA, +CCHC, +CRSM, the ICCID's many names,
  * +CPIN (3GPP TS 27.007 clause 8). The modem's share of the T=0 rules is here too, when it has one.
  */
-#include "test/sim/at.h"
+#include "test/sim/gate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,23 +76,6 @@ static size_t read_apdu(const char **text, uint8_t out[APDU_MAX])
     return digits / 2;
 }
 
-/* The answer line, in the shape that the faults ask for. */
-static void answer_apdu(struct at *at, const char *name, const struct bytes *answer)
-{
-    char hex[2 * 1024 + 1] = "";
-    const char *blank = at_fault(at, FAULT_NO_BLANK) ? ""
-                        : at_fault(at, FAULT_BLANKS) ? "   "
-                                                     : " ";
-    const char *gap = at_fault(at, FAULT_BLANKS) ? "  " : "";
-    const char *quote = at_fault(at, FAULT_NO_QUOTES) ? "" : "\"";
-
-    hex_write(hex, answer->data, answer->size < 512 ? answer->size : 512);
-    for (char *c = hex; at_fault(at, FAULT_LOWER_CASE) && *c != '\0'; c++)
-        *c = (char)(*c >= 'A' && *c <= 'F' ? *c + ('a' - 'A') : *c);
-    at_line(at, "%s:%s%zu,%s%s%s%s", name, blank, strlen(hex), gap, quote, hex, quote);
-    explicit_bzero(hex, sizeof hex);
-}
-
 static unsigned status_of(const struct bytes *answer)
 {
     const uint8_t *end = answer->data + answer->size;
@@ -141,10 +124,26 @@ static void transmit(struct at *at, enum source source, const uint8_t *command, 
     }
 }
 
+/* A client's APDU and its answer line, if the modem carries them; the command is cleansed. */
+static int carry(struct at *at, enum source source, uint8_t *command, size_t size)
+{
+    struct bytes answer = {0};
+    int result = gate_apdu(at, source, command, size);
+
+    if (result == AT_OK) {
+        transmit(at, source, command, size, at->options->get_response, &answer);
+        result = gate_answer(at, answer.size);
+    }
+    if (result == AT_OK)
+        noise_apdu(at, source == SOURCE_CSIM ? "+CSIM" : "+CGLA", &answer);
+    explicit_bzero(command, size);
+    bytes_free(&answer);
+    return result;
+}
+
 static int run_csim(struct at *at, const struct at_call *call)
 {
     uint8_t command[APDU_MAX];
-    struct bytes answer = {0};
     const char *text = call->arguments;
     size_t size;
 
@@ -155,11 +154,7 @@ static int run_csim(struct at *at, const struct at_call *call)
     size = read_apdu(&text, command);
     if (size == 0)
         return CME_PARAMETERS;
-    transmit(at, SOURCE_CSIM, command, size, at->options->get_response, &answer);
-    explicit_bzero(command, sizeof command);
-    answer_apdu(at, "+CSIM", &answer);
-    bytes_free(&answer);
-    return AT_OK;
+    return carry(at, SOURCE_CSIM, command, size);
 }
 
 void at_forget_sessions(struct at *at)
@@ -263,7 +258,6 @@ static int run_cgla(struct at *at, const struct at_call *call)
 {
     uint8_t command[APDU_MAX];
     char name[20];
-    struct bytes answer = {0};
     const char *text = call->arguments;
     const struct session *session;
     size_t size;
@@ -279,11 +273,7 @@ static int run_cgla(struct at *at, const struct at_call *call)
     if (session == NULL || size == 0)
         return session == NULL ? CME_INVALID_INDEX : CME_PARAMETERS;
     command[0] = class_on(session->channel, command[0]);
-    transmit(at, SOURCE_CGLA, command, size, at->options->get_response, &answer);
-    explicit_bzero(command, sizeof command);
-    answer_apdu(at, "+CGLA", &answer);
-    bytes_free(&answer);
-    return AT_OK;
+    return carry(at, SOURCE_CGLA, command, size);
 }
 
 static int run_cchc(struct at *at, const struct at_call *call)

@@ -23,6 +23,11 @@
  *
  *   SECONDS.MS at - AT+CSIM=10,"012A9E9A00"
  *
+ * With --trace-line there is a line after each answer has left: octets that have come and gone on
+ * the line since the start.
+ *
+ *   SECONDS.MS line - in 1234 out 5678
+ *
  * And one line for each job of SAFE2 when it ends, of which nothing is secret:
  *
  *   SECONDS.MS safe2 job KIND SERVER identity IDENTITY EXCHANGE SUITE http STATUS N bytes
@@ -48,6 +53,7 @@
 struct trace {
     FILE *file; /* NULL: no trace */
     bool at;
+    bool line; /* set after trace_open */
 };
 
 /* Opens path for appending (NULL: no trace); false after a sentence on stderr. */

@@ -4,10 +4,12 @@
 #include "test/sim/uicc.h"
 
 #include "test/sim/image.h"
+#include "test/sim/mias.h"
 
 #include <string.h>
 
-#define MODEM_VIEW UICC_CHANNELS
+#define MODEM_VIEW   UICC_CHANNELS
+#define ENDLESS_PART 16
 
 /* In the order in which a partial AID finds them. */
 static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &safe2_applet};
@@ -76,6 +78,50 @@ void uicc_end(struct uicc *u)
     tree_free(&u->mias_files);
 }
 
+void uicc_leak(struct uicc *u, long count)
+{
+    for (long n = u->options->channels; n > 0; n--) {
+        if (count != FAULT_NO_ARG && count-- <= 0)
+            return;
+        channel_open(u, &u->channels[n]);
+        u->channels[n].leaked = true;
+    }
+}
+
+static void set_other_environment(struct uicc *u, struct channel *c)
+{
+    struct mias_template before = {.set = false};
+
+    if (c->applet == &mias_applet)
+        before = ((const struct mias *)c->state)->sign;
+    channel_select(u, c, &mias_applet, 0x0C, NULL);
+    mias_intrude(u, c->state, &before);
+}
+
+bool uicc_intrude(struct uicc *u, enum intrusion what)
+{
+    bool struck = false;
+
+    for (size_t n = 0; n < UICC_CHANNELS; n++) {
+        struct channel *c = &u->channels[n];
+
+        if (!c->open || c->leaked ||
+            (n == 0 && (what == INTRUSION_CLOSE || c->applet == &mf_applet)))
+            continue;
+        struck = true;
+        if (what == INTRUSION_CLOSE) {
+            channel_close(c);
+            continue;
+        }
+        forget_answers(c);
+        if (what == INTRUSION_MSE && mias_applet.present(u))
+            set_other_environment(u, c);
+        else
+            channel_select(u, c, &telecom_applet, 0x0C, NULL);
+    }
+    return struck;
+}
+
 /* Class octet (ISO 7816-4 5.4.1):
  *   000c ssnn  interindustry, channel nn           01sc nnnn  the same, channel 4 + nnnn
  *   100c ssnn  proprietary, the same coding        11sc nnnn  the same, channel 4 + nnnn
@@ -141,10 +187,24 @@ static void deliver(struct channel *c, size_t size, struct response *out)
     bytes_free(data);
 }
 
+/* The card whose data have no end: what waits, in small parts, then zeros. */
+static void deliver_for_ever(struct channel *c, struct response *out)
+{
+    static const uint8_t zeros[ENDLESS_PART] = {0};
+
+    if (c->waiting.data.size > 0)
+        deliver(c, ENDLESS_PART, out);
+    else
+        bytes_add(&out->data, zeros, sizeof zeros);
+    out->sw = 0x6100;
+}
+
 /* GET RESPONSE, and ENVELOPE without data, by which some stacks continue. */
 static void get_response(struct channel *c, const struct command *cmd, struct response *out)
 {
-    if (c->waiting.data.size == 0)
+    if (out->endless)
+        deliver_for_ever(c, out);
+    else if (c->waiting.data.size == 0)
         out->sw = 0x6985;
     else if (cmd->p1 != 0 || cmd->p2 != 0)
         out->sw = 0x6B00;
@@ -156,7 +216,8 @@ static void get_response(struct channel *c, const struct command *cmd, struct re
         deliver(c, cmd->le, out);
 }
 
-static void manage_open(struct uicc *u, const struct command *cmd, struct response *r)
+static void manage_open(struct uicc *u, struct channel *on, const struct command *cmd,
+                        struct response *r)
 {
     unsigned limit = (unsigned)u->options->channels;
     bool correct_le = cmd->has_le && cmd->le == 1;
@@ -170,6 +231,9 @@ static void manage_open(struct uicc *u, const struct command *cmd, struct respon
     }
     r->sw = 0x6C01;
     if (!correct_le && (u->options->t0 || cmd->le != 256))
+        return;
+    on->warned = !on->warned && u->options->faults.on[FAULT_6CXX];
+    if (on->warned)
         return;
     for (unsigned n = 1; n <= limit; n++) {
         if (u->channels[n].open)
@@ -202,14 +266,15 @@ static void manage_close(struct uicc *u, const struct command *cmd, struct respo
         channel_close(&u->channels[n]);
 }
 
-static void manage_channel(struct uicc *u, const struct command *cmd, struct response *r)
+static void manage_channel(struct uicc *u, struct channel *on, const struct command *cmd,
+                           struct response *r)
 {
     if (cmd->proprietary)
         r->sw = 0x6E00;
     else if (cmd->lc != 0)
         r->sw = 0x6700;
     else if (cmd->p1 == 0x00)
-        manage_open(u, cmd, r);
+        manage_open(u, on, cmd, r);
     else if (cmd->p1 == 0x80)
         manage_close(u, cmd, r);
     else
@@ -296,21 +361,24 @@ static void hold(struct channel *c, const struct command *cmd, struct response *
 
 /* What the applet answered, as it leaves the card:
  *   no Le, or T=0 with incoming data, or
- *   an applet that has it so              61xx, data by GET RESPONSE
+ *   an applet or a fault that has it so   61xx, data by GET RESPONSE
  *   Le smaller than the data              incoming data: so many, then 61xx; none: 6Cxx
- *   Le larger, T=0, no incoming data      6Cxx
+ *   Le larger, T=0, no incoming data,
+ *   or the fault 6cxx whatever Le says    6Cxx
  *   else                                  data at once */
 static void shape(const struct uicc *u, struct channel *c, const struct command *cmd,
                   struct response *r)
 {
     size_t size = r->data.size;
     bool t0 = u->options->t0;
+    bool always = u->options->faults.on[FAULT_6CXX];
     struct response out = {.ms = r->ms};
 
     if (size == 0)
         return;
+    r->fetch |= r->endless;
     if (!r->fetch && cmd->has_le && cmd->lc == 0 && size <= 256 &&
-        (size > cmd->le || (t0 && size != cmd->le))) {
+        (always || size > cmd->le || (t0 && size != cmd->le))) {
         hold(c, cmd, r);
         return;
     }
@@ -333,7 +401,7 @@ static void dispatch(struct uicc *u, struct channel *c, const struct command *cm
         return;
     forget_answers(c);
     if (cmd->ins == 0x70) {
-        manage_channel(u, cmd, r);
+        manage_channel(u, c, cmd, r);
         if (cmd->p1 == 0x00)
             return; /* with or without Le: the number comes at once */
     } else if (cmd->ins == 0xA4 && cmd->p1 == 0x04) {
@@ -347,10 +415,12 @@ static void dispatch(struct uicc *u, struct channel *c, const struct command *cm
 
 static unsigned check(struct uicc *u, enum source source, const struct command *cmd)
 {
+    long refusal = u->options->faults.arg[FAULT_NO_MANAGE_CHANNEL];
+
     if (!u->channels[cmd->channel].open)
         return 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && u->options->no_manage_channel)
-        return 0x6881;
+        return refusal > 999 ? (unsigned)refusal : 0x6881;
     if (u->options->reject_le && (source == SOURCE_CSIM || source == SOURCE_CGLA) && cmd->lc > 0 &&
         cmd->has_le)
         return 0x6700;
@@ -378,6 +448,7 @@ long uicc_exchange(struct uicc *u, enum source source, const uint8_t *raw, size_
         if (r.sw == 0x9000) {
             bool own = source == SOURCE_MODEM && cmd.channel == 0;
 
+            r.endless = u->endless && source != SOURCE_MODEM && source != SOURCE_CCHO;
             dispatch(u, &u->channels[own ? MODEM_VIEW : cmd.channel], &cmd, &r);
         }
     }

@@ -33,6 +33,7 @@ struct applet {
 
 struct channel {
     bool open;
+    bool leaked; /* from the start, by the fault of that name */
     const struct applet *applet;
     void *state;
     /* Waiting for GET RESPONSE. */
@@ -41,6 +42,7 @@ struct channel {
     struct response held;
     uint8_t held_header[4];
     bool holding;
+    bool warned; /* MANAGE CHANNEL was answered with 6C01 */
 };
 
 struct uicc {
@@ -50,6 +52,7 @@ struct uicc {
     struct tree files;      /* of the UICC */
     struct tree mias_files; /* of mIAS */
     long wrong_signatures;  /* still to come, OPTION_ALWAYS: all */
+    bool endless;           /* FAULT_6100_FOREVER has begun */
     struct safe2 safe2;
     /* The last one is the modem's own view of the basic channel: what the modem reads for itself
      * does not disturb what a client has selected there, as in modems that put the selection back.
@@ -62,6 +65,20 @@ void uicc_start(struct uicc *u, struct card *card, const struct options *options
 void uicc_end(struct uicc *u);
 /* Power off and on: all channels are gone, PINs unverified. */
 void uicc_reset(struct uicc *u);
+
+/* Opens so many channels that nobody will close, the highest first; FAULT_NO_ARG: all. */
+void uicc_leak(struct uicc *u, long count);
+
+/* What other programs do to the channels that programs have: the supplementary ones that are open
+ * and not leaked, and the basic one if an applet was selected there. */
+enum intrusion {
+    INTRUSION_CLOSE,  /* close them */
+    INTRUSION_SELECT, /* select the UICC application on them */
+    INTRUSION_MSE     /* select mIAS, verify its PIN and set another key's environment */
+};
+
+/* False if there was no such channel. */
+bool uicc_intrude(struct uicc *u, enum intrusion what);
 
 /* Who sends an APDU (see trace.h). SOURCE_MODEM means the modem's own view of the basic channel,
  * SOURCE_FETCH what the modem adds to a client's command. */

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every fault of simmodem that concerns text, time, errors, carrier and card really happens: seen by a
+small AT client, without simkey. What simkey makes of them is in test_faults.py."""
+
+import re
+import time
+
+from at_client import (BOOTS, Line, MIAS, OPEN, READ_ICCID, SELECT_ICCID, SELECT_UICC, Took,
+                       UNKNOWN, lines_of)
+from fixture import SIMMODEM, test
+
+
+# The switch
+
+@test
+def the_help_lists_every_fault_in_order(t):
+    out = t.run([SIMMODEM, "--help"]).out
+    names = re.findall(r"^  ([a-z0-9-]+)(?:\[?:\S+)? ", out[out.index("\nFaults"):
+                                                          out.index("\nResult")], re.M)
+    t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
+        no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale urc
+        urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
+        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
+        no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
+        other-sim hang-up""".split(), "the faults")
+
+
+@test
+def wrong_arguments_are_told(t):
+    for fault, says in (("late", "late:MS"), ("late:", "late:MS"), ("late:x", "late:MS"),
+                        ("late:-1", "0 to 3600000"), ("late:5,6", "late:MS"),
+                        ("late:99999999999999999999", "0 to 3600000"), ("echo-stays:1", "no argument"),
+                        ("mute-at:3", "mute-at:N,MS"), ("mute-at:0,5", "1 to 1000000"),
+                        ("mute-at:3,5,7", "mute-at:N,MS"), ("cme:1,1000", "0 to 999"),
+                        ("hang-up", r"hang-up:N\[,MS\]"), ("hang-up:1,", r"hang-up:N\[,MS\]"),
+                        ("urc:0", r"urc\[:N\]"), ("no-manage-channel:9000", "not 9000"),
+                        ("no-manage-channel:68810", "4 hexadecimal"), ("leaked:0", "1 to 4096"),
+                        ("no-such:1", "no fault is called 'no-such:1'"),
+                        ("other-sim:1", "--other-card")):
+        t.run([SIMMODEM, "--card", "card", "--link", "link", "--fault", fault], expect=1, says=says)
+
+
+# Text
+
+@test
+def echo_stays(t):
+    line = Line(t, "echo-stays", raw=True)
+    line.wants("ATE0", ["ATE0", "OK"])
+    line.wants("AT", ["AT", "OK"])
+
+
+@test
+def echo_returns(t):
+    line = Line(t, "echo-returns:2")
+    line.ready()
+    line.ready()
+    line.wants("ATE0", ["ATE0", "OK"])
+    line.ready()
+
+
+def shape(t, fault, wanted):
+    Line(t, fault).wants(f'AT+CSIM=8,"{UNKNOWN}"', [wanted, "OK"])
+
+
+for words, answer in (("lower-case", '+CSIM: 4,"6d00"'), ("no-quotes", "+CSIM: 4,6D00"),
+                      ("no-blank", '+CSIM:4,"6D00"'), ("blanks", '+CSIM:   4,  "6D00"')):
+    test(name=words, fault=words, wanted=answer)(shape)
+
+
+@test
+def sessions_of_other_shapes(t):
+    t.check(re.fullmatch(r"\d+", Line(t, "bare-ccho").session()), "no bare session")
+    t.check(re.fullmatch(r"\+CCHO: [0-9A-F]{16}", Line(t, "session16").session()), "no 16 digits")
+
+
+@test
+def no_cchc(t):
+    line = Line(t, "no-cchc")
+    line.wants(line.session().replace("+CCHO: ", "AT+CCHC="), ["ERROR"])
+
+
+@test
+def errors_of_other_shapes(t):
+    Line(t, "busy:1", "cme-text").wants("AT+CPIN?", ["+CME ERROR: SIM busy"])
+    Line(t, "busy:1", "plain-error").wants("AT+CPIN?", ["ERROR"])
+    line = Line(t, "busy:1", "two-finals")
+    line.say("AT+CPIN?")
+    t.equal(lines_of(line.hear(0.2)), ["+CME ERROR: 14", "ERROR"], "both final results")
+
+
+@test
+def no_compound(t):
+    line = Line(t, "no-compound", raw=True)
+    line.wants("ATE0V1", ["ATE0V1", "ERROR"])
+
+
+@test
+def garbage(t):
+    line = Line(t, "garbage:2")
+    line.say("AT+CPIN?")
+    got = line.hear(0.2)
+    for noise in (b"\0\0", b"\xfe", b"\r\r\n", b"\n\n"):
+        t.check(noise in got, f"{noise} is missing in {got}")
+    t.check(got.index(b"\xfe") < got.index(b"READY") < got.rindex(b"\xfe"), "not around the answer")
+    t.check({"+CPIN: READY", "OK"} < set(lines_of(got)), f"no answer in {got}")
+    line.ready()
+
+
+@test
+def open_garbage(t):
+    line = Line(t, "open-garbage", raw=True)
+    for _ in range(2):
+        got = line.hear(0.2)
+        t.check(got.startswith(b"\0\0\0\xf8"), f"no noise first: {got}")
+        t.equal(lines_of(got)[1:], ["^SIMST:1", "SMS DONE", "+CPIN: READY", "PB DONE",
+                                    '+CSIM: 4,"9000"', "OK"], "after the noise")
+        line.open()
+
+
+@test
+def boot_chatter(t):
+    line = Line(t, "boot-chatter:2")
+    line.say("AT+CSQ")
+    got = lines_of(line.hear(0.2))
+    t.equal(got[2:-2], ["+CSQ: 20,99", "OK"], "the answer")
+    t.check(set(got[:2] + got[-2:]) < BOOTS, f"no boot lines around it: {got}")
+    line.ready()
+
+
+@test
+def stale(t):
+    line = Line(t, "stale:2")
+    line.ready()
+    session = line.session()[7:]
+    line.hears(['+CSIM: 4,"9000"', "OK"], 0.01, 0.5)
+    line = Line(t, "stale:2")
+    session = line.session()[7:]
+    line.sw(UNKNOWN, "6D00", f"AT+CGLA={session},")
+    line.hears(['+CGLA: 4,"9000"', "OK"], 0.01, 0.5)
+
+
+@test
+def urc(t):
+    line = Line(t, "urc:2")
+    line.say("AT+CSQ")
+    got = lines_of(line.hear(0.2))
+    t.check(got[1] == "+CSQ: 20,99" and got[3] == "OK" and len(got) == 5, f"no lines around: {got}")
+    line.ready()
+
+
+@test
+def urc_split(t):
+    line = Line(t, "urc-split:2")
+    line.ready()
+    line.wants("AT+CPIN?", ["+CPIN:", "+CREG: 1", " READY", "OK"])
+    line.ready()
+
+
+@test
+def wrong_length(t):
+    line = Line(t, "wrong-length:2")
+    for wanted in (4, 6, 4, 2, 4, 6):
+        line.wants(f'AT+CSIM=8,"{UNKNOWN}"', [f'+CSIM: {wanted},"6D00"', "OK"])
+
+
+@test
+def slow_lines(t):
+    line = Line(t, "slow-lines:300")
+    line.say("AT+CSQ")
+    t.equal(lines_of(line.hear(0.2)), ["+CSQ: 20,99"], "the first line")
+    line.hears(["OK"], 0, 0.5)
+
+
+@test
+def partial(t):
+    line = Line(t, "partial:3")
+    with Took(t, 0.012, 1):
+        line.ready()
+
+
+# Time
+
+@test
+def mute(t):
+    line = Line(t, "mute:600", raw=True)
+    line.say("AT")
+    line.silent(0.3)
+    time.sleep(0.4)
+    line.wants("AT", ["AT", "OK"])
+
+
+@test
+def mute_at(t):
+    line = Line(t, "mute-at:2,500")
+    line.ready()
+    with Took(t, 0.5, 2):
+        line.say("AT+CPIN?")
+        line.say("AT+CSQ")
+        line.silent(0.55)
+        line.wants("AT", ["OK"])
+    line.ready()
+
+
+@test
+def late(t):
+    line = Line(t, "late:200", "late-at:2,300")
+    for low, high in ((0.2, 0.45), (0.5, 1.2), (0.2, 0.45)):
+        with Took(t, low, high):
+            line.ready()
+    with Took(t, 0, 0.15):
+        line.ask("AT")
+
+
+@test
+def late_at_is_done_at_once(t):
+    line = Line(t, "late-at:1,400")
+    line.say(f'AT+CSIM=10,"{OPEN}"')
+    line.silent(0.3)
+    line.seen(1)
+    line.hears(['+CSIM: 6,"019000"', "OK"], 0, 0.5)
+
+
+@test
+def half_line(t):
+    line = Line(t, "half-line:2")
+    line.ready()
+    line.say("AT+CPIN?")
+    t.equal(line.hear(0.3), b"\r\n+CPIN: RE", "half of it")
+    line.wants("AT", ["OK"])
+
+
+@test
+def half_late(t):
+    line = Line(t, "half-late:2,300")
+    line.ready()
+    line.say("AT+CPIN?")
+    t.equal(line.hear(0.2), b"\r\n+CPIN: RE", "half of it")
+    line.hears(["ADY", "OK"], 0.05, 0.5)
+
+
+@test
+def busy(t):
+    line = Line(t, "busy:2")
+    line.wants("AT+CPIN?", ["+CME ERROR: 14"])
+    line.wants(f'AT+CSIM=10,"{OPEN}"', ["+CME ERROR: 14"])
+    line.seen(0)
+    line.channel()
+
+
+# Errors
+
+def one_error(t, fault, wanted, done):
+    line = Line(t, fault)
+    line.channel()
+    line.wants(f'AT+CSIM=10,"{OPEN}"', [wanted])
+    line.seen(2 if done else 1)
+    line.channel(3 if done else 2)
+
+
+for words, answer, executed in (("cme:2,100", "+CME ERROR: 100", False),
+                                ("cme-after:2,13", "+CME ERROR: 13", True),
+                                ("error-at:2", "ERROR", False)):
+    test(name=words, fault=words, wanted=answer, done=executed)(one_error)
+
+
+# Carrier and card
+
+@test
+def get_response(t):
+    for faults, wanted in (([], "61"), (["get-response"], "62")):
+        got = Line(t, *faults, switches=["--t0"]).apdu(SELECT_UICC + "00")
+        t.equal(got[:2], wanted, "the answer to SELECT")
+
+
+@test
+def endless_6100(t):
+    line = Line(t, "6100-forever:3")
+    line.sw(SELECT_ICCID, "9000")
+    line.sw(READ_ICCID, "9000")
+    line.card(READ_ICCID, "610A")
+    for _ in range(40):
+        got = line.apdu("00C0000000")
+        t.check(len(got) > 4 and got.endswith("6100"), f"the data ended: {got}")
+    line.session()
+
+
+@test
+def endless_6100_in_the_modem(t):
+    line = Line(t, "6100-forever:1", "get-response")
+    line.sw(SELECT_ICCID, "9000")
+    t.check(line.apdu(READ_ICCID).endswith("006100"), "the modem does not stop")
+
+
+@test
+def case_2_answers_6cxx_first(t):
+    line = Line(t, "6cxx")
+    line.card(OPEN, "6C01")
+    line.channel()
+    line.sw(SELECT_ICCID, "9000")
+    for _ in range(2):
+        line.card(READ_ICCID, "6C0A")
+        t.equal(len(line.apdu(READ_ICCID)), 24, "digits of EF.ICCID")
+
+
+@test
+def refuse_le(t):
+    line = Line(t, "refuse-le")
+    line.card(SELECT_UICC + "00", "6700")
+    line.seen(1)
+    line = Line(t, "refuse-le:3")
+    line.card(SELECT_UICC + "00", "+CME ERROR: 3")
+    line.seen(0)
+    t.equal(line.apdu(SELECT_UICC)[:2], "61", "without Le")
+
+
+@test
+def no_manage_channel(t):
+    for fault, wanted, seen in (("no-manage-channel", "6881", 1),
+                                ("no-manage-channel:6e00", "6E00", 1),
+                                ("no-manage-channel:4", "+CME ERROR: 4", 0)):
+        line = Line(t, fault)
+        line.card(OPEN, wanted)
+        line.seen(seen)
+        line.session()
+
+
+@test
+def one_carrier_only(t):
+    Line(t, "no-csim").card(OPEN, "+CME ERROR: 4")
+    Line(t, "no-ccho").wants(f'AT+CCHO="{MIAS}"', ["+CME ERROR: 4"])
+
+
+@test
+def max_length(t):
+    line = Line(t, "max-length:11")
+    line.card(SELECT_UICC, "+CME ERROR: 50")
+    line.seen(0)
+    line.sw(SELECT_ICCID, "9000")
+    line.card(READ_ICCID, "+CME ERROR: 50")
+    line.seen(2)
+    t.equal(len(line.apdu("00B0000009")), 22, "digits of nine octets and SW")
+
+
+@test
+def leaked(t):
+    line = Line(t, "leaked")
+    line.card(OPEN, "6A81")
+    line.wants(f'AT+CCHO="{MIAS}"', ["+CME ERROR: 0"])
+    line.card("00708003", "9000")
+    line.channel(3)
+    line = Line(t, "leaked:2")
+    line.channel()
+    line.card(OPEN, "6A81")

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What befalls a SIM command by its number: errors before and after the card has seen it, silence,
+ * delays; and which APDUs the modem does not carry. */
+#include "test/sim/gate.h"
+
+#define CME_NO_SIM     10
+#define CME_BUSY       14
+#define CME_PARAMETERS 50
+
+/* Errors of the modem's own: the card has not seen the command. */
+static int refuse(struct at *at, long n)
+{
+    const struct faults *f = &at->options->faults;
+
+    if (at->options->no_sim || at->life.absent)
+        return CME_NO_SIM;
+    if (at->busy > 0) {
+        at->busy--;
+        return CME_BUSY;
+    }
+    if (fault_nth(f, FAULT_ERROR_AT, n))
+        return AT_ERROR;
+    return fault_nth(f, FAULT_CME, n) ? (int)f->arg2[FAULT_CME] : AT_OK;
+}
+
+static bool swallow(struct at *at, long n)
+{
+    const struct faults *f = &at->options->faults;
+    int64_t until = clock_ns() + f->arg2[FAULT_MUTE_AT] * NS_PER_MS;
+    bool swallowed = life_before(at, n);
+
+    if (!fault_nth(f, FAULT_MUTE_AT, n))
+        return swallowed;
+    if (until > at->ears)
+        at->ears = until;
+    return true;
+}
+
+static int pass(struct at *at, const struct at_command *c, const struct at_call *call, long n)
+{
+    const struct faults *f = &at->options->faults;
+    size_t before = at->reply.size;
+    int result = refuse(at, n);
+
+    if (result != AT_OK)
+        return result;
+    at->ms += f->arg[FAULT_LATE];
+    if (fault_nth(f, FAULT_LATE_AT, n))
+        at->ms += f->arg2[FAULT_LATE_AT];
+    if (f->on[FAULT_6100_FOREVER] && n >= f->arg[FAULT_6100_FOREVER])
+        at->uicc->endless = true;
+    result = c->run(at, call);
+    if (!fault_nth(f, FAULT_CME_AFTER, n))
+        return result;
+    at->reply.size = before;
+    return (int)f->arg2[FAULT_CME_AFTER];
+}
+
+int gate_run(struct at *at, const struct at_command *c, const struct at_call *call)
+{
+    long n = ++at->sim_commands;
+    bool swallowed = swallow(at, n);
+    int result = AT_SWALLOWED;
+
+    if (!swallowed) {
+        noise_sim(at, n);
+        result = pass(at, c, call, n);
+    }
+    life_after(at, n);
+    if (fault_nth(&at->options->faults, FAULT_ECHO_RETURNS, n))
+        at->echo = true;
+    return result;
+}
+
+int gate_apdu(const struct at *at, enum source source, const uint8_t *command, size_t size)
+{
+    const struct faults *f = &at->options->faults;
+    bool case4 = size > 5 && size == 6 + (size_t)command[4];
+    long channel = f->arg[FAULT_NO_MANAGE_CHANNEL];
+
+    if (f->on[FAULT_MAX_LENGTH] && size > (size_t)f->arg[FAULT_MAX_LENGTH])
+        return CME_PARAMETERS;
+    if (f->on[FAULT_REFUSE_LE] && f->arg[FAULT_REFUSE_LE] >= 0 && case4)
+        return (int)f->arg[FAULT_REFUSE_LE];
+    if (f->on[FAULT_NO_MANAGE_CHANNEL] && source == SOURCE_CSIM && command[1] == 0x70 &&
+        channel >= 0 && channel <= 999)
+        return (int)channel;
+    return AT_OK;
+}
+
+int gate_answer(const struct at *at, size_t size)
+{
+    const struct faults *f = &at->options->faults;
+
+    return f->on[FAULT_MAX_LENGTH] && size > (size_t)f->arg[FAULT_MAX_LENGTH] ? CME_PARAMETERS
+                                                                              : AT_OK;
+}

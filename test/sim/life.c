@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Strikes of fate, by the number of the SIM command. Those of one number all strike. */
+#include "test/sim/life.h"
+
+#include "test/sim/at.h"
+
+/* REFRESH with a reset of the UICC, as a proactive command that the modem hands on (TS 102 223
+ * 6.6.13): command details 01 01 04, from the UICC 81 to the terminal 82. */
+#define REFRESH_URC "+CUSATP: \"D009810301010482028182\""
+#define URC_NS      (5 * NS_PER_MS) /* from what happens to the line that tells of it */
+
+/* Power off and on: nothing of the talk is left. */
+static void restart(struct at *at)
+{
+    uicc_reset(at->uicc);
+    at_forget_sessions(at);
+    at_defaults(at);
+    at_drop(at);
+}
+
+static void modem_reset(struct at *at, int64_t now)
+{
+    at->ears = now + at->options->faults.arg2[FAULT_MODEM_RESET] * NS_PER_MS;
+    noise_say_line(at, at->ears, "RDY");
+    noise_say_line(at, at->ears, "+CFUN: 1");
+    noise_say_line(at, at->ears, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
+}
+
+static void remove_sim(struct at *at, int64_t now)
+{
+    long ms = at->options->faults.arg2[FAULT_SIM_REMOVED];
+
+    uicc_reset(at->uicc);
+    at_forget_sessions(at);
+    at->life.absent = true;
+    at->life.back_at = ms >= 0 ? now + ms * NS_PER_MS : 0;
+    noise_say_line(at, now + URC_NS, "+CPIN: NOT READY");
+}
+
+static void insert_other(struct at *at, int64_t now)
+{
+    if (at->life.other == NULL)
+        return;
+    uicc_reset(at->uicc);
+    at_forget_sessions(at);
+    at->uicc = at->life.other;
+    at->life.other = NULL;
+    at->life.absent = false;
+    noise_say_line(at, now + URC_NS, "+CPIN: NOT READY");
+    noise_say_line(at, now + URC_NS, "+CPIN: READY");
+}
+
+bool life_before(struct at *at, long n)
+{
+    const struct faults *f = &at->options->faults;
+    int64_t now = clock_ns();
+    bool reset = fault_nth(f, FAULT_MODEM_RESET, n);
+    bool hang_up = fault_nth(f, FAULT_HANG_UP, n);
+
+    if (reset || hang_up)
+        restart(at);
+    if (fault_nth(f, FAULT_OTHER_SIM, n))
+        insert_other(at, now);
+    if (fault_nth(f, FAULT_SIM_REMOVED, n))
+        remove_sim(at, now);
+    if (reset)
+        modem_reset(at, now);
+    if (hang_up) {
+        at->life.hang_up = true;
+        at->life.gone_ns = f->arg2[FAULT_HANG_UP] * NS_PER_MS;
+    }
+    return reset || hang_up;
+}
+
+/* Other programs strike at the n-th, or later, as soon as there is a channel to strike at. */
+static void intrude(struct at *at, enum fault fault, enum intrusion what, bool *done, long n)
+{
+    const struct faults *f = &at->options->faults;
+
+    if (!f->on[fault] || *done || n < f->arg[fault])
+        return;
+    *done = uicc_intrude(at->uicc, what);
+    if (*done && what == INTRUSION_CLOSE)
+        at_forget_sessions(at);
+}
+
+void life_after(struct at *at, long n)
+{
+    struct life *l = &at->life;
+
+    intrude(at, FAULT_FOREIGN, INTRUSION_SELECT, &l->foreign, n);
+    intrude(at, FAULT_FOREIGN_MSE, INTRUSION_MSE, &l->foreign_mse, n);
+    intrude(at, FAULT_LOSE_CHANNEL, INTRUSION_CLOSE, &l->lost, n);
+    if (fault_nth(&at->options->faults, FAULT_REFRESH, n) && !l->absent) {
+        uicc_reset(at->uicc);
+        at_forget_sessions(at);
+        noise_say_line(at, clock_ns() + at->ms * NS_PER_MS + URC_NS, REFRESH_URC);
+    }
+}
+
+int64_t life_due(const struct at *at)
+{
+    return at->life.absent ? at->life.back_at : 0;
+}
+
+void life_work(struct at *at, int64_t now)
+{
+    int64_t due = life_due(at);
+
+    if (due == 0 || now < due)
+        return;
+    at->life.absent = false;
+    noise_say_line(at, now, "+CPIN: READY");
+}
