@@ -15,10 +15,19 @@ override CPPFLAGS += -I. -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED -MMD -MP \
 	$(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 override LDFLAGS += -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
+# Card readers by PC/SC, where its library is there; PCSC=0 builds without.
+PCSC ?= $(shell pkg-config --exists libpcsclite 2>/dev/null && echo 1 || echo 0)
+
 sources = $(sort $(wildcard $(1)))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 MODEM := $(call objects,$(call sources,modem/*.c))
+ifeq ($(PCSC),1)
+$(OUT)/obj/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
+$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
+else
+MODEM := $(filter-out %/pcsc.o,$(MODEM))
+endif
 # apdu/cmd_*.c is the safe2 command.
 SAFE2 := $(call objects,$(call sources,apdu/cmd_*.c))
 APDU := $(filter-out $(SAFE2),$(call objects,$(call sources,apdu/*.c)))
@@ -29,8 +38,11 @@ TOOL_SHARED := $(call objects,provider/uri.c provider/keyref.c provider/objects.
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
 UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c)))
+ifneq ($(PCSC),1)
+UNIT := $(filter-out %/test_pcsc.o,$(UNIT))
+endif
 
-LIBS := -lserialport -lz
+LIBS := -lserialport -lz $(if $(filter 1,$(PCSC)),-lpcsclite -pthread)
 
 .PHONY: all
 all: $(OUT)/simkey.so $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem
@@ -38,6 +50,12 @@ all: $(OUT)/simkey.so $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem
 $(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+# What knows of the switch is built again when it is turned.
+$(OUT)/obj/pcsc-$(PCSC):
+	@mkdir -p $(@D)
+	@rm -f $(OUT)/obj/pcsc-? && touch $@
+$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: $(OUT)/obj/pcsc-$(PCSC)
 
 $(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
 	$(CC) $(LDFLAGS) -shared -Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
@@ -58,10 +76,27 @@ $(OUT)/unit: $(UNIT) $(MODULE) $(APDU) $(MODEM)
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
 	$(CC) -I. -D_GNU_SOURCE -O2 -g -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
 
-# A C program of the end-to-end tests.
-API := $(call objects,$(call sources,test/e2e/*.c))
+# C programs of the end-to-end tests; the second one is the soak test's.
+WORKER := $(OUT)/obj/test/e2e/worker.o
+API := $(filter-out $(WORKER),$(call objects,$(call sources,test/e2e/*.c)))
 $(OUT)/api: $(API)
 	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
+$(OUT)/worker: $(WORKER)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -lpthread
+
+# The C program of the bench.
+BENCH := $(call objects,$(call sources,test/bench/*.c))
+$(OUT)/handshake: $(BENCH)
+	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lpthread
+
+# C programs of the test on a USB port, which run in its guest.
+USB := $(call objects,$(call sources,test/usb/*.c))
+$(OUT)/usb/again: $(OUT)/obj/test/usb/again.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto
+$(OUT)/usb/half.so: $(OUT)/obj/test/usb/half.o
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -shared -o $@ $^
 
 # Fuzz targets, for clang: `make fuzz` builds them apart, and modem/port.c and modem/deadline.c run
 # on the line and the clock of test/fuzz/line.c there.
@@ -87,15 +122,16 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(API) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(API) $(WORKER) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
-.PHONY: tests everything fuzzers
-tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api
-everything: tests $(FUZZ)
+.PHONY: tests usb everything fuzzers
+tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker
+everything: tests $(OUT)/handshake $(USB) $(FUZZ)
+usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)
 
-.PHONY: deps demo test fuzz lint format clean help
+.PHONY: deps demo test soak test-faults test-usb fuzz bench bench-readme lint format clean help
 deps:
 	@sh test/deps.sh
 
@@ -107,6 +143,31 @@ demo: deps
 test: deps
 	@$(MAKE) --no-print-directory -s -j2 tests
 	@sh test/all.sh $(OUT) '$(SANITIZE)'
+
+test-usb:
+	@sh test/deps.sh usb
+	@$(MAKE) --no-print-directory -s -j2 usb
+	@E2E_BUILD=$(OUT) /usr/bin/python3 test/usb/run.py '$(ONLY)'
+
+test-faults: deps
+	@$(MAKE) --no-print-directory -s -j2 tests
+	@E2E_BUILD=$(OUT) E2E_SANITIZE='$(SANITIZE)' E2E_LIBASAN=$$(gcc -print-file-name=libasan.so) \
+		/usr/bin/python3 test/e2e/fault_pairs.py </dev/null
+
+soak: deps
+	@$(MAKE) --no-print-directory -s -j2 tests
+	@E2E_BUILD=$(OUT) E2E_SANITIZE='$(SANITIZE)' E2E_LIBASAN=$$(gcc -print-file-name=libasan.so) \
+		/usr/bin/python3 test/e2e/soak.py </dev/null
+
+# What a handshake costs, see test/bench/run.py. bench-readme prints the summary for README from
+# what the last run left.
+bench:
+	@sh test/deps.sh bench
+	@$(MAKE) --no-print-directory -s -j2 all $(OUT)/handshake
+	@E2E_BUILD=$(OUT) /usr/bin/python3 test/bench/run.py $(if $(QUICK),--quick) $(ONLY)
+
+bench-readme:
+	@E2E_BUILD=$(OUT) /usr/bin/python3 test/bench/run.py --readme
 
 fuzz:
 	@sh test/deps.sh lint
@@ -129,7 +190,15 @@ help:
 	@echo "make deps             installs what building and testing need (Debian, Ubuntu)"
 	@echo "make demo             mutual TLS with a key in a simulated SIM, explained"
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"
+	@echo "                      FAULT_REPORT=FILE: keeps the table of the fault matrix"
+	@echo "make test-faults      random pairs of faults; PAIRS=n (200), SEED=n repeats a run"
+	@echo "make soak             10,000 signatures of 8 processes that are killed, stopped, forked and"
+	@echo "                      disturbed; SIGNATURES=n, SEED=n repeats a run"
+	@echo "make PCSC=0           builds without PC/SC even if libpcsclite is there"
 	@echo "make SANITIZE=address,undefined test   the same with sanitizers"
+	@echo "make test-usb         the cable is pulled out: a USB port in a guest of QEMU; ONLY=PATTERN"
+	@echo "make bench            what a handshake costs, into build/bench; QUICK=1: in a minute or two"
+	@echo "make bench-readme     the summary of the last bench, for README"
 	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60)"
 	@echo "make lint             layout, warnings, static analysis"
 	@echo "make format           lays out all C files"

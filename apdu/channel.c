@@ -9,14 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EF_ICCID    0x2FE2
-#define CHANNEL_MAX 19 /* ETSI TS 102 221, 11.1.17 */
-
-#define CLOSE_TIMEOUT_MS 2000
-
-/* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
- * be using it. */
-static const uint8_t leaked[] = {3, 2};
+#define EF_ICCID 0x2FE2
 
 static bool no_free_channel(enum outcome outcome, const struct report *why)
 {
@@ -24,73 +17,36 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
            (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
 }
 
-void channel_lost(struct operation *operation, struct standing *standing)
-{
-    struct sim *sim = operation->sim;
-
-    if (standing == &sim->own) {
-        claim_release(&sim->settings, standing->channel.number, sim->claim);
-        sim->claim = -1;
-    } else if (standing == &operation->alone) {
-        claim_release(&sim->settings, standing->channel.number, -1);
-    }
-    memset(&standing->channel, 0, sizeof standing->channel);
-    standing->selected = SELECTED_NOTHING;
-    standing->broken = standing->kept = false;
-    standing->verified = standing->unprotected = false;
-    standing->environment.set = false;
-    standing->iccid_asked = false; /* its text still serves the operation under way */
-}
-
-/* False if the channel answers like somebody else's. */
-static bool still_ours(struct operation *operation, struct standing *standing)
-{
-    const struct applet *applet = operation->sim->owner;
-    struct standing *before = operation->standing;
-    struct report ignored = REPORT_INIT;
-    struct answer answer;
-    bool ours;
-
-    if (standing != &operation->sim->own || standing->selected == SELECTED_NOTHING ||
-        applet == NULL || applet->probe == NULL)
-        return true;
-    operation->standing = standing;
-    ours = apdu_send(&operation->card, applet->probe, &answer, &ignored) == OUTCOME_OK &&
-           answer.sw == SW_OK;
-    operation->standing = before;
-    return ours;
-}
-
-void channel_drop(struct operation *operation, struct standing *standing)
-{
-    struct report ignored = REPORT_INIT;
-
-    transport_use(&operation->transport, standing->channel.carrier);
-    if (standing->channel.open && still_ours(operation, standing))
-        (void)operation->transport.ops->close(
-            &operation->transport, &standing->channel,
-            deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
-    channel_lost(operation, standing);
-}
-
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
                             const struct applet *applet, struct report *why)
 {
-    struct standing *standing = operation->standing;
+    bool pinned = operation->sim->settings.carrier == carrier;
+    struct standing *standing;
     enum outcome outcome;
 
     transport_use(&operation->transport, carrier);
+    operation->sim->line.opening = true;
+    operation_note(operation);
+    standing = operation->standing;
     outcome = operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                              &standing->channel, operation->deadline, why);
-    /* a modem may fail once; after a restart it has to be set up first */
-    if (outcome == OUTCOME_LOST && !operation->transport.at.restarted)
+    /* a modem may fail once (without a word, where there is no other way); after a restart it has to
+     * be set up first */
+    if ((outcome == OUTCOME_LOST ||
+         (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
+        !operation->transport.at.restarted)
         outcome =
             operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                            &standing->channel, operation->deadline, why);
-    if (outcome == OUTCOME_OK)
+    /* the number may still come */
+    operation->sim->line.opening = operation->transport.at.late || outcome == OUTCOME_BAD_DATA;
+    operation->answered = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK) {
         operation->sim->line.carrier = carrier;
-    else if (operation->transport.at.restarted)
-        return report_set(why, OUTCOME_LOST, "the modem restarted");
+        channel_close_unheard(operation);
+    } else if (operation->transport.at.restarted) {
+        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    }
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
         int cme = why->cme;
@@ -104,56 +60,6 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
-/* True for a channel that this operation knows by other means than a claim. */
-static bool known(const struct operation *operation, unsigned number)
-{
-    return number == operation->standing->channel.number ||
-           number == operation->record.standing.channel.number;
-}
-
-/* The channels that may be closed to get a free one, best first: those of simkey's killed programs,
- * those of its living ones (which open another), then two that are likely to be leaked. Never an
- * unknown 1: the modem may be using it. */
-static size_t closable(const struct operation *operation, uint8_t list[CHANNEL_MAX + sizeof leaked])
-{
-    static const enum claim order[] = {CLAIM_DEAD, CLAIM_OURS};
-    const struct settings *settings = &operation->sim->settings;
-    size_t count = 0;
-
-    for (size_t pass = 0; pass < sizeof order / sizeof order[0]; pass++)
-        for (uint8_t number = CHANNEL_MAX; number > 0; number--)
-            if (!known(operation, number) && claim_look(settings, number) == order[pass])
-                list[count++] = number;
-    for (size_t i = 0; i < sizeof leaked; i++)
-        if (!known(operation, leaked[i]) && claim_look(settings, leaked[i]) == CLAIM_NONE)
-            list[count++] = leaked[i];
-    return count;
-}
-
-/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may
- * take the number for its session's name. */
-static void close_left(struct operation *operation, uint8_t number)
-{
-    struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
-    struct report ignored = REPORT_INIT;
-    enum outcome outcome =
-        transport_csim.close(&operation->transport, &channel, operation->deadline, &ignored);
-
-    if (outcome == OUTCOME_CARRIER_REFUSED) {
-        (void)snprintf(channel.session, sizeof channel.session, "%u", number);
-        (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
-    }
-    claim_bury(&operation->sim->settings, number);
-}
-
-void channel_bury_dead(struct operation *operation)
-{
-    for (uint8_t number = CHANNEL_MAX; number > 0; number--)
-        if (!known(operation, number) &&
-            claim_look(&operation->sim->settings, number) == CLAIM_DEAD)
-            close_left(operation, number);
-}
-
 /* Tries again while there is a channel to be closed: first the one that other programs go on with,
  * who open another, where this operation wants one of its own. */
 static enum outcome after_closing(struct operation *operation,
@@ -163,8 +69,8 @@ static enum outcome after_closing(struct operation *operation,
                                   struct report *why)
 {
     struct standing *shared = &operation->record.standing;
-    uint8_t list[CHANNEL_MAX + sizeof leaked];
-    size_t count = closable(operation, list);
+    uint8_t list[CHANNELS_CLOSABLE];
+    size_t count = channel_closable(operation, list);
     enum outcome outcome = why->outcome;
 
     if (operation->standing != shared && shared->channel.open) {
@@ -172,7 +78,7 @@ static enum outcome after_closing(struct operation *operation,
         outcome = again(operation, carrier, applet, why);
     }
     for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
-        close_left(operation, list[i]);
+        channel_close_left(operation, list[i]);
         outcome = again(operation, carrier, applet, why);
     }
     return outcome;
@@ -237,7 +143,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
                              struct report *why)
 {
     const struct sim *sim = operation->sim;
-    enum carrier pinned = sim->settings.carrier;
+    enum carrier pinned =
+        transport_has_modem(&operation->transport) ? sim->settings.carrier : CARRIER_CSIM;
     enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
     enum carrier second;
     struct report other = REPORT_INIT;
@@ -285,6 +192,19 @@ static enum outcome read_iccid(struct operation *operation, struct report *why)
     if (outcome == OUTCOME_OK && !iccid_from_bytes(data, length, standing->iccid))
         outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM's ICCID file holds no number");
     free(data);
+    return outcome;
+}
+
+enum outcome channel_iccid(struct operation *operation, struct report *why)
+{
+    enum outcome outcome;
+
+    operation->standing->iccid[0] = '\0';
+    outcome = read_iccid(operation, why);
+    if (outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_BAD_DATA)
+        why->outcome = outcome = OUTCOME_REFUSED;
+    if (outcome != OUTCOME_OK)
+        operation->standing->iccid[0] = '\0';
     return outcome;
 }
 
@@ -338,25 +258,25 @@ static enum outcome select_applet(struct operation *operation, const struct appl
 static enum outcome open_claimed(struct operation *operation, const struct applet *applet,
                                  struct report *why)
 {
-    struct standing *standing = operation->standing;
     struct sim *sim = operation->sim;
-    bool own = standing == &sim->own;
     enum outcome outcome;
-    int claim;
 
     operation->fresh = true;
+    channel_bury_dead(operation);
     outcome = open_any(operation, applet, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
+        report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
+                      operation->transport.ops->name);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (standing == &operation->record.standing) {
+    if (operation->standing == &operation->record.standing)
         operation_note(operation);
-        return OUTCOME_OK;
+    if (operation->standing == &operation->alone) {
+        operation->record.lone = operation->alone.channel;
+        operation_note(operation);
     }
-    if (standing->channel.number == 0)
-        return OUTCOME_OK;
-    claim = claim_take(&sim->settings, standing->channel.number, own);
-    if (own)
-        sim->claim = claim;
+    if (operation->standing == &sim->own && sim->own.channel.number > 0)
+        sim->claim = claim_take(&sim->settings, sim->own.channel.number, true);
     return OUTCOME_OK;
 }
 
@@ -374,8 +294,11 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         outcome = open_claimed(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    standing = operation->standing;
     transport_use(&operation->transport, standing->channel.carrier);
-    outcome = check_iccid(operation, iccid, why);
+    outcome = session_iccid(operation, why);
+    if (outcome == OUTCOME_OK)
+        outcome = check_iccid(operation, iccid, why);
     if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
     standing->selected = SELECTED_NOTHING;

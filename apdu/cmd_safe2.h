@@ -30,9 +30,10 @@ struct safe2_line {
 struct safe2_run {
     const struct safe2_line *line;
     struct sim *sim;
-    bool terminal; /* progress is shown */
-    int caught;    /* SIGINT or SIGTERM, once it came */
-    bool other;    /* another safe2 that lives waits for a job of this SIM */
+    struct deadline until; /* the end of the job that is under way */
+    bool terminal;         /* progress is shown */
+    int caught;            /* SIGINT or SIGTERM, once it came */
+    bool other;            /* another safe2 that lives waits for a job of this SIM */
 };
 
 /* The sub-commands. */

@@ -58,11 +58,18 @@ static enum outcome find_id(const struct safe2_run *run, uint8_t id[SAFE2_ID_MAX
     return OUTCOME_OK;
 }
 
+/* One job's time begins: nothing that it needs lasts longer. */
+static void begin(struct safe2_run *run)
+{
+    run->until = deadline_in(run->line->timeout_ms);
+    sim_limit(run->sim, run->until);
+}
+
 /* The applet can do nothing before the modem is in a network. */
 static enum outcome wait_for_network(struct safe2_run *run, struct report *why)
 {
     int64_t since = monotonic_ms();
-    struct deadline until = deadline_in(run->line->registration_ms);
+    struct deadline until = deadline_within(run->until, run->line->registration_ms);
     enum registration state;
 
     while (run->line->registration_ms > 0) {
@@ -97,23 +104,37 @@ static enum outcome await_end(struct safe2_run *run, enum safe2_job job,
 {
     const struct safe2_line *line = run->line;
     int64_t since = monotonic_ms();
-    struct deadline until = deadline_in(line->timeout_ms);
+    struct deadline until = run->until;
     int64_t wait = line->interval_ms < FIRST_POLL_MS ? line->interval_ms : FIRST_POLL_MS;
     enum outcome outcome = OUTCOME_OK;
+    struct report before = REPORT_INIT;
+    bool polled = false;
 
     memset(status, 0, sizeof *status);
     for (;;) {
+        struct safe2_status now;
         int64_t left = deadline_left(until);
 
         if (!safe2_pause(run, wait < left ? wait : left))
             return interrupted(why);
-        outcome = safe2_status(run->sim, job, status, why);
+        if (deadline_passed(until))
+            break;
+        outcome = safe2_status(run->sim, job, &now, why);
+        if (deadline_passed(until) && outcome != OUTCOME_OK && polled) {
+            outcome = before.outcome; /* it ran out of time: the one before it knows more */
+            *why = before;
+            break;
+        }
+        if (outcome == OUTCOME_OK)
+            *status = now;
         if (outcome == OUTCOME_OK && (!status->known || safe2_phase(status) != SAFE2_BUSY))
             return OUTCOME_OK;
         if (outcome != OUTCOME_OK && !passing(outcome))
             return outcome;
-        if (deadline_passed(until))
-            break;
+        polled = true;
+        report_clear(&before);
+        if (outcome != OUTCOME_OK)
+            before = *why;
         show(run, "the SIM is working", since);
         wait = line->interval_ms;
     }
@@ -144,7 +165,7 @@ static bool outlast(struct safe2_run *run, enum outcome outcome, struct report *
     static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
     struct report other = REPORT_INIT;
     struct safe2_status status = {.known = false};
-    bool waited = false;
+    bool waited = why->sw == 0; /* refused because of a job, which may be over by now */
 
     if (outcome != OUTCOME_REFUSED || run->other)
         return false;
@@ -220,7 +241,10 @@ static bool try_again(struct safe2_run *run, enum outcome outcome, unsigned trie
         return false;
     (void)fprintf(stderr, "%ssafe2: %s; trying again in %d s\n", run->terminal ? "\r\033[K" : "",
                   why->text, (int)(run->line->retry_delay_ms / 1000));
-    return safe2_pause(run, run->line->retry_delay_ms);
+    if (!safe2_pause(run, run->line->retry_delay_ms))
+        return false;
+    begin(run);
+    return true;
 }
 
 enum outcome safe2_get_command(struct safe2_run *run, struct report *why)
@@ -228,7 +252,10 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why)
     uint8_t id[SAFE2_ID_MAX], data[SAFE2_DATA_MAX];
     size_t id_length, length = 0;
     unsigned tries = 0;
-    enum outcome outcome = wait_for_network(run, why);
+    enum outcome outcome;
+
+    begin(run);
+    outcome = wait_for_network(run, why);
 
     if (outcome == OUTCOME_OK)
         outcome = find_id(run, id, &id_length, why);
@@ -274,6 +301,7 @@ enum outcome safe2_send_command(struct safe2_run *run, struct report *why)
     safe2_hold_signals(false);
     outcome = read_telemetry(run->line->operands[0], data, &length, why);
     safe2_hold_signals(true);
+    begin(run);
     if (outcome == OUTCOME_OK)
         outcome = wait_for_network(run, why);
     if (outcome == OUTCOME_OK)

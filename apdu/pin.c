@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* VERIFY and the rules around it. */
+/* VERIFY, CHANGE and the rules around them. */
 #include "apdu/pin.h"
 
 #include <errno.h>
@@ -8,9 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define INS_VERIFY    0x20
-#define UICC_PIN_SIZE 8
-#define PIN_MIN       4
+#define INS_VERIFY      0x20
+#define INS_CHANGE      0x24
+#define CLA_PROPRIETARY 0x80
+#define UICC_PIN_SIZE   8
+#define PIN_MIN         4
 
 /* What differs between the two PINs. */
 static const struct place {
@@ -170,6 +172,97 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
     return verify(card, reference, pin, state, why);
 }
 
+/* The applet's CHANGE REFERENCE DATA, sent once. Unlike ISO 7816-4's (11.6.7) its class is
+ * proprietary and its data say how long the old PIN is:
+ *
+ *   1 byte   n, the length of the old PIN
+ *   n        the old PIN, its digits as they are
+ *   rest     the new PIN, likewise
+ *
+ * Only one public source has this form, and nobody reports that it worked. */
+static enum outcome change(const struct card *card, const char *old_pin, const char *new_pin,
+                           struct answer *answer, struct report *why)
+{
+    size_t old_length = strlen(old_pin), new_length = strlen(new_pin);
+    uint8_t data[1 + (PIN_SIZE - 1) + PIN_NEW_MAX];
+    const struct apdu command = {.cla = CLA_PROPRIETARY,
+                                 .ins = INS_CHANGE,
+                                 .p2 = places[PIN_APPLET].p2,
+                                 .data = data,
+                                 .lc = 1 + old_length + new_length,
+                                 .le = APDU_LE_NONE,
+                                 .secrecy = SECRET_COMMAND,
+                                 .once = true};
+    enum outcome outcome;
+
+    data[0] = (uint8_t)old_length;
+    memcpy(data + 1, old_pin, old_length);
+    memcpy(data + 1 + old_length, new_pin, new_length);
+    outcome = apdu_send(card, &command, answer, why);
+    explicit_bzero(data, sizeof data);
+    return outcome;
+}
+
+/* Says what a card that did not answer 9000 means. */
+static enum outcome not_changed(const struct answer *answer, struct report *why)
+{
+    const struct place *place = &places[PIN_APPLET];
+    struct token_pin state;
+
+    if (!state_of(answer->sw, PIN_APPLET, &state))
+        return report_sw(
+            why, OUTCOME_REFUSED, answer->sw,
+            "this SIM's applet does not take the command that changes %s: the PIN should be "
+            "as it was",
+            place->name);
+    if (state.blocked)
+        return report_sw(why, OUTCOME_PIN_BLOCKED, answer->sw,
+                         "%s is not changed, and blocked for ever: this SIM cannot sign any more",
+                         place->name);
+    return report_sw(why, OUTCOME_PIN_WRONG, answer->sw,
+                     "%s is not changed: the old one was wrong, or this applet wants another form "
+                     "of the command; do not repeat it, %s",
+                     place->name, place->help);
+}
+
+enum outcome pin_change(const struct card *card, const char *old_pin, const char *new_pin,
+                        bool *sent, struct report *why)
+{
+    const struct place *place = &places[PIN_APPLET];
+    struct token_pin state;
+    struct answer answer;
+    enum outcome outcome;
+
+    *sent = false;
+    if (!good_pin(old_pin, PIN_APPLET))
+        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent",
+                          place->name, PIN_MIN, place->longest);
+    if (!good_pin(new_pin, PIN_APPLET) || strlen(new_pin) > PIN_NEW_MAX)
+        return report_set(why, OUTCOME_USAGE, "a new PIN has %d to %d digits: nothing was sent",
+                          PIN_MIN, PIN_NEW_MAX);
+    if (strcmp(old_pin, new_pin) == 0)
+        return report_set(why, OUTCOME_USAGE, "the new PIN is the old one: nothing was sent");
+    outcome = pin_state(card, PIN_APPLET, &state, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (state.blocked)
+        return blocked(place, why);
+    if (state.left < PIN_SOFTWARE_TRIES)
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not changed, to protect the SIM: a change is only tried with %d "
+                          "tries left, and %s; %s",
+                          place->name, PIN_SOFTWARE_TRIES,
+                          state.left < 0    ? "the card does not tell how many there are"
+                          : state.left == 1 ? "only the last one is left"
+                                            : "only 2 are left",
+                          place->help);
+    *sent = true;
+    outcome = change(card, old_pin, new_pin, &answer, why);
+    if (outcome == OUTCOME_OK && answer.sw != SW_OK)
+        outcome = not_changed(&answer, why);
+    return outcome;
+}
+
 /* The first line of a PIN file, without its line end. */
 static enum outcome read_source(const char *source, const char *setting, char pin[PIN_SIZE],
                                 struct report *why)
@@ -205,6 +298,28 @@ static enum outcome read_source(const char *source, const char *setting, char pi
     return outcome;
 }
 
+/* What was read, if it is a PIN. */
+static enum outcome judge(enum outcome outcome, enum pin_reference reference, const char *setting,
+                          char pin[PIN_SIZE], struct report *why)
+{
+    if (outcome == OUTCOME_OK && !good_pin(pin, reference))
+        outcome =
+            report_set(why, OUTCOME_PIN_MISSING,
+                       "what %s gives is no PIN (%d to %zu digits on the first line): nothing "
+                       "was sent to the SIM",
+                       setting, PIN_MIN, places[reference].longest);
+    if (outcome != OUTCOME_OK)
+        explicit_bzero(pin, PIN_SIZE);
+    return outcome;
+}
+
+enum outcome pin_from_source(const char *source, const char *name, char pin[PIN_SIZE],
+                             struct report *why)
+{
+    memset(pin, 0, PIN_SIZE);
+    return judge(read_source(source, name, pin, why), PIN_APPLET, name, pin, why);
+}
+
 enum outcome pin_from_settings(const struct settings *settings, enum pin_reference reference,
                                char pin[PIN_SIZE], struct report *why)
 {
@@ -222,13 +337,5 @@ enum outcome pin_from_settings(const struct settings *settings, enum pin_referen
         return report_set(why, OUTCOME_PIN_MISSING, "%s is needed and none is configured: set %s",
                           place->name, place->setting);
     }
-    if (outcome == OUTCOME_OK && !good_pin(pin, reference))
-        outcome =
-            report_set(why, OUTCOME_PIN_MISSING,
-                       "what %s gives is no PIN (%d to %zu digits on the first line): nothing "
-                       "was sent to the SIM",
-                       place->setting, PIN_MIN, place->longest);
-    if (outcome != OUTCOME_OK)
-        explicit_bzero(pin, PIN_SIZE);
-    return outcome;
+    return judge(outcome, reference, place->setting, pin, why);
 }

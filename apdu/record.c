@@ -50,6 +50,7 @@ void learnt_copy(struct learnt *to, const struct learnt *from)
 {
     memcpy(to->iccid, from->iccid, sizeof to->iccid);
     to->no_le = from->no_le;
+    to->short_way = from->short_way;
     to->max_read = from->max_read;
     to->environment_refused = from->environment_refused;
     to->pin_refused = from->pin_refused;
@@ -83,13 +84,17 @@ static const char *word(const char *text)
     return text[0] != '\0' ? text : "-";
 }
 
-static void put_standing(struct writer *to, const struct standing *standing)
+static void put_channel(struct writer *to, const struct channel *channel)
 {
-    const struct channel *channel = &standing->channel;
-    const struct mias_environment *environment = &standing->environment;
-
     put(to, "channel %d %d %d %u %s\n", channel->open, channel->selected, (int)channel->carrier,
         channel->number, word(channel->session));
+}
+
+static void put_standing(struct writer *to, const struct standing *standing)
+{
+    const struct mias_environment *environment = &standing->environment;
+
+    put_channel(to, &standing->channel);
     put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,
         standing->verified, standing->unprotected);
     put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
@@ -102,11 +107,13 @@ static void put_record(struct writer *to, const struct record *record)
     const struct learnt *learnt = &record->learnt;
 
     put(to, "%s\n%s", RECORD_HEAD, record->binding);
-    put(to, "line %d %d %d %" PRId64 " %d\n", record->dirty, record->line.ready,
-        record->line.echo_stays, record->line.late_until, (int)record->line.carrier);
+    put(to, "line %d %d %d %u %d %d %" PRId64 "\n", record->dirty, record->line.ready,
+        record->line.echo_stays, record->line.last, record->line.opening, (int)record->line.carrier,
+        record->line.late_until);
     put_standing(to, &record->standing);
-    put(to, "learnt %s %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->max_read,
-        learnt->environment_refused, learnt->pin_refused);
+    put_channel(to, &record->lone);
+    put(to, "learnt %s %d %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->short_way,
+        learnt->max_read, learnt->environment_refused, learnt->pin_refused);
     for (size_t i = 0; i < REFUSALS; i++)
         put(to, "%04x%c", atomic_load(&learnt->refusals[i]), i + 1 < REFUSALS ? ' ' : '\n');
     put(to, "users %zu\n", record->user_count);
@@ -190,17 +197,30 @@ static int within(struct reader *from, int value, int last)
     return from->good ? value : 0;
 }
 
+/* A channel has what its carrier needs. */
+static void take_channel(struct reader *from, struct channel *channel)
+{
+    int v[4] = {0};
+    char text[33] = "-";
+
+    TAKE(from, 5, " channel %d %d %d %d %32s", &v[0], &v[1], &v[2], &v[3], text);
+    channel->open = flag(from, v[0]);
+    channel->selected = flag(from, v[1]);
+    channel->carrier = (enum carrier)within(from, v[2], CARRIER_LAST);
+    channel->number = (uint8_t)within(from, v[3], 19);
+    take_word(from, text, isalnum, channel->session, sizeof channel->session);
+    if (channel->open && channel->carrier == CARRIER_CCHO)
+        from->good = from->good && channel->session[0] != '\0';
+    else if (channel->open)
+        from->good = from->good && channel->number > 0;
+}
+
 static void take_standing(struct reader *from, struct standing *standing)
 {
     int v[5] = {0};
     char text[33] = "-";
 
-    TAKE(from, 5, " channel %d %d %d %d %32s", &v[0], &v[1], &v[2], &v[3], text);
-    standing->channel.open = flag(from, v[0]);
-    standing->channel.selected = flag(from, v[1]);
-    standing->channel.carrier = (enum carrier)within(from, v[2], CARRIER_LAST);
-    standing->channel.number = (uint8_t)within(from, v[3], 19);
-    take_word(from, text, isalnum, standing->channel.session, sizeof standing->channel.session);
+    take_channel(from, &standing->channel);
     TAKE(from, 5, " applet %d %d %d %d %d", &v[0], &v[1], &v[2], &v[3], &v[4]);
     standing->selected = (enum selected)within(from, v[0], SELECTED_UICC);
     standing->broken = flag(from, v[1]);
@@ -215,12 +235,7 @@ static void take_standing(struct reader *from, struct standing *standing)
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
     standing->iccid_asked = flag(from, v[0]);
     take_word(from, text, isdigit, standing->iccid, sizeof standing->iccid);
-    /* a channel has what its carrier needs, and nothing stands on none */
-    if (standing->channel.open && standing->channel.carrier == CARRIER_CCHO)
-        from->good = from->good && standing->channel.session[0] != '\0';
-    else if (standing->channel.open)
-        from->good = from->good && standing->channel.number > 0;
-    else
+    if (!standing->channel.open) /* nothing stands on none */
         from->good = from->good && standing->selected == SELECTED_NOTHING && !standing->verified &&
                      !standing->environment.set;
 }
@@ -228,12 +243,13 @@ static void take_standing(struct reader *from, struct standing *standing)
 static void take_learnt(struct reader *from, struct learnt *learnt)
 {
     unsigned v[3] = {0};
-    int no_le = 0;
+    int no_le = 0, short_way = 0;
     char text[33] = "-";
 
-    TAKE(from, 5, " learnt %32s %d %u %u %u", text, &no_le, &v[0], &v[1], &v[2]);
+    TAKE(from, 6, " learnt %32s %d %d %u %u %u", text, &no_le, &short_way, &v[0], &v[1], &v[2]);
     take_word(from, text, isdigit, learnt->iccid, sizeof learnt->iccid);
     learnt->no_le = flag(from, no_le);
+    learnt->short_way = flag(from, short_way);
     from->good = from->good && v[0] >= 1 && v[0] <= APDU_LE_ALL;
     learnt->max_read = v[0];
     learnt->environment_refused = v[1];
@@ -259,14 +275,25 @@ static void take_users(struct reader *from, struct record *record)
     }
 }
 
+/* Both begin with the boot's line; the device's follows. */
+static bool same_boot(const char *text, const char *binding)
+{
+    const char *end = strchr(binding, '\n');
+    size_t length = end != NULL ? (size_t)(end + 1 - binding) : 0;
+
+    return length > 0 && strncmp(text, binding, length) == 0 &&
+           strncmp(text + length, "device ", 7) == 0 && strchr(text + length, '\n') != NULL;
+}
+
 enum verdict { RECORD_GOOD, RECORD_FOREIGN, RECORD_TORN };
 
 static enum verdict parse(const char *text, struct record *record)
 {
     struct reader from = {text, true};
     const char *sum = strstr(text, "\nsum ");
-    int v[4] = {0};
+    int v[5] = {0};
     uint32_t wanted = 0;
+    bool moved;
 
     if (sum == NULL || sscanf(sum, "\nsum %8" SCNx32, &wanted) != 1 ||
         wanted != checksum(text, (size_t)(sum + 1 - text)))
@@ -274,20 +301,28 @@ static enum verdict parse(const char *text, struct record *record)
     if (strncmp(text, RECORD_HEAD "\n", sizeof RECORD_HEAD) != 0)
         return RECORD_FOREIGN; /* another version's */
     from.text += sizeof RECORD_HEAD;
-    if (strncmp(from.text, record->binding, strlen(record->binding)) != 0)
-        return RECORD_FOREIGN; /* another boot's, or another modem's */
-    from.text += strlen(record->binding);
-    TAKE(&from, 5, " line %d %d %d %" SCNd64 " %d", &v[0], &v[1], &v[2], &record->line.late_until,
-         &v[3]);
+    if (!same_boot(from.text, record->binding))
+        return RECORD_FOREIGN;
+    moved = strncmp(from.text, record->binding, strlen(record->binding)) != 0;
+    from.text = strchr(strchr(from.text, '\n') + 1, '\n') + 1;
+    TAKE(&from, 7, " line %d %d %d %u %d %d %" SCNd64, &v[0], &v[1], &v[2], &record->line.last,
+         &v[3], &v[4], &record->line.late_until);
     record->dirty = flag(&from, v[0]);
     record->line.ready = flag(&from, v[1]);
     record->line.echo_stays = flag(&from, v[2]);
-    record->line.carrier = (enum carrier)within(&from, v[3], CARRIER_LAST);
+    record->line.opening = flag(&from, v[3]);
+    record->line.carrier = (enum carrier)within(&from, v[4], CARRIER_LAST);
     if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
         record->line.late_until = monotonic_ms() + LATE_MAX_MS;
     take_standing(&from, &record->standing);
+    take_channel(&from, &record->lone);
     take_learnt(&from, &record->learnt);
     take_users(&from, record);
+    if (moved) { /* if its modem kept its power, it may still be at work, and the channel open */
+        record->line.ready = false;
+        record->line.late_until = monotonic_ms();
+        record->standing.broken = record->standing.channel.open;
+    }
     return from.good ? RECORD_GOOD : RECORD_TORN;
 }
 

@@ -23,6 +23,8 @@ enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_OTHER }
 struct line {
     bool ready;           /* the AT start-up is done */
     bool echo_stays;      /* in spite of ATE0 */
+    unsigned last;        /* the number that the last channel got, 0: not known */
+    bool opening;         /* a channel was being opened: its number may come late */
     int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
 };
@@ -47,6 +49,7 @@ struct learnt {
     char iccid[ICCID_SIZE];
     bool no_le;
     unsigned max_read;
+    bool short_way;               /* a warm signature succeeded: the card takes the short way */
     unsigned environment_refused; /* how often in a row the standing one was not good enough */
     unsigned pin_refused;         /* the same of the verified PIN */
     /* key id and algorithm that MSE SET refused; 0 where there is none; read without the lock */
@@ -68,6 +71,8 @@ struct record {
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line line;
     struct standing standing;
+    struct channel
+        lone; /* one operation's own channel while it lasts, or that could not be closed */
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];

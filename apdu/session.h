@@ -34,10 +34,10 @@ extern const struct applet applet_uicc;
 
 struct sim {
     _Atomic unsigned references;
-    _Atomic int pid; /* of the process that used it last */
-    struct port_descriptors held;
     struct settings settings;
     _Atomic bool forget; /* set by sim_forget */
+    bool limited;        /* see sim_limit */
+    struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
     _Atomic unsigned turn;
@@ -46,17 +46,25 @@ struct sim {
     pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
     pid_t own_pid;       /* the process whose the next two are */
     struct standing own; /* the channel of an applet that is not recorded */
-    const struct applet *owner; /* the applet of own */
-    int claim;                  /* of that channel, -1 if there is none */
+    const struct applet *owner;       /* the applet of own */
+    char own_iccid[ICCID_SIZE];       /* the SIM of own, "" if none or unknown */
+    char directory_iccid[ICCID_SIZE]; /* the SIM whose directory is remembered, "" if none is */
+    size_t directory_count;
+    struct mias_entry directory[MIAS_ENTRIES];
+    char half[AT_STRAY_SIZE]; /* of a line that had not ended when an operation gave up */
+    size_t half_length;
+    int claim; /* of that channel, -1 if there is none */
 };
 
 /* What an operation needs before its work begins. */
 struct job {
-    const struct applet *applet; /* NULL: no channel at all */
-    bool pin;                    /* the applet's PIN must be verified (mIAS) */
-    const char *iccid;           /* the SIM must be this one; NULL or "": any */
-    bool fresh;                  /* on a channel of its own, closed afterwards */
-    bool once;                   /* never started anew: it may cost a PIN try */
+    const struct applet *applet;     /* NULL: no channel at all */
+    bool pin;                        /* the applet's PIN must be verified (mIAS) */
+    const char *iccid;               /* the SIM must be this one; NULL or "": any */
+    bool fresh;                      /* on a channel of its own, closed afterwards */
+    const struct deadline *deadline; /* NULL: sim_deadline's */
+    bool once;                       /* never started anew: it may cost a PIN try */
+    bool again;                      /* it is the second start */
 };
 
 /* An operation under way: the device is open and locked, the channel stands. */
@@ -72,6 +80,10 @@ struct operation {
     struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool answered; /* the channel has answered in this operation */
+    bool again;    /* it is the second start */
+    bool long_way; /* the security environment was set, or the PIN verified, in this operation */
+    bool unheard;  /* a channel was opened whose number nobody heard */
+    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also
@@ -80,7 +92,12 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                              struct report *why);
 void operation_end(struct operation *operation);
 
-/* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one. */
+/* Makes the modem listen, and knows afterwards whether it has restarted since. Errors: as at_start's
+ * and at_resync's. */
+enum outcome operation_wake(struct operation *operation, struct report *why);
+
+/* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
+ * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
 
 /* Makes sure that the applet's PIN is verified on the channel, in the middle of the work: for work
@@ -104,8 +121,45 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
 /* Closes a channel if it is open, and forgets what stood on it. Best effort. */
 void channel_drop(struct operation *operation, struct standing *standing);
 
+/* Asks for the ICCID of the SIM in which the operation's channel is, once a session. */
+enum outcome session_iccid(struct operation *operation, struct report *why);
+
+/* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells
+ * it. Errors: OUTCOME_REFUSED if the card does not tell either. */
+enum outcome channel_iccid(struct operation *operation, struct report *why);
+
+/* The directory of mIAS's files: read, or remembered while the session stands. It is valid until the
+ * operation ends. */
+enum outcome session_directory(struct operation *operation, const struct mias_entry **list,
+                               size_t *count, struct report *why);
+
 /* Forgets what stood on a channel that is gone. */
 void channel_lost(struct operation *operation, struct standing *standing);
+
+/* Closes the channel whose opening was answered too late. False if that was not heard. */
+bool channel_close_stray(struct operation *operation);
+
+/* Writes down a channel that cannot be closed now, for the next operation to close; closes it. */
+void channel_leave_open(struct operation *operation, const struct channel *channel);
+void channel_close_lone(struct operation *operation);
+
+/* The highest number of a logical channel (ETSI TS 102 221, 11.1.17). */
+#define CHANNEL_MAX       19
+#define CHANNELS_CLOSABLE (CHANNEL_MAX + 2)
+
+/* The channels that may be closed to get a free one, best first: those of simkey's killed programs,
+ * those of its living ones (which open another), then two that are likely to be leaked. Never an
+ * unknown 1: the modem may be using it. Returns how many. */
+size_t channel_closable(const struct operation *operation, uint8_t list[CHANNELS_CLOSABLE]);
+
+/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may
+ * take the number for its session's name. */
+void channel_close_left(struct operation *operation, uint8_t number);
+
+/* After a channel was opened: somebody may have died while one was opened before, and its number was
+ * not heard. If the new one got a higher number than the last one, that number is the dead one's,
+ * because a card gives the lowest. */
+void channel_close_unheard(struct operation *operation);
 
 /* Closes the channels that killed processes left. Best effort. */
 void channel_bury_dead(struct operation *operation);

@@ -5,12 +5,14 @@
 #include "apdu/file.h"
 #include "apdu/session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 /* The last user closes the channel, but keeps nobody waiting for it. */
-#define FAREWELL_MS 450
+#define FAREWELL_MS       450
+#define SHORT_FAREWELL_MS 100
 
 enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
 {
@@ -31,9 +33,6 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
         return outcome;
     }
     atomic_init(&sim->references, 1);
-    atomic_init(&sim->pid, (int)getpid());
-    atomic_init(&sim->held.lock, -1);
-    atomic_init(&sim->held.line, -1);
     sim->claim = -1;
     sim->own_pid = getpid();
     sim->learnt.max_read = APDU_LE_ALL;
@@ -75,8 +74,9 @@ void sim_close(struct sim *sim)
 
     if (!own && !joined)
         return;
-    /* to be taken out of a list, nobody needs to wait: a dead one is taken out by others */
-    if (operation_begin(&operation, sim, deadline_in(!own && others_go_on(sim) ? 0 : FAREWELL_MS),
+    /* to be taken out of a list nobody needs to wait long: a dead one is taken out by others */
+    if (operation_begin(&operation, sim,
+                        deadline_in(!own && others_go_on(sim) ? SHORT_FAREWELL_MS : FAREWELL_MS),
                         &ignored) == OUTCOME_OK) {
         leave(&operation);
         sim->own.broken = own;
@@ -114,6 +114,19 @@ enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why)
     return session_run(sim, &job, shut_work, closed, why);
 }
 
+struct deadline sim_deadline(const struct sim *sim)
+{
+    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
+
+    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
+}
+
+void sim_limit(struct sim *sim, struct deadline limit)
+{
+    sim->limited = true;
+    sim->limit = limit;
+}
+
 const struct settings *sim_settings(const struct sim *sim)
 {
     return &sim->settings;
@@ -129,12 +142,30 @@ struct identity_answer {
     char *iccid;
 };
 
+/* Without a modem the reader's name stands for it, and the card tells its ICCID on a channel. */
+static enum outcome reader_identity(struct operation *operation,
+                                    const struct identity_answer *answer, struct report *why)
+{
+    static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
+    enum outcome outcome;
+
+    memset(answer->identity, 0, sizeof *answer->identity);
+    (void)snprintf(answer->identity->model, sizeof answer->identity->model, "%.*s",
+                   (int)sizeof answer->identity->model - 1, operation->transport.name);
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, &none, NULL, why);
+    memcpy(answer->iccid, operation->standing->iccid, ICCID_SIZE);
+    return outcome;
+}
+
 static enum outcome identity_work(struct operation *operation, void *arg, struct report *why)
 {
     struct identity_answer *answer = arg;
-    enum outcome outcome =
-        modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
+    enum outcome outcome;
 
+    if (!transport_has_modem(&operation->transport))
+        return reader_identity(operation, answer, why);
+    outcome = modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
     if (outcome == OUTCOME_OK)
         outcome = modem_iccid(&operation->transport.at, answer->iccid, operation->deadline, why);
     if (outcome == OUTCOME_REFUSED)
@@ -161,6 +192,39 @@ enum outcome sim_registration(struct sim *sim, enum registration *state, struct 
     const struct job job = {.applet = NULL};
 
     return session_run(sim, &job, registration_work, state, why);
+}
+
+struct probe {
+    const struct applet *applet;
+    enum carrier *carrier;
+};
+
+/* Opens the channel by itself, to learn how far that went. */
+static enum outcome probe_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct probe *probe = arg;
+    struct line *line = &operation->sim->line;
+    enum carrier before = line->carrier;
+    enum outcome outcome;
+
+    line->carrier = CARRIER_AUTO;
+    outcome = channel_ensure(operation, probe->applet, NULL, why);
+    *probe->carrier = line->carrier;
+    if (line->carrier == CARRIER_AUTO)
+        line->carrier = before;
+    return outcome;
+}
+
+enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
+                       enum carrier *carrier, struct report *why)
+{
+    const struct applet applet = {
+        .aid = aid, .aid_length = aid_length, .name = name, .kind = SELECTED_OTHER};
+    const struct job job = {.applet = NULL, .fresh = true};
+    struct probe probe = {&applet, carrier};
+
+    *carrier = CARRIER_AUTO;
+    return session_run(sim, &job, probe_work, &probe, why);
 }
 
 /* The four cases of ISO 7816-4, 5.1. Returns false for what is none of them. */

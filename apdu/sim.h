@@ -6,6 +6,7 @@
 #define SIMKEY_APDU_SIM_H
 
 #include "apdu/settings.h"
+#include "modem/deadline.h"
 #include "modem/identity.h"
 #include "modem/outcome.h"
 
@@ -32,6 +33,13 @@ void sim_close(struct sim *sim);
  * tells whether the shared one was open. Programs that go on open another. */
 enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why);
 
+/* The deadline of an operation that begins now: the setting `timeout` from now, or the limit. */
+struct deadline sim_deadline(const struct sim *sim);
+
+/* From now on no operation lasts longer than this: for a program that has one time-out for all it
+ * does. Not while other threads use the sim. */
+void sim_limit(struct sim *sim, struct deadline limit);
+
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 
@@ -40,12 +48,18 @@ const struct settings *sim_settings(const struct sim *sim);
 void sim_forget(struct sim *sim);
 
 /* The modem, its SIM's state and ICCID ("" if it cannot tell), in one operation that opens no
- * channel. */
+ * channel. Of a card reader its name, and the ICCID as the card tells it on a channel. */
 enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
                           struct report *why);
 
 /* Whether the modem is registered in a network, in one operation that opens no channel. */
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);
+
+/* Whether an applet can be selected, on a channel of its own that is closed again. name is for
+ * sentences. *carrier: what opened the channel, CARRIER_AUTO if none could be opened. Errors:
+ * OUTCOME_NO_APPLET, ... */
+enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
+                       enum carrier *carrier, struct report *why);
 
 /* What a raw APDU (simkey apdu) is answered. */
 struct sim_answer {

@@ -48,10 +48,15 @@ static enum outcome set_environment(struct operation *operation, uint8_t templat
                                     uint8_t algorithm, int key_id, struct report *why)
 {
     struct sim *sim = operation->sim;
+    struct mias_environment before;
     enum outcome outcome;
 
     if (sim->learnt.environment_refused >= SHORT_WAY_REFUSALS)
         operation->standing->environment.set = false;
+    before = operation->standing->environment;
+    if (!before.set || before.template_tag != template_tag || before.algorithm != algorithm ||
+        before.key_id != key_id)
+        operation->long_way = true;
     outcome = mias_set_environment(&operation->card, &operation->standing->environment,
                                    template_tag, algorithm, (uint8_t)key_id, why);
     if (outcome == OUTCOME_UNSUPPORTED && operation->fresh)
@@ -76,12 +81,12 @@ struct list_result {
 static enum outcome list_work(struct operation *operation, void *arg, struct report *why)
 {
     struct list_result *result = arg;
-    struct mias_entry entries[MIAS_ENTRIES];
+    const struct mias_entry *entries;
     size_t entry_count;
     enum outcome outcome = mias_read_map(&operation->card, result->list, result->count, why);
 
     if (outcome == OUTCOME_OK)
-        outcome = mias_read_directory(&operation->card, entries, &entry_count, why);
+        outcome = session_directory(operation, &entries, &entry_count, why);
     if (outcome == OUTCOME_OK)
         mark_certificates(result->list, *result->count, entries, entry_count);
     return outcome;
@@ -124,8 +129,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
 {
     struct read_result *result = arg;
     struct token_container list[TOKEN_CONTAINERS];
-    struct mias_entry entries[MIAS_ENTRIES];
-    const struct mias_entry *entry;
+    const struct mias_entry *entries, *entry;
     size_t count = 0, entry_count, i;
     enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
 
@@ -137,7 +141,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
         return report_set(why, OUTCOME_NOT_FOUND,
                           "this SIM has no container %d: `simkey info` lists those it has",
                           result->container);
-    outcome = mias_read_directory(&operation->card, entries, &entry_count, why);
+    outcome = session_directory(operation, &entries, &entry_count, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     entry = mias_find_certificate(entries, entry_count, &list[i]);
@@ -248,9 +252,11 @@ static enum outcome check_key(const struct token_key *key, struct report *why)
 
 enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
                         enum token_hash hash, const uint8_t *digest, size_t digest_length,
-                        uint8_t *signature, size_t *length, struct report *why)
+                        uint8_t *signature, size_t *length, struct deadline deadline,
+                        struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
+    const struct job job = {
+        .applet = &applet_mias, .pin = true, .iccid = key->iccid, .deadline = &deadline};
     struct mias_plan plans[MIAS_PLANS];
     struct sign_work work = {.key = key, .plans = plans, .signature = signature, .length = length};
     enum outcome outcome = check_key(key, why);
@@ -380,7 +386,8 @@ static enum outcome pin_status_work(struct operation *operation, void *arg, stru
 
 enum outcome token_pin_status(struct sim *sim, struct token_pin *state, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
+    /* fresh: the channel that programs share may be verified, and does not tell the tries then */
+    const struct job job = {.applet = &applet_mias, .fresh = true};
 
     return session_run(sim, &job, pin_status_work, state, why);
 }
@@ -401,9 +408,31 @@ static enum outcome attempt_work(struct operation *operation, void *arg, struct 
 enum outcome token_pin_verify(struct sim *sim, const char *pin, bool spend_last,
                               struct token_pin *state, struct report *why)
 {
-    /* once: a second start would try the PIN a second time */
-    const struct job job = {.applet = &applet_mias, .once = true};
+    /* once: a second start would try the PIN a second time; fresh: see token_pin_status */
+    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
     struct attempt_work work = {pin, spend_last, state};
 
     return session_run(sim, &job, attempt_work, &work, why);
+}
+
+struct change_work {
+    const char *old_pin, *new_pin;
+    bool *sent;
+};
+
+static enum outcome change_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct change_work *work = arg;
+
+    return pin_change(&operation->card, work->old_pin, work->new_pin, work->sent, why);
+}
+
+enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
+                              struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
+    struct change_work work = {old_pin, new_pin, sent};
+
+    *sent = false;
+    return session_run(sim, &job, change_work, &work, why);
 }

@@ -71,7 +71,8 @@ int token_key_id(const struct token_container *info, enum token_key_type type);
  * OUTCOME_UNSUPPORTED (this card refuses the algorithm), OUTCOME_PIN_*, OUTCOME_REFUSED, ... */
 enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
                         enum token_hash hash, const uint8_t *digest, size_t digest_length,
-                        uint8_t *signature, size_t *length, struct report *why);
+                        uint8_t *signature, size_t *length, struct deadline deadline,
+                        struct report *why);
 
 /* True if this process has seen the card refuse that: no I/O. */
 bool token_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
@@ -106,5 +107,10 @@ enum outcome token_pin_status(struct sim *sim, struct token_pin *state, struct r
  * OUTCOME_PIN_BLOCKED, OUTCOME_PIN_PROTECTED. */
 enum outcome token_pin_verify(struct sim *sim, const char *pin, bool spend_last,
                               struct token_pin *state, struct report *why);
+
+/* A person's change of the PIN: one attempt at the full counter, on a channel of its own, never
+ * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; see pin.h, pin_change. */
+enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
+                              struct report *why);
 
 #endif

@@ -72,10 +72,10 @@ static enum outcome try_object(struct operation *operation, const struct search 
 static enum outcome objects_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct search *search = arg;
-    struct mias_entry entries[MIAS_ENTRIES];
+    const struct mias_entry *entries;
     size_t count, start = strlen(search->thing->name_start);
     bool found = false;
-    enum outcome outcome = mias_read_directory(&operation->card, entries, &count, why);
+    enum outcome outcome = session_directory(operation, &entries, &count, why);
 
     for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
         if (strcmp(entries[i].directory, "p11") != 0 ||
@@ -121,8 +121,9 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
 static enum outcome find(struct sim *sim, const char *iccid, enum typea_store store,
                          const struct thing *thing, struct typea_blob *blob, struct report *why)
 {
-    const struct job objects = {.applet = &applet_mias, .iccid = iccid};
-    const struct job files = {.applet = &applet_uicc, .iccid = iccid};
+    const struct deadline deadline = sim_deadline(sim); /* of both places */
+    const struct job objects = {.applet = &applet_mias, .iccid = iccid, .deadline = &deadline};
+    const struct job files = {.applet = &applet_uicc, .iccid = iccid, .deadline = &deadline};
     struct search search = {thing, blob};
     struct report other = REPORT_INIT;
     enum outcome outcome = OUTCOME_NOT_FOUND, by_file;

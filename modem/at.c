@@ -99,7 +99,10 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->restarted = false;
     at->echo_stays = false;
     at->echoed = false;
+    at->forgot = false;
     at->late = false;
+    at->stray[0] = '\0';
+    at->strayed = false;
     at->input_length = 0;
 }
 
@@ -204,6 +207,20 @@ static enum masking masking(const struct at_command *command, enum at_final fina
     return (command->secrecy & SECRET_ANSWER) != 0 ? MASK_VALUE : MASK_NOTHING;
 }
 
+/* An answer to nothing that was asked for: an earlier command's, so that answers may be off by one.
+ * One to the opening of a channel is kept for its number. */
+static void notice_stray(struct at *at, const char *line)
+{
+    static const char *const prefixes[] = {"+CSIM:", "+CGLA:", "+CCHO:", "+CRSM:"};
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (starts_with(line, prefixes[i]))
+            at->strayed = true;
+    if ((starts_with(line, "+CSIM:") || starts_with(line, "+CCHO:")) &&
+        strlen(line) < sizeof at->stray)
+        memcpy(at->stray, line, strlen(line) + 1);
+}
+
 static enum outcome collect(struct at *at, const struct at_command *command,
                             struct deadline deadline, struct at_result *result, struct report *why)
 {
@@ -227,6 +244,8 @@ static enum outcome collect(struct at *at, const struct at_command *command,
             keep_value(result, value);
         else if (boot_line(line))
             restarted = true;
+        else
+            notice_stray(at, line);
         if (restarted && !at->restarted) /* a modem that restarted has forgotten the command */
             deadline = deadline_within(deadline, RESTART_MS);
         at->restarted = at->restarted || restarted;
@@ -253,8 +272,9 @@ static enum outcome skip_counting(struct at *at, int quiet_ms, struct deadline d
             at->restarted = true;
         if (outcome == OUTCOME_OK && at_final_result(line, &cme) != AT_FINAL_NONE)
             ++*finals;
+        if (outcome == OUTCOME_OK)
+            notice_stray(at, line);
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
-    at->input_length = 0;
     explicit_bzero(line, sizeof line);
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
 }
@@ -265,6 +285,11 @@ static enum outcome skip_pending(struct at *at, int quiet_ms, struct deadline de
     unsigned finals;
 
     return skip_counting(at, quiet_ms, deadline, &finals, why);
+}
+
+enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
+{
+    return skip_pending(at, quiet_ms, deadline, why);
 }
 
 /* One command, one answer; nothing is repeated. */
@@ -302,12 +327,20 @@ static enum outcome converse(struct at *at, const struct at_command *command,
 enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why)
 {
-    struct deadline patience = deadline_within(deadline, BUSY_TOTAL_MS);
+    struct deadline patience;
     int64_t pause = BUSY_FIRST_MS;
+    enum outcome outcome = OUTCOME_OK;
 
-    for (;;) {
-        enum outcome outcome = converse(at, command, deadline, result, why);
-
+    if (at->port == NULL) { /* a card reader: nobody knows AT there */
+        *result = (struct at_result){.final = AT_FINAL_ERROR, .cme = -1};
+        return OUTCOME_OK;
+    }
+    if (at->late) /* what comes now would be taken for the answer to this one */
+        outcome = at_resync(at, 0, deadline, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {
+        outcome = converse(at, command, deadline, result, why);
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
             deadline_passed(patience))
             return outcome;
@@ -329,18 +362,22 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
     return outcome;
 }
 
+/* What makes a modem answer AT in words: it may have been left without words, or without answers. */
+static const char *const openers[] = {"AT", "AT", "ATE0V1Q0", "ATQ0", "ATV1", "AT", "AT", "AT"};
+#define OPENERS (sizeof openers / sizeof openers[0])
+
 /* `AT` until a clean OK. */
 static enum outcome awaken(struct at *at, struct deadline deadline, struct report *why)
 {
     bool ok = false;
 
-    for (int i = 0; i < START_TRIES && !ok; i++) {
-        enum outcome outcome = plain(at, "AT", START_TIMEOUT_MS, deadline, &ok, why);
+    for (size_t i = 0; i < OPENERS && !ok && (i == 0 || !deadline_passed(deadline)); i++) {
+        enum outcome outcome = plain(at, openers[i], START_TIMEOUT_MS, deadline, &ok, why);
 
         if (outcome != OUTCOME_OK && outcome != OUTCOME_TIMEOUT && outcome != OUTCOME_LOST)
             return outcome;
         if (ok && i > 0) /* the others may be answered late */
-            outcome = port_drain(at->port, SETTLE_MS, deadline, why);
+            outcome = skip_pending(at, SETTLE_MS, deadline, why);
         if (ok)
             at->late = false;
         if (ok && outcome != OUTCOME_OK)
@@ -359,6 +396,7 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
     enum outcome outcome = awaken(at, deadline, why);
     bool ok;
 
+    at->forgot = at->echoed;
     if (outcome == OUTCOME_OK)
         outcome = plain(at, "ATE0V1Q0", SETUP_TIMEOUT_MS, deadline, &ok, why);
     for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
@@ -383,8 +421,8 @@ static enum outcome settle_line(struct at *at, struct deadline deadline, struct 
     unsigned others = 1;
     bool ok;
 
-    while (!deadline_passed(deadline) && others > 0) {
-        outcome = plain(at, "AT", timeout_ms, deadline, &ok, why);
+    for (size_t i = 0; !deadline_passed(deadline) && others > 0; i++) {
+        outcome = plain(at, openers[i % OPENERS], timeout_ms, deadline, &ok, why);
         timeout_ms = timeout_ms * 2 > RESYNC_LONGEST_MS ? RESYNC_LONGEST_MS : timeout_ms * 2;
         if (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST)
             continue; /* still at work, or restarting */
@@ -395,9 +433,11 @@ static enum outcome settle_line(struct at *at, struct deadline deadline, struct 
         others += ok ? 0 : 1;
     }
     if (others > 0)
-        return report_set(why, OUTCOME_TIMEOUT,
-                          "the modem does not answer since an earlier command: it may still work "
-                          "on it, try again later, or raise `timeout`");
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the modem does not answer since an earlier command: it may still work "
+            "on it, try again later, or raise `timeout`; if that does not help, check "
+            "that `device` is its AT port");
     at->late = false;
     return OUTCOME_OK;
 }

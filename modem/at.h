@@ -16,6 +16,9 @@
  */
 #define AT_LINE_SIZE 640
 
+/* Room for a short answer: that to the opening of a channel. */
+#define AT_STRAY_SIZE 48
+
 enum at_final {
     AT_FINAL_NONE, /* not a final result */
     AT_FINAL_OK,
@@ -63,7 +66,11 @@ struct at {
     const struct trace *trace;
     bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
     bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
+    bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
     bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
+    /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
+    bool strayed;
+    char stray[AT_STRAY_SIZE];
     bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
     /* what was read and not yet consumed */
     char input[AT_LINE_SIZE];
@@ -81,6 +88,10 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
  * milliseconds, then `AT` until a clean OK, for 20 s at most: the modem may still work on an earlier
  * command. */
 enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
+
+/* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for (at->strayed,
+ * at->restarted). */
+enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
 struct at_command {
     const char *line; /* without the CR */

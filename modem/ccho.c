@@ -10,11 +10,16 @@
 #define OPEN_TIMEOUT_MS 10000 /* the modem opens a channel and selects */
 #define AID_MAX         16    /* ISO 7816-4, 12.2.3 */
 
-static bool letters_and_digits(const char *word)
+/* One word of letters and digits: anything else would be an injection into our next command line. */
+bool ccho_take_session(const char *value, struct channel *channel)
 {
-    while (isalnum((unsigned char)*word))
-        word++;
-    return *word == '\0';
+    const char *c;
+
+    if (!at_take_word(&value, channel->session, sizeof channel->session) || *value != '\0')
+        return false;
+    for (c = channel->session; isalnum((unsigned char)*c);)
+        c++;
+    return *c == '\0';
 }
 
 static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
@@ -26,7 +31,6 @@ static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, s
                                  .prefix = "+CCHO:",
                                  .timeout_ms = OPEN_TIMEOUT_MS};
     struct at_result result;
-    const char *value = result.value;
     enum outcome outcome;
 
     memset(channel, 0, sizeof *channel);
@@ -40,10 +44,7 @@ static enum outcome ccho_open(struct transport *transport, const uint8_t *aid, s
         outcome = transport_final(&result, "open a channel to the applet by AT+CCHO", why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    /* one word of letters and digits: anything else would be an injection into our next command
-     * line */
-    if (!at_take_word(&value, channel->session, sizeof channel->session) || *value != '\0' ||
-        !letters_and_digits(channel->session))
+    if (!ccho_take_session(result.value, channel))
         return report_set(why, OUTCOME_BAD_DATA, "the modem's answer to AT+CCHO makes no sense");
     channel->open = true;
     channel->selected = true;
@@ -63,20 +64,33 @@ static enum outcome ccho_exchange(struct transport *transport, const struct chan
                           timeout_ms, secrecy, deadline, why);
 }
 
+/* Some modems have no AT+CCHC: there the channel is asked to close itself (ISO 7816-4, 11.1.2: P2
+ * 00). */
 static enum outcome ccho_close(struct transport *transport, struct channel *channel,
                                struct deadline deadline, struct report *why)
 {
+    static const uint8_t close_itself[] = {0x00, 0x70, 0x80, 0x00};
     char line[sizeof "AT+CCHC=" + sizeof channel->session];
     struct at_command request = {
         .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = OPEN_TIMEOUT_MS};
     struct at_result result;
+    uint8_t answer[APDU_ANSWER_SIZE];
+    size_t length;
+    enum outcome outcome;
 
     (void)snprintf(line, sizeof line, "AT+CCHC=%s", channel->session);
     channel->open = false;
-    return at_command(&transport->at, &request, deadline, &result, why);
+    outcome = at_command(&transport->at, &request, deadline, &result, why);
+    if (outcome == OUTCOME_OK)
+        outcome = transport_final(&result, "close a channel", why);
+    if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST)
+        outcome = ccho_exchange(transport, channel, close_itself, sizeof close_itself, answer,
+                                &length, OPEN_TIMEOUT_MS, SECRET_NOTHING, deadline, why);
+    return outcome;
 }
 
 const struct transport_ops transport_ccho = {.name = "ccho",
+                                             .begin = transport_begin_at,
                                              .open = ccho_open,
                                              .exchange = ccho_exchange,
                                              .close = ccho_close,

@@ -1,39 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* APDUs by AT+CSIM (27.007, 8.17): the host opens channels itself and puts their numbers into the
- * CLA. */
+ * CLA. Card readers share the opening and closing. */
 #include "modem/transport.h"
 
 #include <string.h>
 
 #define OPEN_TIMEOUT_MS 5000
 
-/* MANAGE CHANNEL on the basic channel (ETSI TS 102 221, 11.1.17). */
-static enum outcome manage_channel(struct transport *transport, uint8_t p1, uint8_t p2, uint8_t le,
+/* MANAGE CHANNEL on the basic channel. */
+static enum outcome manage_channel(struct transport *transport, transport_exchange_fn *exchange,
+                                   uint8_t p1, uint8_t p2, uint8_t le,
                                    uint8_t answer[APDU_ANSWER_SIZE], size_t *length,
                                    struct deadline deadline, struct report *why)
 {
+    static const struct channel basic = {.number = 0};
     const uint8_t command[] = {0x00, 0x70, p1, p2, le};
     int64_t started = monotonic_ms();
-    enum outcome outcome =
-        transport_pass(transport, "AT+CSIM=", "+CSIM:", command, sizeof command, answer, length,
-                       OPEN_TIMEOUT_MS, SECRET_NOTHING, deadline, why);
+    enum outcome outcome = exchange(transport, &basic, command, sizeof command, answer, length,
+                                    OPEN_TIMEOUT_MS, SECRET_NOTHING, deadline, why);
 
     trace_apdu(transport->at.trace, command, sizeof command, outcome == OUTCOME_OK ? answer : NULL,
                *length, monotonic_ms() - started, SECRET_NOTHING);
     return outcome;
 }
 
-static enum outcome csim_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
-                              struct channel *channel, struct deadline deadline, struct report *why)
+enum outcome manage_channel_open(struct transport *transport, transport_exchange_fn *exchange,
+                                 struct channel *channel, struct deadline deadline,
+                                 struct report *why)
 {
     uint8_t answer[APDU_ANSWER_SIZE];
     size_t length = 0;
     enum outcome outcome =
-        manage_channel(transport, 0x00, 0x00, 0x01, answer, &length, deadline, why);
+        manage_channel(transport, exchange, 0x00, 0x00, 0x01, answer, &length, deadline, why);
     uint16_t sw;
 
-    (void)aid;
-    (void)aid_length;
     memset(channel, 0, sizeof *channel);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -51,6 +51,25 @@ static enum outcome csim_open(struct transport *transport, const uint8_t *aid, s
         return report_sw(why, OUTCOME_CARRIER_REFUSED, sw,
                          "the modem lets no program open a channel by AT+CSIM");
     return report_sw(why, OUTCOME_BAD_DATA, sw, "the answer to MANAGE CHANNEL makes no sense");
+}
+
+/* Closing may be repeated: a modem that failed once may not fail again. */
+enum outcome manage_channel_close(struct transport *transport, transport_exchange_fn *exchange,
+                                  struct channel *channel, struct deadline deadline,
+                                  struct report *why)
+{
+    uint8_t answer[APDU_ANSWER_SIZE];
+    size_t length = 0;
+    enum outcome outcome;
+
+    channel->open = false;
+    for (int tries = 0; tries < 2; tries++) {
+        outcome = manage_channel(transport, exchange, 0x80, channel->number, 0x00, answer, &length,
+                                 deadline, why);
+        if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM)
+            break;
+    }
+    return outcome;
 }
 
 static enum outcome csim_exchange(struct transport *transport, const struct channel *channel,
@@ -72,22 +91,22 @@ static enum outcome csim_exchange(struct transport *transport, const struct chan
     return outcome;
 }
 
+static enum outcome csim_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
+                              struct channel *channel, struct deadline deadline, struct report *why)
+{
+    (void)aid;
+    (void)aid_length;
+    return manage_channel_open(transport, csim_exchange, channel, deadline, why);
+}
+
 static enum outcome csim_close(struct transport *transport, struct channel *channel,
                                struct deadline deadline, struct report *why)
 {
-    uint8_t answer[APDU_ANSWER_SIZE];
-    size_t length = 0;
-    enum outcome outcome =
-        manage_channel(transport, 0x80, channel->number, 0x00, answer, &length, deadline, why);
-
-    if (outcome == OUTCOME_LOST) /* the modem failed: closing may be repeated */
-        outcome =
-            manage_channel(transport, 0x80, channel->number, 0x00, answer, &length, deadline, why);
-    channel->open = false;
-    return outcome;
+    return manage_channel_close(transport, csim_exchange, channel, deadline, why);
 }
 
 const struct transport_ops transport_csim = {.name = "csim",
+                                             .begin = transport_begin_at,
                                              .open = csim_open,
                                              .exchange = csim_exchange,
                                              .close = csim_close,

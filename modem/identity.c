@@ -122,6 +122,8 @@ enum outcome modem_identity(struct at *at, struct modem_identity *identity,
         const char *value = result.value;
         enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
+        if (outcome == OUTCOME_OK && result.cme == CME_SIM_BUSY)
+            outcome = transport_final(&result, "tell its state", why);
         if (outcome != OUTCOME_OK)
             return outcome;
         if (result.final != AT_FINAL_OK)

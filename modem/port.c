@@ -7,6 +7,7 @@
 #include <libserialport.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,13 +26,55 @@
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
 
+/* The descriptors noted by port_note, plus one; 0 is a free place. The only state of this process as
+ * a whole, because descriptors are its own. */
+#define NOTES 64
+static _Atomic int notes[NOTES];
+
 struct port {
     int lock; /* our own descriptor of the device, which carries the lock */
     int line; /* where bytes go: libserialport's descriptor, or the same as lock */
     struct sp_port *serial;
-    struct port_descriptors *held;
     char name[PATH_MAX];
 };
+
+static void forget_in_child(void)
+{
+    for (size_t i = 0; i < NOTES; i++) {
+        int copy = atomic_exchange(&notes[i], 0);
+
+        if (copy != 0)
+            (void)close(copy - 1);
+    }
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, forget_in_child);
+}
+
+void port_note(int fd)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    (void)pthread_once(&once, watch_forks);
+    for (size_t i = 0; fd >= 0 && i < NOTES; i++) {
+        int free_place = 0;
+
+        if (atomic_compare_exchange_strong(&notes[i], &free_place, fd + 1))
+            return;
+    }
+}
+
+void port_unnote(int fd)
+{
+    for (size_t i = 0; fd >= 0 && i < NOTES; i++) {
+        int mine = fd + 1;
+
+        if (atomic_compare_exchange_strong(&notes[i], &mine, 0))
+            return;
+    }
+}
 
 static enum outcome gone(const struct port *port, struct report *why)
 {
@@ -113,6 +156,7 @@ static enum outcome open_device(struct port *port, const char *device, struct re
     (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
     free(real);
     port->lock = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    port_note(port->lock);
     if (port->lock < 0 && (errno == EACCES || errno == EPERM))
         return report_set(why, OUTCOME_NO_MODEM,
                           "no permission to open %s: join the device's group (often dialout)",
@@ -194,8 +238,7 @@ static enum outcome configure_plain(struct port *port, struct report *why)
 }
 
 enum outcome port_open(struct port **opened, const char *device, unsigned baud,
-                       struct deadline deadline, struct port_descriptors *held,
-                       const struct port_turn *turn, struct report *why)
+                       struct deadline deadline, const struct port_turn *turn, struct report *why)
 {
     struct port *port = calloc(1, sizeof *port);
     enum outcome outcome;
@@ -209,18 +252,14 @@ enum outcome port_open(struct port **opened, const char *device, unsigned baud,
         outcome = lock(port, deadline, turn, why);
     if (outcome != OUTCOME_OK)
         goto out;
-    port->held = held;
-    if (held != NULL)
-        atomic_store(&held->lock, port->lock);
     if (sp_get_port_by_name(port->name, &port->serial) == SP_OK)
         outcome = configure_serial(port, baud, why);
     else
         outcome = configure_plain(port, why);
     if (outcome != OUTCOME_OK)
         goto out;
-    if (held != NULL && port->serial != NULL)
-        atomic_store(&held->line, port->line);
-    (void)tcflush(port->line, TCIFLUSH);
+    if (port->serial != NULL)
+        port_note(port->line);
     *opened = port;
     port = NULL;
 out:
@@ -232,10 +271,9 @@ void port_close(struct port *port)
 {
     if (port == NULL)
         return;
-    if (port->held != NULL) {
-        atomic_store(&port->held->line, -1);
-        atomic_store(&port->held->lock, -1);
-    }
+    if (port->line != port->lock)
+        port_unnote(port->line);
+    port_unnote(port->lock);
     if (port->serial != NULL) {
         if (port->line >= 0)
             (void)sp_close(port->serial);
@@ -247,17 +285,6 @@ void port_close(struct port *port)
         (void)close(port->lock);
     }
     free(port);
-}
-
-void port_forget(struct port_descriptors *held)
-{
-    int line = atomic_exchange(&held->line, -1);
-    int lock_descriptor = atomic_exchange(&held->lock, -1);
-
-    if (line >= 0)
-        (void)close(line);
-    if (lock_descriptor >= 0)
-        (void)close(lock_descriptor);
 }
 
 /* Waits for one poll event. OUTCOME_TIMEOUT comes without a sentence: the caller knows what was

@@ -20,21 +20,19 @@ struct port_turn {
 };
 
 /* Opens the device, waits until its lock (flock on the device itself) is ours, then configures it:
- * raw, 8N1, no flow control, HUPCL off, descriptors CLOEXEC, and drops what was left unread.
+ * raw, 8N1, no flow control, HUPCL off, descriptors CLOEXEC. What was left unread stays: it may be
+ * an answer or a restart that somebody has to know of.
  *
  *   device  a path; symbolic links such as /dev/serial/by-id/... are resolved
  *   baud    bits per second; without meaning for a pty
- *   held    NULL, or where the descriptors are noted while the port is open (see port_forget)
  *   turn    NULL, or the order of waiting. One that is first and does not take a free device (it is
  *           stopped) is overtaken.
  *
  * Errors: OUTCOME_NO_MODEM (absent, no permission, not a terminal), OUTCOME_PORT_BUSY at the
  * deadline, naming the holder's pid and program where /proc/locks tells them. The caller closes the
  * port with port_close. */
-struct port_descriptors;
 enum outcome port_open(struct port **port, const char *device, unsigned baud,
-                       struct deadline deadline, struct port_descriptors *held,
-                       const struct port_turn *turn, struct report *why);
+                       struct deadline deadline, const struct port_turn *turn, struct report *why);
 
 /* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. */
 void port_close(struct port *port);
@@ -53,20 +51,11 @@ enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *len
 enum outcome port_drain(struct port *port, int quiet_ms, struct deadline deadline,
                         struct report *why);
 
-/* The descriptors of the port that this process holds locked, so that the child of a fork in the
- * middle of an operation can close its copies. -1 where there is none. */
-struct port_descriptors {
-    _Atomic int lock;
-    _Atomic int line;
-};
-
-#define PORT_DESCRIPTORS_INIT                                                                      \
-    {                                                                                              \
-        -1, -1                                                                                     \
-    }
-
-/* In the child after a fork: closes the copies noted in held, which would keep the device locked.
- */
-void port_forget(struct port_descriptors *held);
+/* Notes a descriptor that is open for an operation, waiting for its turn included, and takes it out
+ * again before it is closed. After a fork in the middle of an operation the child closes its copies
+ * of those noted, which would keep the device locked. Where very many operations run at once some
+ * are not noted. */
+void port_note(int fd);
+void port_unnote(int fd);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the carriers over an AT port have in common: begin, end, errors, channel bits. */
+/* Which transport a device has, and what the carriers over an AT port have in common: begin, end,
+ * errors, channel bits. */
 #include "modem/transport.h"
 
 #include <stdio.h>
@@ -20,14 +21,39 @@ uint8_t cla_with_channel(uint8_t cla, uint8_t number)
 enum outcome transport_begin(struct transport *transport, const struct transport_target *target,
                              struct deadline deadline, struct report *why)
 {
-    enum outcome outcome;
-
     memset(transport, 0, sizeof *transport);
     transport->ops = &transport_csim;
-    outcome = port_open(&transport->port, target->device, target->baud, deadline, target->held,
-                        target->turn, why);
+    at_init(&transport->at, NULL, target->trace);
+    if (strncmp(target->device, TRANSPORT_PCSC, sizeof TRANSPORT_PCSC - 1) == 0)
+#ifdef SIMKEY_PCSC
+        transport->ops = &transport_pcsc;
+#else
+        return report_set(why, OUTCOME_USAGE,
+                          "this simkey was built without PC/SC and reaches no card reader: install "
+                          "libpcsclite-dev and build it again");
+#endif
+    return transport->ops->begin(transport, target, deadline, why);
+}
+
+enum outcome transport_begin_at(struct transport *transport, const struct transport_target *target,
+                                struct deadline deadline, struct report *why)
+{
+    enum outcome outcome =
+        port_open(&transport->port, target->device, target->baud, deadline, target->turn, why);
+
     at_init(&transport->at, transport->port, target->trace);
     return outcome;
+}
+
+bool transport_has_modem(const struct transport *transport)
+{
+    return transport->port != NULL;
+}
+
+const char *transport_restart(const struct transport *transport)
+{
+    return transport_has_modem(transport) ? "the modem restarted"
+                                          : "another program reset the card";
 }
 
 enum outcome transport_wake(struct transport *transport, bool ready, int quiet_ms,
@@ -35,6 +61,8 @@ enum outcome transport_wake(struct transport *transport, bool ready, int quiet_m
 {
     enum outcome outcome = OUTCOME_OK;
 
+    if (!transport_has_modem(transport))
+        return OUTCOME_OK;
     if (quiet_ms > 0)
         outcome = at_resync(&transport->at, quiet_ms, deadline, why);
     if (outcome == OUTCOME_OK && !ready)
@@ -51,7 +79,8 @@ void transport_end(struct transport *transport)
 
 void transport_use(struct transport *transport, enum carrier carrier)
 {
-    transport->ops = carrier == CARRIER_CCHO ? &transport_ccho : &transport_csim;
+    if (transport_has_modem(transport))
+        transport->ops = carrier == CARRIER_CCHO ? &transport_ccho : &transport_csim;
 }
 
 /* The sentences of the +CME ERROR numbers that other words would not explain (27.007, 9.2). */

@@ -10,6 +10,7 @@
 #include "provider/uri.h"
 
 #include <openssl/bio.h>
+#include <openssl/conf.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 #include <stdbool.h>
@@ -24,6 +25,8 @@ enum command_option {
     OPTION_SPEND_LAST_TRY = 1 << 4,
     OPTION_AID = 1 << 5,
     OPTION_FORCE = 1 << 6,
+    OPTION_OLD_SOURCE = 1 << 7,
+    OPTION_NEW_SOURCE = 1 << 8,
 };
 
 /* The command line, taken apart. */
@@ -31,11 +34,13 @@ struct command_line {
     unsigned given;  /* enum command_option */
     const char *out; /* --out */
     const char *aid; /* --aid */
-    char **operands; /* what is no option, behind the name of the sub-command */
+    const char *old_source, *new_source;
+    const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
+    char **operands;                     /* what is no option, behind the name of the sub-command */
     int operand_count;
     struct uri uri; /* of the commands that take signing, available or a whole sim: URI */
     bool has_uri;
-    struct settings settings;
+    struct settings settings; /* of all sources; the defaults for a command without_sim */
 };
 
 struct command {
@@ -44,6 +49,7 @@ struct command {
     const char *purpose;
     unsigned options; /* enum command_option: those it takes */
     bool takes_uri;   /* the first operand is signing, available or a sim: URI */
+    bool without_sim; /* it judges the settings and makes its SIM itself: it gets NULL */
     enum outcome (*run)(const struct command_line *line, struct sim *sim, struct report *why);
 };
 
@@ -51,7 +57,9 @@ enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct r
 enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why);
+enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct report *why);
+enum outcome cmd_doctor(const struct command_line *line, struct sim *sim, struct report *why);
 
 /* Parses argv behind the sub-command's name and gathers the settings from file, openssl.cnf,
  * environment, URI and command line. The caller clears it with command_line_clear, also after an
@@ -60,8 +68,31 @@ enum outcome command_line_parse(const struct command *command, int argc, char **
                                 struct command_line *line, struct report *why);
 void command_line_clear(struct command_line *line);
 
+/* Gathers the settings for a command without_sim, from all sources. The caller clears them, also
+ * after an error. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
+                                   struct report *why);
+
+/* Loads an openssl.cnf into conf and gives the name of the provider's section in it, NULL if there is
+ * none. */
+const char *openssl_conf_section(CONF *conf, const char *path);
+
+/* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome openssl_conf_settings(struct settings *settings, struct report *why);
+
 /* Prints the help of one command, or of all (count commands). */
 void command_help(const struct command *commands, size_t count);
+
+/* Whether there is a terminal to ask on. */
+bool terminal_there(void);
+
+/* Asks on the process's terminal for a secret, which is not shown. size counts the NUL. A signal
+ * that ends or stops the process finds the terminal as it was. The caller cleanses the secret.
+ * Errors: OUTCOME_PIN_MISSING (no terminal, nothing or too much entered). */
+enum outcome terminal_secret(const char *prompt, char *secret, size_t size, struct report *why);
+
+/* Wipes the dots of progress off the line, before output in the middle of the work. */
+void terminal_make_room(void);
 
 /* Writes to --out (whole or not at all; mode as given, for a new file) or to stdout. Errors:
  * OUTCOME_SYSTEM. */
@@ -81,5 +112,13 @@ struct signing_key {
 enum outcome signing_key_read(struct sim *sim, const struct uri *uri, struct signing_key *signing,
                               struct report *why);
 void signing_key_clear(struct signing_key *signing);
+
+/* An applet to look for. */
+struct known_applet {
+    const char *name;
+    const uint8_t *aid;
+    size_t length;
+};
+extern const struct known_applet known_mias, known_files, known_safe2;
 
 #endif

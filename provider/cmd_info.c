@@ -9,11 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t aid_files[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
-                                    0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
-static const uint8_t aid_safe2[] = {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73,
-                                    0x61, 0x66, 0x65, 0x32, 0x01, 0x01};
-
 static const char *const scheme_names[] = {"PKCS1", "PSS", "ECDSA"};
 static const char *const hash_names[] = {"raw", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"};
 
@@ -42,10 +37,10 @@ static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
 }
 
 /* An applet is there if it can be selected. */
-static bool add_applet(cJSON *applets, struct sim *sim, const char *name, const uint8_t *aid,
-                       size_t length)
+static bool add_applet(cJSON *applets, struct sim *sim, const char *name,
+                       const struct known_applet *applet)
 {
-    const struct sim_raw select = {.aid = aid, .aid_length = length};
+    const struct sim_raw select = {.aid = applet->aid, .aid_length = applet->length};
     struct report why = REPORT_INIT;
     bool there = sim_raw(sim, &select, &why) == OUTCOME_OK;
 
@@ -186,8 +181,8 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     applets = cJSON_AddObjectToObject(root, "applets");
     (void)cJSON_AddBoolToObject(applets, "mias", outcome == OUTCOME_OK);
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) {
-        (void)add_applet(applets, sim, "typea_files", aid_files, sizeof aid_files);
-        (void)add_applet(applets, sim, "safe2", aid_safe2, sizeof aid_safe2);
+        (void)add_applet(applets, sim, "typea_files", &known_files);
+        (void)add_applet(applets, sim, "safe2", &known_safe2);
     }
     if (outcome == OUTCOME_OK)
         add_available(root, sim);

@@ -29,6 +29,8 @@ static const struct {
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
     {"with-device", OPTION_WITH_DEVICE, NULL, "the reference names the device too"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
+    {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
+    {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
     {"aid", OPTION_AID, "AID", "selects this applet first (hex)"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
 };
@@ -57,24 +59,30 @@ void command_help(const struct command *commands, size_t count)
            "5 time-out,\n6 PIN missing, wrong, blocked or not tried, 7 verification failed.\n");
 }
 
-/* The provider's section of openssl.cnf, found the way OpenSSL finds it: openssl_conf, providers,
- * simkey. */
-static enum outcome load_openssl_conf(struct settings *settings, struct report *why)
+/* As OpenSSL finds it: openssl_conf, providers, simkey. */
+const char *openssl_conf_section(CONF *conf, const char *path)
 {
-    char *path = CONF_get1_default_config_file();
-    CONF *conf = NCONF_new(NULL);
-    const char *name;
-    STACK_OF(CONF_VALUE) *section = NULL;
-    enum outcome outcome = OUTCOME_OK;
+    const char *name = NULL;
     long line;
 
     ERR_set_mark();
-    /* without such a file, or without our section in it, there is nothing to take over */
-    if (path != NULL && conf != NULL && NCONF_load(conf, path, &line) > 0 &&
+    if (NCONF_load(conf, path, &line) > 0 &&
         (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
-        (name = NCONF_get_string(conf, name, "providers")) != NULL &&
-        (name = NCONF_get_string(conf, name, "simkey")) != NULL)
-        section = NCONF_get_section(conf, name);
+        (name = NCONF_get_string(conf, name, "providers")) != NULL)
+        name = NCONF_get_string(conf, name, "simkey");
+    ERR_pop_to_mark();
+    return name;
+}
+
+enum outcome openssl_conf_settings(struct settings *settings, struct report *why)
+{
+    char *path = CONF_get1_default_config_file();
+    CONF *conf = NCONF_new(NULL);
+    const char *name = path != NULL && conf != NULL ? openssl_conf_section(conf, path) : NULL;
+    STACK_OF(CONF_VALUE) *section = name != NULL ? NCONF_get_section(conf, name) : NULL;
+    enum outcome outcome = OUTCOME_OK;
+
+    /* without such a file, or without our section in it, there is nothing to take over */
     for (int i = 0; outcome == OUTCOME_OK && i < sk_CONF_VALUE_num(section); i++) {
         const CONF_VALUE *value = sk_CONF_VALUE_value(section, i);
 
@@ -83,48 +91,54 @@ static enum outcome load_openssl_conf(struct settings *settings, struct report *
     }
     if (outcome != OUTCOME_OK)
         report_prefix(why, "%s", path);
-    ERR_pop_to_mark();
     NCONF_free(conf);
     OPENSSL_free(path);
     return outcome;
 }
 
-/* From the weakest to the strongest: file, openssl.cnf, environment. URI and command line follow.
- */
-static enum outcome load_settings(struct settings *settings, struct report *why)
+/* From the weakest to the strongest. */
+enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
+                                   struct report *why)
 {
-    enum outcome outcome = settings_load_file(settings, NULL, why);
+    enum outcome outcome;
 
+    settings_init(settings);
+    outcome = settings_load_file(settings, NULL, why);
     if (outcome == OUTCOME_OK)
-        outcome = load_openssl_conf(settings, why);
+        outcome = openssl_conf_settings(settings, why);
     if (outcome == OUTCOME_OK)
         outcome = settings_load_environment(settings, why);
+    if (outcome == OUTCOME_OK && line->has_uri)
+        outcome = uri_apply(&line->uri, settings, why);
+    for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
+        if (line->options[i] != NULL) {
+            outcome = settings_set(settings, settings_name(i), line->options[i], why);
+            if (outcome != OUTCOME_OK)
+                report_prefix(why, "--%s", settings_name(i));
+        }
     return outcome;
 }
 
-/* What getopt found, before it is understood. */
-struct parsed {
-    const char *settings[SETTING_OPTIONS];
-    unsigned given;
-    const char *out, *aid;
-};
-
-static enum outcome take_own(const struct command *command, struct parsed *parsed, size_t index,
+static enum outcome take_own(const struct command *command, struct command_line *line, size_t index,
                              const char *argument, struct report *why)
 {
     if ((command->options & own_options[index].option) == 0)
         return report_set(why, OUTCOME_USAGE, "%s takes no --%s: see simkey %s --help",
                           command->name, own_options[index].name, command->name);
-    parsed->given |= own_options[index].option;
+    line->given |= own_options[index].option;
     if (own_options[index].option == OPTION_OUT)
-        parsed->out = argument;
+        line->out = argument;
     if (own_options[index].option == OPTION_AID)
-        parsed->aid = argument;
+        line->aid = argument;
+    if (own_options[index].option == OPTION_OLD_SOURCE)
+        line->old_source = argument;
+    if (own_options[index].option == OPTION_NEW_SOURCE)
+        line->new_source = argument;
     return OUTCOME_OK;
 }
 
 static enum outcome parse_options(const struct command *command, int argc, char **argv,
-                                  struct parsed *parsed, struct report *why)
+                                  struct command_line *line, struct report *why)
 {
     struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
     int found;
@@ -152,9 +166,9 @@ static enum outcome parse_options(const struct command *command, int argc, char 
             return report_set(why, OUTCOME_USAGE, "unknown option %s: see simkey %s --help",
                               argv[optind - 1], command->name);
         if (index < SETTING_OPTIONS)
-            parsed->settings[index] = optarg;
+            line->options[settings_index(setting_options[index])] = optarg;
         else
-            outcome = take_own(command, parsed, index - SETTING_OPTIONS, optarg, why);
+            outcome = take_own(command, line, index - SETTING_OPTIONS, optarg, why);
         if (outcome != OUTCOME_OK)
             return outcome;
     }
@@ -182,17 +196,13 @@ static enum outcome take_uri(const struct command *command, struct command_line 
 enum outcome command_line_parse(const struct command *command, int argc, char **argv,
                                 struct command_line *line, struct report *why)
 {
-    struct parsed parsed = {.given = 0};
     enum outcome outcome;
 
     memset(line, 0, sizeof *line);
     settings_init(&line->settings);
-    outcome = parse_options(command, argc, argv, &parsed, why);
+    outcome = parse_options(command, argc, argv, line, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    line->given = parsed.given;
-    line->out = parsed.out;
-    line->aid = parsed.aid;
     line->operands = argv + optind;
     line->operand_count = argc - optind;
     if (command->takes_uri)
@@ -200,16 +210,8 @@ enum outcome command_line_parse(const struct command *command, int argc, char **
     else if (command->operands[0] == '\0' && line->operand_count > 0)
         outcome = report_set(why, OUTCOME_USAGE, "simkey %s takes no \"%s\"", command->name,
                              line->operands[0]);
-    if (outcome == OUTCOME_OK)
-        outcome = load_settings(&line->settings, why);
-    if (outcome == OUTCOME_OK && line->has_uri)
-        outcome = uri_apply(&line->uri, &line->settings, why);
-    for (size_t i = 0; i < SETTING_OPTIONS && outcome == OUTCOME_OK; i++)
-        if (parsed.settings[i] != NULL) {
-            outcome = settings_set(&line->settings, setting_options[i], parsed.settings[i], why);
-            if (outcome != OUTCOME_OK)
-                report_prefix(why, "--%s", setting_options[i]);
-        }
+    if (outcome == OUTCOME_OK && !command->without_sim)
+        outcome = command_line_settings(line, &line->settings, why);
     return outcome;
 }
 

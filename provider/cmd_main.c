@@ -2,6 +2,7 @@
 /* simkey: the table of sub-commands, progress on a terminal, exit status. */
 #include "provider/cmd.h"
 
+#include <openssl/crypto.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,16 +10,23 @@
 #include <unistd.h>
 
 static const struct command commands[] = {
-    {"info", "", "the modem, its SIM and the keys in it", OPTION_JSON, false, cmd_info},
+    {"info", "", "the modem, its SIM and the keys in it", OPTION_JSON, false, false, cmd_info},
     {"cert", "signing|available", "prints the certificate (PEM)", OPTION_OUT | OPTION_DER, true,
-     cmd_cert},
+     false, cmd_cert},
     {"key", "signing|available",
      "prints a key reference (PEM, no secret in it), or writes the Type A private key",
-     OPTION_OUT | OPTION_WITH_DEVICE, true, cmd_key},
-    {"pin", "status|verify", "tells the tries left; or tries the PIN, which resets the counter",
-     OPTION_SPEND_LAST_TRY, false, cmd_pin},
+     OPTION_OUT | OPTION_WITH_DEVICE, true, false, cmd_key},
+    {"pin", "status|verify|change",
+     "tells the tries left; tries the PIN, which resets the counter; or changes it",
+     OPTION_SPEND_LAST_TRY | OPTION_OLD_SOURCE | OPTION_NEW_SOURCE, false, false, cmd_pin},
+    {"close", "", "closes the session that programs share, also a kept one", 0, false, false,
+     cmd_close},
     {"apdu", "HEX...", "sends raw APDUs on a fresh channel", OPTION_AID | OPTION_FORCE, false,
-     cmd_apdu},
+     false, cmd_apdu},
+    {"doctor", "",
+     "walks from the provider to a signature and says what to do where it fails;\n"
+     "    ends with the exit status of the first failure",
+     OPTION_JSON, false, true, cmd_doctor},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -44,7 +52,7 @@ static void progress(bool on)
     (void)sigaction(SIGALRM, &action, NULL);
     (void)setitimer(ITIMER_REAL, &every, NULL);
     if (!on)
-        (void)fputs("\r\033[K", stderr);
+        terminal_make_room();
 }
 
 static enum outcome run(const struct command *command, int argc, char **argv, struct report *why)
@@ -53,7 +61,7 @@ static enum outcome run(const struct command *command, int argc, char **argv, st
     struct sim *sim = NULL;
     enum outcome outcome = command_line_parse(command, argc, argv, &line, why);
 
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK && !command->without_sim)
         outcome = sim_new(&sim, &line.settings, why);
     if (outcome == OUTCOME_OK) {
         progress(true);
@@ -80,6 +88,8 @@ int main(int argc, char **argv)
     const struct command *command;
     struct report why = REPORT_INIT;
 
+    /* openssl.cnf is for programs: what it activates is not needed here, and might be in the way */
+    (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
         printf("simkey %s\n", SIMKEY_VERSION);
         return 0;

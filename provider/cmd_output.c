@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What cert and key have in common: reading a container as objects, and writing files whole or not
- * at all. */
+/* What several commands have in common: reading a container as objects, writing files whole or not
+ * at all, the applets' names. */
 #include "apdu/outfile.h"
 #include "provider/cmd.h"
 #include "provider/objects.h"
@@ -9,6 +9,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+static const uint8_t aid_mias[] = {0xA0, 0x00, 0x00, 0x00, 0x18, 0x80, 0x00,
+                                   0x00, 0x00, 0x06, 0x62, 0x41, 0x51};
+static const uint8_t aid_files[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
+                                    0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
+static const uint8_t aid_safe2[] = {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73,
+                                    0x61, 0x66, 0x65, 0x32, 0x01, 0x01};
+
+const struct known_applet known_mias = {"the mIAS applet", aid_mias, sizeof aid_mias};
+const struct known_applet known_files = {"the application with the Type A files", aid_files,
+                                         sizeof aid_files};
+const struct known_applet known_safe2 = {"the SAFE2 applet", aid_safe2, sizeof aid_safe2};
 
 enum outcome output_write(const struct command_line *line, BIO *content, unsigned mode,
                           struct report *why)

@@ -70,7 +70,8 @@ static size_t ecdsa_to_der(const uint8_t *raw, size_t raw_length, uint8_t *der, 
 /* One attempt; *verified says how the proof went. */
 static enum outcome attempt(const struct key *key, enum token_scheme scheme, enum token_hash hash,
                             const uint8_t *digest, size_t digest_length, uint8_t *signature,
-                            size_t *length, bool *verified, struct report *why)
+                            size_t *length, bool *verified, struct deadline deadline,
+                            struct report *why)
 {
     uint8_t raw[TOKEN_SIGNATURE_MAX];
     size_t raw_length = sizeof(raw);
@@ -78,7 +79,7 @@ static enum outcome attempt(const struct key *key, enum token_scheme scheme, enu
     enum outcome outcome;
 
     outcome = token_sign(key->sim, &key->token, scheme, hash, digest, digest_length, raw,
-                         &raw_length, why);
+                         &raw_length, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (scheme == TOKEN_ECDSA) {
@@ -97,13 +98,14 @@ enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum toke
                       size_t *length, struct report *why)
 {
     const size_t room = *length < TOKEN_SIGNATURE_MAX ? *length : TOKEN_SIGNATURE_MAX;
+    const struct deadline deadline = sim_deadline(key->sim); /* of both tries */
     bool verified = false;
     enum outcome outcome;
 
     for (int tries = 0; tries < 2; tries++) {
         *length = room;
-        outcome =
-            attempt(key, scheme, hash, digest, digest_length, signature, length, &verified, why);
+        outcome = attempt(key, scheme, hash, digest, digest_length, signature, length, &verified,
+                          deadline, why);
         if (outcome != OUTCOME_OK || verified)
             break;
         /* Another program may have set up another key on our channel, or a byte was lost on the

@@ -81,7 +81,7 @@ tidy() { # one file a process, as many at once as there are processors
     mapfile -t product < <(files 'modem/*.c' 'apdu/*.c' 'provider/*.c' 'test/sim/*.c' 'test/e2e/*.c')
     # shellcheck disable=SC2016 # $0 and $1 are the inner shell's
     printf '%s\0' "${product[@]}" | xargs -0 -n 1 -P "$(nproc)" sh -c 'clang-tidy --quiet \
-        --warnings-as-errors="*" --checks="$0" "$1" -- -std=c11 -I. -D_GNU_SOURCE 2>/dev/null' \
+        --warnings-as-errors="*" --checks="$0" "$1" -- -std=c11 -I. -I/usr/include/PCSC -D_GNU_SOURCE 2>/dev/null' \
         "$(tr -s ' \n' , <<<"$checks" | sed 's/,$//')"
 }
 

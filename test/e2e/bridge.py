@@ -1,10 +1,11 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""bridge.py DEVICE PORT: shows the SIM behind a modem's AT port to pcscd's virtual reader (vpcd) as a
+"""bridge.py DEVICE PORT [ATR]: shows the SIM behind a modem's AT port to pcscd's virtual reader (vpcd) as a
 card of the IDPrime family, which mIAS descends from, so that OpenSC's driver can use it.
 
 vpcd's protocol on PORT: messages of a two-octet length and a body. A body of one octet is a control
 (00 power off, 01 power on, 02 reset: no answer; 04: the ATR is wanted), a longer one is an APDU.
+Power on and reset restart modem and card, which closes the channels.
 
 What the family does otherwise and is translated here:
   - PIN: reference 11, padded with zeros -> mIAS: reference 81, no padding
@@ -32,6 +33,10 @@ class Modem:
         self.fd = os.open(device, os.O_RDWR | os.O_NOCTTY)
         tty.setraw(self.fd)
         termios.tcflush(self.fd, termios.TCIOFLUSH)
+        self.reset()
+
+    def reset(self):
+        self.say("AT+CFUN=1,1")
         for command in ("ATE0", "AT+CMEE=1"):
             self.say(command)
 
@@ -71,13 +76,17 @@ def receive(sock, size):
 
 def main():
     modem = Modem(sys.argv[1])
+    atr = bytes.fromhex(sys.argv[3]) if len(sys.argv) > 3 else ATR
     sock = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
     print("bridge up", flush=True)
     while True:
         message = receive(sock, struct.unpack(">H", receive(sock, 2))[0])
         if len(message) == 1 and message != b"\x04":
+            print("power", message.hex(), flush=True)
+            if message != b"\x00":
+                modem.reset()
             continue
-        answer = ATR if message == b"\x04" else translate(modem, message)
+        answer = atr if message == b"\x04" else translate(modem, message)
         print(message.hex(), "->", answer.hex(), flush=True)
         sock.sendall(struct.pack(">H", len(answer)) + answer)
 

@@ -19,6 +19,7 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+LIGHT = 2  # times as many tests that mostly wait run at once
 TAIL = 60  # lines shown of what a failed test said
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -186,17 +187,29 @@ class Runner:
             print("        |", line[:400])
         sys.stdout.flush()
 
+    def most(self, entry):
+        """How many may run at once when that one does."""
+        return self.jobs * (LIGHT if entry["light"] else 1)
+
     def run(self, tests):
-        queue = sorted(enumerate(tests), key=lambda item: (not item[1]["long"], item[0]))
+        queue = sorted(enumerate(tests),
+                       key=lambda item: (item[1]["light"], not item[1]["long"], item[0]))
         try:
             while queue or self.running:
-                while queue and len(self.running) < self.jobs:
+                while queue and len(self.running) < self.most(queue[0][1]):
                     self.begin(*queue.pop(0))
                 self.reap()
                 time.sleep(0.01)
         finally:
             for pid in self.running:
                 kill([*descendants(pid), pid])
+
+    @staticmethod
+    def report():
+        """What the tests' files have to say at the end."""
+        import fixture
+        for report in fixture.AT_END:
+            report()
 
 
 def stop(number, _frame):
@@ -225,6 +238,7 @@ def main():
         for entry in left_out:
             print(f"left out  {entry['file']}: {entry['name']}: {entry['left_out']}")
         runner.run(tests)
+        runner.report()
     finally:
         if not os.environ.get("E2E_KEEP"):
             shutil.rmtree(base, ignore_errors=True)

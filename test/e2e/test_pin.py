@@ -1,7 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The PIN's tries are few and precious."""
 
-from fixture import PIN, test
+import os
+import pty
+import re
+import select
+import signal
+import termios
+import time
+
+from fixture import PIN, REFUSED, SIMKEY, USAGE, test
 
 STARTS = 20
 SIGN = ["dgst", "-sha256", "-sign", "sim:signing", "/dev/null"]
@@ -151,3 +159,240 @@ def another_pin_of_eight_digits_works(t):
     sim = t.sim(t.new_card("--key", "p256", "--pin", "80417263"))
     sign(t, sim, "80417263", expect=0)
     t.equal(sim.tries(), 3, "tries")
+
+
+def other_program_signs(t, sim, **env):
+    """Leaves a channel with the PIN verified."""
+    t.openssl(None, *SIGN, env=t.env(sim, True, SIMKEY_SESSION="keep", **env))
+    sim.mark()
+
+
+@test
+def pin_status_and_verify_look_behind_a_session_that_is_verified(t):
+    sim = t.sim("p256")
+    other_program_signs(t, sim)
+    t.says(t.simkey(sim, "pin", "status").out, "^3 tries left")
+    for _ in range(2):
+        t.simkey(sim, "pin", "verify", "--pin-source", t.pin_file("9999"), expect=PIN)
+    t.simkey(sim, "pin", "verify", "--pin-source", t.pin_file("9999"), expect=PIN, says="--spend-last-try")
+    t.says(t.simkey(sim, "pin", "status").out, "^1 try left")
+    t.equal(sim.tries(), 1, "tries")
+
+
+# Change
+
+def change(t, sim, old, new, *more, **how):
+    """By files."""
+    return t.simkey(sim, "pin", "change", "--old-source", t.pin_file(old), "--new-source", t.pin_file(new),
+                    *more, **how)
+
+
+def changes(sim):
+    return [a for a in sim.apdus() if a.command[2:4] == "24"]
+
+
+@test
+def a_changed_pin_is_the_only_right_one(t):
+    sim = t.sim("p256")
+    result = change(t, sim, "0000", "471199", "--trace", "at")
+    t.says(result.out, ["the PIN is changed: 3 tries left", "pin-source"])
+    t.says(result.err, ["one doubtful source", r"AT.CSIM"])
+    t.silent(result.out + result.err, ["471199", "343731313939", "30303030"])
+    t.equal((sim.tries(), len(changes(sim))), (3, 1), "tries, and CHANGEs")
+    sign(t, sim, "471199", expect=0)
+    sign(t, sim, "0000", says=["PIN is wrong", "2 tries"])
+    t.simkey(sim, "pin", "verify", "--pin-source", t.pin_file("471199"))
+    t.equal(sim.tries(), 3, "tries")
+
+
+@test
+def a_changed_pin_is_kept_by_the_card_and_changes_back(t):
+    sim = t.sim("p256")
+    change(t, sim, "0000", "87654321")
+    sim.stop_cleanly()
+    again = t.sim(sim.card)
+    change(t, again, "87654321", "0000", "--transport", "ccho")
+    sign(t, again, "0000", expect=0)
+    t.equal((again.tries(), again.tries("pin1")), (3, 3), "tries")
+
+
+@test
+def a_change_while_another_program_goes_on(t):
+    sim = t.sim("p256")
+    other_program_signs(t, sim)
+    change(t, sim, "0000", "4711")
+    sim.mark()
+    other_program_signs(t, sim, SIMKEY_PIN_SOURCE=t.pin_file("4711"))
+    t.equal(sim.tries(), 3, "tries")
+
+
+@test
+def a_wrong_old_pin_costs_one_try_and_no_second_attempt_is_made(t):
+    sim = t.sim("p256")
+    result = change(t, sim, "9999", "4711", expect=PIN, says=["not changed", "SW 63C2", "2 tries are left"])
+    t.silent(result.err, ["9999", "4711"])
+    t.equal((sim.tries(), len(changes(sim))), (2, 1), "tries, and CHANGEs")
+    for old in ("9999", "0000"):
+        change(t, sim, old, "4711", expect=PIN, says=["not changed", "only 2", "pin verify"])
+    t.equal((sim.tries(), len(changes(sim))), (2, 1), "tries, and CHANGEs")
+    t.simkey(sim, "pin", "verify")
+    change(t, sim, "0000", "4711")
+
+
+@test
+def a_blocked_pin_is_not_changed(t):
+    sim = blocked(t)
+    change(t, sim, "0000", "4711", expect=PIN, says="blocked for ever")
+    t.equal(changes(sim), [], "CHANGEs")
+
+
+def no_change(t, old, new, expect, says):
+    sim = t.sim("p256")
+    sources = [t.write(name, *source) if source is not None else "/nonexistent/pin"
+               for name, source in (("old", old), ("new", new))]
+    t.simkey(sim, "pin", "change", "--old-source", sources[0], "--new-source", sources[1], expect=expect,
+             says=says)
+    t.equal((sim.tries(), sim.count("VERIFY"), changes(sim)), (3, 0, []), "tries, VERIFYs and CHANGEs")
+
+
+GOOD, OTHER = ("0000\n",), ("4711\n",)
+for name, how in {
+        "is the old one": {"old": GOOD, "new": ("0000",), "expect": USAGE, "says": "is the old one"},
+        "has three digits": {"old": GOOD, "new": ("471\n",), "expect": PIN, "says": "--new-source gives is no PIN"},
+        "has nine digits": {"old": GOOD, "new": ("1" * 9,), "expect": USAGE, "says": "4 to 8 digits"},
+        "has letters": {"old": GOOD, "new": ("secret",), "expect": PIN, "says": "--new-source gives is no PIN"},
+        "is in a file open to all": {"old": GOOD, "new": ("4711", 0o644), "expect": PIN, "says": "open to all"},
+        "is in no file": {"old": GOOD, "new": None, "expect": PIN, "says": "cannot read.*correct --new-source"},
+        "comes with an old one in a file open to all":
+        {"old": ("0000", 0o604), "new": OTHER, "expect": PIN, "says": "open to all"},
+        "comes with an old one that is none":
+        {"old": ("",), "new": OTHER, "expect": PIN, "says": "--old-source gives is no PIN"}}.items():
+    test(name=f"a new PIN that {name} is refused and nothing sent", **how)(no_change)
+
+
+@test
+def a_change_whose_answer_got_lost_is_not_repeated_and_the_doubt_is_told(t):
+    # the fifth command that reaches the SIM: ICCID, channel, applet, state, change
+    sim = t.sim("p256", "--fault", "cme-after:5,13")
+    change(t, sim, "0000", "4711", expect=REFUSED, says=["3 tries are left", "nobody knows", "new one.*pin verify"])
+    t.equal(len(changes(sim)), 1, "CHANGEs")
+    t.simkey(sim, "pin", "verify", "--pin-source", t.pin_file("4711"))
+    t.equal(sim.tries(), 3, "tries")
+
+
+@test
+def change_needs_both_sources_or_a_terminal(t):
+    sim = t.sim("p256")
+    for source, says in ((["--old-source", t.pin_file()], "--new-source"),
+                         (["--new-source", t.pin_file("4711")], "--old-source"), ([], "--old-source")):
+        t.simkey(sim, "pin", "change", *source, expect=PIN, says=["no terminal", says])
+    for words in (["verify", "--old-source", t.pin_file()], ["change", "--spend-last-try"], ["change", "now"]):
+        t.simkey(sim, "pin", *words, expect=USAGE)
+    t.equal((sim.tries(), sim.words()), (3, []), "tries, and APDUs")
+
+
+class Terminal:
+    """simkey with a terminal of its own, as a person has it."""
+
+    def __init__(self, t, sim, *arguments):
+        env = t.env(sim, SIMKEY_PIN_SOURCE=None)
+        self.heard = ""
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.execve(SIMKEY, [SIMKEY, *arguments], env)
+
+    def hear(self, t, wanted, seconds=10):
+        end = time.monotonic() + seconds
+        while not re.search(wanted, self.heard):
+            t.check(time.monotonic() < end, f"\"{wanted}\" was not said: {self.heard}")
+            if select.select([self.fd], [], [], 0.1)[0]:
+                try:
+                    self.heard += os.read(self.fd, 4096).decode("latin1")
+                except OSError:
+                    break
+        t.says(self.heard, wanted)
+
+    def shows_what_is_typed(self):
+        return bool(termios.tcgetattr(self.fd)[3] & termios.ECHO)
+
+    def type(self, t, prompt, text):
+        self.hear(t, prompt + "$")
+        t.check(not self.shows_what_is_typed(), "the terminal shows what is typed")
+        os.write(self.fd, text.encode())
+
+    def end(self, t, seconds=10):
+        """Its exit status, negative for a signal."""
+        end = time.monotonic() + seconds
+        done = 0
+        while not done:
+            t.check(time.monotonic() < end, f"does not end: {self.heard}")
+            if select.select([self.fd], [], [], 0.05)[0]:
+                try:
+                    self.heard += os.read(self.fd, 4096).decode("latin1")
+                except OSError:
+                    pass
+            done, status = os.waitpid(self.pid, os.WNOHANG)
+        os.close(self.fd)
+        return os.waitstatus_to_exitcode(status)
+
+
+@test
+def a_person_is_asked_on_the_terminal_and_nothing_typed_is_shown(t):
+    sim = t.sim("p256")
+    terminal = Terminal(t, sim, "pin", "change")
+    terminal.type(t, "old PIN: ", "0000\n")
+    terminal.type(t, "new PIN: ", "4712\x7f1\n")
+    terminal.type(t, "new PIN again: ", "4711\n")
+    terminal.hear(t, "the PIN is changed: 3 tries left")
+    t.check(terminal.shows_what_is_typed(), "the terminal stays mute")
+    t.equal(terminal.end(t), 0, "exit status")
+    t.silent(terminal.heard, ["0000", "4711", "4712"])
+    terminal = Terminal(t, sim, "pin", "verify")
+    terminal.type(t, "PIN: ", "4711\n")
+    terminal.hear(t, "the PIN is right: 3 tries left")
+    t.equal(terminal.end(t), 0, "exit status")
+
+
+@test
+def what_is_not_typed_twice_the_same_changes_nothing(t):
+    sim = t.sim("p256")
+    for typed, status, says in ((["0000", "4711", "4712"], USAGE, "not entered twice the same"),
+                                (["0000", ""], PIN, "no PIN was entered"),
+                                (["0" * 17], PIN, "too long"), (["0000", "x" * 300], PIN, "too long"),
+                                (["0000", "0000", "0000"], USAGE, "is the old one")):
+        terminal = Terminal(t, sim, "pin", "change")
+        for prompt, text in zip(("old PIN: ", "new PIN: ", "new PIN again: "), typed):
+            terminal.type(t, prompt, text + "\n")
+        terminal.hear(t, says)
+        t.equal(terminal.end(t), status, "exit status")
+    t.equal((sim.tries(), sim.count("VERIFY"), changes(sim)), (3, 0, []), "tries, VERIFYs and CHANGEs")
+
+
+@test
+def signals_find_the_terminal_as_it_was(t):
+    sim = t.sim("p256")
+    for number, key in ((signal.SIGINT, "\x03"), (signal.SIGTERM, None), (signal.SIGHUP, None),
+                        (signal.SIGQUIT, "\x1c")):
+        terminal = Terminal(t, sim, "pin", "change")
+        terminal.type(t, "old PIN: ", "00")
+        if key is not None:
+            os.write(terminal.fd, key.encode())
+        else:
+            os.kill(terminal.pid, number)
+        terminal.hear(t, "old PIN: [^ ]*\n")
+        t.check(terminal.shows_what_is_typed(), f"the terminal is mute after signal {number}")
+        t.equal(terminal.end(t), -number, "exit status")
+    t.equal((sim.tries(), sim.words()), (3, []), "tries, and APDUs")
+
+
+@test
+def a_person_who_waits_before_typing_sees_no_dots_of_progress(t):
+    sim = t.sim("p256")
+    terminal = Terminal(t, sim, "pin", "change")
+    terminal.hear(t, "old PIN: ")
+    time.sleep(2.5)
+    terminal.type(t, "old PIN: ", "0000\n")
+    terminal.type(t, "new PIN: ", "4711\n")
+    terminal.type(t, "new PIN again: ", "4711\n")
+    terminal.hear(t, "the PIN is changed")
+    t.equal(terminal.end(t), 0, "exit status")

@@ -221,7 +221,8 @@ def killed_thrice(t, carrier):
         polling = site.start("get", "--transport", carrier)
         polling.stop(signal.SIGKILL)
         site.sim.wait_for(lambda: len(site.jobs()) == number + 1, "end of the job")
-    t.equal(len(site.open_channels()), 3, "open channels")
+    # over +CSIM each one closes what the one before it left
+    t.equal(len(site.open_channels()), 3 if carrier == "ccho" else 1, "open channels")
     since = time.monotonic()
     t.says(site.safe2("status", "--transport", carrier).out, "receive: state 0007")
     t.check(time.monotonic() - since < 5, "time")

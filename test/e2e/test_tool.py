@@ -119,7 +119,8 @@ def help_and_version_go_to_stdout(t):
     for arguments in (["--help"], ["info", "--help"], ["--version"]):
         result = t.simkey(None, *arguments, env=t.env())
         t.check(result.out.strip() and not result.err, f"{result}")
-    t.says(t.simkey(None, "--help", env=t.env()).out, ["info", "cert", "pin", "apdu"])
+    t.says(t.simkey(None, "--help", env=t.env()).out,
+           ["info", "cert", r"pin .*status\|verify\|change", "--old-source", "apdu", r"doctor \[options\]"])
 
 
 @test

@@ -3,82 +3,22 @@
 reader and bridge.py. It shows whether container map, directory, certificates, PIN state, security
 environment, signing and chaining are what others expect of this family of applets."""
 
-import ctypes
-import fcntl
 import os
-import re
 
-from fixture import PYTHON, SHARED, Failure, test
-from tls import free_port, listens
+from fixture import test
+from reader import Reader
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-READERS = "/etc/reader.conf.d/vpcd"
 MODULES = ("/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib")
-CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 KEY = ["--id", "0001"]
 
 
-def own_mounts(t):
-    """Puts this process into a mount namespace whose /run/pcscd is its own: another pcscd may be
-    running. False if that is not allowed here."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    user, group = os.geteuid(), os.getegid()
-    if libc.unshare(CLONE_NEWNS | (CLONE_NEWUSER if user != 0 else 0)) != 0:
-        return False
-    if user != 0:
-        for name, text in (("setgroups", "deny"), ("uid_map", f"0 {user} 1"),
-                           ("gid_map", f"0 {group} 1")):
-            with open(f"/proc/self/{name}", "w", encoding="ascii") as file:
-                file.write(text)
-    os.makedirs("/run/pcscd", exist_ok=True)
-    for arguments in (["--make-rprivate", "/"], ["-t", "tmpfs", "tmpfs", "/run/pcscd"]):
-        if t.run(["mount", *arguments], expect=None, preload=False).status != 0:
-            return False
-    return True
-
-
-class Reader:
-    """pcscd, its virtual reader and the bridge to a simmodem."""
-
-    def __init__(self, t, sim):
-        self.t = t
-        if not own_mounts(t):
-            t.only = open(os.path.join(SHARED, "pcscd.lock"), "w", encoding="ascii")
-            fcntl.flock(t.only, fcntl.LOCK_EX)  # until this process ends
-            t.check(not os.path.exists("/run/pcscd/pcscd.comm"),
-                    "another pcscd runs here and mount namespaces are not allowed: stop it")
-        port = next(p for p in range(free_port(), 65000) if not listens(p) and not listens(p + 1))
-        os.mkdir(t.path("readers"))
-        with open(READERS, encoding="ascii") as file:
-            text = re.sub(r"0x8C7B", f"0x{port:04X}", file.read(), flags=re.I)
-        t.write("readers/vpcd", text, 0o644)
-        self.pcscd = t.start("pcscd", ["pcscd", "--foreground", "--config", t.path("readers")],
-                             preload=False)
-        self.pcscd.wait_for(lambda: self.listens(port), "listening")
-        self.bridge = t.start("bridge", [PYTHON, os.path.join(HERE, "bridge.py"), sim.device,
-                                         str(port)], preload=False)
-        self.bridge.wait_for(lambda: "bridge up" in self.bridge.said(), "up")
-        self.module = next(path for path in (f"{d}/opensc-pkcs11.so" for d in MODULES)
-                           if os.path.exists(path))
-        self.wait_for_card()
-
-    @staticmethod
-    def listens(port):
-        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-            with open(table, encoding="ascii") as file:
-                if re.search(rf":{port:04X} \w+:0000 0A", file.read()):
-                    return True
-        return False
-
-    def wait_for_card(self):
-        for _ in range(20):
-            if self.t.run(["opensc-tool", "--wait", "--atr"], expect=None, preload=False,
-                          seconds=20).status == 0:
-                return
-        raise Failure("no card in the virtual reader: " + self.pcscd.said()[-1000:])
+class Witness(Reader):
+    """A reader with a card that OpenSC uses."""
 
     def pkcs11(self, *arguments, **how):
-        return self.t.run(["pkcs11-tool", "--module", self.module, *arguments], preload=False, **how)
+        module = next(path for path in (f"{d}/opensc-pkcs11.so" for d in MODULES)
+                      if os.path.exists(path))
+        return self.t.run(["pkcs11-tool", "--module", module, *arguments], preload=False, **how)
 
     def logged_in(self, *arguments, **how):
         return self.pkcs11("--login", "--pin", "0000", *arguments, **how)
@@ -92,7 +32,7 @@ def der(t, sim):
 @test(seconds=180, long=True)
 def OpenSC_lists_reads_the_compressed_certificate_signs_and_decrypts(t):
     sim = t.sim("rsa2048", "--cert", "compressed")
-    reader = Reader(t, sim)
+    reader = Witness(t, sim)
     t.says(t.run(["opensc-tool", "--name"], preload=False).out, "IDPrime")
 
     listed = reader.pkcs11("--list-objects").out
@@ -127,7 +67,7 @@ def OpenSC_reads_the_plain_certificate_and_the_index(t):
     """By its ISO 7816-4 driver: the IDPrime driver of Debian 12 (0.23.0-0.3+deb12u2) takes the size
     of a certificate's file only from the head of a compressed one and reads no plain ones."""
     sim = t.sim("rsa2048", "--cert", "plain")
-    reader = Reader(t, sim)
+    reader = Witness(t, sim)
     script = t.write("script", "cd aid:A000000018800000000662\nget 0110 cert.der\n"
                      "get 0101 directory\nget 0002 map\nquit\n")
     t.run(["opensc-explorer", "--card-driver", "default", script], preload=False)

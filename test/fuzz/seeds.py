@@ -55,6 +55,15 @@ def data_object(label, value):
 seed("tlv", h("6206810200108201"), h("62098002012c8301018a01"), h("6f0581010a"), h("ff00620480021000"), h("5f2d02454e"),
      CONTAINER_MAP, DIRECTORY, data_object("CERT_AVAILABLE", b"-----BEGIN"), data_object("PRIV_TYPE_A", bytes(200)))
 
+# ---- session records, behind their binding ----
+ZEROS = " ".join(["0000"] * 32)
+STANDING = ("channel 1 0 1 1 -\napplet 1 0 0 1 0\nenvironment 1 182 66 49\n"
+            "iccid 1 89880330000000000017\n")
+TAIL = f"learnt 89880330000000000017 0 1 256 0 0\n{ZEROS}\nusers 1\n4711 123456"
+seed("record", "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL,
+     "line 1 0 1 3 1 2 77\n" + STANDING.replace("1 0 1 1 -", "1 1 2 0 A0F3")
+     + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"))
+
 # ---- claims ----
 seed("claim", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")
 

@@ -22,11 +22,15 @@ static const struct {
     {"port_lock", add_port_lock_suite},
     {"identity", add_identity_suite},
     {"transport", add_transport_suite},
+#ifdef SIMKEY_PCSC
+    {"pcsc", add_pcsc_suite},
+#endif
     {"apdu", add_apdu_suite},
     {"tlv", add_tlv_suite},
     {"file", add_file_suite},
     {"pin", add_pin_suite},
     {"pin_source", add_pin_source_suite},
+    {"pin_change", add_pin_change_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
     {"typea", add_typea_suite},

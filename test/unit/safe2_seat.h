@@ -22,7 +22,8 @@
 #define BYE ASK("00010000 9000"), CLOSE
 
 /* The usual start-up, for standing answers. */
-#define STARTING LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS)
+#define WAKING   LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK)
+#define STARTING WAKING, LINE(CRSM, CRSM_SAYS)
 
 /* With the id A1B2; the telemetry is "hello". */
 enum outcome request(struct seat *seat);

@@ -69,7 +69,7 @@ enum outcome seat_sign_as(struct seat *seat, enum token_scheme scheme, enum toke
     memset(digest, 0xDD, sizeof digest);
     report_clear(&seat->why);
     return token_sign(seat->sim, &seat->key, scheme, hash, digest, digest_length, seat->signature,
-                      &seat->length, &seat->why);
+                      &seat->length, sim_deadline(seat->sim), &seat->why);
 }
 
 enum outcome seat_sign(struct seat *seat)

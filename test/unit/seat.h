@@ -32,6 +32,9 @@
 #define CDS_LINE(said)    LINE("AT+CSIM=10,\"012A9E9A00\"", said)
 #define HASH_LINE(said)   LINE("AT+CSIM=80,\"012A90A0229020" DIGEST "00\"", said)
 
+/* The same where the question for the ICCID is in the script. */
+#define COLD_ASKING OPEN, LINE(CRSM, CRSM_SAYS), SELECT, STATE, VERIFY, MSE, HASH, CDS
+
 #define COLD OPEN, SELECT, STATE, VERIFY, MSE, HASH, CDS
 #define WARM HASH, CDS
 

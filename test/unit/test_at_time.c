@@ -32,8 +32,9 @@ static void a_sleeping_modem_is_called_until_it_answers(void)
 {
     static const struct modem_step steps[] = {NO_ANSWER,
                                               NO_ANSWER,
-                                              NO_ANSWER,
-                                              LINE("AT", OK),
+                                              LINE("ATE0V1Q0", MUTE),
+                                              LINE("ATQ0", MUTE),
+                                              LINE("ATV1", OK),
                                               LINE("ATE0V1Q0", OK),
                                               LINE("AT+CMEE=1", OK),
                                               MODEM_END};
@@ -49,8 +50,10 @@ static void a_sleeping_modem_is_called_until_it_answers(void)
 
 static void a_mute_modem_is_called_eight_times_and_then_reported(void)
 {
-    static const struct modem_step steps[] = {NO_ANSWER, NO_ANSWER, NO_ANSWER, NO_ANSWER, NO_ANSWER,
-                                              NO_ANSWER, NO_ANSWER, NO_ANSWER, MODEM_END};
+    static const struct modem_step steps[] = {
+        NO_ANSWER,          NO_ANSWER,          LINE("ATE0V1Q0", MUTE),
+        LINE("ATQ0", MUTE), LINE("ATV1", MUTE), NO_ANSWER,
+        NO_ANSWER,          NO_ANSWER,          MODEM_END};
     struct talk talk;
     int64_t start, processor;
 
@@ -66,7 +69,8 @@ static void a_mute_modem_is_called_eight_times_and_then_reported(void)
 static void the_operations_deadline_ends_the_calling_too(void)
 {
     static const struct modem_step steps[] = {NO_ANSWER, MODEM_END};
-    static const struct modem_step mute[] = {NO_ANSWER, MODEM_END};
+    static const struct modem_step mute[] = {NO_ANSWER, LINE("ATE0V1Q0", MUTE), LINE("ATQ0", MUTE),
+                                             MODEM_END};
     struct talk talk;
     int64_t start;
 
@@ -234,7 +238,7 @@ static void a_late_answers_own_ok_is_not_a_clean_one(void)
 static void resynchronising_takes_a_clean_ok(void)
 {
     static const struct modem_step steps[] = {
-        LINE("AT", "\r\nERROR\r\n"), LINE("AT", MUTE), LINE("AT", OK),
+        LINE("AT", "\r\nERROR\r\n"), LINE("AT", MUTE), LINE("ATE0V1Q0", OK),
         LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK), MODEM_END};
     struct talk talk;
 
@@ -250,7 +254,8 @@ static void resynchronising_takes_a_clean_ok(void)
 static void a_modem_that_stays_mute_cannot_be_resynchronised(void)
 {
     static const struct modem_step steps[] = {NO_ANSWER, MODEM_END};
-    static const struct modem_step mute[] = {NO_ANSWER, MODEM_END};
+    static const struct modem_step mute[] = {NO_ANSWER, LINE("ATE0V1Q0", MUTE), LINE("ATQ0", MUTE),
+                                             MODEM_END};
     struct talk talk;
     int64_t start;
 

@@ -196,8 +196,7 @@ static void senseless_and_hostile_claims_do_no_harm(void)
 static void a_killed_programs_channel_is_closed_first(void)
 {
     static const struct modem_step steps[] = {
-        CSIM("00 70 00 00 01", "6A81"),      CLOSE, OPEN,     SELECT,
-        CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
     struct seat seat;
     uint8_t bytes[2];
     pid_t child;

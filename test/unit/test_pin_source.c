@@ -195,6 +195,29 @@ static void pin1_has_at_most_eight_digits(void)
     folder_remove(&folder);
 }
 
+/* One that is named on the command line, for a change. */
+static void a_source_that_is_no_setting_is_judged_the_same(void)
+{
+    struct folder folder;
+    char path[192], pin[PIN_SIZE];
+    struct report why = REPORT_INIT;
+
+    folder_make(&folder);
+    folder_write(&folder, "pin", "2468\n", 5, 0600, path);
+    EXPECT(pin_from_source(path, "--new-source", pin, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(pin, "2468");
+    folder_write(&folder, "open", "2468\n", 5, 0644, path);
+    EXPECT(pin_from_source(path, "--new-source", pin, &why), OUTCOME_PIN_MISSING, &why);
+    EXPECT_SAYS(why.text, "chmod");
+    EXPECT_TEXT(pin, "");
+    folder_write(&folder, "letters", "secret\n", 7, 0600, path);
+    EXPECT(pin_from_source(path, "--new-source", pin, &why), OUTCOME_PIN_MISSING, &why);
+    EXPECT_SAYS(why.text, "--new-source");
+    EXPECT_SAYS_NOT(why.text, "secret");
+    EXPECT_TEXT(pin, "");
+    folder_remove(&folder);
+}
+
 void add_pin_source_suite(void)
 {
     static const struct test tests[] = {
@@ -207,6 +230,7 @@ void add_pin_source_suite(void)
         TEST(a_pin_in_the_settings_is_taken_as_it_is),
         TEST(no_source_serves_the_other_place),
         TEST(pin1_has_at_most_eight_digits),
+        TEST(a_source_that_is_no_setting_is_judged_the_same),
     };
 
     ADD_SUITE("pin_source", tests);

@@ -205,8 +205,10 @@ static void the_other_job_can_be_the_one_that_runs(void)
 
 static void a_refusal_without_a_job_is_the_cards_own(void)
 {
-    static const struct modem_step steps[] = {OPEN, SELECT_SAFE2, SET_ID,
-                                              CSIM("01 DA 02 C1 05 68656C6C6F", "6A80"), MODEM_END};
+    static const struct modem_step steps[] = {
+        OPEN,     SELECT_SAFE2, SET_ID, CSIM("01 DA 02 C1 05 68656C6C6F", "6A80"),
+        OPEN,     SELECT_SAFE2, SET_ID, CSIM("01 DA 02 C1 05 68656C6C6F", "6A80"),
+        MODEM_END};
     static const struct modem_step standing[] = {STARTING, ASK("00070000 9000"),
                                                  ASK_SENT("00030000 9000"), CLOSE, MODEM_END};
     struct seat seat;
@@ -381,7 +383,8 @@ static void more_and_nothing_are_refused(void)
 
 static void what_is_refused_has_the_cards_word(void)
 {
-    static const struct modem_step steps[] = {OPEN, SELECT_SAFE2, FETCH("6A88"), MODEM_END};
+    static const struct modem_step steps[] = {OPEN,         SELECT_SAFE2,  FETCH("6A88"), OPEN,
+                                              SELECT_SAFE2, FETCH("6A88"), MODEM_END};
     static const struct modem_step standing[] = {STARTING, ASK("00070000 9000"), CLOSE, MODEM_END};
     struct seat seat;
 

@@ -228,14 +228,16 @@ static void what_is_lost_twice_is_an_error_that_may_pass(void)
 static void a_modem_that_restarts_in_mid_poll_is_met_anew(void)
 {
     static const struct modem_step steps[] = {
-        STARTING,
+        WAKING,
         OPEN,
+        LINE(CRSM, CRSM_SAYS),
         SELECT_SAFE2,
         SET_ID,
         START,
         LINE("AT+CSIM=10,\"01CC020000\"", "\r\nRDY\r\n+CFUN: 1\r\n+CSIM: 4,\"6881\"\r\n" OK),
-        STARTING,
+        WAKING,
         OPEN,
+        LINE(CRSM, CRSM_SAYS),
         SELECT_SAFE2,
         ASK("000F000B 9000"),
         BYE,
@@ -340,17 +342,9 @@ static void a_signature_on_a_full_card_leaves_it_alone(void)
 
 static void a_killed_polls_channel_is_got_back(void)
 {
-    static const struct modem_step steps[] = {OPEN,
-                                              SELECT_SAFE2,
-                                              SET_ID,
-                                              START,
-                                              CSIM("00 70 00 00 01", "6A81"),
-                                              CLOSE,
-                                              OPEN,
-                                              SELECT_SAFE2,
-                                              ASK("00010000 9000"),
-                                              BYE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        OPEN,         SELECT_SAFE2,         SET_ID, START,    CLOSE, OPEN,
+        SELECT_SAFE2, ASK("00010000 9000"), BYE,    MODEM_END};
     struct seat seat;
     pid_t child;
     int ready[2];

@@ -14,15 +14,9 @@
 
 static void a_cold_signature_is_seven_apdus_and_a_warm_one_two(void)
 {
-    static const struct modem_step steps[] = {LINE("AT", OK),
-                                              LINE("ATE0V1Q0", OK),
-                                              LINE("AT+CMEE=1", OK),
-                                              LINE(CRSM, CRSM_SAYS),
-                                              COLD,
-                                              WARM,
-                                              WARM,
-                                              CLOSE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), COLD_ASKING, WARM, WARM, CLOSE,
+        MODEM_END};
     static const struct modem_step nothing_else[] = {MODEM_END};
     struct seat seat;
 

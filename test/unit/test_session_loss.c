@@ -130,15 +130,13 @@ static void a_restart_of_the_modem_starts_everything_anew(void)
         LINE("AT", OK),
         LINE("ATE0V1Q0", OK),
         LINE("AT+CMEE=1", OK),
-        LINE(CRSM, CRSM_SAYS),
-        COLD,
+        COLD_ASKING,
         HASH,
         CDS_LINE("\r\nRDY\r\n+CFUN: 1\r\n+CSIM: 10,\"51674E9000\"\r\n" OK),
         LINE("AT", OK),
         LINE("ATE0V1Q0", OK),
         LINE("AT+CMEE=1", OK),
-        LINE(CRSM, CRSM_SAYS),
-        COLD,
+        COLD_ASKING,
         CLOSE,
         MODEM_END};
     static const struct modem_step nothing[] = {MODEM_END};
@@ -346,7 +344,7 @@ static void a_busy_port_ends_at_the_operations_time(void)
     int64_t start;
 
     seat_begin(&seat, nothing, nothing, "timeout", "1");
-    EXPECT(port_open(&port, seat.modem.device, 9600, deadline_in(1000), NULL, NULL, &seat.why),
+    EXPECT(port_open(&port, seat.modem.device, 9600, deadline_in(1000), NULL, &seat.why),
            OUTCOME_OK, &seat.why);
     start = monotonic_ms();
     EXPECT(seat_sign(&seat), OUTCOME_PORT_BUSY, &seat.why);

@@ -30,10 +30,10 @@ static void another_sim_than_the_keys_is_refused_before_any_pin(void)
 static void a_sim_that_was_changed_under_way_is_noticed(void)
 {
     static const struct modem_step steps[] = {
-        LINE(CRSM, CRSM_SAYS), COLD, HASH_SAYS("6881"),
+        COLD_ASKING, HASH_SAYS("6881"), OPEN,
         LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK), MODEM_END};
-    static const struct modem_step standing[] = {
-        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), OPEN, CLOSE, MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK), CLOSE, MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, standing, NULL, NULL);
@@ -68,9 +68,9 @@ static void a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card(void)
 static void no_sim_and_no_applet_have_their_own_words(void)
 {
     static const struct modem_step nothing[] = {MODEM_END};
-    static const struct modem_step no_sim[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
-                                               LINE("AT+CMEE=1", OK),
-                                               LINE(CRSM, "\r\n+CME ERROR: 10\r\n"), MODEM_END};
+    static const struct modem_step no_sim[] = {
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
+        LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 10\r\n"), MODEM_END};
     static const struct modem_step no_applet[] = {OPEN, CSIM("01 A4 04 0C 0D " MIAS_AID, "6A82"),
                                                   CLOSE, MODEM_END};
     struct seat seat;

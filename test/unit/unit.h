@@ -9,11 +9,13 @@ void add_port_suite(void);
 void add_port_lock_suite(void);
 void add_identity_suite(void);
 void add_transport_suite(void);
+void add_pcsc_suite(void); /* only with SIMKEY_PCSC */
 void add_apdu_suite(void);
 void add_tlv_suite(void);
 void add_file_suite(void);
 void add_pin_suite(void);
 void add_pin_source_suite(void);
+void add_pin_change_suite(void);
 void add_mias_suite(void);
 void add_mias_crypto_suite(void);
 void add_typea_suite(void);

@@ -1,0 +1,647 @@
+# SPDX-License-Identifier: Apache-2.0
+"""simkey doctor: given this modem, this SIM and this setting, it names the step that fails, says what
+to do, and spends no try of a PIN that a program would not spend."""
+
+import fcntl
+import grp
+import json
+import os
+import pty
+import pwd
+import re
+import select
+import subprocess
+import threading
+import time
+
+from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKEY, TIMEOUT, UNREACHABLE,
+                     USAGE, VALGRIND, VERIFY, test, with_providers)
+from test_order import conf
+
+STEPS = ["provider", "settings", "pin-source", "port", "permission", "holders", "modem", "sim", "network",
+         "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
+NOBODY = 65534
+ROOT = os.geteuid() == 0
+
+
+def environment(t, sim=None, **more):
+    """One in which OpenSSL has the provider."""
+    if sim is not None:
+        more.setdefault("OPENSSL_CONF", conf(t, sim, ("default", "simkey")))
+    return t.env(sim, **more)
+
+
+def doctor(t, env, expect=0, prefix=(), arguments=()):
+    """Its steps by name; each is there once, in the order, with its four words."""
+    done = t.run([*prefix, SIMKEY, "doctor", "--json", *arguments], env=env, expect=expect, preload=False)
+    found = json.loads(done.out)
+    t.equal([step["step"] for step in found], STEPS, "steps")
+    for step in found:
+        t.equal(set(step), {"step", "result", "text", "remedy"}, "what a step has")
+        t.check(step["result"] in ("ok", "warning", "failure", "skipped") and step["text"], f"{step}")
+        t.check(step["remedy"] or step["result"] != "failure", f"no remedy: {step}")
+        print(f"   {step['result']:8} {step['step']:12} {step['text']}")
+    failures = [step for step in found if step["result"] == "failure"]
+    t.equal(bool(failures), expect != 0, "whether there is a failure")
+    if failures:  # the first one is what the command ends with
+        t.check(done.err.startswith(f"simkey: {failures[0]['step']}: "), f"stderr: {done.err}")
+    else:
+        t.equal(done.err, "", "stderr")
+    return {step["step"]: step for step in found}
+
+
+def results(found, **but):
+    """ok for all steps, but for those."""
+    wanted = {step: but.get(step.replace("-", "_"), "ok") for step in STEPS}
+    return {step: (found[step]["result"], wanted[step]) for step in STEPS
+            if found[step]["result"] != wanted[step]}
+
+
+def judged(t, found, **but):
+    t.equal(results(found, **but), {}, "steps with (their result, the wanted one)")
+
+
+def skipped_after(step):
+    """What needs that step, in the words of judged()."""
+    return {name.replace("-", "_"): "skipped" for name in STEPS[STEPS.index(step) + 1:]}
+
+
+def sent_pins(sim):
+    return [a for a in sim.apdus() if a.words in ("VERIFY", "CHANGE") and "{" in a.command]
+
+
+class Puppet(threading.Thread):
+    """A modem that answers by a table: the beginning of a command line, and the lines that answer it."""
+
+    def __init__(self, t, **answers):
+        super().__init__(daemon=True)
+        self.answers = {"AT+CPIN?": "+CPIN: READY", "AT+CGMI": "Puppet", "AT+CGMM": "Mark I",
+                        "AT+CGSN": "356938035643809", **answers}
+        self.master, self.slave = pty.openpty()
+        self.device = t.path("puppet")
+        os.symlink(os.ttyname(self.slave), self.device)
+        self.ended = False
+        self.start()
+
+    def run(self):
+        heard = b""
+        while not self.ended:
+            if not select.select([self.master], [], [], 0.05)[0]:
+                continue
+            heard += os.read(self.master, 4096)
+            while b"\r" in heard:
+                line, _, heard = heard.partition(b"\r")
+                os.write(self.master, self.answer(line.decode("latin1")).encode())
+
+    def answer(self, line):
+        for start, lines in self.answers.items():
+            if line.startswith(start):
+                end = "" if "ERROR" in lines else "\r\nOK\r\n"
+                return f"\r\n{lines}\r\n{end}"
+        return "\r\nERROR\r\n" if "+" in line and "CMEE" not in line else "\r\nOK\r\n"
+
+    def end(self):
+        self.ended = True
+        self.join()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+# All is well
+
+def all_is_well(t, key, switches):
+    sim = t.sim(key, *switches)
+    found = doctor(t, environment(t, sim))
+    judged(t, found)
+    t.says(found["provider"]["text"], [re.escape(MODULE), "the order is: default, simkey"])
+    t.says(found["settings"]["text"], [re.escape(sim.device) + ", from SIMKEY_DEVICE",
+                                       "pin-0000, from SIMKEY_PIN_SOURCE"])
+    t.says(found["port"]["text"], os.path.realpath(sim.device))
+    t.says(found["holders"]["text"], r"no other program.*at its other end is simmodem \(process "
+           + str(sim.popen.pid))
+    t.says(found["modem"]["text"], "simkey simmodem, IMEI 356938035643809")
+    t.says(found["channel"]["text"], r"AT\+CCHO" if "--no-csim" in switches else r"AT\+CSIM")
+    t.says(found["certificate"]["text"], "signing 0.*2046")
+    t.says(found["key"]["text"], {"rsa2048": "RSA, 2048", "p256": "EC, 256", "p384": "EC, 384"}[key])
+    t.equal([a.sw for a in sim.apdus() if a.words == "PSO CDS" and a.sw[:2] != "6C"], ["9000"], "signatures")
+    t.equal((sim.tries(), sim.tries("pin1"), len(sent_pins(sim))), (3, 3, 1), "tries, and PINs sent")
+
+
+for kind in KEYS:
+    test(name=f"all is well with a {kind} card", key=kind, switches=[])(all_is_well)
+for name, how in {"without AT+CSIM": ["--no-csim"], "with one channel and one selection":
+                  ["--channels", "1", "--single-select"], "with T=0 and short reads":
+                  ["--t0", "--max-read", "64"], "that tells the ICCID by its file only":
+                  ["--iccid-commands", "+CRSM"]}.items():
+    test(name=f"all is well with a SIM {name}", key="p256", switches=how)(all_is_well)
+
+
+@test
+def text_has_the_same_steps_a_line_each_and_their_remedies(t):
+    sim = t.sim("p256")
+    found = doctor(t, environment(t, sim, SIMKEY_PIN_SOURCE=None))
+    done = t.run([SIMKEY, "doctor"], env=environment(t, sim, SIMKEY_PIN_SOURCE=None))
+    lines = [line for line in done.out.splitlines() if not line.startswith(" ")]
+    t.equal([line.split()[:2] for line in lines],
+            [[step["result"], step["step"]] for step in found.values()], "results and steps")
+    remedies = [line.strip() for line in done.out.splitlines() if line.startswith(" ")]
+    t.equal(remedies, ["-> " + step["remedy"] for step in found.values() if step["remedy"]], "remedies")
+
+
+@test
+def what_cannot_be_printed_is_an_error(t):
+    sim = t.sim("p256")
+    for how in ("", "--json"):
+        t.run(["sh", "-c", f"exec {SIMKEY} doctor {how} >/dev/full"], env=environment(t, sim),
+              expect="failure", preload=False)
+
+
+@test
+def usage_errors_are_told_without_steps(t):
+    for words in (["doctor", "signing"], ["doctor", "--out", "x"], ["doctor", "--fly"]):
+        done = t.simkey(None, *words, env=t.env(), expect=USAGE)
+        t.equal(done.out, "", "stdout")
+
+
+# The provider
+
+@test
+def the_provider_is_looked_for_as_programs_do(t):
+    sim = t.sim("p256")
+    env = t.env(sim)
+
+    def provider(expect=0, **more):
+        return doctor(t, dict(env, **more), expect)["provider"]
+
+    found = provider()
+    t.equal(found["result"], "warning", "without a configuration")
+    t.says(found["remedy"], ["OPENSSL_CONF", "-provider-path"])
+    found = provider(OPENSSL_CONF="/nonexistent/openssl.cnf")
+    t.equal(found["result"], "warning", "with a configuration that is absent")
+    t.says(found["text"], "/nonexistent/openssl.cnf: No such file")
+    found = provider(OPENSSL_MODULES=BUILD)
+    t.equal(found["result"], "warning", "in the modules directory only")
+    t.says(found["text"], [re.escape(MODULE), "only by -provider simkey"])
+    found = provider(OPENSSL_CONF=conf(t, sim, ("simkey", "default")))
+    t.equal(found["result"], "ok", "with simkey first")
+    t.says(found["text"], "default is better put first")
+    found = provider(USAGE, OPENSSL_CONF=conf(t, sim, ("simkey",)))
+    t.says(found["text"], "neither default nor fips")
+    broken = t.write("broken.cnf", t.read("openssl.cnf").decode().replace(MODULE, "/nonexistent/simkey.so"))
+    found = provider(USAGE, OPENSSL_CONF=broken)
+    t.says(found["text"], ["broken.cnf", "/nonexistent/simkey.so"])
+
+
+# The settings
+
+@test
+def without_a_device_nothing_more_is_judged(t):
+    found = doctor(t, t.env(), USAGE)
+    t.says(found["settings"]["text"], "no device is set")
+    judged(t, found, provider="warning", settings="failure", **skipped_after("settings"))
+    t.says(found["signature"]["text"], "because of the step settings")
+
+
+@test
+def a_bad_setting_is_named_with_its_place(t):
+    file = t.write("simkey.conf", "timeout = 5\ncolour = red\n")
+    found = doctor(t, t.env(SIMKEY_CONF=file), USAGE)
+    t.says(found["settings"]["text"], "simkey.conf, line 2.*colour")
+    found = doctor(t, t.env(SIMKEY_TRANSPORT="smoke"), USAGE)
+    t.says(found["settings"]["text"], "SIMKEY_TRANSPORT.*smoke")
+
+
+@test
+def where_device_and_pin_come_from_is_told(t):
+    sim = t.sim("p256")
+    pin = t.pin_file()
+    file = t.write("simkey.conf", f"device = {sim.device}\npin-source = {pin}\n")
+    told = doctor(t, t.env(SIMKEY_CONF=file))["settings"]["text"]
+    t.equal(told.count(f"from {file}"), 2, f"origins in {told}")
+    told = doctor(t, t.env(SIMKEY_CONF=file, SIMKEY_DEVICE=sim.device))["settings"]["text"]
+    t.says(told, [f", from SIMKEY_DEVICE; PIN {re.escape(pin)}, from {re.escape(file)}"])
+    by_conf = conf(t, sim, ("default", "simkey"))
+    told = doctor(t, t.env(SIMKEY_CONF=file, OPENSSL_CONF=by_conf))["settings"]["text"]
+    t.equal(told.count("from simkey's section in " + by_conf), 2, f"origins in {told}")
+    told = doctor(t, t.env(SIMKEY_CONF=file, SIMKEY_PIN="0000"),
+                  arguments=["--device", sim.device])["settings"]["text"]
+    t.says(told, ["from --device", "PIN from SIMKEY_PIN$"])
+    t.silent(told, "0000")
+
+
+def pin_source(t, text, mode, says):
+    sim = t.sim("p256")
+    source = t.write("source", text, mode) if text is not None else "/nonexistent/pin"
+    found = doctor(t, environment(t, sim, SIMKEY_PIN_SOURCE=source), PIN)
+    judged(t, found, pin_source="failure", signature="skipped")
+    t.says(found["pin-source"]["text"], says)
+    t.says(found["signature"]["text"], "because of the step pin-source")
+    t.equal((sim.tries(), sent_pins(sim)), (3, []), "tries, and PINs sent")
+
+
+for name, how in {"open to all users": {"text": "0000\n", "mode": 0o644, "says": "open to all users"},
+                  "without a PIN": {"text": "secret\n", "mode": 0o600, "says": "is no PIN"},
+                  "absent": {"text": None, "mode": 0, "says": "/nonexistent/pin: No such file"}}.items():
+    test(name=f"a PIN file that is {name} fails before anything is sent", **how)(pin_source)
+
+
+@test
+def without_a_pin_all_but_the_signature_is_judged(t):
+    sim = t.sim("p256")
+    found = doctor(t, environment(t, sim, OPENSSL_CONF=None, SIMKEY_PIN_SOURCE=None))
+    judged(t, found, provider="warning", pin_source="warning", signature="skipped")
+    t.says(found["signature"]["text"], "no PIN is configured: nothing was signed")
+    t.equal((sim.tries(), sent_pins(sim), sim.count("PSO CDS")), (3, [], 0), "tries, PINs, signatures")
+
+
+# The port
+
+@test
+def no_such_device(t):
+    found = doctor(t, dict(t.env(), SIMKEY_DEVICE="/dev/no-such-modem", SIMKEY_PIN="0000"), UNREACHABLE)
+    judged(t, found, provider="warning", pin_source="warning", port="failure", **skipped_after("port"))
+    t.says(found["port"]["text"], "/dev/no-such-modem: No such file")
+    t.says(found["port"]["remedy"], "plug the modem in")
+
+
+@test
+def what_is_no_serial_port(t):
+    for device in (t.write("file", "text"), "/dev/null", t.dir):
+        found = doctor(t, t.env(SIMKEY_DEVICE=device), UNREACHABLE)
+        t.equal(found["port"]["result"], "failure", device)
+        t.says(found["port"]["text"], "is not a serial port")
+        t.says(found["port"]["remedy"], "/dev/serial/by-id/")
+
+
+def as_nobody():
+    """Runs a command as somebody who owns nothing."""
+    return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"] if ROOT else []
+
+
+@test
+def no_permission_names_the_group(t):
+    sim = t.sim("p256")
+    port = os.path.realpath(sim.device)
+    groups = [group for group in grp.getgrall() if group.gr_name == "dialout"] if ROOT else []
+    for mode, remedy in ((0o600, 'GROUP="dialout", MODE="0660"'), (0o660, "usermod -aG dialout .*log in again")):
+        if mode == 0o660 and not groups:
+            continue
+        if groups:
+            os.chown(port, 0, groups[0].gr_gid)
+        os.chmod(port, mode if ROOT else 0)
+        env = dict(t.env(), SIMKEY_DEVICE=sim.device)
+        found = doctor(t, env, UNREACHABLE, as_nobody())
+        judged(t, found, provider="warning", pin_source="warning", permission="failure",
+               **dict(skipped_after("permission"), holders=found["holders"]["result"]))
+        t.says(found["permission"]["text"], ["may not open " + port,
+                                             f"belongs to {pwd.getpwuid(os.geteuid()).pw_name} and the group"])
+        t.says(found["permission"]["remedy"], remedy)
+    t.equal(sim.words(), [], "APDUs")
+
+
+# Who else has it
+
+SLEEPER = "#!/usr/bin/python3\nimport time\ntime.sleep(100)\n"
+
+
+def holding(t, sim, name):
+    """A program of that name that has the port open."""
+    port = os.open(sim.device, os.O_RDWR | os.O_NOCTTY)
+    process = t.start(name, [t.write(name, SLEEPER, 0o755)], stdin=port, preload=False)
+    os.close(port)
+    process.wait_for(lambda: open(f"/proc/{process.popen.pid}/comm", encoding="ascii").read().strip() == name,
+                     "known by its name")
+    return process
+
+
+@test
+def modem_manager_is_named_with_the_rule_that_keeps_it_off(t):
+    sim = t.sim("p256")
+    manager = holding(t, sim, "ModemManager")
+    found = doctor(t, environment(t, sim), UNREACHABLE)
+    judged(t, found, holders="failure")
+    t.says(found["holders"]["text"], rf"ModemManager \(process {manager.popen.pid}\)")
+    t.says(found["holders"]["remedy"], ["ID_MM_PORT_IGNORE", r"configs/78-simkey\.rules", "udevadm info",
+                                        "USB_INTERFACE_NUM", "systemctl stop ModemManager"])
+    manager.stop()
+    judged(t, doctor(t, environment(t, sim)))
+
+
+@test
+def every_other_program_that_has_it_open_is_named(t):
+    sim = t.sim("p256")
+    holders = [holding(t, sim, name) for name in ("minicom", "gpsd")]
+    found = doctor(t, environment(t, sim))
+    judged(t, found, holders="warning")
+    for holder in holders:
+        t.says(found["holders"]["text"], rf"{holder.name} \(process {holder.popen.pid}\)")
+
+
+@test
+def a_program_that_waits_its_turn_is_no_rival_but_named_where_it_lasts(t):
+    sim = t.sim("p256")
+    port = os.open(sim.device, os.O_RDWR | os.O_NOCTTY)
+    fcntl.flock(port, fcntl.LOCK_EX)
+    found = doctor(t, environment(t, sim, SIMKEY_TIMEOUT="1"), UNREACHABLE)
+    judged(t, found, modem="failure", **skipped_after("modem"))
+    t.says(found["holders"]["text"], rf"process {os.getpid()}\) has it open too, and takes turns")
+    t.says(found["modem"]["text"], f"in use by process {os.getpid()} ")
+    os.close(port)
+
+
+@test
+def programs_that_sign_at_the_same_time_are_no_rivals(t):
+    sim = t.sim("p256", "--sign-ms", "1500")
+    signers = [t.start("openssl", ["openssl", *with_providers(
+        ["dgst", "-sha256", "-sign", "sim:signing", "-out", t.path(f"sig-{n}"), "/dev/null"],
+        ("default", "simkey"))], t.env(sim, True)) for n in range(2)]
+    signers[0].wait_for(lambda: sim.count("PSO HASH") >= 1, "signing")
+    found = doctor(t, environment(t, sim))
+    judged(t, found)
+    t.says(found["holders"]["text"], "openssl .process.*takes turns")
+    for signer in signers:
+        t.equal(signer.wait(), 0, "exit status of openssl")
+
+
+@test(left_out=None if ROOT else "it needs root to become two users")
+def what_only_root_can_see_is_said(t):
+    sim = t.sim("p256")
+    os.chmod(os.path.realpath(sim.device), 0o666)
+    env = dict(environment(t), SIMKEY_DEVICE=sim.device, SIMKEY_RUN_DIR="")
+    found = doctor(t, env, prefix=as_nobody())
+    t.equal(found["modem"]["result"], "ok", "modem")
+    t.says(found["holders"]["text"], r"\d+ processes of other users show their files only to root")
+    manager = holding(t, sim, "ModemManager")
+    found = doctor(t, env, prefix=as_nobody())
+    t.equal(found["holders"]["result"], "warning", "holders")
+    t.says(found["holders"]["text"], ["ModemManager runs .process", "shown only to root"])
+    t.says(found["holders"]["remedy"], "ID_MM_PORT_IGNORE")
+    manager.stop()
+
+
+# The modem and its SIM
+
+@test
+def a_mute_modem(t):
+    sim = t.sim("p256", "--fault", "mute:600000")
+    began = time.monotonic()
+    found = doctor(t, environment(t, sim, SIMKEY_TIMEOUT="4"), (UNREACHABLE, TIMEOUT))
+    t.check(time.monotonic() - began < 10, "the deadline was not kept")
+    judged(t, found, modem="failure", **skipped_after("modem"))
+    t.says(found["modem"]["text"], "nothing answers AT")
+    t.says(found["modem"]["remedy"], ["holders", "baud"])
+
+
+@test
+def a_modem_that_vanishes(t):
+    sim = t.sim("p256", "--sign-ms", "5000")
+    process = t.start("doctor", [SIMKEY, "doctor", "--json"], environment(t, sim), preload=False)
+    process.wait_for(lambda: sim.count("PSO HASH") == 1, "signing")
+    sim.popen.kill()
+    sim.popen.wait()
+    t.running.remove(sim)
+    t.equal(process.wait(10), UNREACHABLE, "exit status")
+    t.says(process.said(), '"signature",\\s*"result":\\s*"failure"')
+
+
+@test
+def no_sim_in_the_modem(t):
+    sim = t.sim("p256", "--no-sim")
+    found = doctor(t, environment(t, sim), UNREACHABLE)
+    judged(t, found, sim="failure", **skipped_after("sim"))
+    t.says(found["sim"]["text"], "no SIM")
+
+
+def locked(t, state, cme, says):
+    puppet = Puppet(t, **{"AT+CPIN?": f"+CPIN: {state}", "AT+CRSM": f"+CME ERROR: {cme}"})
+    found = doctor(t, dict(t.env(), SIMKEY_DEVICE=puppet.device, SIMKEY_PIN="0000"), PIN)
+    puppet.end()
+    judged(t, found, provider="warning", pin_source="warning", sim="failure", **skipped_after("sim"))
+    t.says(found["modem"]["text"], "Puppet Mark I")
+    t.says(found["sim"]["text"], says)
+
+
+test(name="a SIM that waits for PIN1", state="SIM PIN", cme=11, says="waits for its own PIN1")(locked)
+test(name="a SIM that waits for its PUK", state="SIM PUK", cme=12, says="PIN1 is blocked")(locked)
+
+
+@test
+def a_modem_without_a_network_and_without_a_way_to_the_sim(t):
+    puppet = Puppet(t, **{"AT+CEREG?": "+CEREG: 0,2", "AT+CREG?": "+CREG: 0,3",
+                          "AT+CCID": "+CCID: 89880330000000000017"})
+    found = doctor(t, dict(t.env(), SIMKEY_DEVICE=puppet.device), REFUSED)
+    puppet.end()
+    judged(t, found, provider="warning", pin_source="warning", network="warning", channel="failure",
+           **skipped_after("channel"))
+    t.equal(found["iccid"]["text"], "89880330000000000017", "ICCID")
+    t.says(found["channel"]["text"], r"neither AT\+CSIM nor AT\+CCHO")
+    t.says(found["network"]["text"], "in no network")
+
+
+@test
+def a_modem_that_tells_nothing_of_itself(t):
+    puppet = Puppet(t, **{name: "ERROR" for name in ("AT+CGMI", "AT+CGMM", "AT+CGSN", "AT+CPIN?")})
+    found = doctor(t, dict(t.env(), SIMKEY_DEVICE=puppet.device), REFUSED)
+    puppet.end()
+    judged(t, found, provider="warning", pin_source="warning", modem="warning", sim="warning",
+           network="warning", iccid="warning", channel="failure", **skipped_after("channel"))
+
+
+# The applets
+
+def no_applet(t, switches, carrier):
+    sim = t.sim("p256", "--no-applet", *switches)
+    found = doctor(t, environment(t, sim), ABSENT)
+    judged(t, found, mias="failure", typea="warning", pin="skipped", certificate="skipped", key="skipped", signature="skipped")
+    t.says(found["channel"]["text"], carrier)
+    t.says(found["typea"]["text"], "older files")
+
+
+test(name="no mIAS in the SIM", switches=[], carrier=r"AT\+CSIM")(no_applet)
+test(name="no mIAS in the SIM, by AT+CCHO", switches=["--no-csim"], carrier=r"AT\+CCHO")(no_applet)
+
+
+@test
+def neither_type_a_nor_safe2_is_no_failure(t):
+    sim = t.sim("p256", "--no-objects", "--no-files", "--no-safe2")
+    found = doctor(t, environment(t, sim))
+    judged(t, found, typea="warning", safe2="warning")
+
+
+@test
+def no_channel_is_free(t):
+    sim = t.sim("p256", "--channels", "0")
+    found = doctor(t, environment(t, sim), REFUSED)
+    judged(t, found, channel="failure", **skipped_after("channel"))
+    t.says(found["channel"]["text"], "no free logical channel")
+
+
+@test
+def type_a_behind_pin1_is_told_and_pin1_is_never_sent(t):
+    sim = t.sim("p256", "--no-objects")
+    for more, result in (({}, "warning"), ({"SIMKEY_SIM_PIN_SOURCE": t.pin_file("7777")}, "ok")):
+        found = doctor(t, environment(t, sim, **more))
+        judged(t, found, typea=result)
+        t.says(found["typea"]["text"], "behind PIN1")
+    t.equal({a.command[6:8] for a in sent_pins(sim)}, {"81"}, "places that got a PIN")
+    t.equal((sim.tries(), sim.tries("pin1")), (3, 3), "tries")
+
+
+# PIN, certificate, key, signature
+
+def with_tries(t, left):
+    """A card whose PIN was tried wrongly."""
+    sim = t.sim("p256")
+    for _ in range(3 - left):
+        t.simkey(sim, "pin", "verify", "--spend-last-try", "--pin-source", t.pin_file("9999"), expect=PIN)
+    sim.mark()
+    t.equal(sim.tries(), left, "tries")
+    return sim
+
+
+def few_tries(t, left, says):
+    sim = with_tries(t, left)
+    for _ in range(3):
+        found = doctor(t, environment(t, sim), PIN)
+        judged(t, found, pin="failure", signature="skipped")
+        t.says(found["pin"]["text"], says)
+    t.says(found["pin"]["remedy"], "pin verify" if left > 0 else "replace")
+    t.equal((sim.tries(), sent_pins(sim), sim.count("PSO CDS")), (left, [], 0), "tries, PINs, signatures")
+
+
+for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "blocked for ever")):
+    test(name=f"with {tries} tries left no PIN is sent", left=tries, says=words)(few_tries)
+
+
+@test
+def a_wrong_pin_costs_one_try_once(t):
+    sim = t.sim("p256")
+    env = environment(t, sim, SIMKEY_PIN_SOURCE=t.pin_file("9999"))
+    found = doctor(t, env, PIN)
+    judged(t, found, signature="failure")
+    t.says(found["signature"]["text"], "PIN is wrong, 2 tries are left")
+    for _ in range(3):
+        judged(t, doctor(t, env, PIN), pin="failure", signature="skipped")
+    t.equal((sim.tries(), len(sent_pins(sim))), (2, 1), "tries, and PINs sent")
+
+
+def reissued(t, begin, end):
+    """A card whose CA issued the certificate anew with these dates."""
+    card = t.new_card("--key", "p256")
+
+    def inside(name):
+        return os.path.join(card, name)
+
+    t.write("index", "")
+    t.write("ca.cnf", f"""[ca]
+default_ca = here
+[here]
+database = {t.path("index")}
+new_certs_dir = {t.dir}
+certificate = {inside("ca.pem")}
+private_key = {inside("private/ca.key")}
+rand_serial = yes
+default_md = sha256
+policy = any
+unique_subject = no
+[any]
+commonName = supplied
+""")
+    csr = t.path("new.csr")
+    t.run(["openssl", "req", "-new", "-key", inside("private/signing-0.key"), "-subj", "/CN=dated", "-out", csr])
+    t.run(["openssl", "ca", "-batch", "-notext", "-config", t.path("ca.cnf"), "-in", csr, "-startdate", begin,
+           "-enddate", end, "-out", inside("signing-0.pem")])
+    return card
+
+
+def dates(t, begin, end, expect, result, says):
+    def date(days):
+        return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + days * 86400))
+
+    sim = t.sim(reissued(t, date(begin), date(end)))
+    found = doctor(t, environment(t, sim), expect)
+    judged(t, found, certificate=result)
+    t.says(found["certificate"]["text"], ["dated", says])
+
+
+for name, how in {
+        "expired": {"begin": -100, "end": -1, "expect": VERIFY, "result": "failure", "says": "expired on"},
+        "not valid yet": {"begin": 2, "end": 100, "expect": VERIFY, "result": "failure", "says": "not valid before"},
+        "about to expire": {"begin": -9, "end": 9, "expect": 0, "result": "warning", "says": "expires on"}}.items():
+    test(name=f"a certificate that is {name}", **how)(dates)
+
+
+if not SANITIZED:
+    @test
+    def a_clock_that_was_never_set(t):
+        source = t.write("time.c", "#include <time.h>\ntime_t time(time_t *at)\n"
+                                   "{\n    if (at)\n        *at = 86400;\n    return 86400;\n}\n")
+        t.run(["cc", "-shared", "-fPIC", "-o", t.path("time.so"), source])
+        sim = t.sim("p256")
+        found = doctor(t, environment(t, sim, LD_PRELOAD=t.path("time.so")))
+        judged(t, found, certificate="warning")
+        t.says(found["certificate"]["text"], "clock was never set")
+
+
+@test
+def a_key_without_pss_is_told_with_the_way_out(t):
+    sim = t.sim("rsa2048", "--no-pss")
+    found = doctor(t, environment(t, sim))
+    judged(t, found, key="warning")
+    t.says(found["key"]["text"], "no PSS")
+
+
+@test
+def a_signature_that_does_not_verify(t):
+    sim = t.sim("p256", "--wrong-signature", "always")
+    found = doctor(t, environment(t, sim), VERIFY)
+    judged(t, found, signature="failure")
+    t.signatures(sim, 2)
+    sim = t.sim("rsa2048", "--wrong-signature", "1")
+    judged(t, doctor(t, environment(t, sim)))
+    t.signatures(sim, 2)
+
+
+@test
+def it_leaves_no_channel_open(t):
+    sim = t.sim("p256")
+    doctor(t, environment(t, sim))
+    words = sim.words()
+    t.equal(words.count("MANAGE CHANNEL OPEN"), words.count("MANAGE CHANNEL CLOSE"), "channels opened, closed")
+
+
+@test
+def a_card_reader_has_no_port_to_look_at(t):
+    found = doctor(t, t.env(SIMKEY_DEVICE="pcsc:no such reader", SIMKEY_TIMEOUT="5"), (UNREACHABLE, USAGE, REFUSED))
+    judged(t, found, provider="warning", pin_source="warning", permission="skipped", holders="skipped",
+           modem="failure", **skipped_after("modem"))
+
+
+@test(left_out=VALGRIND, seconds=300, long=True)
+def valgrind_finds_nothing(t):
+    sim = t.sim("rsa2048")
+    check = ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect",
+             "--errors-for-leak-kinds=definite,indirect", "--error-exitcode=99"]
+    for env, expect in ((environment(t, sim), 0), (t.env(), USAGE),
+                        (environment(t, t.sim("p256", "--no-sim")), UNREACHABLE)):
+        doctor(t, dict(env, SIMKEY_TIMEOUT="60") if "SIMKEY_DEVICE" in env else env, expect, check)
+
+
+if not SANITIZED:
+    @test
+    def progress_gives_way_to_the_steps_on_a_terminal(t):
+        sim = t.sim("p256", "--sign-ms", "2500")
+        master, slave = pty.openpty()
+        done = subprocess.Popen([SIMKEY, "doctor"], env=environment(t, sim), stdout=slave, stderr=slave,
+                                stdin=subprocess.DEVNULL)
+        os.close(slave)
+        seen = b""
+        while done.poll() is None or select.select([master], [], [], 0)[0]:
+            if select.select([master], [], [], 0.1)[0]:
+                try:
+                    seen += os.read(master, 4096)
+                except OSError:
+                    break
+        os.close(master)
+        t.equal(done.wait(), 0, "exit status")
+        t.says(seen.decode(), "[.][.]\r\x1b\\[Kok +signature")
