@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The table of the fault matrix: each fault of simmodem by three jobs, with the end that a user may
+demand. How a cell runs is in fault_cells.py, what is checked of all in test_faults.py.
+
+A fault's {NAME} or {NAME#k} stands for the number of that job's SIM command (the k-th of its kind):
+the moments of MOMENTS. A row that aims at a moment which a job does not have leaves the job out."""
+
+import re
+
+from fault_cells import JOBS, TIMEOUT
+from fixture import ABSENT, PIN, REFUSED, UNREACHABLE
+from fixture import TIMEOUT as LATE
+
+MOMENTS = {
+    "tls": ("ICCID", "OPEN", "SELECT", "STATE", "VERIFY", "MSE", "HASH", "SIGN", "CLOSE"),
+    "typea": ("ICCID", "OPEN", "SELECT", "FILE", "READ", "STATE", "VERIFY", "FILE#2", "READ#2",
+              "READ#4", "CLOSE"),
+    "safe2": ("ICCID", "OPEN", "SELECT", "ID", "START", "POLL", "FETCH", "CLOSE"),
+}
+EVERY = tuple(dict.fromkeys(moment for job in JOBS for moment in MOMENTS[job]))
+CCHO = tuple(moment for moment in EVERY if moment != "SELECT")  # opening selects
+SOME = ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START", "POLL")
+BUT_CLOSE = tuple(moment for moment in EVERY if moment != "CLOSE")
+
+
+class Ends:
+    """Ends with a sentence that says these words, and one of these exit statuses."""
+
+    def __init__(self, words, *statuses):
+        self.words, self.statuses = words, statuses
+
+
+WORKS = None
+
+
+class Row:
+    """A fault, or some that go together, and the end of each job.
+
+    end: WORKS, Ends, or {job: either} with "" for the other jobs. jobs: all, if not told.
+    carrier, switches, card, timeout: as in Cell. within: seconds, if less than the timeout.
+    keeps: how many channels may stay open, recorded in the run-dir. loses: how many may stay open
+    of which nobody could know: a number, or {job: number}. resets: commands alone do not tell which
+    channels are open. again: the same job works when the fault is over."""
+
+    def __init__(self, faults, end=WORKS, jobs=JOBS, carrier="auto", switches=(), card="p256",
+                 timeout=TIMEOUT, within=None, keeps=0, loses=0, resets=False, again=False):
+        self.faults, self.end = faults.split(), end
+        self.jobs = [jobs] if isinstance(jobs, str) else jobs
+        self.carrier, self.switches, self.card, self.timeout = carrier, switches, card, timeout
+        self.within, self.keeps, self.loses = within, keeps, loses
+        self.resets, self.again = resets, again
+
+    def name(self):
+        """The fault that it is about: the first."""
+        return self.faults[0].partition(":")[0]
+
+    def aims(self):
+        return re.findall(r"\{([\w#]+)\}", " ".join(self.faults))
+
+    def jobs_with_it(self):
+        return [job for job in self.jobs if all(aim in MOMENTS[job] for aim in self.aims())]
+
+    def end_of(self, job):
+        if isinstance(self.end, dict):
+            return self.end.get(job, self.end.get(""))
+        return self.end
+
+    def lost_by(self, job):
+        return self.loses.get(job, 0) if isinstance(self.loses, dict) else self.loses
+
+    def is_busy(self):
+        """SIM busy: the modem says that the card has not seen the command, so that it may be said
+        again."""
+        return any(re.fullmatch("busy:.*|cme:.*,14", fault) for fault in self.faults)
+
+    def label(self):
+        words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
+        return " ".join(words) + {"auto": "", "csim": ", csim", "ccho": ", ccho"}[self.carrier] \
+            + (", rsa" if self.card == "rsa2048" else "")
+
+
+def sweep(fault, moments=EVERY, end=WORKS, apart=None, **how):
+    """A row for each moment, {} in the fault. apart: {moment: what differs there}."""
+    return [Row(fault.replace("{}", f"{{{moment}}}"),
+                **{"end": end, **how, **(apart or {}).get(moment, {})}) for moment in moments]
+
+
+def each(*faults, **how):
+    return [Row(fault, **how) for fault in faults]
+
+
+# What is said. The words must name the fault, not only that something failed.
+SILENT = Ends("does not answer|did not answer|nothing answers", LATE, UNREACHABLE)
+TOO_LATE = Ends("did not answer|time-out|does not answer|did not end", LATE)
+BUSY = Ends("busy.*14", LATE)
+TORN = Ends("torn|malformed|makes no sense", REFUSED)
+ENDLESS = Ends("no end", REFUSED, LATE)
+NO_SIM = Ends("no SIM", UNREACHABLE)
+OTHER_SIM = Ends(r"the SIM in the modem (is|was)|another SIM|SIM.*changed", ABSENT)
+GONE = Ends("gone|vanished|unplugged|disappeared", UNREACHABLE)
+CUT_SHORT = Ends("result 000B", REFUSED)
+
+
+def text():
+    """Everything about letters and lines is overcome."""
+    plain = ("echo-stays", "lower-case", "no-quotes", "no-blank", "blanks", "urc", "urc:3",
+             "no-compound", "garbage", "garbage:3", "open-garbage", "boot-chatter",
+             "boot-chatter:3", "slow-lines:150", "partial:1")
+    rows = [row for carrier in ("csim", "ccho") for row in each(*plain, carrier=carrier)]
+    rows += each(*plain, card="rsa2048", switches=("--t0",), jobs=("tls", "typea"))
+    rows += each("bare-ccho", "session16", carrier="ccho")
+    # Without AT+CCHC only a close on the channel itself is left.
+    rows += each("no-cchc", carrier="ccho")
+    rows += each("no-cchc")
+    # Errors in other words need errors.
+    rows += each("cme-text busy:3", "two-finals busy:3", "two-finals busy:1 echo-stays",
+                 "cme-text no-csim", "plain-error no-csim", "two-finals no-csim",
+                 "plain-error no-manage-channel:3", "cme-text no-manage-channel:3")
+    rows += each("cme-text no-ccho", "plain-error no-ccho", "two-finals no-ccho")
+    rows += sweep("echo-returns:{}", BUT_CLOSE)
+    rows += sweep("echo-returns:{}", ("OPEN", "VERIFY", "START"), carrier="ccho")
+    # The stale answer comes while the next command waits for its own.
+    rows += sweep("stale:{} late:60", BUT_CLOSE)
+    rows += sweep("stale:{} late:60", ("OPEN", "STATE", "HASH", "READ", "START"), carrier="ccho")
+    rows += sweep("stale:{}", ("OPEN", "SELECT", "STATE", "HASH", "READ#2", "START"))
+    # A torn answer is never data: without an answer that is whole nothing works.
+    # A channel is lost with each torn answer to opening it.
+    rows += each("urc-split", "wrong-length", end=TORN, carrier="csim", timeout=12, loses=3)
+    rows += each("urc-split", end=TORN, carrier="ccho", timeout=12, loses=3)
+    rows += each("wrong-length", end=TORN, carrier="ccho", timeout=12)
+    rows += each("urc-split:13", "wrong-length:13")
+    return rows
+
+
+def time():
+    """The time-out of one exchange is about 5 s, of an operation here 30 s."""
+    rows = each("mute:1500")
+    rows += each("mute:600000", end=SILENT, timeout=12)
+    rows += sweep("mute-at:{},3000", apart={"CLOSE": {"keeps": 1}})
+    rows += sweep("mute-at:{},3000", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START"),
+                  carrier="ccho")
+    rows += sweep("mute-at:{},600000", ("ICCID", "OPEN", "VERIFY", "SIGN", "READ#2", "START"),
+                  end=SILENT, timeout=8, keeps=1)
+    rows += each("late:100", "late:300")
+    rows += each("late:6000", end=TOO_LATE, timeout=15, keeps=1)
+    rows += each("late:1500", end=TOO_LATE, timeout=8, keeps=1)
+    # The card has done it, but the answer comes when nobody waits for it any more.
+    rows += sweep("late-at:{},6500", apart={"CLOSE": {"keeps": 1}})
+    rows += sweep("late-at:{},6500", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    # Of a channel whose number never came nobody knows.
+    rows += sweep("half-line:{}", apart={"OPEN": {"loses": 1}, "CLOSE": {"keeps": 1}})
+    rows += sweep("half-line:{}", ("STATE", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    rows += sweep("half-late:{},700")
+    rows += sweep("half-late:{},6500", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START",
+                                        "FETCH"))
+    rows += each("busy:1", "busy:5")
+    rows += each("busy:100000", end=BUSY)
+    return rows
+
+
+def errors():
+    """An error of the modem: the card has not seen the command (cme, error-at), or has done it
+    (cme-after)."""
+    rows = []
+    rows += sweep("cme:{},13")
+    rows += sweep("cme:{},3", BUT_CLOSE)
+    for code in (0, 4, 14, 22, 50, 100):
+        rows += sweep(f"cme:{{}},{code}", SOME)
+    # Final: what it means, in words. Without its SIM a modem has no channels.
+    final = ("OPEN", "SIGN", "READ#2", "START")
+    rows += sweep("cme:{},10", final, end=NO_SIM, loses=1)
+    rows += sweep("cme:{},11", final, end=Ends("PIN1", PIN))
+    rows += sweep("cme:{},12", final, end=Ends("PIN1 is blocked", PIN))
+    rows += sweep("cme:{},15", final, end=Ends("rejects this SIM", UNREACHABLE), loses=1)
+    rows += sweep("cme:{},16", ("VERIFY",), end=Ends("PIN is wrong", PIN))
+    rows += sweep("cme:{},17", ("SIGN",), end=Ends("PIN2", PIN))
+    rows += sweep("cme:{},18", ("SIGN",), end=Ends("PUK2", PIN))
+    rows += sweep("cme-after:{},13", apart={"OPEN": {"loses": 1}})
+    for code in (0, 100):
+        rows += sweep(f"cme-after:{{}},{code}", ("VERIFY", "HASH", "SIGN", "READ#2", "START"))
+    rows += sweep("cme-after:{},3", ("VERIFY", "HASH", "SIGN", "READ#2", "START", "POLL"))
+    rows += sweep("cme:{},13", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    rows += sweep("cme-after:{},13", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    rows += sweep("error-at:{}")
+    rows += sweep("error-at:{}", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    return rows
+
+
+def card_and_carrier():
+    rows = []
+    for carrier in ("csim", "ccho"):
+        for card, switches in (("p256", ()), ("rsa2048", ("--t0",))):
+            rows += each("get-response", "6cxx", "refuse-le", "refuse-le:50", carrier=carrier,
+                         card=card, switches=switches)
+    # One modem answers 6100 for ever.
+    rows += each("6100-forever:1", end=ENDLESS, switches=("--t0",), timeout=12,
+                 keeps=1)
+    rows += sweep("6100-forever:{}", ("SIGN", "READ", "READ#2", "POLL", "FETCH"), end=ENDLESS,
+                  switches=("--t0",), timeout=12, keeps=1)
+    rows += sweep("6100-forever:{}", ("SIGN", "READ", "POLL"), end=ENDLESS, carrier="ccho",
+                  switches=("--t0",), timeout=12, keeps=1)
+    rows += each("no-manage-channel", "no-manage-channel:6E00", "no-manage-channel:6D00",
+                 "no-manage-channel:3", "no-manage-channel:4", "no-manage-channel:0")
+    rows += each("no-ccho", "no-csim")
+    refused = Ends(r"AT\+CSIM|AT\+CCHO|logical channel|transport", REFUSED)
+    rows += each("no-manage-channel:6E00", "no-manage-channel:3", "no-csim", end=refused,
+                 carrier="csim")
+    rows += each("no-ccho", end=refused, carrier="ccho")
+    rows += each("no-csim no-ccho", "no-manage-channel no-ccho", end=refused)
+    # Shorter reads get by; a signature and SAFE2's data come in one piece or not at all.
+    rows += each("max-length:100", end={"safe2": Ends("CME ERROR: 50", REFUSED, LATE)}, timeout=12)
+    rows += each("max-length:220")
+    rows += each("max-length:220", jobs=("tls",), card="rsa2048",
+                 end=Ends("CME ERROR: 50", REFUSED))
+    rows += each("leaked:1", "leaked:2")
+    rows += each("leaked")
+    rows += each("leaked", carrier="csim")
+    rows += each("leaked:2", carrier="ccho")
+    return rows
+
+
+def life():
+    rows = sweep("lose-channel:{}", BUT_CLOSE, resets=True)
+    rows += sweep("lose-channel:{}", ("OPEN", "STATE", "VERIFY", "MSE", "HASH", "READ#2", "START"),
+                  carrier="ccho", resets=True)
+    # safe2 leaves a channel alone that answers like somebody else's (see test_safe2.py).
+    rows += sweep("foreign:{}", BUT_CLOSE, loses={"safe2": 1})
+    rows += sweep("foreign:{}", ("OPEN", "VERIFY", "MSE", "HASH", "READ#2", "START"),
+                  carrier="ccho", loses={"safe2": 1})
+    rows += sweep("foreign-mse:{}", BUT_CLOSE, loses={"safe2": 1})
+    rows += sweep("foreign-mse:{}", ("MSE", "HASH"), jobs=("tls",), card="rsa2048")
+    # The second try has no more time than the first left.
+    rows += each("foreign-mse:{MSE} late:700", end=TOO_LATE, timeout=8, keeps=1)
+    # A job of SAFE2 ends with a reset of the card; one that is done keeps its data.
+    cut = {"START": {"end": {"safe2": CUT_SHORT}}}
+    rows += sweep("refresh:{}", BUT_CLOSE, resets=True, apart=cut)
+    rows += sweep("refresh:{}", ("VERIFY", "MSE", "HASH", "READ#2"), carrier="ccho", resets=True)
+    rows += sweep("modem-reset:{}", resets=True)
+    rows += sweep("modem-reset:{},3000", ("ICCID", "VERIFY", "SIGN", "READ#2", "POLL"), resets=True)
+    rows += sweep("modem-reset:{}", ("OPEN", "VERIFY", "SIGN", "READ#2"), carrier="ccho",
+                  resets=True)
+    done = {"CLOSE": {"end": WORKS}}
+    rows += sweep("sim-removed:{}", end=NO_SIM, apart=done, loses=3)  # they are gone with it
+    rows += sweep("sim-removed:{},2000", SOME, end=NO_SIM, resets=True, again=True)
+    # At first only the key reference knows which SIM is meant. The other SIM has another PIN.
+    other = {"end": OTHER_SIM, "resets": True, "switches": ("--other-card", "{other}")}
+    rows += sweep("other-sim:{}", BUT_CLOSE[2:], **other)
+    rows += sweep("other-sim:{}", ("ICCID", "OPEN"), jobs=("tls",), **other)
+    # An operation ends at once; polling goes on when the modem is back.
+    back = {"POLL": {"end": {"safe2": WORKS}, "within": None}}
+    rows += sweep("hang-up:{},1000", end=GONE, within=3, again=True, resets=True,
+                  apart={**done, **back})
+    rows += sweep("hang-up:{},1000", ("VERIFY", "SIGN", "READ#2"), end=GONE, within=3, again=True,
+                  resets=True, carrier="ccho")
+    return rows
+
+
+def table():
+    return text() + time() + errors() + card_and_carrier() + life()
