@@ -115,7 +115,8 @@ static enum outcome sign(struct sim *sim, enum token_scheme scheme, struct repor
 
     key.type = scheme == TOKEN_ECDSA ? TOKEN_EC : TOKEN_RSA;
     key.bits = scheme == TOKEN_ECDSA ? 256 : 2048;
-    outcome = token_sign(sim, &key, scheme, TOKEN_SHA256, digest, 32, signature, &length, sim_deadline(sim), why);
+    outcome = token_sign(sim, &key, scheme, TOKEN_SHA256, digest, 32, signature, &length,
+                         sim_deadline(sim), why);
     REQUIRE(outcome != OUTCOME_OK || (length > 0 && length <= TOKEN_SIGNATURE_MAX));
     free(signature);
     return outcome;

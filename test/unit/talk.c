@@ -11,9 +11,8 @@ void talk_begin(struct talk *talk, const struct modem_step *steps,
     report_clear(&talk->why);
     modem_start(&talk->modem, steps, standing);
     talk->deadline = deadline_in(8000);
-    EXPECT(
-        port_open(&talk->port, talk->modem.device, 115200, talk->deadline, NULL, &talk->why),
-        OUTCOME_OK, &talk->why);
+    EXPECT(port_open(&talk->port, talk->modem.device, 115200, talk->deadline, NULL, &talk->why),
+           OUTCOME_OK, &talk->why);
     at_init(&talk->at, talk->port, &talk->trace);
 }
 

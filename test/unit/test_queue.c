@@ -127,8 +127,7 @@ static void one_that_is_stopped_is_overtaken(void)
     child = waiting_child(&desk);
     queue_join(&queue, &desk.settings);
     began = monotonic_ms();
-    EXPECT(port_open(&port, pty.name, 9600, deadline_in(3000), &turn, &why), OUTCOME_OK,
-           &why);
+    EXPECT(port_open(&port, pty.name, 9600, deadline_in(3000), &turn, &why), OUTCOME_OK, &why);
     CU_ASSERT_TRUE(monotonic_ms() - began >= 90);
     CU_ASSERT_TRUE(monotonic_ms() - began < 1500);
     port_close(port);

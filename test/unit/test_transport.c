@@ -111,8 +111,7 @@ static void waking_sets_the_modem_up_unless_it_is_ready(void)
     EXPECT(transport_begin(&transport, &target, deadline_in(2000), &why), OUTCOME_OK, &why);
     EXPECT(transport_wake(&transport, true, 0, deadline_in(2000), &why), OUTCOME_OK, &why);
     transport.ops->end(&transport);
-    EXPECT(port_open(&port, modem.device, 9600, deadline_in(0), NULL, &why), OUTCOME_OK,
-           &why);
+    EXPECT(port_open(&port, modem.device, 9600, deadline_in(0), NULL, &why), OUTCOME_OK, &why);
     port_close(port);
     modem_finish(&modem);
 }
