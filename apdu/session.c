@@ -274,7 +274,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         listen(&operation, outcome);
         *again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
         memcpy(iccid, operation.standing->iccid, ICCID_SIZE);
-        if (operation.standing == &sim->own)
+        if (operation.standing == &sim->own && sim->own_iccid[0] == '\0')
             memcpy(sim->own_iccid, iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);
         settle(&operation, outcome, why);
@@ -303,7 +303,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     struct job same = *job;
     char iccid[ICCID_SIZE], ignored[ICCID_SIZE];
     bool again;
-    enum outcome outcome;
+    enum outcome outcome, first;
 
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
         sim->own_iccid[0] != '\0')
@@ -313,8 +313,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         if (same.iccid == NULL || same.iccid[0] == '\0')
             same.iccid = iccid;
         same.again = true;
-        enum outcome first = outcome;
-
+        first = outcome;
         outcome = attempt(sim, &same, work, arg, deadline, ignored, &again, &second);
         /* one that only ran out of time knows less than the one before it */
         if (outcome == OUTCOME_TIMEOUT && first == OUTCOME_BAD_DATA)
