@@ -14,15 +14,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
 #include <unistd.h>
 
-/* How often a waiter looks whether the lock is free (flock cannot wait with a deadline): the first
- * one, and those behind it. */
-#define LOCK_FIRST_MS 2
-#define LOCK_POLL_MS  10
+/* How often a waiter looks whether the lock is free (flock cannot wait with a deadline): where it is
+ * told when somebody closes the device, and where it is not. */
+#define LOCK_TOLD_MS 40
+#define LOCK_POLL_MS 10
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
 
@@ -117,8 +118,21 @@ static void name_holder(int fd, char *text, size_t size)
     (void)snprintf(text, size, "process %ld (%s)", found, program);
 }
 
-static enum outcome lock(const struct port *port, struct deadline deadline,
-                         const struct port_turn *turn, struct report *why)
+/* Waits for somebody to close the device, but not for long: a waiter that gives up tells nobody. */
+static void wait_for_close(int watch, struct deadline deadline)
+{
+    struct pollfd told = {.fd = watch, .events = POLLIN, .revents = 0};
+    char events[1024];
+
+    if (watch < 0)
+        deadline_sleep(deadline, LOCK_POLL_MS);
+    else if (poll(&told, 1, deadline_left(deadline_within(deadline, LOCK_TOLD_MS))) > 0)
+        while (read(watch, events, sizeof events) > 0)
+            ;
+}
+
+static enum outcome lock_by(const struct port *port, int watch, struct deadline deadline,
+                            const struct port_turn *turn, struct report *why)
 {
     char holder[96];
     int64_t free_since = 0;
@@ -144,8 +158,29 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
                               "%s is in use by %s: wait for it to end, or raise `timeout`",
                               port->name, holder);
         }
-        deadline_sleep(deadline, first ? LOCK_FIRST_MS : LOCK_POLL_MS);
+        wait_for_close(watch, deadline);
     }
+}
+
+static enum outcome lock(const struct port *port, struct deadline deadline,
+                         const struct port_turn *turn, struct report *why)
+{
+    enum outcome outcome;
+    int watch = -1;
+
+    if ((turn == NULL || turn->first(turn->arg)) && flock(port->lock, LOCK_EX | LOCK_NB) == 0)
+        return OUTCOME_OK;
+    watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (watch >= 0 && inotify_add_watch(watch, port->name, IN_CLOSE) < 0) {
+        (void)close(watch);
+        watch = -1;
+    }
+    port_note(watch);
+    outcome = lock_by(port, watch, deadline, turn, why);
+    port_unnote(watch);
+    if (watch >= 0)
+        (void)close(watch);
+    return outcome;
 }
 
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
