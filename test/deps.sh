@@ -14,7 +14,7 @@ usb='qemu-system-x86 kmod cpio' # and what test/usb/image.py fetches without ins
 bench='udev softhsm2 libengine-pkcs11-openssl tpm2-openssl swtpm libtss2-tcti-swtpm0'
 # Its name since time_t has 64 bits everywhere.
 ! dpkg-query -W libtss2-tcti-swtpm0t64 >/dev/null 2>&1 || bench="${bench}t64"
-deb='dpkg-dev debhelper lintian'
+deb='build-essential dpkg-dev debhelper lintian'
 chroot='debootstrap'
 services='nginx stunnel4 haproxy mosquitto pcscd udev' # they need not run for the tests
 

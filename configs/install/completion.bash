@@ -23,6 +23,7 @@ _simkey_value() { # program, option: words for its value, or "-f" or "-d" for a 
     *:--device) _simkey_ports; return ;;
     *:--baud) echo 9600 57600 115200 230400 460800 921600; return ;;
     *:--transport) echo auto csim ccho; return ;;
+    *:--purpose) echo client server any; return ;;
     *:--session) echo shared keep private; return ;;
     *:--trace) [ "${1##*/}" = simmodem ] && echo -f || echo off apdu at; return ;;
     *:--*-source) echo -f; return ;;
@@ -57,7 +58,7 @@ _simkey() {
         _simkey_help "$program" "$command" | grep -Eq -- "^ $previous [^ a-z]|^ $previous [a-z0-9]*\||(take|and) --.*$previous"; then
         words=$(_simkey_value "$program" "$previous")
     elif [[ $cur == -* ]]; then
-        words=$(_simkey_help "$program" "$command" | grep -Eo -- '--[a-z][a-z0-9-]*' | sort -u)
+        words=$(_simkey_help "$program" "$command" | grep -Eo -- '--[A-Za-z][A-Za-z0-9-]*' | sort -u)
     elif [[ $program == *simmodem ]]; then
         words='--card --link --new --help'
     elif [ -z "$command" ]; then

@@ -10,7 +10,7 @@ from test_readme import tagged
 
 SAFE2 = os.path.join(BUILD, "safe2")
 TOOLS = (SIMKEY, SAFE2, SIMMODEM)
-OPTION = r"(?<![\w-])--([a-z][a-z0-9-]*)"
+OPTION = r"(?<![\w-])--([A-Za-z][A-Za-z0-9-]*)"
 COMPLETION = os.path.join(ROOT, "configs/install/completion.bash")
 
 # Completes the words of its arguments: prints what bash would offer for the last one.
@@ -29,7 +29,7 @@ def text_of(path):
 
 def page_options(text):
     """The options that a page has an entry for."""
-    return set(re.findall(r"^\.It Fl -([a-z0-9-]+)", text, re.M))
+    return set(re.findall(r"^\.It Fl -([A-Za-z0-9-]+)", text, re.M))
 
 
 def help_of(t, *command):
@@ -63,7 +63,7 @@ def the_pages_of_simkey_and_its_help_name_the_same(t):
     for command, section in sections.items():
         said = set(re.findall(OPTION, help_of(t, SIMKEY, command)))
         t.equal(page_options(section) | common, said, f"options of {command}")
-        t.equal(set(re.findall(r"Fl -([a-z0-9-]+)", section.split("\n")[0])), page_options(section),
+        t.equal(set(re.findall(r"Fl -([A-Za-z0-9-]+)", section.split("\n")[0])), page_options(section),
                 f"options in the head of {command}")
 
 

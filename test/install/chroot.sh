@@ -85,8 +85,8 @@ export -f inside
 export base
 alone "cd /root; $(blocks package-try)" >"$base/try.out" 2>&1 || { cat "$base/try.out" >>"$log"; exit 1; }
 cat "$base/try.out" >>"$log"
-grep -A 3 'Client certificate' "$base/try.out" | sed 's/^/    /'
-grep -q 'Issuer.*simmodem' "$base/try.out"
+sed -n '/^Client certificate/,$s/^/    /p' "$base/try.out" | grep 'Client\|Subject:\|Issuer:'
+sed -n '/^Client certificate/,$p' "$base/try.out" | grep 'Subject:.*simmodem' >/dev/null
 
 step "SAFE2 by README"
 examples=/usr/share/doc/simkey/examples
