@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # deps.sh [lint|usb|bench|deb|chroot]: installs what building and testing (and linting, the test on a
-# USB port, the bench, or Debian packages and their test) need and this machine lacks, on Debian and Ubuntu. Where nothing is missing it does
-# nothing and needs neither network nor root.
+# USB port, the bench) need and this machine lacks, on Debian and Ubuntu; with deb or chroot what
+# making Debian packages or testing them needs. Where nothing is missing it does nothing and needs
+# neither network nor root.
 set -eu
 
 build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev libcjson-dev libpcsclite-dev'
@@ -15,7 +16,7 @@ bench='udev softhsm2 libengine-pkcs11-openssl tpm2-openssl swtpm libtss2-tcti-sw
 # Its name since time_t has 64 bits everywhere.
 ! dpkg-query -W libtss2-tcti-swtpm0t64 >/dev/null 2>&1 || bench="${bench}t64"
 deb='build-essential dpkg-dev debhelper lintian'
-chroot='debootstrap'
+chroot='debootstrap iproute2 util-linux'
 services='nginx stunnel4 haproxy mosquitto pcscd udev' # they need not run for the tests
 
 wanted="$build $tests"
