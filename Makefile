@@ -12,8 +12,8 @@ CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -fstack-protector-strong \
 	$(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-omit-frame-pointer -Wno-error)
 override CPPFLAGS += -I. -D_GNU_SOURCE -DOPENSSL_NO_DEPRECATED -MMD -MP \
-	$(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
-override LDFLAGS += -Wl,-z,relro,-z,now $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+	$(if $(SANITIZE),,-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+override LDFLAGS += -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),-fsanitize=$(SANITIZE))
 
 # Card readers by PC/SC, where its library is there; PCSC=0 builds without.
 PCSC ?= $(shell pkg-config --exists libpcsclite 2>/dev/null && echo 1 || echo 0)
@@ -62,13 +62,13 @@ $(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
 		-o $@ $(MODULE) $(APDU) $(MODEM) $(LIBS) -lcrypto
 
 $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lcjson
+	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS) -lcrypto -lcjson
 
 $(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
 
 $(OUT)/simmodem: $(SIM)
-	$(CC) $(LDFLAGS) -o $@ $^ -lssl -lcrypto -lz
+	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
 
 $(OUT)/unit: $(UNIT) $(MODULE) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lcunit
@@ -131,7 +131,8 @@ everything: tests $(OUT)/handshake $(USB) $(FUZZ)
 usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)
 
-.PHONY: deps demo test soak test-faults test-usb fuzz bench bench-readme lint format clean help
+.PHONY: deps demo test soak test-faults test-usb fuzz bench bench-readme lint format clean help \
+	install uninstall deb test-install
 deps:
 	@sh test/deps.sh
 
@@ -182,6 +183,56 @@ lint:
 format:
 	clang-format -i $(wildcard */*.[ch] test/*/*.[ch])
 
+# Where what is installed goes. The module goes where OpenSSL looks for modules by itself.
+BINDIR ?= $(PREFIX)/bin
+DATADIR ?= $(PREFIX)/share
+MANDIR ?= $(DATADIR)/man
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+MODULESDIR ?= $(shell pkg-config --variable=modulesdir libcrypto 2>/dev/null)
+DOCDIR := $(DATADIR)/doc/simkey
+EXAMPLES := $(DOCDIR)/examples
+COMPLETIONS := $(DATADIR)/bash-completion/completions
+PAGES := provider/simkey.1 apdu/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
+INSTALL ?= install
+
+# The examples name what is installed: OpenSSL finds the module without a `module =` line.
+install: all
+	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
+		"give MODULESDIR=..." >&2; exit 1; }
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(EXAMPLES) \
+		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
+	$(INSTALL) -m 755 $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(OUT)/simkey.so $(DESTDIR)$(MODULESDIR)
+	for page in $(PAGES); do $(INSTALL) -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.} || exit; done
+	for tool in simkey safe2 simmodem; do \
+		$(INSTALL) -m 644 configs/install/completion.bash $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
+	$(INSTALL) -m 644 configs/install/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+	$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
+	cd configs && for file in $$(find . -path ./debian -prune -o -path ./install -prune -o -type f -print); do \
+		mode=644; [ ! -x $$file ] || mode=755; \
+		$(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$${file%/*} && \
+		sed 's|^module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
+			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
+
+# All that install puts there, and the folders that are its own.
+uninstall:
+	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
+	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
+		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
+	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey
+
+# Debian packages, into build/deb/.
+deb:
+	@sh test/deps.sh deb
+	@sh configs/debian/build.sh
+
+# The packages in fresh systems (debootstrap, root), through README's words: SUITE=trixie for another.
+test-install:
+	@sh test/deps.sh chroot
+	@sh test/install/chroot.sh $(or $(SUITE),bookworm)
+
 clean:
 	rm -rf build
 
@@ -202,6 +253,10 @@ help:
 	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60)"
 	@echo "make lint             layout, warnings, static analysis"
 	@echo "make format           lays out all C files"
+	@echo "make install          into PREFIX (/usr/local) and OpenSSL's modules directory; DESTDIR=DIR"
+	@echo "make uninstall        takes it away again"
+	@echo "make deb              Debian packages, into build/deb/"
+	@echo "make test-install     installs them in fresh chroots; SUITE=trixie (bookworm)"
 	@echo "make clean            removes build/"
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

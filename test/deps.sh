@@ -1,25 +1,30 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh [lint|usb|bench]: installs what building and testing (and linting, the test on a USB port,
-# or the bench) need and this machine lacks, on Debian and Ubuntu. Where nothing is missing it does
-# nothing and needs neither network nor root.
+# deps.sh [lint|usb|bench|deb|chroot]: installs what building and testing (and linting, the test on a
+# USB port, the bench) need and this machine lacks, on Debian and Ubuntu; with deb or chroot what
+# making Debian packages or testing them needs. Where nothing is missing it does nothing and needs
+# neither network nor root.
 set -eu
 
 build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev libcjson-dev libpcsclite-dev'
 tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosquitto-clients
-    valgrind binutils util-linux mount procps opensc opensc-pkcs11 pcscd vsmartcard-vpcd'
+    valgrind binutils util-linux mount procps mandoc opensc opensc-pkcs11 pcscd vsmartcard-vpcd'
 lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'
 usb='qemu-system-x86 kmod cpio' # and what test/usb/image.py fetches without installing it
 # Keys elsewhere than in a SIM, to compare with. udev comes with the TPM's packages.
 bench='udev softhsm2 libengine-pkcs11-openssl tpm2-openssl swtpm libtss2-tcti-swtpm0'
 # Its name since time_t has 64 bits everywhere.
 ! dpkg-query -W libtss2-tcti-swtpm0t64 >/dev/null 2>&1 || bench="${bench}t64"
+deb='build-essential dpkg-dev debhelper lintian'
+chroot='debootstrap iproute2 util-linux'
 services='nginx stunnel4 haproxy mosquitto pcscd udev' # they need not run for the tests
 
 wanted="$build $tests"
 [ "${1-}" != lint ] || wanted="$build $tests $lint"
 [ "${1-}" != usb ] || wanted="$build $tests $usb"
 [ "${1-}" != bench ] || wanted="$build $tests $bench"
+[ "${1-}" != deb ] || wanted="$build $deb"
+[ "${1-}" != chroot ] || wanted="$chroot"
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "deps: this is neither Debian nor Ubuntu: install what these packages hold there:" >&2

@@ -29,7 +29,8 @@ check() { # words, command...
 
 mapfile -t c < <(files '*.c')
 mapfile -t c_and_h < <(files '*.c' '*.h')
-mapfile -t shell < <(files '*.sh' '.ci/run')
+mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run')
+mapfile -t pages < <(files '*.[17]')
 mapfile -t python < <(files '*.py')
 
 builds() { # compiler: everything without a warning
@@ -69,6 +70,13 @@ python_compiles() {
     pyflakes3 "${python[@]}"
 }
 
+man_pages() { # whether another page is installed here does not matter
+    local page said
+    said=$(for page in "${pages[@]}"; do mandoc -T lint "$page" 2>&1; done |
+        grep -v 'referenced manual not found\|outdated mandoc.db')
+    [ -z "$said" ] || { echo "$said"; return 1; }
+}
+
 tidy() { # one file a process, as many at once as there are processors
     # Left out: matters of taste, and what the analyser cannot see (report_set() never returns OK).
     local checks='-*,clang-analyzer-*,bugprone-*,performance-*,misc-redundant-expression
@@ -93,6 +101,7 @@ check "cppcheck" cppcheck --quiet --std=c11 -I. -D_GNU_SOURCE -j"$(nproc)" --err
     '--suppress=uninitvar:test/unit/*' "${c[@]}"
 check "clang-tidy" tidy
 check "shellcheck" shellcheck "${shell[@]}"
+check "man pages (mandoc)" man_pages
 check "Python compiles, pyflakes" python_compiles
 check "files of $FILE_LINES lines, functions of $FUNCTION_LINES at most" measures
 check "every source file names the licence" heads

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `make install` puts where and `make uninstall` takes away again, how the built files are
+hardened, and that man pages and completion know what --help says."""
+
+import os
+import re
+
+from fixture import BUILD, MODULE, PATH, ROOT, SANITIZED, SIMKEY, SIMMODEM, test
+from test_readme import tagged
+
+SAFE2 = os.path.join(BUILD, "safe2")
+TOOLS = (SIMKEY, SAFE2, SIMMODEM)
+OPTION = r"(?<![\w-])--([A-Za-z][A-Za-z0-9-]*)"
+COMPLETION = os.path.join(ROOT, "configs/install/completion.bash")
+
+# Completes the words of its arguments: prints what bash would offer for the last one.
+COMPLETE = """. "$COMPLETION"
+read -r _ _ function _ < <(complete -p "${1##*/}")
+COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+$function "$1" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def text_of(path):
+    with open(os.path.join(ROOT, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def page_options(text):
+    """The options that a page has an entry for."""
+    return set(re.findall(r"^\.It Fl -([A-Za-z0-9-]+)", text, re.M))
+
+
+def help_of(t, *command):
+    return t.run([*command, "--help"]).out
+
+
+def everything_below(folder):
+    return sorted(os.path.relpath(os.path.join(path, name), folder)
+                  for path, _, names in os.walk(folder) for name in names)
+
+
+def make(t, *arguments):
+    return t.run(["make", "-C", ROOT, "--no-print-directory", "-s", *arguments], seconds=300)
+
+
+def modules_directory(t):
+    return t.run(["pkg-config", "--variable=modulesdir", "libcrypto"]).out.strip()
+
+
+# Man pages
+
+@test
+def the_pages_of_simkey_and_its_help_name_the_same(t):
+    page = text_of("provider/simkey.1")
+    commands, options = page.split(".Sh OPTIONS")
+    entries = re.split(r"^\.It Ic (\w+)", commands, flags=re.M)
+    sections = dict(zip(entries[1::2], entries[2::2]))
+    common = page_options(options.split(".Sh")[0])
+    listed = re.findall(r"^simkey (\w+) ", help_of(t, SIMKEY), re.M)
+    t.equal(sorted(sections), sorted(listed), "commands in the page")
+    for command, section in sections.items():
+        said = set(re.findall(OPTION, help_of(t, SIMKEY, command)))
+        t.equal(page_options(section) | common, said, f"options of {command}")
+        t.equal(set(re.findall(r"Fl -([A-Za-z0-9-]+)", section.split("\n")[0])), page_options(section),
+                f"options in the head of {command}")
+
+
+@test
+def the_page_of_safe2_and_its_help_name_the_same(t):
+    page, said = text_of("apdu/safe2.1"), help_of(t, SAFE2)
+    t.equal(page_options(page), set(re.findall(OPTION, said)), "options")
+    t.equal(sorted(re.findall(r"^\.It Ic (\w+)", page, re.M)),
+            sorted(re.findall(r"^safe2 (\w+) ", said, re.M)), "commands")
+
+
+@test
+def the_page_of_simmodem_and_its_help_name_the_same(t):
+    page, said = text_of("test/sim/simmodem.1"), help_of(t, SIMMODEM)
+    t.equal(page_options(page), set(re.findall(OPTION, said)), "options")
+    faults = re.findall(r"^  ([a-z0-9-]+)", said.split("\nFaults")[1].split("\nResult")[0], re.M)
+    t.check(len(faults) > 40, "the faults in --help")
+    t.equal(sorted(re.findall(r"^\.It Cm ([a-z0-9-]+)", page.split(".Sh FAULTS")[1].split(".Sh")[0], re.M)),
+            sorted(faults), "faults")
+    codes = re.findall(r"^  (0\w{3}) ", said.split("\nResult codes")[1], re.M)
+    t.equal(re.findall(r"^\.It Cm (0\w{3})", page, re.M), codes, "result codes")
+
+
+@test
+def the_page_of_the_provider_names_all_settings(t):
+    page = text_of("provider/provider-simkey.7")
+    table = re.search(r"setting_names\[.*?\n};", text_of("apdu/settings.c"), re.S)[0]
+    settings = re.findall(r'"([a-z-]+)"', table)
+    wanted = [(name, "SIMKEY_" + name.upper().replace("-", "_")) for name in settings]
+    t.equal(sorted(re.findall(r"^\.It Cm (\S+) , Ev (\S+)", page, re.M)), sorted(wanted), "settings")
+
+
+@test
+def the_man_pages_have_no_fault(t):
+    for page in ("provider/simkey.1", "apdu/safe2.1", "test/sim/simmodem.1", "provider/provider-simkey.7"):
+        t.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(ROOT, page)])
+
+
+# Completion
+
+def completed(t, *words, **how):
+    done = t.run(["bash", "-c", COMPLETE, "bash", *words],
+                 env=t.env(COMPLETION=COMPLETION, PATH=f"{BUILD}:{PATH}"), **how)
+    t.equal(done.err, "", "what the completion says")
+    return [line for line in done.out.split("\n") if line]
+
+
+@test
+def bash_completes_commands_options_and_values(t):
+    commands = re.findall(r"^simkey (\w+) ", help_of(t, SIMKEY), re.M)
+    t.equal(sorted(completed(t, "simkey", "")), sorted(commands), "commands of simkey")
+    t.equal(completed(t, "simkey", "doc"), ["doctor"], "a command begun")
+    t.equal(completed(t, "simkey", "--timeout", "5", "clo"), ["close"], "a command behind an option")
+    t.equal(completed(t, "simkey", "key", ""), ["signing", "available"], "what there is to export")
+    t.equal(completed(t, "simkey", "pin", "ver"), ["verify"], "what to do with the PIN")
+    for command in commands:
+        t.equal(set(completed(t, "simkey", command, "--")),
+                {"--" + option for option in re.findall(OPTION, help_of(t, SIMKEY, command))},
+                f"options of {command}")
+    t.equal(completed(t, "simkey", "key", "--out", "k", "--with-device", "sig"), ["signing"], "behind a switch")
+    t.equal(completed(t, "simkey", "info", "--session", ""), ["shared", "keep", "private"], "sessions")
+    t.equal(completed(t, "simkey", "info", "--transport", "=", "cs"), ["csim"], "a value behind =")
+    t.equal(completed(t, SIMKEY, "clo"), ["close"], "simkey with its path")
+    t.equal(completed(t, "safe2", ""), ["get", "send", "status"], "commands of safe2")
+    t.equal(completed(t, "safe2", "get", "--ret"), ["--retries", "--retry-delay"], "options of safe2")
+    t.equal(completed(t, "simmodem", "--key", "p"), ["p256", "p384"], "types of keys")
+    t.equal(completed(t, "simmodem", "--fault", "half"), ["half-line", "half-late"], "faults")
+    t.equal(completed(t, "simmodem", "--card", "c", "--cert", ""), ["plain", "compressed"], "choices")
+    t.equal(set(completed(t, "simmodem", "--")),
+            {"--" + option for option in re.findall(OPTION, help_of(t, SIMMODEM))}, "options of simmodem")
+
+
+@test
+def bash_completes_names_of_files(t):
+    t.write("a file.pem", "")
+    t.write("config.json", "")
+    os.mkdir(t.path("cards"))
+    t.equal(completed(t, "simkey", "cert", "--out", "a"), ["a file.pem"], "a file")
+    t.equal(completed(t, "safe2", "send", "con"), ["config.json"], "a file to send")
+    t.equal(completed(t, "simmodem", "--card", "c"), ["cards"], "a folder")
+    t.equal(completed(t, "simkey", "info", "--pin-source", "con"), ["config.json"], "a PIN's source")
+
+
+if not SANITIZED:  # as it is installed
+    # Hardening
+
+    @test
+    def module_and_tools_are_hardened(t):
+        for file in (MODULE, *TOOLS):
+            head = t.run(["readelf", "-hlWd", file]).out
+            t.says(head, [r"Type: +DYN", r"GNU_RELRO", r"BIND_NOW|Flags:.* NOW"])
+            t.says(head, r"GNU_STACK +\S+ \S+ \S+ \S+ \S+ RW  ")
+            t.silent(head, [r"\(RPATH\)", r"\(RUNPATH\)", r"\(TEXTREL\)"])
+            if file != MODULE:
+                t.says(head, r"FLAGS_1\).*PIE")
+            symbols = t.run(["nm", "-D", "--undefined-only", file]).out
+            t.says(symbols, [r"__stack_chk_fail", r"__\w+_chk\b"])
+
+    @test
+    def the_module_shows_nothing_but_its_entry(t):
+        defined = t.run(["nm", "-D", "--defined-only", MODULE]).out.split("\n")
+        t.equal([line.split()[-1] for line in defined if line], ["OSSL_provider_init"], "symbols")
+
+    # Installation
+
+    @test(seconds=300)
+    def what_is_installed_works_and_uninstall_leaves_nothing(t):
+        root = t.path("root")
+        modules = modules_directory(t)
+        where = (f"DESTDIR={root}", "PREFIX=/usr")
+        make(t, "install", *where)
+        there = everything_below(root)
+        for name in ("usr/bin/simkey", "usr/bin/safe2", "usr/bin/simmodem", modules[1:] + "/simkey.so",
+                     "usr/share/man/man1/simkey.1", "usr/share/man/man1/safe2.1",
+                     "usr/share/man/man1/simmodem.1", "usr/share/man/man7/provider-simkey.7",
+                     "usr/share/bash-completion/completions/simkey", "usr/lib/tmpfiles.d/simkey.conf",
+                     "usr/share/doc/simkey/examples/openssl.cnf",
+                     "usr/share/doc/simkey/examples/78-simkey.rules",
+                     "usr/share/doc/simkey/examples/safe2/safe2.service"):
+            t.check(name in there, f"{name} is not installed: {there}")
+        t.equal([name for name in there if "debian" in name or "completion.bash" in name], [], "too much")
+        t.says(t.read("root/usr/lib/tmpfiles.d/simkey.conf").decode(), r"(?m)^d /run/simkey 2770 root dialout")
+        t.says(t.read("root/usr/share/doc/simkey/examples/safe2/safe2.service").decode(), "=/usr/bin/safe2 ")
+        conf = t.read("root/usr/share/doc/simkey/examples/openssl.cnf").decode()
+        t.says(conf, "# module = " + re.escape(modules) + "/simkey.so")
+
+        env = t.env(OPENSSL_MODULES=root + modules, PATH=f"{root}/usr/bin:{PATH}",
+                    OPENSSL_CONF=root + "/usr/share/doc/simkey/examples/openssl.cnf")
+        listed = t.run(["openssl", "list", "-providers"], env=env)
+        t.says(listed.out, r"simkey\n +name: simkey: TLS keys in a SIM[^$]*status: active")
+        sim = t.sim("p256")
+        env.update(SIMKEY_DEVICE=sim.device, SIMKEY_PIN_SOURCE=t.pin_file())
+        t.write("message", "a message")
+        env.pop("OPENSSL_CONF")
+        for command in ("simkey cert signing --out sim.crt", "simkey key signing --out sim.key",
+                        "openssl dgst -provider default -provider simkey -sha256 -sign sim.key "
+                        "-out message.sig message",
+                        "openssl x509 -in sim.crt -noout -pubkey -out sim.pub",
+                        "openssl dgst -sha256 -verify sim.pub -signature message.sig message"):
+            t.run(command.split(), env=env)
+        t.signatures(sim)
+        for tool in ("safe2", "simmodem"):
+            t.run([tool, "--version"], env=env)
+
+        os.makedirs(t.path("root/usr/share/doc/another"))
+        t.write("root/usr/share/doc/another/file", "")
+        make(t, "uninstall", *where)
+        t.equal(everything_below(root), ["usr/share/doc/another/file"], "what is left")
+        t.check(not os.path.exists(t.path("root/usr/share/doc/simkey")), "the folder is left")
+
+    @test(seconds=300)
+    def every_command_of_the_readme_s_installation_works(t):
+        """With a DESTDIR. The blocks of the packages are run by test/install/chroot.sh."""
+        root, modules = t.path("root"), modules_directory(t)
+        t.write("sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
+        t.write("systemd-tmpfiles", f"#!/bin/sh\n[ \"$*\" = '--create simkey.conf' ] && "
+                                    f"test -f {root}/usr/local/lib/tmpfiles.d/simkey.conf\n", 0o755)
+        t.write("make", f'#!/bin/sh\ncase $1 in *install) ;; *) exit 0 ;; esac\n'
+                        f'exec /usr/bin/make -C {ROOT} -s "$@" DESTDIR={root}\n', 0o755)
+        env = t.env(PATH=f"{t.dir}:{root}/usr/local/bin:{PATH}", OPENSSL_MODULES=root + modules)
+        t.check(len(tagged("install")) == 2, "README's blocks of installation")
+        for text in tagged("install"):
+            text = re.sub(r"(?<![\w.])/usr/local/", root + "/usr/local/", text)
+            done = t.run(["bash", "-euo", "pipefail", t.write("block", text)], env=env)
+            if "list -providers" in text:
+                t.says(done.out, "TLS keys in a SIM")
+        t.equal(everything_below(root), [], "what is left")
+
+    @test
+    def the_packages_name_this_version(t):
+        version = re.search(r'"(.*)"', text_of("apdu/version.h"))[1]
+        t.says(text_of("configs/debian/changelog").split("\n")[0], re.escape(f"simkey ({version}) "))
