@@ -8,7 +8,8 @@ set -eu
 
 build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev libcjson-dev libpcsclite-dev'
 tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosquitto-clients
-    valgrind binutils util-linux mount procps mandoc opensc opensc-pkcs11 pcscd vsmartcard-vpcd'
+    valgrind binutils util-linux mount procps mandoc opensc opensc-pkcs11 pcscd vsmartcard-vpcd
+    nodejs git wget openvpn eapoltest hostapd'
 lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'
 usb='qemu-system-x86 kmod cpio' # and what test/usb/image.py fetches without installing it
 # Keys elsewhere than in a SIM, to compare with. udev comes with the TPM's packages.
@@ -17,7 +18,7 @@ bench='udev softhsm2 libengine-pkcs11-openssl tpm2-openssl swtpm libtss2-tcti-sw
 ! dpkg-query -W libtss2-tcti-swtpm0t64 >/dev/null 2>&1 || bench="${bench}t64"
 deb='build-essential dpkg-dev debhelper lintian'
 chroot='debootstrap iproute2 util-linux'
-services='nginx stunnel4 haproxy mosquitto pcscd udev' # they need not run for the tests
+services='nginx stunnel4 haproxy mosquitto pcscd udev openvpn hostapd' # they need not run for the tests
 
 wanted="$build $tests"
 [ "${1-}" != lint ] || wanted="$build $tests $lint"
