@@ -27,6 +27,10 @@ enum command_option {
     OPTION_FORCE = 1 << 6,
     OPTION_OLD_SOURCE = 1 << 7,
     OPTION_NEW_SOURCE = 1 << 8,
+    OPTION_CAFILE = 1 << 9,
+    OPTION_CRL = 1 << 10,
+    OPTION_PURPOSE = 1 << 11,
+    OPTION_NGINX_MAP = 1 << 12,
 };
 
 /* The command line, taken apart. */
@@ -35,6 +39,7 @@ struct command_line {
     const char *out; /* --out */
     const char *aid; /* --aid */
     const char *old_source, *new_source;
+    const char *ca_file, *crl, *purpose; /* --CAfile, --crl, --purpose */
     const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
     char **operands;                     /* what is no option, behind the name of the sub-command */
     int operand_count;
@@ -56,6 +61,8 @@ struct command {
 enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why);
+enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct report *why);
+enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct report *why);
@@ -112,6 +119,17 @@ struct signing_key {
 enum outcome signing_key_read(struct sim *sim, const struct uri *uri, struct signing_key *signing,
                               struct report *why);
 void signing_key_clear(struct signing_key *signing);
+
+/* The SIM signs a fresh random challenge, and the signature verifies with the certificate's public
+ * key. Errors: OUTCOME_VERIFY_FAILED (twice in a row it does not), those of token_sign. */
+enum outcome signing_key_challenge(struct sim *sim, const struct signing_key *signing,
+                                   struct report *why);
+
+/* The Type A certificate, or the private key, that the URI names. The caller frees it. */
+enum outcome available_certificate_read(struct sim *sim, const struct uri *uri, X509 **certificate,
+                                        struct report *why);
+enum outcome available_key_read(struct sim *sim, const struct uri *uri, EVP_PKEY **key,
+                                struct report *why);
 
 /* An applet to look for. */
 struct known_applet {

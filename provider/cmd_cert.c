@@ -2,24 +2,11 @@
 /* simkey cert and simkey key: certificates, key references, the Type A private key. */
 #include "provider/cmd.h"
 #include "provider/keyref.h"
-#include "provider/objects.h"
 
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <string.h>
 #include <sys/stat.h>
-
-static enum outcome available_certificate(const struct command_line *line, struct sim *sim,
-                                          X509 **certificate, struct report *why)
-{
-    struct typea_blob blob = {NULL, 0};
-    enum outcome outcome = typea_certificate(sim, line->uri.iccid, line->uri.store, &blob, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome = objects_certificate(NULL, blob.data, blob.length, certificate, why);
-    typea_blob_clear(&blob);
-    return outcome;
-}
 
 enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why)
 {
@@ -41,7 +28,7 @@ enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct r
             signing_key_clear(&signing);
         }
     } else {
-        outcome = available_certificate(line, sim, &certificate, why);
+        outcome = available_certificate_read(sim, &line->uri, &certificate, why);
     }
     if (outcome != OUTCOME_OK)
         goto out;
@@ -82,21 +69,17 @@ static enum outcome write_reference(const struct command_line *line, struct sim 
 static enum outcome write_private_key(const struct command_line *line, struct sim *sim,
                                       BIO *content, struct report *why)
 {
-    struct typea_blob blob = {NULL, 0};
     EVP_PKEY *key = NULL;
     enum outcome outcome;
 
     if ((line->given & OPTION_OUT) == 0)
         return report_set(why, OUTCOME_USAGE,
                           "the Type A private key is a secret: name the file for it by --out");
-    outcome = typea_key(sim, line->uri.iccid, line->uri.store, &blob, why);
-    if (outcome == OUTCOME_OK)
-        outcome = objects_private_key(NULL, blob.data, blob.length, &key, why);
+    outcome = available_key_read(sim, &line->uri, &key, why);
     if (outcome == OUTCOME_OK &&
         PEM_write_bio_PrivateKey(content, key, NULL, NULL, 0, NULL, NULL) != 1)
         outcome = report_set(why, OUTCOME_SYSTEM, "cannot encode the private key");
     EVP_PKEY_free(key);
-    typea_blob_clear(&blob);
     return outcome;
 }
 

@@ -7,18 +7,11 @@
 
 #include <inttypes.h>
 #include <openssl/asn1.h>
-#include <openssl/bn.h>
-#include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
-#include <openssl/rsa.h>
 #include <stdio.h>
 #include <string.h>
 
-#define DIGEST_SIZE  32
-#define SOON_DAYS    30
-#define NO_CLOCK     "20250101000000Z" /* before this was written: a clock that was never set */
-#define SIGN_RETRIES 2
+#define SOON_DAYS 30
+#define NO_CLOCK  "20250101000000Z" /* before this was written: a clock that was never set */
 
 /* ---- the PIN ---- */
 
@@ -213,75 +206,6 @@ void doctor_key(struct doctor *doctor)
 
 /* ---- the signature ---- */
 
-/* r and s, padded to the field's length, to DER (RFC 3279, 2.2.3). 0 if it does not work out. */
-static size_t to_der(const uint8_t *raw, size_t length, uint8_t *der, size_t room)
-{
-    ECDSA_SIG *pair = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, (int)(length / 2), NULL);
-    BIGNUM *s = BN_bin2bn(raw + length / 2, (int)(length / 2), NULL);
-    int size = 0;
-
-    if (pair != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(pair, r, s) == 1) {
-        r = s = NULL; /* the pair's now */
-        size = i2d_ECDSA_SIG(pair, NULL);
-        size = size > 0 && (size_t)size <= room ? i2d_ECDSA_SIG(pair, &der) : 0;
-    }
-    BN_free(r);
-    BN_free(s);
-    ECDSA_SIG_free(pair);
-    return size > 0 ? (size_t)size : 0;
-}
-
-static bool verifies(const struct signing_key *signing, const uint8_t *digest,
-                     const uint8_t *signature, size_t length)
-{
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, signing->public_key, NULL);
-    uint8_t der[TOKEN_SIGNATURE_MAX];
-    bool verified;
-
-    if (signing->key.type == TOKEN_EC) {
-        length = to_der(signature, length, der, sizeof der);
-        signature = der;
-    }
-    ERR_set_mark();
-    verified = ctx != NULL && length > 0 && EVP_PKEY_verify_init(ctx) == 1 &&
-               (signing->key.type == TOKEN_EC ||
-                EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1) &&
-               EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
-               EVP_PKEY_verify(ctx, signature, length, digest, DIGEST_SIZE) == 1;
-    ERR_pop_to_mark();
-    EVP_PKEY_CTX_free(ctx);
-    return verified;
-}
-
-/* One that does not verify is made once more, as the provider does: another program may have set up
- * another key on the channel. */
-static enum outcome sign(struct sim *sim, const struct signing_key *signing, struct report *why)
-{
-    enum token_scheme scheme = signing->key.type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
-    uint8_t digest[DIGEST_SIZE], signature[TOKEN_SIGNATURE_MAX];
-    struct deadline deadline = sim_deadline(sim); /* for both */
-    size_t length = sizeof signature;
-    enum outcome outcome = OUTCOME_OK;
-
-    if (RAND_bytes(digest, sizeof digest) != 1)
-        return report_set(why, OUTCOME_SYSTEM, "OpenSSL gives no random bytes");
-    for (int i = 0; i < SIGN_RETRIES && outcome == OUTCOME_OK; i++) {
-        length = sizeof signature;
-        outcome = token_sign(sim, &signing->key, scheme, TOKEN_SHA256, digest, sizeof digest,
-                             signature, &length, deadline, why);
-        if (outcome == OUTCOME_OK && verifies(signing, digest, signature, length))
-            return OUTCOME_OK;
-        if (outcome == OUTCOME_OK)
-            sim_forget(sim);
-    }
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    return report_set(why, OUTCOME_VERIFY_FAILED,
-                      "the SIM signed twice, but neither signature verifies with the certificate's "
-                      "public key");
-}
-
 void doctor_signature(struct doctor *doctor)
 {
     struct sim *sim = NULL; /* the only one that has the PIN */
@@ -296,7 +220,7 @@ void doctor_signature(struct doctor *doctor)
     }
     outcome = sim_new(&sim, &doctor->settings, &why);
     if (outcome == OUTCOME_OK)
-        outcome = sign(sim, &doctor->signing, &why);
+        outcome = signing_key_challenge(sim, &doctor->signing, &why);
     if (outcome == OUTCOME_OK)
         doctor_ok(doctor, "the SIM signed, and the signature verifies (%" PRId64 " ms)",
                   monotonic_ms() - start);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
- * JSON. */
+ * JSON. The tree's shape is promised to programs: README, "Inventory". Fields may come to it; one
+ * that goes, or means something else, raises INFO_VERSION. */
 #include "provider/cmd.h"
-#include "provider/objects.h"
+#include "provider/cmd_inventory.h"
+#include "provider/cmd_x509.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -48,35 +50,11 @@ static bool add_applet(cJSON *applets, struct sim *sim, const char *name,
     return there;
 }
 
-static void add_bio(cJSON *object, const char *name, BIO *bio)
-{
-    char *text;
-    long length = BIO_get_mem_data(bio, &text);
-    char copy[512];
-
-    if (length < 0 || (size_t)length >= sizeof copy)
-        length = length < 0 ? 0 : (long)sizeof copy - 1;
-    memcpy(copy, text, (size_t)length);
-    copy[length] = '\0';
-    (void)cJSON_AddStringToObject(object, name, copy);
-    (void)BIO_reset(bio);
-}
-
+/* See cmd_x509.h; a certificate that cannot be shown is an error of its container only. */
 static void add_certificate(cJSON *object, const X509 *certificate)
 {
-    BIO *bio = BIO_new(BIO_s_mem());
-
-    if (bio == NULL)
-        return;
-    (void)X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253);
-    add_bio(object, "subject", bio);
-    (void)X509_NAME_print_ex(bio, X509_get_issuer_name(certificate), 0, XN_FLAG_RFC2253);
-    add_bio(object, "issuer", bio);
-    (void)ASN1_TIME_print(bio, X509_get0_notBefore(certificate));
-    add_bio(object, "not_before", bio);
-    (void)ASN1_TIME_print(bio, X509_get0_notAfter(certificate));
-    add_bio(object, "not_after", bio);
-    (void)BIO_free(bio);
+    if (!x509_json(object, certificate))
+        (void)cJSON_AddStringToObject(object, "error", "the certificate cannot be decoded");
 }
 
 static void add_algorithms(cJSON *object, struct sim *sim, const struct token_key *key)
@@ -119,8 +97,6 @@ static enum outcome add_container(cJSON *list, struct sim *sim, const struct tok
     }
     if (outcome != OUTCOME_OK)
         return outcome;
-    (void)cJSON_AddStringToObject(object, "key", signing.key.type == TOKEN_RSA ? "RSA" : "EC");
-    (void)cJSON_AddNumberToObject(object, "bits", signing.key.bits);
     (void)snprintf(key_id, sizeof key_id, "%02X", (unsigned)signing.key.key_id);
     (void)cJSON_AddStringToObject(object, "key_id", key_id);
     add_certificate(object, signing.certificate);
@@ -154,27 +130,27 @@ static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
 /* The Type A certificate, if it can be read without asking for PIN1. */
 static void add_available(cJSON *root, struct sim *sim)
 {
-    struct typea_blob blob = {NULL, 0};
     struct report why = REPORT_INIT;
     X509 *certificate = NULL;
     cJSON *object = cJSON_AddObjectToObject(root, "available");
-    enum outcome outcome = typea_certificate(sim, NULL, TYPEA_ANY, &blob, &why);
+    struct uri uri;
 
-    if (outcome == OUTCOME_OK)
-        outcome = objects_certificate(NULL, blob.data, blob.length, &certificate, &why);
-    if (outcome == OUTCOME_OK)
+    uri_init(&uri);
+    if (available_certificate_read(sim, &uri, &certificate, &why) == OUTCOME_OK)
         add_certificate(object, certificate);
     else
         (void)cJSON_AddStringToObject(object, "error", why.text);
     X509_free(certificate);
-    typea_blob_clear(&blob);
 }
 
 static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
 {
     cJSON *applets;
-    enum outcome outcome = add_modem(root, sim, why);
+    enum outcome outcome;
 
+    (void)cJSON_AddStringToObject(root, "schema", INFO_SCHEMA);
+    (void)cJSON_AddNumberToObject(root, "version", INFO_VERSION);
+    outcome = add_modem(root, sim, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     outcome = add_keys(root, sim, why);
@@ -189,6 +165,12 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     return outcome;
 }
 
+/* What text leaves out: simkey cert shows a certificate better. */
+static bool is_for_programs(const char *name)
+{
+    return strcmp(name, "schema") == 0 || strcmp(name, "version") == 0 || strcmp(name, "pem") == 0;
+}
+
 /* The tree as lines: nested names are indented, arrays of words stand in one line. */
 static void print_text(const cJSON *node, int depth)
 {
@@ -196,6 +178,8 @@ static void print_text(const cJSON *node, int depth)
 
     cJSON_ArrayForEach(child, node)
     {
+        if (child->string != NULL && is_for_programs(child->string))
+            continue;
         printf("%*s", 2 * depth, "");
         if (child->string != NULL)
             printf("%s:", child->string);

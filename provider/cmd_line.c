@@ -32,6 +32,11 @@ static const struct {
     {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
     {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
     {"aid", OPTION_AID, "AID", "selects this applet first (hex)"},
+    {"CAfile", OPTION_CAFILE, "FILE",
+     "the CAs' certificates, roots and others, in any order (PEM)"},
+    {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
+    {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
+    {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
@@ -128,6 +133,12 @@ static enum outcome take_own(const struct command *command, struct command_line 
     line->given |= own_options[index].option;
     if (own_options[index].option == OPTION_OUT)
         line->out = argument;
+    if (own_options[index].option == OPTION_CAFILE)
+        line->ca_file = argument;
+    if (own_options[index].option == OPTION_CRL)
+        line->crl = argument;
+    if (own_options[index].option == OPTION_PURPOSE)
+        line->purpose = argument;
     if (own_options[index].option == OPTION_AID)
         line->aid = argument;
     if (own_options[index].option == OPTION_OLD_SOURCE)

@@ -16,6 +16,13 @@ static const struct command commands[] = {
     {"key", "signing|available",
      "prints a key reference (PEM, no secret in it), or writes the Type A private key",
      OPTION_OUT | OPTION_WITH_DEVICE, true, false, cmd_key},
+    {"verify", "signing|available",
+     "checks the certificate against the CAs of one file only, and that the key belongs to it",
+     OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE, true, false, cmd_verify},
+    {"inventory", "FILE...",
+     "merges what simkey info --json told of many SIMs to one CSV, and finds duplicates and\n"
+     "    conflicts; needs no SIM",
+     OPTION_OUT | OPTION_JSON | OPTION_NGINX_MAP, false, true, cmd_inventory},
     {"pin", "status|verify|change",
      "tells the tries left; tries the PIN, which resets the counter; or changes it",
      OPTION_SPEND_LAST_TRY | OPTION_OLD_SOURCE | OPTION_NEW_SOURCE, false, false, cmd_pin},

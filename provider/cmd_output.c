@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What several commands have in common: reading a container as objects, writing files whole or not
- * at all, the applets' names. */
+/* What several commands have in common: reading a container or Type A as objects, writing files
+ * whole or not at all, the applets' names. */
 #include "apdu/outfile.h"
 #include "provider/cmd.h"
 #include "provider/objects.h"
@@ -71,4 +71,28 @@ void signing_key_clear(struct signing_key *signing)
     EVP_PKEY_free(signing->public_key);
     signing->certificate = NULL;
     signing->public_key = NULL;
+}
+
+enum outcome available_certificate_read(struct sim *sim, const struct uri *uri, X509 **certificate,
+                                        struct report *why)
+{
+    struct typea_blob blob = {NULL, 0};
+    enum outcome outcome = typea_certificate(sim, uri->iccid, uri->store, &blob, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = objects_certificate(NULL, blob.data, blob.length, certificate, why);
+    typea_blob_clear(&blob);
+    return outcome;
+}
+
+enum outcome available_key_read(struct sim *sim, const struct uri *uri, EVP_PKEY **key,
+                                struct report *why)
+{
+    struct typea_blob blob = {NULL, 0};
+    enum outcome outcome = typea_key(sim, uri->iccid, uri->store, &blob, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = objects_private_key(NULL, blob.data, blob.length, key, why);
+    typea_blob_clear(&blob);
+    return outcome;
 }

@@ -5,6 +5,8 @@
 
 #include <limits.h>
 #include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -117,4 +119,23 @@ enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     return report_set(
         why, OUTCOME_BAD_DATA,
         "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
+}
+
+size_t objects_ecdsa_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)
+{
+    size_t half = raw_length / 2;
+    ECDSA_SIG *signature = ECDSA_SIG_new();
+    BIGNUM *r = BN_bin2bn(raw, (int)half, NULL);
+    BIGNUM *s = BN_bin2bn(raw + half, (int)half, NULL);
+    int length = 0;
+
+    if (signature != NULL && r != NULL && s != NULL && ECDSA_SIG_set0(signature, r, s) == 1) {
+        r = s = NULL; /* the signature's now */
+        length = i2d_ECDSA_SIG(signature, NULL);
+        length = length > 0 && (size_t)length <= room ? i2d_ECDSA_SIG(signature, &der) : 0;
+    }
+    BN_free(r);
+    BN_free(s);
+    ECDSA_SIG_free(signature);
+    return length > 0 ? (size_t)length : 0;
 }

@@ -32,4 +32,8 @@ enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, un
 enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
                                  EVP_PKEY **key, struct report *why);
 
+/* An ECDSA signature as the SIM makes it (r and s, each padded to the field's length) to DER (RFC
+ * 3279, 2.2.3). Gives the length of the DER, 0 if it does not work out. */
+size_t objects_ecdsa_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room);
+
 #endif

@@ -2,11 +2,10 @@
 /* A signature from the SIM, and the proof that it is one: made with the public key in the private
  * library context before anybody gets it. Nothing here knows OpenSSL's signature contexts. */
 #include "provider/key.h"
+#include "provider/objects.h"
 #include "provider/params.h"
 
-#include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <string.h>
@@ -43,30 +42,6 @@ static bool verifies(const struct key *key, enum token_scheme scheme, enum token
     return verified;
 }
 
-/* r and s, padded to the field's length, to DER (RFC 3279, 2.2.3). 0 if it does not work out. */
-static size_t ecdsa_to_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)
-{
-    size_t half = raw_length / 2;
-    ECDSA_SIG *signature = ECDSA_SIG_new();
-    BIGNUM *r = BN_bin2bn(raw, (int)half, NULL);
-    BIGNUM *s = BN_bin2bn(raw + half, (int)half, NULL);
-    int length = 0;
-
-    if (signature == NULL || r == NULL || s == NULL || !ECDSA_SIG_set0(signature, r, s)) {
-        BN_free(r);
-        BN_free(s);
-        ECDSA_SIG_free(signature);
-        return 0;
-    }
-    length = i2d_ECDSA_SIG(signature, NULL);
-    if (length > 0 && (size_t)length <= room)
-        length = i2d_ECDSA_SIG(signature, &der);
-    else
-        length = 0;
-    ECDSA_SIG_free(signature);
-    return length > 0 ? (size_t)length : 0;
-}
-
 /* One attempt; *verified says how the proof went. */
 static enum outcome attempt(const struct key *key, enum token_scheme scheme, enum token_hash hash,
                             const uint8_t *digest, size_t digest_length, uint8_t *signature,
@@ -83,7 +58,7 @@ static enum outcome attempt(const struct key *key, enum token_scheme scheme, enu
     if (outcome != OUTCOME_OK)
         return outcome;
     if (scheme == TOKEN_ECDSA) {
-        *length = ecdsa_to_der(raw, raw_length, signature, room);
+        *length = objects_ecdsa_der(raw, raw_length, signature, room);
     } else {
         *length = raw_length <= room ? raw_length : 0;
         memcpy(signature, raw, *length);

@@ -24,12 +24,15 @@ PRINTED = {
     "http://127.0.0.1:8080/": r"Client certificate[^$]*Subject: *O *= *simmodem",
     "https://gateway.example/": "hello CN=the client",
     "-verify sim.pub": "Verified OK",
+    "simkey verify signing": r"^ok +possession +the SIM signed.*\n(.*\n)*ok +possession +the Type A key",
+    "simkey inventory gateway-1.json": r"^\d{19},\d{15},sim:signing;container=0,RSA,2048,",
+    "https://fleet.example/": r"^SIM \d{19}$",
     "simkey pin status": "3 tries left",
     "simkey pin change": "the PIN is changed: 3 tries left",
     "simkey doctor": "^ok +signature",
     "openssl storeutl": "Total found: 2",
     "openssl list -providers": "TLS keys in a SIM",
-    "simkey info --json": '"iccid"',
+    "simkey info --json\n": '"iccid"',
     "--trace at": r"AT\+CSIM",
     "ls -l /dev/serial/by-id/": BY_ID,
 }
@@ -38,7 +41,7 @@ RECEIVED = {"broker.example": "'hello'", "through the bridge": r"uplink.*'hello'
 # Commands that cost one signature of the SIM; a service's start and a page through it cost some.
 SIGNS = [r"s_client .*-key sim:signing", r"curl .*/sim\.key", r"curl .*curlrc", r"-sign sim:signing",
          r"cms -sign .*-inkey sim:signing", r"req -new -key sim:signing", r"mosquitto_pub .*/sim\.key",
-         r"load_cert_chain", r"simkey doctor"]
+         r"load_cert_chain", r"simkey doctor", r"simkey verify signing"]
 SERVICE = r"curl .*(127\.0\.0\.1:8080|gateway\.example)|restart mosquitto"
 
 # Commands that need root or change the machine, and what stands for them here.
@@ -149,7 +152,7 @@ class Machine:
         self.gid = group.gr_gid
         self.user = "www-data" if root else pwd.getpwuid(os.geteuid()).pw_name
         self.https, self.mqtts = 0, free_port()
-        self.proxy, self.gateway, self.mqtt = (self.port() for _ in range(3))
+        self.proxy, self.gateway, self.mqtt, self.fleet = (self.port() for _ in range(4))
         self.names = [
             ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
             ("/dev/ttyUSB2", t.path("by-id/" + BY_ID)), ("/etc/ssl/certs/ca-certificates.crt", pki("ca.pem")),
@@ -158,6 +161,7 @@ class Machine:
             ("/etc/mosquitto", t.path("etc/mosquitto")), ("dialout", group.gr_name),
             ("broker.example", "localhost"), ("8883", str(self.mqtts)), ("-p 1883", f"-p {self.mqtt}"),
             ("8080", str(self.proxy)), ("8443", str(self.gateway)),
+            ("8444", str(self.fleet)),
         ]
         os.chown(t.run_dir, -1, self.gid)
         os.chmod(t.run_dir, 0o2770)
@@ -214,10 +218,14 @@ include_dir {t.path("etc/mosquitto/conf.d")}
         t.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=the client",
                "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"), "-keyout", t.path("client.key"),
                "-out", t.path("client.crt")], preload=False)
+        t.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=fleet.example",
+               "-addext", "subjectAltName=DNS:fleet.example", "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"),
+               "-keyout", t.path("fleet.key"), "-out", t.path("fleet.crt")], preload=False)
 
     def outside(self, card):
-        """The servers, which trust the card's CA."""
+        """The servers, which trust the card's CA; the vendor's bundle."""
         t = self.t
+        shutil.copy(os.path.join(card, "ca.pem"), t.path("sim-cas.pem"))
         self.server = t.start("s_server", [
             "openssl", "s_server", "-accept", "127.0.0.1:0", "-www", "-Verify", "1",
             "-verify_return_error", "-CAfile", os.path.join(card, "ca.pem"),
