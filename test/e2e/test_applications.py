@@ -143,7 +143,7 @@ def git_and_wget(t, kind):
     out = place.run("git", env=place.env(GIT_CURL_VERBOSE="1"))
     t.says(out, ["^the configuration", "SUCCESS CN=.* signing 0"])
     t.signatures(place.sim, 1)  # of the first connection; the others resume its session
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and all_may_reach(MODULE):
         t.equal(os.stat(f"/proc/{stunnel.popen.pid}").st_uid, pwd.getpwnam("stunnel4").pw_uid, "its user")
 
 
