@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <termios.h>
@@ -26,6 +27,9 @@
 #define LOCK_POLL_MS 10
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
+/* How long a device may be exclusive until it is said to be another program's: see take_line. */
+#define EXCLUSIVE_MS 500
+#define EXCLUSIVE    "%s is held exclusively by another program (ModemManager?)"
 
 /* The descriptors noted by port_note, plus one; 0 is a free place. The only state of this process as
  * a whole, because descriptors are its own. */
@@ -33,8 +37,8 @@
 static _Atomic int notes[NOTES];
 
 struct port {
-    int lock; /* our own descriptor of the device, which carries the lock */
-    int line; /* where bytes go: libserialport's descriptor, or the same as lock */
+    int lock; /* our own descriptor of the device, which takes the lock */
+    int line; /* where bytes go: libserialport's descriptor, which has the lock then, or the same */
     struct sp_port *serial;
     char name[PATH_MAX];
 };
@@ -184,21 +188,24 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
 }
 
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
-static enum outcome open_device(struct port *port, const char *device, struct report *why)
+static enum outcome open_device(struct port *port, const char *device, struct deadline deadline,
+                                struct report *why)
 {
+    struct deadline patience = deadline_within(deadline, EXCLUSIVE_MS);
     char *real = realpath(device, NULL);
 
     (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
     free(real);
-    port->lock = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    while ((port->lock = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) < 0 &&
+           errno == EBUSY && !deadline_passed(patience))
+        deadline_sleep(patience, LOCK_POLL_MS);
     port_note(port->lock);
     if (port->lock < 0 && (errno == EACCES || errno == EPERM))
         return report_set(why, OUTCOME_NO_MODEM,
                           "no permission to open %s: join the device's group (often dialout)",
                           device);
     if (port->lock < 0 && errno == EBUSY)
-        return report_set(why, OUTCOME_PORT_BUSY,
-                          "%s is held exclusively by another program (ModemManager?)", device);
+        return report_set(why, OUTCOME_PORT_BUSY, EXCLUSIVE, device);
     if (port->lock < 0)
         return report_set(why, OUTCOME_NO_MODEM,
                           "cannot open the modem's port %s: %s: check the cable and `device`",
@@ -223,6 +230,17 @@ static int plain_line(int fd)
     return tcsetattr(fd, TCSANOW, &settings);
 }
 
+/* The unlocking is said aloud, because a forked child may still have a copy of the descriptor. */
+static void leave_line(struct port *port)
+{
+    if (port->line < 0)
+        return;
+    port_unnote(port->line);
+    (void)flock(port->line, LOCK_UN);
+    (void)sp_close(port->serial);
+    port->line = -1;
+}
+
 static enum outcome serial_failed(const struct port *port, const char *what, struct report *why)
 {
     char *message = sp_last_error_message();
@@ -233,23 +251,57 @@ static enum outcome serial_failed(const struct port *port, const char *what, str
     return why->outcome;
 }
 
+/* Hands the lock over to libserialport's descriptor. Since version 0.1.2 sp_open locks the device
+ * itself, and marks it exclusive, so that those who wait could not even open it. OUTCOME_PORT_BUSY
+ * without a sentence: somebody else took the lock in between. */
+static enum outcome take_line(struct port *port, struct report *why)
+{
+    (void)flock(port->lock, LOCK_UN);
+    if (sp_open(port->serial, SP_MODE_READ_WRITE) != SP_OK) {
+        int error = sp_last_error_code();
+
+        if (error != EWOULDBLOCK && error != EBUSY)
+            return serial_failed(port, "open", why);
+        (void)sp_close(port->serial); /* it keeps what it could not lock */
+        return OUTCOME_PORT_BUSY;
+    }
+    if (sp_get_port_handle(port->serial, &port->line) != SP_OK)
+        return serial_failed(port, "use", why);
+    port_note(port->line);
+    (void)fcntl(port->line, F_SETFD, FD_CLOEXEC);
+    (void)ioctl(port->line, TIOCNXCL);
+    if (flock(port->line, LOCK_EX | LOCK_NB) == 0)
+        return OUTCOME_OK;
+    leave_line(port);
+    return OUTCOME_PORT_BUSY;
+}
+
+static enum outcome open_serial(struct port *port, struct deadline deadline,
+                                const struct port_turn *turn, struct report *why)
+{
+    enum outcome outcome;
+
+    while ((outcome = take_line(port, why)) == OUTCOME_PORT_BUSY) {
+        deadline_sleep(deadline, LOCK_POLL_MS);
+        outcome = lock(port, deadline, turn, why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        if (deadline_passed(deadline))
+            return report_set(why, OUTCOME_PORT_BUSY, EXCLUSIVE, port->name);
+    }
+    return outcome;
+}
+
 static enum outcome configure_serial(struct port *port, unsigned baud, struct report *why)
 {
-    int handle = -1;
-
-    if (sp_open(port->serial, SP_MODE_READ_WRITE) != SP_OK)
-        return serial_failed(port, "open", why);
-    if (sp_get_port_handle(port->serial, &handle) != SP_OK)
-        return serial_failed(port, "use", why);
-    port->line = handle;
-    (void)fcntl(handle, F_SETFD, FD_CLOEXEC);
     if (sp_set_baudrate(port->serial, (int)baud) != SP_OK)
         return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
                           port->name, baud);
     if (sp_set_bits(port->serial, 8) != SP_OK ||
         sp_set_parity(port->serial, SP_PARITY_NONE) != SP_OK ||
         sp_set_stopbits(port->serial, 1) != SP_OK ||
-        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK || plain_line(handle) != 0)
+        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK ||
+        plain_line(port->line) != 0)
         return serial_failed(port, "configure", why);
     return OUTCOME_OK;
 }
@@ -282,19 +334,20 @@ enum outcome port_open(struct port **opened, const char *device, unsigned baud,
     if (port == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     port->lock = port->line = -1;
-    outcome = open_device(port, device, why);
+    outcome = open_device(port, device, deadline, why);
     if (outcome == OUTCOME_OK)
         outcome = lock(port, deadline, turn, why);
     if (outcome != OUTCOME_OK)
         goto out;
-    if (sp_get_port_by_name(port->name, &port->serial) == SP_OK)
-        outcome = configure_serial(port, baud, why);
-    else
+    if (sp_get_port_by_name(port->name, &port->serial) == SP_OK) {
+        outcome = open_serial(port, deadline, turn, why);
+        if (outcome == OUTCOME_OK)
+            outcome = configure_serial(port, baud, why);
+    } else {
         outcome = configure_plain(port, why);
+    }
     if (outcome != OUTCOME_OK)
         goto out;
-    if (port->serial != NULL)
-        port_note(port->line);
     *opened = port;
     port = NULL;
 out:
@@ -306,16 +359,12 @@ void port_close(struct port *port)
 {
     if (port == NULL)
         return;
-    if (port->line != port->lock)
-        port_unnote(port->line);
-    port_unnote(port->lock);
     if (port->serial != NULL) {
-        if (port->line >= 0)
-            (void)sp_close(port->serial);
+        leave_line(port);
         sp_free_port(port->serial);
     }
+    port_unnote(port->lock);
     if (port->lock >= 0) {
-        /* said aloud, because a forked child may still have a copy of the descriptor */
         (void)flock(port->lock, LOCK_UN);
         (void)close(port->lock);
     }

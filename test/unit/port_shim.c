@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A preloaded library that makes libserialport 0.1.1 take a pty for a serial port: it answers the
- * look-up of /sys/class/tty/pts/N and the modem line ioctls that ptys lack. It is no part of the
- * product: LD_PRELOAD=build/port_shim.so build/unit port */
+/* A preloaded library that makes libserialport take a pty for a serial port: it answers the look-up
+ * of /sys/class/tty/pts/N and the modem line ioctls that ptys lack. With PORT_SHIM_EXCLUSIVE in the
+ * environment version 0.1.1 opens as 0.1.2 does: locked and exclusive. It is no part of the product:
+ * LD_PRELOAD=build/port_shim.so build/unit port */
 
 /* The fortified headers define some of these functions as inlines. */
 #undef _FORTIFY_SOURCE
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libserialport.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -28,6 +33,13 @@ int port_shim_line_ioctls(void);
 
 /* libserialport of Debian 12 was built against an older glibc, whose lstat is __lxstat. */
 int __lxstat(int version, const char *path, struct stat *status);
+
+/* The C libraries do not agree; POSIX has int. */
+#ifdef __GLIBC__
+typedef unsigned long ioctl_request;
+#else
+typedef int ioctl_request;
+#endif
 
 #define SYSFS_PTY "/sys/class/tty/pts/"
 
@@ -101,7 +113,7 @@ static int is_pty(int fd)
 }
 
 /* The modem lines that a pty lacks: DTR, RTS, CTS and DSR are always on. */
-static int line_ioctl(unsigned long request, void *argument)
+static int line_ioctl(ioctl_request request, void *argument)
 {
     switch (request) {
     case TIOCMGET:
@@ -116,7 +128,7 @@ static int line_ioctl(unsigned long request, void *argument)
     }
 }
 
-int ioctl(int fd, unsigned long request, ...)
+int ioctl(int fd, ioctl_request request, ...)
 {
     va_list arguments;
     void *argument;
@@ -135,4 +147,30 @@ int ioctl(int fd, unsigned long request, ...)
     }
     errno = error;
     return result;
+}
+
+/* What libserialport 0.1.2 added to the end of its opening of the device. */
+static enum sp_return make_exclusive(struct sp_port *port)
+{
+    int fd = -1, error;
+
+    if (sp_get_port_handle(port, &fd) == SP_OK && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
+        ioctl(fd, TIOCEXCL) == 0)
+        return SP_OK;
+    error = errno;
+    sp_close(port);
+    errno = error;
+    return SP_ERR_FAIL;
+}
+
+enum sp_return sp_open(struct sp_port *port, enum sp_mode flags)
+{
+    enum sp_return (*theirs)(struct sp_port *, enum sp_mode);
+    enum sp_return opened;
+
+    *(void **)&theirs = dlsym(RTLD_NEXT, "sp_open");
+    opened = theirs(port, flags);
+    if (opened != SP_OK || getenv("PORT_SHIM_EXCLUSIVE") == NULL)
+        return opened;
+    return make_exclusive(port);
 }

@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -206,6 +207,55 @@ static void no_permission_is_said(void)
     pty_unplug(&pty);
 }
 
+/* Becomes nobody, because root may open what is exclusive, and opens. */
+static _Noreturn void open_as_nobody(const struct pty *pty, int *ready, enum outcome wanted)
+{
+    struct port *port = NULL;
+    struct report why = REPORT_INIT;
+    int64_t start = monotonic_ms();
+
+    if (geteuid() != 0 || setuid(65534) != 0)
+        _exit(write(ready[1], "r", 1) == 1 ? 0 : 1);
+    if (write(ready[1], "r", 1) != 1)
+        _exit(1);
+    if (port_open(&port, pty->name, 9600, deadline_in(5000), NULL, &why) != wanted)
+        _exit(2);
+    if (wanted == OUTCOME_PORT_BUSY && monotonic_ms() - start > 2000)
+        _exit(3);
+    port_close(port);
+    _exit(0);
+}
+
+static void an_exclusive_device_is_waited_for_a_moment(void)
+{
+    static const enum outcome wanted[] = {OUTCOME_OK, OUTCOME_PORT_BUSY};
+    size_t i;
+
+    for (i = 0; i < 2; i++) {
+        struct pty pty;
+        int ready[2], status = 0;
+        char byte;
+        pid_t child;
+
+        pty_make(&pty);
+        CU_ASSERT_EQUAL(chmod(pty.name, 0666), 0);
+        CU_ASSERT_EQUAL(ioctl(pty.slave, TIOCEXCL), 0);
+        CU_ASSERT_EQUAL(pipe2(ready, O_CLOEXEC), 0);
+        child = fork_child();
+        if (child == 0)
+            open_as_nobody(&pty, ready, wanted[i]);
+        CU_ASSERT_EQUAL(read(ready[0], &byte, 1), 1);
+        usleep(100 * 1000);
+        if (wanted[i] == OUTCOME_OK)
+            CU_ASSERT_EQUAL(ioctl(pty.slave, TIOCNXCL), 0);
+        waitpid(child, &status, 0);
+        EXPECT_NUMBER(status, 0);
+        close(ready[0]);
+        close(ready[1]);
+        pty_unplug(&pty);
+    }
+}
+
 static void a_silent_modem_ends_at_the_deadline_without_spinning(void)
 {
     struct pty pty;
@@ -363,7 +413,7 @@ static void a_serial_port_goes_through_libserialport(void)
     struct pty pty;
     struct port *port;
     struct termios line;
-    int lookups, ioctls;
+    int lookups, ioctls, exclusive = -1;
     bool cloexec;
 
     lookups = shim("port_shim_lookups")();
@@ -373,6 +423,9 @@ static void a_serial_port_goes_through_libserialport(void)
     CU_ASSERT(shim("port_shim_lookups")() > lookups);
     /* sp_open reads the modem lines and raises DTR and RTS: nobody else does. */
     CU_ASSERT(shim("port_shim_line_ioctls")() > ioctls);
+    /* Others may open the device, to wait for the lock. */
+    CU_ASSERT_EQUAL(ioctl(pty.slave, TIOCGEXCL, &exclusive), 0);
+    EXPECT_NUMBER(exclusive, 0);
     /* The lock has a descriptor of its own beside libserialport's. */
     EXPECT_NUMBER(descriptors_of(pty.name, &cloexec), 3); /* the test has one as well */
     /* The speed arrived, and the line does not hang up when closed. */
@@ -394,6 +447,7 @@ void add_port_suite(void)
         TEST(a_link_leads_to_the_device),
         TEST(what_is_no_port_is_refused_with_its_name),
         TEST(no_permission_is_said),
+        TEST(an_exclusive_device_is_waited_for_a_moment),
         TEST(a_silent_modem_ends_at_the_deadline_without_spinning),
         TEST(an_unplugged_modem_ends_reading_and_writing_at_once),
         TEST(a_modem_unplugged_while_somebody_reads_ends_that_at_once),
