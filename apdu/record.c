@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #define RECORD_SIZE 4096
 #define RECORD_HEAD "simkey session 1"
@@ -121,9 +120,18 @@ static void put_record(struct writer *to, const struct record *record)
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
 }
 
+/* CRC-32 of ITU-T V.42. Not zlib's: a program may have a function crc32 of its own, which the linker
+ * then gives to the module as well (wpa_supplicant and hostapd do). */
 static uint32_t checksum(const char *text, size_t length)
 {
-    return (uint32_t)crc32(0, (const unsigned char *)text, (unsigned)length);
+    uint32_t crc = 0xFFFFFFFF;
+
+    for (size_t i = 0; i < length; i++) {
+        crc ^= (unsigned char)text[i];
+        for (int bit = 0; bit < 8; bit++)
+            crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320 : 0);
+    }
+    return ~crc;
 }
 
 bool record_save(int fd, const struct record *record)

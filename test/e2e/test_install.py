@@ -167,6 +167,15 @@ if not SANITIZED:  # as it is installed
         defined = t.run(["nm", "-D", "--defined-only", MODULE]).out.split("\n")
         t.equal([line.split()[-1] for line in defined if line], ["OSSL_provider_init"], "symbols")
 
+    @test
+    def the_module_needs_no_function_whose_name_programs_use_too(t):
+        """The linker prefers a program's own function of that name: wpa_supplicant's crc32, for one."""
+        zlib = t.run(["nm", "-D", "--defined-only", t.run(["ldd", MODULE]).out.split("libz.so.1 => ")[1].split()[0]])
+        names = {line.split()[-1].split("@")[0] for line in zlib.out.split("\n") if line}
+        needed = t.run(["nm", "-D", "--undefined-only", MODULE]).out.split("\n")
+        used = {line.split()[-1].split("@")[0] for line in needed if line} & names
+        t.equal(used, {"uncompress2"}, "functions of zlib")
+
     # Installation
 
     @test(seconds=300)
