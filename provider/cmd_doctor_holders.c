@@ -16,11 +16,13 @@
 #include <unistd.h>
 
 #define HOLDERS_MAX 16
+#define SEVERAL     (-1)
 #define MANAGER     "ModemManager"
 
 struct holder {
     long pid;
     bool takes_turns; /* it holds the lock on the device, or has simkey in it and waits for it */
+    bool other_end;   /* it has both ends of the pseudo-terminal: it plays the modem */
     char name[32];
 };
 
@@ -28,7 +30,8 @@ struct search {
     const struct stat *port;
     struct holder list[HOLDERS_MAX];
     size_t count;
-    long other_end;      /* of a pseudo-terminal: who plays the modem, 0 if that is not known */
+    long other_end;      /* of a pseudo-terminal: who plays the modem, 0 if nobody is seen */
+    bool other_end_sure; /* else it may be that of a container, where the same numbers exist */
     unsigned unseen;     /* processes that do not show their files */
     long unseen_manager; /* one of them is ModemManager */
 };
@@ -91,12 +94,23 @@ static bool has_simkey(long pid)
     return found;
 }
 
+/* Who has this end as well is the one. */
+static void note_other_end(struct search *search, long pid, bool holds)
+{
+    if (search->other_end == 0 || (holds && !search->other_end_sure)) {
+        search->other_end = pid;
+        search->other_end_sure = holds;
+    } else if (!search->other_end_sure) {
+        search->other_end = SEVERAL;
+    }
+}
+
 /* Looks through one process's open files. */
 static void look_at(struct search *search, long pid)
 {
     char path[64], target[256];
     const struct dirent *entry;
-    bool holds = false;
+    bool holds = false, master = false;
     DIR *folder;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/fd", pid);
@@ -119,7 +133,7 @@ static void look_at(struct search *search, long pid)
         if (strstr(target, "/dev/") == NULL) /* anything else may be slow to ask */
             continue;
         if (strstr(target, "ptmx") != NULL && is_other_end(pid, entry->d_name, search->port))
-            search->other_end = pid;
+            master = true;
         if (fstatat(dirfd(folder), entry->d_name, &file, 0) == 0 && S_ISCHR(file.st_mode) &&
             file.st_rdev == search->port->st_rdev &&
             (strstr(target, "/pts/") == NULL || file.st_dev == search->port->st_dev))
@@ -127,9 +141,12 @@ static void look_at(struct search *search, long pid)
     }
     if (folder != NULL)
         (void)closedir(folder);
+    if (master)
+        note_other_end(search, pid, holds);
     if (!holds || search->count == HOLDERS_MAX)
         return;
     search->list[search->count].pid = pid;
+    search->list[search->count].other_end = master;
     search->list[search->count].takes_turns = has_simkey(pid);
     name_of(pid, search->list[search->count].name);
     search->count++;
@@ -187,7 +204,7 @@ static bool name_holders(const struct search *search, bool takes_turns, char *te
     for (size_t i = 0; i < search->count && used < size; i++) {
         const struct holder *holder = &search->list[i];
 
-        if (holder->pid == search->other_end || holder->takes_turns != takes_turns)
+        if (holder->other_end || holder->takes_turns != takes_turns)
             continue;
         manager = manager || strcmp(holder->name, MANAGER) == 0;
         used += (size_t)snprintf(text + used, size - used, "%s%s (process %ld)",
@@ -236,7 +253,7 @@ static void judge(struct doctor *doctor, const struct search *search)
                        "; %u processes of other users show their files only to root: sudo simkey "
                        "doctor sees more",
                        search->unseen);
-    if (search->other_end != 0) {
+    if (search->other_end > 0) {
         name_of(search->other_end, name);
         (void)snprintf(other_end, sizeof other_end, "; at its other end is %s (process %ld)", name,
                        search->other_end);

@@ -314,6 +314,33 @@ def holding(t, sim, name):
     return process
 
 
+# Another container's pseudo-terminals, made until one has this number; it says "there" and stays.
+CONTAINER = """
+import ctypes, fcntl, os, struct, subprocess, sys, time
+ctypes.CDLL(None).unshare(0x00020000)  # CLONE_NEWNS
+for arguments in (["--make-rprivate", "/"], ["-t", "devpts", "-o", "newinstance", "devpts", "/dev/pts"]):
+    subprocess.run(["mount", *arguments], check=True)
+made = []
+while not made or os.ttyname(made[-1][1]) != sys.argv[1]:
+    master = os.open("/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY)
+    fcntl.ioctl(master, 0x40045431, struct.pack("i", 0))
+    made.append((master, os.open(f"/dev/pts/{len(made)}", os.O_RDWR | os.O_NOCTTY)))
+print("there", flush=True)
+time.sleep(100)
+"""
+
+
+@test(left_out=None if ROOT else "only root may mount")
+def a_pseudo_terminal_of_that_number_in_a_container_is_another_one(t):
+    sim = t.sim("p256")
+    container = t.start("container", ["/usr/bin/python3", "-c", CONTAINER, os.path.realpath(sim.device)],
+                        preload=False)
+    container.wait_for(lambda: "there" in container.said(), "there")
+    found = doctor(t, environment(t, sim))
+    judged(t, found)
+    t.says(found["holders"]["text"], rf"no other program.*other end is simmodem \(process {sim.popen.pid}")
+
+
 @test
 def modem_manager_is_named_with_the_rule_that_keeps_it_off(t):
     sim = t.sim("p256")
