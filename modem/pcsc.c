@@ -150,8 +150,8 @@ static LONG choose(struct reader *reader)
     for (const char *name = names; *name != '\0' && !exact; name += strlen(name) + 1) {
         size_t used = strlen(reader->known);
 
-        (void)snprintf(reader->known + used, sizeof reader->known - used, "%s\"%s\"",
-                       used > 0 ? ", " : "", name);
+        (void)snprintf(reader->known + used, sizeof reader->known - used, "%s\"%.*s\"",
+                       used > 0 ? ", " : "", MAX_READERNAME, name);
         exact = numbered ? number-- == 0 : strcmp(name, reader->name) == 0;
         if (!exact && (numbered || strcasestr(name, reader->name) == NULL))
             continue;

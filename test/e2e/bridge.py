@@ -10,6 +10,8 @@ Power on and reset restart modem and card, which closes the channels.
 What the family does otherwise and is translated here:
   - PIN: reference 11, padded with zeros -> mIAS: reference 81, no padding
   - GET DATA 9F7F (the card's production data) -> made up: it tells the rule of the key references
+  - file 0204 (the minidriver's container map, which OpenSC reads since 0.24) -> made up: all containers
+    are there
   - ATR: a modem's SIM shows none here"""
 
 import os
@@ -55,9 +57,31 @@ class Modem:
         return bytes.fromhex(found[1]) if found else b"\x6f\x00"
 
 
-def translate(modem, apdu):
+class Map:
+    """File 0204: records of 86 octets that begin with a name in UTF-16."""
+    content = b"".join(f"container {i}".encode("utf-16le").ljust(86, b"\0") for i in range(15))
+    head = bytes.fromhex("6F048102") + struct.pack(">H", len(content)) + b"\x90\x00"
+    selected = False
+
+    def answer(self, apdu):
+        """None: not for this file."""
+        if apdu[1] == 0xA4:
+            self.selected = apdu[5:7] == b"\x02\x04" and apdu[4] == 2
+            return b"\x61" + bytes([len(self.head) - 2]) if self.selected else None
+        if self.selected and apdu[1] == 0xC0:
+            return self.head
+        if self.selected and apdu[1] == 0xB0:
+            begin = apdu[2] << 8 | apdu[3]
+            return self.content[begin:begin + (apdu[4] or 256)] + b"\x90\x00"
+        return None
+
+
+def translate(modem, containers, apdu):
     if apdu[:4] == b"\x00\xca\x9f\x7f":
         return PRODUCTION
+    made_up = containers.answer(apdu)
+    if made_up is not None:
+        return made_up
     if apdu[1] == 0x20 and apdu[3] == 0x11:
         pin = apdu[5:5 + apdu[4]].rstrip(b"\0") if len(apdu) > 5 else b""
         apdu = apdu[:3] + b"\x81" + (bytes([len(pin)]) + pin if pin else b"")
@@ -75,7 +99,7 @@ def receive(sock, size):
 
 
 def main():
-    modem = Modem(sys.argv[1])
+    modem, containers = Modem(sys.argv[1]), Map()
     atr = bytes.fromhex(sys.argv[3]) if len(sys.argv) > 3 else ATR
     sock = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
     print("bridge up", flush=True)
@@ -86,7 +110,7 @@ def main():
             if message != b"\x00":
                 modem.reset()
             continue
-        answer = atr if message == b"\x04" else translate(modem, message)
+        answer = atr if message == b"\x04" else translate(modem, containers, message)
         print(message.hex(), "->", answer.hex(), flush=True)
         sock.sendall(struct.pack(">H", len(answer)) + answer)
 

@@ -55,8 +55,10 @@ class Reader:
         self.insert()
 
     def start(self):
-        self.pcscd = self.t.start("pcscd", ["pcscd", "--foreground", "--config",
-                                            self.t.path("readers")], preload=False)
+        command = ["pcscd", "--foreground", "--config", self.t.path("readers")]
+        if "--disable-polkit" in self.t.run(["pcscd", "--help"], preload=False).out:
+            command.append("--disable-polkit")  # there is no session of a user here
+        self.pcscd = self.t.start("pcscd", command, preload=False)
         self.pcscd.wait_for(lambda: self.listens(self.port), "listening")
 
     @staticmethod

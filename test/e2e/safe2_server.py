@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 
 from fixture import PYTHON, ROOT, Failure
 from tls import listens
@@ -144,9 +145,15 @@ class Safe2Server:
         return [(m[1], m[2], int(m[3]))
                 for m in re.finditer(r"^\S+ \S+ (\S+) (\S+) (\d+) ", self.log("access"), re.M)]
 
-    def identities(self):
+    def identities(self, awaited=0):
         """The known identities that came, as bytes, in order; stunnel writes a dot for a byte below
-        32."""
+        32, and sometimes late: waits for so many."""
+        end = time.monotonic() + 5
+        while len(self.known()) < awaited and time.monotonic() < end:
+            time.sleep(0.02)
+        return self.known()
+
+    def known(self):
         return [m.encode("latin1") for m in
                 re.findall(r'Key configured for PSK identity "(.*)"', self.log("stunnel"))]
 

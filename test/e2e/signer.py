@@ -16,11 +16,12 @@ TWO = ["PSO HASH", "PSO CDS"]
 
 def holder(sim):
     """The process that has the SIM now, or 0."""
-    inode = os.stat(sim.device).st_ino
+    port = os.stat(sim.device)  # other file systems have the same numbers of inodes
+    name = f"{os.major(port.st_dev):02x}:{os.minor(port.st_dev):02x}:{port.st_ino}"
     with open("/proc/locks", encoding="ascii") as locks:
         for line in locks:
             fields = line.split()
-            if fields[1] == "FLOCK" and fields[5].endswith(f":{inode}"):
+            if fields[1] == "FLOCK" and fields[5] == name:
                 return int(fields[4])
     return 0
 

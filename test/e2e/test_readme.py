@@ -159,7 +159,7 @@ class Machine:
             ("/etc/simkey", t.path("etc/simkey")), ("/etc/nginx", t.path("etc/nginx")),
             ("/etc/systemd", t.path("etc/systemd")), ("/etc/udev", t.path("etc/udev")),
             ("/etc/mosquitto", t.path("etc/mosquitto")), ("dialout", group.gr_name),
-            ("broker.example", "localhost"), ("8883", str(self.mqtts)), ("-p 1883", f"-p {self.mqtt}"),
+            ("broker.example", "127.0.0.1"), ("8883", str(self.mqtts)), ("-p 1883", f"-p {self.mqtt}"),
             ("8080", str(self.proxy)), ("8443", str(self.gateway)),
             ("8444", str(self.fleet)),
         ]
@@ -210,6 +210,7 @@ http {{
 pid_file {t.path("mosquitto.pid")}
 listener {self.mqtt} 127.0.0.1
 allow_anonymous true
+log_dest file {t.write("mosquitto.log", "", 0o666)}
 include_dir {t.path("etc/mosquitto/conf.d")}
 """, 0o644)
         t.write("mosquitto.pid", "", 0o666)

@@ -243,7 +243,8 @@ def proxy_under_load(t, reuse):
     reload(nginx)
     load.wait_for(REQUESTS // 2)
     served = load.stop(t, f"requests through the proxy, session reuse {reuse}")
-    t.silent(nginx.said(), [r"\[(error|crit|alert|emerg)\]", "simkey:"])
+    # where localhost is ::1 as well, nothing listens there
+    t.silent(nginx.said(), [r"\[(error|crit|alert|emerg)\](?!.*refused.*//\[::1\]:)", "simkey:"])
     if reuse == "off":
         t.signatures(sim, served)
     t.check(0 < sim.count("MANAGE CHANNEL OPEN") <= 2, "sessions")
@@ -273,7 +274,7 @@ class Bridge:
             key=pki("server-p256.key"), user=user))
         self.start_far()
         place.install("mosquitto-bridge.conf", "bridge.conf", "broker.example:8883",
-                      f"localhost:{self.far}", "cleansession false",
+                      f"127.0.0.1:{self.far}", "cleansession false",
                       "cleansession false\nrestart_timeout 1")
         with open(t.path("bridge.conf"), encoding="utf-8") as bridge:
             conf = f"{user}\nlistener {self.near} 127.0.0.1\nallow_anonymous true\n" + bridge.read()

@@ -7,7 +7,7 @@ import re
 from fixture import KEYS, test, with_providers
 from tls import CLOSING, COLD, handshake, issued, pki, talk
 
-KINDS = {"rsa2048": "RSA-PSS", "p256": "ECDSA", "p384": "ECDSA"}
+KINDS = {"rsa2048": "(RSA-PSS|rsa_pss_rsae)", "p256": "ECDSA", "p384": "ECDSA"}
 VERSIONS = {"-tls1_2": "TLS 1.2", "-tls1_3": "TLS 1.3"}
 CARRIERS = {"csim": "+CSIM", "ccho": "+CCHO"}
 

@@ -29,12 +29,13 @@ def make_server_certificates(folder, env):
 
     p256 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     openssl("req", "-x509", *p256, "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-days", "30",
-            "-subj", "/CN=Test server CA")
+            "-subj", "/CN=Test server CA", "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     for name, key in (("server-rsa", ["-newkey", "rsa:2048"]), ("server-p256", p256)):
         openssl("req", "-x509", *key, "-nodes", "-keyout", name + ".key", "-out", name + ".pem",
                 "-days", "30", "-subj", "/CN=localhost", "-CA", "ca.pem", "-CAkey", "ca.key",
                 "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-                "-addext", "basicConstraints=critical,CA:FALSE")
+                "-addext", "basicConstraints=critical,CA:FALSE",
+                "-addext", "authorityKeyIdentifier=keyid")
         os.chmod(os.path.join(folder, name + ".key"), 0o644)
 
 
