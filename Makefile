@@ -18,6 +18,9 @@ override LDFLAGS += -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SANITIZE),-fsaniti
 # Card readers by PC/SC, where its library is there; PCSC=0 builds without.
 PCSC ?= $(shell pkg-config --exists libpcsclite 2>/dev/null && echo 1 || echo 0)
 
+# PROVIDER=0: safe2 and the suites of modem/ and apdu/ alone, for which no OpenSSL is needed.
+PROVIDER ?= 1
+
 sources = $(sort $(wildcard $(1)))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
@@ -41,11 +44,22 @@ UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c))
 ifneq ($(PCSC),1)
 UNIT := $(filter-out %/test_pcsc.o,$(UNIT))
 endif
+CRYPTO := -lcrypto
+ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
+NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
+ifneq ($(PROVIDER),1)
+UNIT := $(filter-out %/test_uri.o %/test_keyref.o,$(UNIT))
+$(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_NO_PROVIDER
+MODULE :=
+CRYPTO :=
+ALL := $(OUT)/safe2
+NEEDED := libserialport zlib
+endif
 
 LIBS := -lserialport -lz $(if $(filter 1,$(PCSC)),-lpcsclite -pthread)
 
 .PHONY: all
-all: $(OUT)/simkey.so $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem
+all: $(ALL)
 
 $(OUT)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -71,7 +85,7 @@ $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
 
 $(OUT)/unit: $(UNIT) $(MODULE) $(APDU) $(MODEM)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lcunit
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(CRYPTO) -lcunit
 
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
 	$(CC) -I. -D_GNU_SOURCE -O2 -g -std=c11 $(WARNINGS) -fPIC -shared -o $@ $<
@@ -111,7 +125,6 @@ $(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(filter-out $(FUZZ_TARGETS),$(FU
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lcrypto
 
 # What is needed is named before the compiler complains of it.
-NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 .PHONY: needed
 needed:
 	@command -v $(firstword $(CC)) >/dev/null || { echo "simkey: no compiler: $(CC)" >&2; exit 1; }
@@ -132,7 +145,7 @@ usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)
 
 .PHONY: deps demo test soak test-faults test-usb fuzz bench bench-readme lint format clean help \
-	install uninstall deb test-install
+	install uninstall deb test-install test-matrix
 deps:
 	@sh test/deps.sh
 
@@ -231,7 +244,12 @@ deb:
 # The packages in fresh systems (debootstrap, root), through README's words: SUITE=trixie for another.
 test-install:
 	@sh test/deps.sh chroot
-	@sh test/install/chroot.sh $(or $(SUITE),bookworm)
+	@test/chroot/install.sh $(or $(SUITE),bookworm)
+
+# Builds and tests in fresh systems with other OpenSSLs: CELLS="sid i386" for some.
+test-matrix:
+	@sh test/deps.sh chroot
+	@test/chroot/matrix.sh $(CELLS)
 
 clean:
 	rm -rf build
@@ -246,6 +264,7 @@ help:
 	@echo "make soak             10,000 signatures of 8 processes that are killed, stopped, forked and"
 	@echo "                      disturbed; SIGNATURES=n, SEED=n repeats a run"
 	@echo "make PCSC=0           builds without PC/SC even if libpcsclite is there"
+	@echo "make PROVIDER=0       builds only safe2, without OpenSSL"
 	@echo "make SANITIZE=address,undefined test   the same with sanitizers"
 	@echo "make test-usb         the cable is pulled out: a USB port in a guest of QEMU; ONLY=PATTERN"
 	@echo "make bench            what a handshake costs, into build/bench; QUICK=1: in a minute or two"
@@ -257,6 +276,8 @@ help:
 	@echo "make uninstall        takes it away again"
 	@echo "make deb              Debian packages, into build/deb/"
 	@echo "make test-install     installs them in fresh chroots; SUITE=trixie (bookworm)"
+	@echo "make test-matrix      builds and tests in chroots of other Debians, with other OpenSSLs;"
+	@echo "                      CELLS=\"sid i386\": some of them"
 	@echo "make clean            removes build/"
 
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

@@ -45,8 +45,10 @@ static const struct {
     {"safe2", add_safe2_suite},
     {"safe2_loss", add_safe2_loss_suite},
     {"outfile", add_outfile_suite},
+#ifndef SIMKEY_NO_PROVIDER
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
+#endif
 };
 
 /* The suites are judged in a clean environment: the caller's own SIM stays out of it. */
