@@ -227,7 +227,7 @@ install: all
 		sed 's|^module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
-# All that install puts there, and the folders that are its own.
+# All that install puts there, and the folders that are empty then.
 uninstall:
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
@@ -235,6 +235,8 @@ uninstall:
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey
+	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7; do \
+		rmdir $(DESTDIR)$$folder 2>/dev/null || :; done
 
 # Debian packages, into build/deb/.
 deb:

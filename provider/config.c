@@ -106,6 +106,14 @@ enum outcome config_sim(struct provider *provider, const struct uri *uri, struct
     return outcome;
 }
 
+void config_farewell(const struct provider *provider)
+{
+    const struct provider_sim *entry = atomic_load(&provider->sims);
+
+    for (; entry != NULL; entry = entry->next)
+        sim_close(entry->sim);
+}
+
 void config_clear(struct provider *provider)
 {
     struct provider_sim *entry = atomic_exchange(&provider->sims, NULL);

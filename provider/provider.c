@@ -131,6 +131,7 @@ static void provider_teardown(void *provctx)
 {
     struct provider *provider = provctx;
 
+    farewell_unnote(provider);
     config_clear(provider);
     OSSL_LIB_CTX_free(provider->libctx);
     OPENSSL_free(provider);
@@ -208,6 +209,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     }
     provider->application = application_context(provider);
     config_load(provider);
+    farewell_note(provider);
     *out = functions;
     *provctx = provider;
     return 1;

@@ -64,6 +64,13 @@ enum outcome config_sim(struct provider *provider, const struct uri *uri, struct
 /* Gives the SIMs back. */
 void config_clear(struct provider *provider);
 
+/* Closes what this process left open on the SIMs, see sim_close. */
+void config_farewell(const struct provider *provider);
+
+/* farewell.c: a provider that lives, and one that is torn down. */
+void farewell_note(struct provider *provider);
+void farewell_unnote(struct provider *provider);
+
 /* order.c: see there. Called before query_operation answers. */
 void order_settle(struct provider *provider, int operation);
 

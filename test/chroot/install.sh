@@ -27,6 +27,14 @@ step() {
     echo "test-install: $suite: $1"
 }
 
+nothing_left() {
+    if ! diff "$base/before" "$base/after" >"$base/left"; then
+        echo "test-install: left behind, or taken away too much:" >&2
+        cat "$base/left" >&2
+        exit 1
+    fi
+}
+
 mkdir -p "$base"
 [ -e "$system.done" ] || step "debootstrap"
 make_system "$system" "$suite" "$(dpkg --print-architecture)"
@@ -42,7 +50,19 @@ inside "$base/build" 'apt-get update -q && apt-get install -y -q --no-install-re
     cd build/deb && lintian --allow-root --fail-on error simkey_*.changes | tee /tree/lintian' >>"$log" 2>&1
 sed 's/^/    /' "$base/build/tree/lintian"
 
-step "installing"
+step "make install and uninstall by README"
+inside "$base/build" 'cd /tree && make deps && make && { command -v systemd-tmpfiles ||
+    apt-get install -y -q --no-install-recommends systemd-standalone-tmpfiles; }' >>"$log" 2>&1
+files build >"$base/before"
+inside "$base/build" "cd /tree; $(blocks install | sed '/^sudo make uninstall/,$d')" >"$base/source.out" 2>&1 ||
+    { cat "$base/source.out" >>"$log"; exit 1; }
+grep 'name: simkey' "$base/source.out"
+inside "$base/build" "stat -c '%n %a %G' /run/simkey; cd /tree; $(blocks install | grep 'make uninstall')" \
+    >>"$log" 2>&1
+files build >"$base/after"
+nothing_left
+
+step "installing the packages"
 fresh "$system" "$base/target"
 mkdir -p "$base/target/tree/build/deb"
 # What the try-outs need beside the packages.
@@ -70,11 +90,7 @@ grep -q '"effect":"off"' "$base/safe2.out"
 step "purging"
 inside "$base/target" "cd /tree; $(blocks package | grep 'apt-get purge')" >>"$log" 2>&1
 files target >"$base/after"
-if ! diff "$base/before" "$base/after" >"$base/left"; then
-    echo "test-install: left behind, or taken away too much:" >&2
-    cat "$base/left" >&2
-    exit 1
-fi
+nothing_left
 rm -rf --one-file-system "${base:?}/build" "${base:?}/target"
 finished=yes
 step "all is well: nothing is left"

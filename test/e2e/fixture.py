@@ -23,6 +23,8 @@ MODULE = os.path.join(BUILD, "simkey.so")
 
 KEYS = ("rsa2048", "p256", "p384")
 
+SYSTEMD = None if shutil.which("systemd-analyze", path=PATH) else "systemd is not installed"
+
 # What a preloaded sanitizer library does not let live.
 CURL = "curl hangs in setlocale with a preloaded libasan" if SANITIZED else None
 VALGRIND = "valgrind does not go together with sanitizers" if SANITIZED else None

@@ -19,6 +19,42 @@ READ = 255  # octets a read
 DIRECTORY = "A40804020101"
 
 
+# How it ends
+
+@test
+def a_program_in_which_nothing_is_torn_down_closes_the_channel(t):
+    for manner in ("shared", "private"):
+        sim = t.sim("p256")
+        exported = t.exported(sim)
+        signer = Signer(t, sim, exported, SIMKEY_SESSION=manner, WORKER_NO_ATEXIT="1")
+        signer.sign()
+        t.check(signer.end() < 1, "the end took a second")
+        none_open(t, sim)
+
+
+# Two handshakes, and in between a child that ends; nothing is torn down at exit.
+FORKING = """
+import ctypes, os, sys
+ctypes.CDLL("libcrypto.so.3").OPENSSL_init_crypto(ctypes.c_uint64(0x00080000), None)
+handshake = sys.argv.pop(1)
+exec(handshake)
+if os.fork() == 0:
+    sys.exit(0)
+os.wait()
+exec(handshake)
+"""
+
+
+@test
+def a_child_of_it_that_ends_closes_nothing(t):
+    sim = t.sim("p256")
+    cert, reference = t.exported(sim)
+    nginx = demanding_nginx(t, sim)
+    t.run([PYTHON, "-c", FORKING, CLIENT, str(nginx.port), pki("ca.pem"), cert, reference, "1"],
+          env=t.env(None, True, OPENSSL_CONF=conf(t, sim, PROVIDERS)))
+    t.equal(sim.words(), COLD + TWO + CLOSING, "APDUs of two handshakes with a child between them")
+
+
 # What it costs
 
 @test

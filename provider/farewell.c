@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The end of a process in which nobody tears providers down: OpenSSL 4.0 never does at exit, and
+ * with earlier ones a program can ask for that. The SIM's channel, with the PIN verified on it, is
+ * closed all the same. */
+#include "provider/provider.h"
+
+#define ALIVE                                                                                      \
+    8 /* library contexts with this provider in one process; more are let go as they are */
+
+/* Those that are not torn down. State of the process as a whole, because its end is. */
+static _Atomic(struct provider *) alive[ALIVE];
+
+void farewell_note(struct provider *provider)
+{
+    for (size_t i = 0; i < ALIVE; i++) {
+        struct provider *free_place = NULL;
+
+        if (atomic_compare_exchange_strong(&alive[i], &free_place, provider))
+            return;
+    }
+}
+
+void farewell_unnote(struct provider *provider)
+{
+    for (size_t i = 0; i < ALIVE; i++) {
+        struct provider *mine = provider;
+
+        if (atomic_compare_exchange_strong(&alive[i], &mine, NULL))
+            return;
+    }
+}
+
+/* The linker runs it at exit(), before libcrypto's own; a provider that was unloaded is not noted
+ * any more. */
+__attribute__((destructor)) static void farewell(void)
+{
+    for (size_t i = 0; i < ALIVE; i++) {
+        struct provider *provider = atomic_exchange(&alive[i], NULL);
+
+        if (provider != NULL)
+            config_farewell(provider);
+    }
+}
