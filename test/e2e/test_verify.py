@@ -108,7 +108,9 @@ def an_unknown_issuer_is_named(t):
 @test
 def a_root_of_the_same_name_does_not_do(t):
     place = Place(t, generation(t, 2))
-    place.verify(place.bundle(generation(t, 2)), "unknown issuer: .*CN=G2 issuer, which issued CN=the SIM")
+    # OpenSSL 4.0 no longer passes over an issuer whose key identifier differs.
+    place.verify(place.bundle(generation(t, 2)), "unknown issuer: .*CN=G2 issuer, which issued CN=the SIM"
+                 "|bad signature: CN=the SIM .* key of CN=G2 issuer")
 
 
 @test

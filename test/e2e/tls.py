@@ -42,7 +42,8 @@ def make_server_certificates(folder, env):
 def issued(t, sim, key):
     """A certificate of the test's server CA for localhost, for a key in the SIM."""
     csr, cert = t.path("localhost.csr"), t.path("localhost.pem")
-    extensions = t.write("localhost.ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    extensions = t.write("localhost.ext", "subjectAltName=DNS:localhost,IP:127.0.0.1\n"
+                         "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid\n")
     t.openssl(sim, "req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", csr)
     t.run(["openssl", "x509", "-req", "-in", csr, "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"),
            "-CAcreateserial", "-CAserial", t.path("serial"), "-days", "3", "-extfile", extensions,
