@@ -15,7 +15,7 @@ debian-13    trixie   amd64 suite
 sid          sid      amd64 suite
 openssl-4.0  sid      amd64 experimental_suite
 i386         bookworm i386  suite
-musl         trixie   amd64 musl_units
+musl         trixie   amd64 musl
 '
 results=$chroots/matrix
 export ONLY=${ONLY-}
@@ -35,9 +35,12 @@ experimental_suite() { # chroot
         suite "$1"
 }
 
-musl_units() { # chroot
+# The suites that need no OpenSSL, and safe2's tests with a static one.
+musl() { # chroot
     echo "deb-src $mirror trixie main" >"$1/etc/apt/sources.list.d/source.list"
-    inside "$1" "$prepare && test/chroot/musl.sh"
+    inside "$1" "$prepare && test/chroot/musl.sh && make deps && make -s -j2 tests &&
+        cp build/musl/static/safe2 build/safe2" &&
+        alone "$1" "cd /tree && ONLY='^safe2: .*$ONLY' sh test/all.sh build"
 }
 
 # What a cell's log says: OpenSSL's version, what CUnit and the end-to-end tests counted.

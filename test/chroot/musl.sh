@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# musl.sh: modem/ and apdu/ with the C library musl. Builds the libraries that they need from Debian's
-# sources, the suites that need no OpenSSL, and a static safe2, which then fetches a configuration.
-# For a chroot that may be changed, with deb-src in its sources; matrix.sh calls it.
+# musl.sh: modem/ and apdu/ with the C library musl. Builds the libraries that they need from the
+# sources that Debian has, runs the suites that need no OpenSSL, and builds a static safe2. For a chroot
+# that may be changed, with deb-src in its sources; matrix.sh calls it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 place=/opt/musl
@@ -12,8 +12,7 @@ apt-get install -y -q --no-install-recommends gcc libc6-dev make pkg-config musl
 mkdir -p /src $place/include
 for folder in linux asm-generic; do ln -sfn "/usr/include/$folder" "$place/include/$folder"; done
 ln -sfn "/usr/include/$(gcc -print-multiarch)/asm" $place/include/asm
-export CC=musl-gcc CPPFLAGS=-I$place/include LDFLAGS="-L$place/lib -Wl,-rpath,$place/lib"
-
+export CC="musl-gcc -I$place/include" LDFLAGS="-L$place/lib -Wl,-rpath,$place/lib"
 
 # The authors' sources alone: Debian's changes to them are not needed.
 build() { # library, commands...
@@ -25,7 +24,7 @@ build zlib "CFLAGS=-O2 ./configure --prefix=$place"
 build cunit "autoreconf -fi; ./configure --prefix=$place"
 
 # The suites against shared libraries, because one of them is preloaded; safe2 without any.
-make="make PROVIDER=0 PCSC=0 CPPFLAGS=$CPPFLAGS"
+make="make PROVIDER=0 PCSC=0"
 export PKG_CONFIG_LIBDIR=$place/lib/pkgconfig
 $make OUT=build/musl build/musl/unit build/musl/port_shim.so
 $make OUT=build/musl/static LDFLAGS="$LDFLAGS -static" all
