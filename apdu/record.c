@@ -120,16 +120,21 @@ static void put_record(struct writer *to, const struct record *record)
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
 }
 
-/* CRC-32 of ITU-T V.42. Not zlib's: a program may have a function crc32 of its own, which the linker
- * then gives to the module as well (wpa_supplicant and hostapd do). */
+/* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its
+ * own, which the linker then gives to the module as well (wpa_supplicant and hostapd do). */
 static uint32_t checksum(const char *text, size_t length)
 {
+    static const uint32_t table[16] = {
+        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
+        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
+        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
+    };
     uint32_t crc = 0xFFFFFFFF;
 
     for (size_t i = 0; i < length; i++) {
         crc ^= (unsigned char)text[i];
-        for (int bit = 0; bit < 8; bit++)
-            crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xEDB88320 : 0);
+        crc = crc >> 4 ^ table[crc & 15];
+        crc = crc >> 4 ^ table[crc & 15];
     }
     return ~crc;
 }
