@@ -27,9 +27,6 @@
 #define LOCK_POLL_MS 10
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
-/* How long a device may be exclusive until it is said to be another program's: see take_line. */
-#define EXCLUSIVE_MS 500
-#define EXCLUSIVE    "%s is held exclusively by another program (ModemManager?)"
 
 /* The descriptors noted by port_note, plus one; 0 is a free place. The only state of this process as
  * a whole, because descriptors are its own. */
@@ -37,9 +34,7 @@
 static _Atomic int notes[NOTES];
 
 struct port {
-    int lock; /* our own descriptor of the device, which takes the lock */
-    int line; /* where bytes go: libserialport's descriptor, which has the lock then, or the same */
-    struct sp_port *serial;
+    int fd; /* it has the lock */
     char name[PATH_MAX];
 };
 
@@ -144,12 +139,12 @@ static enum outcome lock_by(const struct port *port, int watch, struct deadline 
     for (;;) {
         bool first = turn == NULL || turn->first(turn->arg);
 
-        if (flock(port->lock, LOCK_EX | LOCK_NB) == 0) {
+        if (flock(port->fd, LOCK_EX | LOCK_NB) == 0) {
             if (free_since == 0)
                 free_since = monotonic_ms();
             if (first || monotonic_ms() - free_since >= LOCK_OVERTAKE_MS)
                 return OUTCOME_OK;
-            (void)flock(port->lock, LOCK_UN);
+            (void)flock(port->fd, LOCK_UN);
         } else if (errno != EWOULDBLOCK && errno != EINTR) {
             return report_set(why, OUTCOME_NO_MODEM, "cannot lock %s: %s", port->name,
                               strerror(errno));
@@ -157,7 +152,7 @@ static enum outcome lock_by(const struct port *port, int watch, struct deadline 
             free_since = 0;
         }
         if (deadline_passed(deadline)) {
-            name_holder(port->lock, holder, sizeof holder);
+            name_holder(port->fd, holder, sizeof holder);
             return report_set(why, OUTCOME_PORT_BUSY,
                               "%s is in use by %s: wait for it to end, or raise `timeout`",
                               port->name, holder);
@@ -172,7 +167,7 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
     enum outcome outcome;
     int watch = -1;
 
-    if ((turn == NULL || turn->first(turn->arg)) && flock(port->lock, LOCK_EX | LOCK_NB) == 0)
+    if ((turn == NULL || turn->first(turn->arg)) && flock(port->fd, LOCK_EX | LOCK_NB) == 0)
         return OUTCOME_OK;
     watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (watch >= 0 && inotify_add_watch(watch, port->name, IN_CLOSE) < 0) {
@@ -188,140 +183,97 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
 }
 
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
-static enum outcome open_device(struct port *port, const char *device, struct deadline deadline,
-                                struct report *why)
+static enum outcome open_device(struct port *port, const char *device, struct report *why)
 {
-    struct deadline patience = deadline_within(deadline, EXCLUSIVE_MS);
     char *real = realpath(device, NULL);
 
     (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
     free(real);
-    while ((port->lock = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)) < 0 &&
-           errno == EBUSY && !deadline_passed(patience))
-        deadline_sleep(patience, LOCK_POLL_MS);
-    port_note(port->lock);
-    if (port->lock < 0 && (errno == EACCES || errno == EPERM))
+    port->fd = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    port_note(port->fd);
+    if (port->fd < 0 && (errno == EACCES || errno == EPERM))
         return report_set(why, OUTCOME_NO_MODEM,
                           "no permission to open %s: join the device's group (often dialout)",
                           device);
-    if (port->lock < 0 && errno == EBUSY)
-        return report_set(why, OUTCOME_PORT_BUSY, EXCLUSIVE, device);
-    if (port->lock < 0)
+    if (port->fd < 0 && errno == EBUSY)
+        return report_set(why, OUTCOME_PORT_BUSY,
+                          "%s is held exclusively by another program (ModemManager?)", device);
+    if (port->fd < 0)
         return report_set(why, OUTCOME_NO_MODEM,
                           "cannot open the modem's port %s: %s: check the cable and `device`",
                           device, strerror(errno));
-    if (!isatty(port->lock))
+    if (!isatty(port->fd))
         return report_set(why, OUTCOME_NO_MODEM,
                           "%s is not a serial port: `device` must name the modem's AT port",
                           device);
     return OUTCOME_OK;
 }
 
-/* libserialport leaves HUPCL set (closing would drop DTR, and many modems hang up or reset then),
- * and flow control that somebody else had set. */
-static int plain_line(int fd)
+/* The constant for a speed in bits per second; false if there is none. */
+static bool find_speed(unsigned baud, speed_t *speed)
 {
+    static const struct {
+        unsigned baud;
+        speed_t speed;
+    } speeds[] = {
+        {1200, B1200},       {2400, B2400},       {4800, B4800},       {9600, B9600},
+        {19200, B19200},     {38400, B38400},     {57600, B57600},     {115200, B115200},
+        {230400, B230400},   {460800, B460800},   {500000, B500000},   {576000, B576000},
+        {921600, B921600},   {1000000, B1000000}, {1152000, B1152000}, {1500000, B1500000},
+        {2000000, B2000000}, {2500000, B2500000}, {3000000, B3000000}, {3500000, B3500000},
+        {4000000, B4000000},
+    };
+
+    for (size_t i = 0; i < sizeof speeds / sizeof speeds[0]; i++)
+        if (speeds[i].baud == baud) {
+            *speed = speeds[i].speed;
+            return true;
+        }
+    return false;
+}
+
+/* HUPCL off: closing would drop DTR, and many modems hang up or reset then. */
+static int make_raw(int fd, const speed_t *speed)
+{
+    const int lines = TIOCM_DTR | TIOCM_RTS;
     struct termios settings;
 
     if (tcgetattr(fd, &settings) != 0)
         return -1;
-    settings.c_iflag &= ~(tcflag_t)(IXON | IXOFF | IXANY);
-    settings.c_cflag &= ~(tcflag_t)(HUPCL | CRTSCTS);
-    return tcsetattr(fd, TCSANOW, &settings);
-}
-
-/* The unlocking is said aloud, because a forked child may still have a copy of the descriptor. */
-static void leave_line(struct port *port)
-{
-    if (port->line < 0)
-        return;
-    port_unnote(port->line);
-    (void)flock(port->line, LOCK_UN);
-    (void)sp_close(port->serial);
-    port->line = -1;
-}
-
-static enum outcome serial_failed(const struct port *port, const char *what, struct report *why)
-{
-    char *message = sp_last_error_message();
-
-    (void)report_set(why, OUTCOME_NO_MODEM, "cannot %s %s: %s", what, port->name,
-                     message != NULL ? message : "unknown error");
-    sp_free_error_message(message);
-    return why->outcome;
-}
-
-/* Hands the lock over to libserialport's descriptor. Since version 0.1.2 sp_open locks the device
- * itself, and marks it exclusive, so that those who wait could not even open it. OUTCOME_PORT_BUSY
- * without a sentence: somebody else took the lock in between. */
-static enum outcome take_line(struct port *port, struct report *why)
-{
-    (void)flock(port->lock, LOCK_UN);
-    if (sp_open(port->serial, SP_MODE_READ_WRITE) != SP_OK) {
-        int error = sp_last_error_code();
-
-        if (error != EWOULDBLOCK && error != EBUSY)
-            return serial_failed(port, "open", why);
-        (void)sp_close(port->serial); /* it keeps what it could not lock */
-        return OUTCOME_PORT_BUSY;
-    }
-    if (sp_get_port_handle(port->serial, &port->line) != SP_OK)
-        return serial_failed(port, "use", why);
-    port_note(port->line);
-    (void)fcntl(port->line, F_SETFD, FD_CLOEXEC);
-    (void)ioctl(port->line, TIOCNXCL);
-    if (flock(port->line, LOCK_EX | LOCK_NB) == 0)
-        return OUTCOME_OK;
-    leave_line(port);
-    return OUTCOME_PORT_BUSY;
-}
-
-static enum outcome open_serial(struct port *port, struct deadline deadline,
-                                const struct port_turn *turn, struct report *why)
-{
-    enum outcome outcome;
-
-    while ((outcome = take_line(port, why)) == OUTCOME_PORT_BUSY) {
-        deadline_sleep(deadline, LOCK_POLL_MS);
-        outcome = lock(port, deadline, turn, why);
-        if (outcome != OUTCOME_OK)
-            return outcome;
-        if (deadline_passed(deadline))
-            return report_set(why, OUTCOME_PORT_BUSY, EXCLUSIVE, port->name);
-    }
-    return outcome;
-}
-
-static enum outcome configure_serial(struct port *port, unsigned baud, struct report *why)
-{
-    if (sp_set_baudrate(port->serial, (int)baud) != SP_OK)
-        return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
-                          port->name, baud);
-    if (sp_set_bits(port->serial, 8) != SP_OK ||
-        sp_set_parity(port->serial, SP_PARITY_NONE) != SP_OK ||
-        sp_set_stopbits(port->serial, 1) != SP_OK ||
-        sp_set_flowcontrol(port->serial, SP_FLOWCONTROL_NONE) != SP_OK ||
-        plain_line(port->line) != 0)
-        return serial_failed(port, "configure", why);
-    return OUTCOME_OK;
-}
-
-static enum outcome configure_plain(struct port *port, struct report *why)
-{
-    struct termios settings;
-
-    port->line = port->lock;
-    /* a wwan port has no line settings: it carries bytes as they are */
-    if (tcgetattr(port->lock, &settings) != 0)
-        return OUTCOME_OK;
     cfmakeraw(&settings);
     settings.c_iflag &= ~(tcflag_t)(IXOFF | IXANY);
     settings.c_cflag &= ~(tcflag_t)(HUPCL | CSTOPB | CRTSCTS);
     settings.c_cflag |= CLOCAL | CREAD;
-    if (tcsetattr(port->lock, TCSANOW, &settings) != 0)
-        return report_set(why, OUTCOME_NO_MODEM, "cannot configure %s: %s", port->name,
-                          strerror(errno));
-    return OUTCOME_OK;
+    if (speed != NULL &&
+        (cfsetispeed(&settings, *speed) != 0 || cfsetospeed(&settings, *speed) != 0))
+        return -1;
+    if (tcsetattr(fd, TCSANOW, &settings) != 0)
+        return -1;
+    if (speed != NULL)
+        (void)ioctl(fd, TIOCMBIS, &lines); /* another program may have taken them down */
+    return 0;
+}
+
+/* libserialport knows which devices are serial ports, but does not open them: since its version
+ * 0.1.2 that locks the device for itself and makes it exclusive, so that nobody else could wait for
+ * our lock. */
+static enum outcome configure(const struct port *port, unsigned baud, struct report *why)
+{
+    struct sp_port *known = NULL;
+    bool serial = sp_get_port_by_name(port->name, &known) == SP_OK;
+    speed_t speed = B0;
+
+    sp_free_port(known);
+    if (serial && !find_speed(baud, &speed))
+        return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
+                          port->name, baud);
+    if (make_raw(port->fd, serial ? &speed : NULL) == 0)
+        return OUTCOME_OK;
+    /* a wwan port has no line settings: it carries bytes as they are */
+    if (!serial && (errno == ENOTTY || errno == EINVAL))
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_NO_MODEM, "cannot configure %s: %s", port->name,
+                      strerror(errno));
 }
 
 enum outcome port_open(struct port **opened, const char *device, unsigned baud,
@@ -333,19 +285,13 @@ enum outcome port_open(struct port **opened, const char *device, unsigned baud,
     *opened = NULL;
     if (port == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    port->lock = port->line = -1;
-    outcome = open_device(port, device, deadline, why);
+    port->fd = -1;
+    outcome = open_device(port, device, why);
     if (outcome == OUTCOME_OK)
         outcome = lock(port, deadline, turn, why);
     if (outcome != OUTCOME_OK)
         goto out;
-    if (sp_get_port_by_name(port->name, &port->serial) == SP_OK) {
-        outcome = open_serial(port, deadline, turn, why);
-        if (outcome == OUTCOME_OK)
-            outcome = configure_serial(port, baud, why);
-    } else {
-        outcome = configure_plain(port, why);
-    }
+    outcome = configure(port, baud, why);
     if (outcome != OUTCOME_OK)
         goto out;
     *opened = port;
@@ -359,14 +305,11 @@ void port_close(struct port *port)
 {
     if (port == NULL)
         return;
-    if (port->serial != NULL) {
-        leave_line(port);
-        sp_free_port(port->serial);
-    }
-    port_unnote(port->lock);
-    if (port->lock >= 0) {
-        (void)flock(port->lock, LOCK_UN);
-        (void)close(port->lock);
+    port_unnote(port->fd);
+    if (port->fd >= 0) {
+        /* said aloud, because a forked child may still have a copy of the descriptor */
+        (void)flock(port->fd, LOCK_UN);
+        (void)close(port->fd);
     }
     free(port);
 }
@@ -376,7 +319,7 @@ void port_close(struct port *port)
 static enum outcome wait_for(struct port *port, short event, struct deadline deadline,
                              struct report *why)
 {
-    struct pollfd watch = {.fd = port->line, .events = event, .revents = 0};
+    struct pollfd watch = {.fd = port->fd, .events = event, .revents = 0};
     int ready;
 
     for (;;) {
@@ -401,7 +344,7 @@ enum outcome port_write(struct port *port, const void *data, size_t length,
     const char *rest = data;
 
     while (length > 0) {
-        ssize_t written = write(port->line, rest, length);
+        ssize_t written = write(port->fd, rest, length);
 
         if (written > 0) {
             rest += written;
@@ -431,7 +374,7 @@ enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *len
 
         if (outcome != OUTCOME_OK)
             return outcome;
-        got = read(port->line, buffer, size);
+        got = read(port->fd, buffer, size);
         if (got > 0) {
             *length = (size_t)got;
             return OUTCOME_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A serial port, a pty or a wwan port as bytes: opened, locked, configured, polled with a deadline.
- * It does not know AT. Real serial ports go through libserialport; ptys and /dev/wwan*at* through
- * plain open(2), because libserialport can open neither (no TIOCMGET, not in sysfs). */
+ * It does not know AT. libserialport tells serial ports from ptys and /dev/wwan*at*, whose speed
+ * has no meaning. */
 #ifndef SIMKEY_MODEM_PORT_H
 #define SIMKEY_MODEM_PORT_H
 
@@ -20,7 +20,7 @@ struct port_turn {
 };
 
 /* Opens the device, waits until its lock (flock on the device itself) is ours, then configures it:
- * raw, 8N1, no flow control, HUPCL off, descriptors CLOEXEC. What was left unread stays: it may be
+ * raw, 8N1, no flow control, HUPCL off, CLOEXEC. What was left unread stays: it may be
  * an answer or a restart that somebody has to know of.
  *
  *   device  a path; symbolic links such as /dev/serial/by-id/... are resolved
@@ -28,7 +28,8 @@ struct port_turn {
  *   turn    NULL, or the order of waiting. One that is first and does not take a free device (it is
  *           stopped) is overtaken.
  *
- * Errors: OUTCOME_NO_MODEM (absent, no permission, not a terminal), OUTCOME_PORT_BUSY at the
+ * Errors: OUTCOME_NO_MODEM (absent, no permission, not a terminal), OUTCOME_USAGE (a speed that
+ * termios does not have), OUTCOME_PORT_BUSY at the
  * deadline, naming the holder's pid and program where /proc/locks tells them. The caller closes the
  * port with port_close. */
 enum outcome port_open(struct port **port, const char *device, unsigned baud,

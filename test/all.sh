@@ -27,16 +27,12 @@ suites() {
 if [ -z "$only" ] || [ "$only" = unit ]; then
     echo "CUnit suites"
     suites timeout -k 5 900 "$build/unit"
-    # What libserialport takes for a serial port: a pty, by a preloaded library. It opens the port as
-    # it is, and as its version 0.1.2 does.
-    for exclusive in '' PORT_SHIM_EXCLUSIVE=1; do
-        for suite in port port_lock session; do
-            echo "CUnit suite $suite on a pty that libserialport takes for a serial port $exclusive"
-            # shellcheck disable=SC2086 # nothing, or a word
-            suites timeout -k 5 300 env LD_PRELOAD="$PWD/$build/port_shim.so" $exclusive \
-                ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
-                "$build/unit" "$suite"
-        done
+    # What libserialport takes for a serial port: a pty, by a preloaded library.
+    for suite in port port_lock session; do
+        echo "CUnit suite $suite on a pty that libserialport takes for a serial port"
+        suites timeout -k 5 300 env LD_PRELOAD="$PWD/$build/port_shim.so" \
+            ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \
+            "$build/unit" "$suite"
     done
 fi
 summary=$log.summary

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A preloaded library that makes libserialport take a pty for a serial port: it answers the look-up
- * of /sys/class/tty/pts/N and the modem line ioctls that ptys lack. With PORT_SHIM_EXCLUSIVE in the
- * environment version 0.1.1 opens as 0.1.2 does: locked and exclusive. It is no part of the product:
- * LD_PRELOAD=build/port_shim.so build/unit port */
+/* A preloaded library that makes libserialport take a pty for a serial port: it answers the
+ * look-up of /sys/class/tty/pts/N and the modem line ioctls that ptys lack. It is no part of the
+ * product: LD_PRELOAD=build/port_shim.so build/unit port */
 
 /* The fortified headers define some of these functions as inlines. */
 #undef _FORTIFY_SOURCE
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <libserialport.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -147,30 +142,4 @@ int ioctl(int fd, ioctl_request request, ...)
     }
     errno = error;
     return result;
-}
-
-/* What libserialport 0.1.2 added to the end of its opening of the device. */
-static enum sp_return make_exclusive(struct sp_port *port)
-{
-    int fd = -1, error;
-
-    if (sp_get_port_handle(port, &fd) == SP_OK && flock(fd, LOCK_EX | LOCK_NB) == 0 &&
-        ioctl(fd, TIOCEXCL) == 0)
-        return SP_OK;
-    error = errno;
-    sp_close(port);
-    errno = error;
-    return SP_ERR_FAIL;
-}
-
-enum sp_return sp_open(struct sp_port *port, enum sp_mode flags)
-{
-    enum sp_return (*theirs)(struct sp_port *, enum sp_mode);
-    enum sp_return opened;
-
-    *(void **)&theirs = dlsym(RTLD_NEXT, "sp_open");
-    opened = theirs(port, flags);
-    if (opened != SP_OK || getenv("PORT_SHIM_EXCLUSIVE") == NULL)
-        return opened;
-    return make_exclusive(port);
 }
