@@ -308,6 +308,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
         sim->own_iccid[0] != '\0')
         same.iccid = sim->own_iccid; /* what was begun on one SIM is not gone on with on another */
+    (void)atomic_fetch_add(&sim->under_way, 1);
     outcome = attempt(sim, &same, work, arg, deadline, iccid, &again, why);
     if (outcome != OUTCOME_OK && again && !job->once && !deadline_passed(deadline)) {
         if (same.iccid == NULL || same.iccid[0] == '\0')
@@ -321,6 +322,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         else
             *why = second;
     }
+    (void)atomic_fetch_sub(&sim->under_way, 1);
     if (outcome == OUTCOME_OK)
         report_clear(why);
     return say_swapped(job, outcome, why);

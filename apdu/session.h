@@ -35,8 +35,9 @@ extern const struct applet applet_uicc;
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    _Atomic bool forget; /* set by sim_forget */
-    bool limited;        /* see sim_limit */
+    _Atomic bool forget;        /* set by sim_forget */
+    _Atomic unsigned under_way; /* operations */
+    bool limited;               /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */

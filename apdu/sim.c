@@ -22,8 +22,9 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
     *made = NULL;
     if (settings->device == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "no device is set: name the modem's AT port by `device` in openssl.cnf, "
-                          "SIMKEY_DEVICE, or ?device= in the URI");
+                          "no device is set: name the modem's AT port by --device, ?device= in the "
+                          "URI, SIMKEY_DEVICE, or `device` in openssl.cnf (safe2 does not read it) "
+                          "or /etc/simkey/simkey.conf");
     sim = calloc(1, sizeof *sim);
     if (sim == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
@@ -83,6 +84,11 @@ void sim_close(struct sim *sim)
         operation_close(&operation);
     }
     operation_end(&operation);
+}
+
+bool sim_in_use(const struct sim *sim)
+{
+    return atomic_load(&sim->under_way) > 0;
 }
 
 void sim_free(struct sim *sim)

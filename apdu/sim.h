@@ -29,6 +29,10 @@ void sim_free(struct sim *sim);
 /* Closes the channel that this process left open, as sim_free does; the next operation opens another. */
 void sim_close(struct sim *sim);
 
+/* True while an operation is under way, in whatever thread, also one that a signal's handler
+ * interrupted. */
+bool sim_in_use(const struct sim *sim);
+
 /* Closes the channel that processes share, whoever opened it, and those that killed ones left. *closed
  * tells whether the shared one was open. Programs that go on open another. */
 enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why);

@@ -110,8 +110,10 @@ void config_farewell(const struct provider *provider)
 {
     const struct provider_sim *entry = atomic_load(&provider->sims);
 
+    /* who exits in the middle of an operation would wait for himself */
     for (; entry != NULL; entry = entry->next)
-        sim_close(entry->sim);
+        if (!sim_in_use(entry->sim))
+            sim_close(entry->sim);
 }
 
 void config_clear(struct provider *provider)

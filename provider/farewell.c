@@ -1,33 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a process in which nobody tears providers down: OpenSSL 4.0 never does at exit, and
- * with earlier ones a program can ask for that. The SIM's channel, with the PIN verified on it, is
- * closed all the same. */
+/* The end of a process in which nobody tears providers down: OpenSSL 4.0 does not at exit, and with
+ * earlier ones a program can ask for that. The SIM's channel, with the PIN verified on it, is closed
+ * all the same, unless the process ends in the middle of an operation. */
 #include "provider/provider.h"
 
-#define ALIVE                                                                                      \
-    8 /* library contexts with this provider in one process; more are let go as they are */
+/* Library contexts with this provider in one process; more are let go as they are. */
+#define ALIVE 8
 
 /* Those that are not torn down. State of the process as a whole, because its end is. */
 static _Atomic(struct provider *) alive[ALIVE];
 
-void farewell_note(struct provider *provider)
+bool farewell_note(struct provider *provider)
 {
     for (size_t i = 0; i < ALIVE; i++) {
         struct provider *free_place = NULL;
 
         if (atomic_compare_exchange_strong(&alive[i], &free_place, provider))
-            return;
+            return true;
     }
+    return false;
 }
 
-void farewell_unnote(struct provider *provider)
+bool farewell_unnote(struct provider *provider)
 {
     for (size_t i = 0; i < ALIVE; i++) {
         struct provider *mine = provider;
 
         if (atomic_compare_exchange_strong(&alive[i], &mine, NULL))
-            return;
+            return true;
     }
+    return false;
 }
 
 /* The linker runs it at exit(), before libcrypto's own; a provider that was unloaded is not noted

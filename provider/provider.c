@@ -131,7 +131,9 @@ static void provider_teardown(void *provctx)
 {
     struct provider *provider = provctx;
 
-    farewell_unnote(provider);
+    /* the process ends, and another thread is at this provider: it goes with the process */
+    if (provider->noted && !farewell_unnote(provider))
+        return;
     config_clear(provider);
     OSSL_LIB_CTX_free(provider->libctx);
     OPENSSL_free(provider);
@@ -209,7 +211,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     }
     provider->application = application_context(provider);
     config_load(provider);
-    farewell_note(provider);
+    provider->noted = farewell_note(provider);
     *out = functions;
     *provctx = provider;
     return 1;

@@ -51,6 +51,7 @@ struct provider {
     struct report configured; /* what was wrong with them, said when a SIM is first needed */
     _Atomic(struct provider_sim *) sims;
     atomic_bool settled[2]; /* order.c */
+    bool noted;             /* farewell.c */
 };
 
 /* config.c: fills provider->settings and provider->configured. No device is touched. */
@@ -67,9 +68,10 @@ void config_clear(struct provider *provider);
 /* Closes what this process left open on the SIMs, see sim_close. */
 void config_farewell(const struct provider *provider);
 
-/* farewell.c: a provider that lives, and one that is torn down. */
-void farewell_note(struct provider *provider);
-void farewell_unnote(struct provider *provider);
+/* farewell.c: a provider that lives, false if there is no place to note it; and one that is torn
+ * down, false if it is not noted (any more). */
+bool farewell_note(struct provider *provider);
+bool farewell_unnote(struct provider *provider);
 
 /* order.c: see there. Called before query_operation answers. */
 void order_settle(struct provider *provider, int operation);
