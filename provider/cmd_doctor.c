@@ -47,8 +47,8 @@ static const struct {
                        "doctor --trace at"},
     {OUTCOME_PORT_BUSY, "wait for that program's end, or end it"},
     {OUTCOME_NO_SIM, "insert the SIM, clean its contacts, restart the modem"},
-    {OUTCOME_TIMEOUT, "wait a minute and try again, then restart the modem; simkey doctor --trace "
-                      "at shows where it stops"},
+    {OUTCOME_TIMEOUT, "look at the step holders; wait a minute and try again, then restart the "
+                      "modem; simkey doctor --trace at shows where it stops"},
     {OUTCOME_CARRIER_REFUSED, "the modem's manual says how AT+CSIM or AT+CCHO is unlocked; try the "
                               "modem's other AT port"},
     {OUTCOME_REFUSED, "restart the modem; simkey doctor --trace apdu shows what is refused"},

@@ -72,6 +72,9 @@ void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);
 void doctor_holders(struct doctor *doctor);
 
+/* A pseudo-terminal's end that programs open, by its device number. */
+bool doctor_is_pty(dev_t device);
+
 /* The first word of a file that sysfs has for the USB interface behind a serial port
  * ("bInterfaceNumber"). False if there is none. */
 bool doctor_usb_value(const char *real, const char *file, char *value, size_t size);

@@ -132,7 +132,8 @@ static void look_at(struct search *search, long pid)
         target[length] = '\0';
         if (strstr(target, "/dev/") == NULL) /* anything else may be slow to ask */
             continue;
-        if (strstr(target, "ptmx") != NULL && is_other_end(pid, entry->d_name, search->port))
+        if (strstr(target, "ptmx") != NULL && doctor_is_pty(search->port->st_rdev) &&
+            is_other_end(pid, entry->d_name, search->port))
             master = true;
         if (fstatat(dirfd(folder), entry->d_name, &file, 0) == 0 && S_ISCHR(file.st_mode) &&
             file.st_rdev == search->port->st_rdev &&
@@ -255,8 +256,8 @@ static void judge(struct doctor *doctor, const struct search *search)
                        search->unseen);
     if (search->other_end > 0) {
         name_of(search->other_end, name);
-        (void)snprintf(other_end, sizeof other_end, "; at its other end is %s (process %ld)", name,
-                       search->other_end);
+        (void)snprintf(other_end, sizeof other_end, "; at its other end %s %s (process %ld)",
+                       search->other_end_sure ? "is" : "may be", name, search->other_end);
     }
     if (manager)
         doctor_fail(doctor, OUTCOME_PORT_BUSY, remedy,

@@ -44,11 +44,16 @@ static void class_of(dev_t device, char *name, size_t size)
     (void)snprintf(name, size, "%.60s", last != NULL ? last + 1 : target);
 }
 
+bool doctor_is_pty(dev_t device)
+{
+    return major(device) >= MAJOR_PTY_FIRST && major(device) <= MAJOR_PTY_LAST;
+}
+
 /* In words, or NULL for what cannot be a modem's port. */
 static const char *kind_of(dev_t device, char class_name[64])
 {
     class_of(device, class_name, 64);
-    if (major(device) >= MAJOR_PTY_FIRST && major(device) <= MAJOR_PTY_LAST)
+    if (doctor_is_pty(device))
         return "a pseudo-terminal";
     if (strcmp(class_name, "tty") == 0)
         return "a serial port";

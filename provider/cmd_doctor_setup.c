@@ -119,14 +119,19 @@ static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char
 static void judge_failed(struct doctor *doctor, const char *conf, const char *module, bool activate)
 {
     const char *error = NULL;
+    const char *remedy =
+        "correct its lines `module =` (the full path of simkey.so) and `activate = 1`";
     void *handle = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
 
+    if (module != NULL && access(module, R_OK) != 0 && errno == EACCES)
+        remedy =
+            "this user may not read the module: install it (sudo make install), or put it where "
+            "all may; home directories are often closed";
     if (module != NULL && handle == NULL)
         error = dlerror();
     else if (!activate)
         error = "it has no line `activate = 1`";
-    doctor_fail(doctor, OUTCOME_USAGE,
-                "correct its lines `module =` (the full path of simkey.so) and `activate = 1`",
+    doctor_fail(doctor, OUTCOME_USAGE, remedy,
                 "simkey has a section in %s, but OpenSSL does not take it: %s", conf,
                 error != NULL ? error : "the module cannot be used");
     if (handle != NULL)
@@ -284,13 +289,24 @@ void doctor_settings(struct doctor *doctor)
               settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
 }
 
+static void mend_pin_file(const char *file, char *text, size_t size)
+{
+    (void)snprintf(
+        text, size,
+        "its first line is the PIN; for this user alone: chmod 600 %.300s; for a group that "
+        "the user is in: chgrp dialout %.300s; chmod 640 %.300s",
+        file, file, file);
+    if (access(file, F_OK) != 0)
+        (void)snprintf(text, size, "(umask 077; echo <PIN> > %.300s), or correct pin-source", file);
+}
+
 void doctor_pin_source(struct doctor *doctor)
 {
     static const char remedy[] = "(umask 077; echo <PIN> > /etc/simkey/pin), and `pin-source = "
                                  "/etc/simkey/pin` in openssl.cnf";
     const struct settings *settings = &doctor->settings;
     struct report why = REPORT_INIT;
-    char pin[PIN_SIZE];
+    char pin[PIN_SIZE], mend[1200];
 
     if (!doctor->pin_set) {
         doctor->found |= FOUND_PIN_SOURCE; /* a card may want none */
@@ -305,7 +321,9 @@ void doctor_pin_source(struct doctor *doctor)
         else
             doctor_ok(doctor, "a PIN can be read from %s by this user", settings->pin_source);
     } else {
-        doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
+        mend_pin_file(settings->pin_source != NULL ? settings->pin_source : "/etc/simkey/pin", mend,
+                      sizeof mend);
+        doctor_fail(doctor, why.outcome, mend, "%s", why.text);
     }
     OPENSSL_cleanse(pin, sizeof pin);
 }

@@ -46,7 +46,8 @@ void command_help(const struct command *commands, size_t count)
     if (count > 1)
         printf("simkey: TLS keys that live in a SIM card\n\n");
     for (size_t i = 0; i < count; i++) {
-        printf("simkey %s [options] %s\n    %s\n", commands[i].name, commands[i].operands,
+        printf("simkey %s [options]%s%s\n    %s\n", commands[i].name,
+               commands[i].operands[0] != '\0' ? " " : "", commands[i].operands,
                commands[i].purpose);
         for (size_t j = 0; j < OWN_OPTIONS; j++)
             if ((commands[i].options & own_options[j].option) != 0)

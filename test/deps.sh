@@ -73,7 +73,7 @@ install() {
 }
 $as_root apt-get update -q </dev/null
 install
-if [ -n "$fresh" ] && [ -d /run/systemd/system ]; then
+if [ -n "$fresh" ] && command -v systemctl >/dev/null; then # also where systemd does not run: an image
     for service in $fresh; do
         $as_root systemctl disable --quiet "$service" || echo "deps: $service stays enabled" >&2
     done

@@ -10,6 +10,7 @@ import pty
 import pwd
 import re
 import select
+import shutil
 import subprocess
 import threading
 import time
@@ -192,6 +193,19 @@ def the_provider_is_looked_for_as_programs_do(t):
     t.says(found["text"], ["broken.cnf", "/nonexistent/simkey.so"])
 
 
+@test(left_out=None if ROOT else "only root can become somebody else")
+def a_module_that_the_user_may_not_read_is_told(t):
+    sim = t.sim("p256")
+    os.mkdir(t.path("home"), 0o700)
+    module = shutil.copy(MODULE, t.path("home"))
+    mine = t.write("mine.cnf", "", 0o644)
+    conf(t, sim, ("default", "simkey"))
+    t.write("mine.cnf", t.read("openssl.cnf").decode().replace(MODULE, module), 0o644)
+    found = doctor(t, dict(t.env(sim), OPENSSL_CONF=mine), USAGE, as_nobody())["provider"]
+    t.says(found["text"], f"{module}.*Permission denied")
+    t.says(found["remedy"], "make install")
+
+
 # The settings
 
 @test
@@ -235,6 +249,7 @@ def pin_source(t, text, mode, says):
     found = doctor(t, environment(t, sim, SIMKEY_PIN_SOURCE=source), PIN)
     judged(t, found, pin_source="failure", signature="skipped")
     t.says(found["pin-source"]["text"], says)
+    t.says(found["pin-source"]["remedy"], [f"chmod 600 {source}", f"chmod 640 {source}"] if text else f"umask.*> {source}")
     t.says(found["signature"]["text"], "because of the step pin-source")
     t.equal((sim.tries(), sent_pins(sim)), (3, []), "tries, and PINs sent")
 
