@@ -70,6 +70,10 @@ $(OUT)/obj/pcsc-$(PCSC):
 	@mkdir -p $(@D)
 	@rm -f $(OUT)/obj/pcsc-? && touch $@
 $(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: $(OUT)/obj/pcsc-$(PCSC)
+$(OUT)/obj/provider-$(PROVIDER):
+	@mkdir -p $(@D)
+	@rm -f $(OUT)/obj/provider-? && touch $@
+$(OUT)/obj/test/unit/main.o: $(OUT)/obj/provider-$(PROVIDER)
 
 $(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
 	$(CC) $(LDFLAGS) -shared -Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
@@ -210,6 +214,8 @@ INSTALL ?= install
 
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
 install: all
+	@[ '$(PROVIDER)' = 1 ] || { echo "simkey: PROVIDER=0 builds safe2 alone, which is one file:" \
+		"copy $(OUT)/safe2" >&2; exit 1; }
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
 		"give MODULESDIR=..." >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(EXAMPLES) \
@@ -227,7 +233,7 @@ install: all
 		sed 's|^module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
-# All that install puts there, and the folders that are empty then.
+# All that install puts there, and those of its folders that are empty then.
 uninstall:
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \

@@ -33,7 +33,7 @@ make_system() { # its folder, suite, architecture
     [ ! -e "$1.done" ] || return 0
     rm -rf --one-file-system "${1:?}"
     mkdir -p "${1%/*}"
-    debootstrap --variant=minbase --arch="$3" "$2" "$1" "$mirror" >"$1.log"
+    debootstrap --variant=minbase --arch="$3" "$2" "$1" "$mirror" >"$1.log" </dev/null
     ln -sf /dev/pts/ptmx "$1/dev/ptmx"
     printf '#!/bin/sh\nexit 101\n' >"$1/usr/sbin/policy-rc.d"
     printf '#!/bin/sh\nexec "$@"\n' >"$1/usr/local/bin/sudo"

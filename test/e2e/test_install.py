@@ -2,11 +2,12 @@
 """What `make install` puts where and `make uninstall` takes away again, how the built files are
 hardened, and that man pages and completion know what --help says."""
 
+import grp
 import os
 import re
 
 from fixture import BUILD, MODULE, PATH, ROOT, SANITIZED, SIMKEY, SIMMODEM, test
-from test_readme import tagged
+from test_readme import STAND_INS, tagged
 
 SAFE2 = os.path.join(BUILD, "safe2")
 TOOLS = (SIMKEY, SAFE2, SIMMODEM)
@@ -225,20 +226,29 @@ if not SANITIZED:  # as it is installed
 
     @test(seconds=300)
     def every_command_of_the_readme_s_installation_works(t):
-        """With a DESTDIR. The blocks of the packages are run by test/install/chroot.sh."""
+        """With a DESTDIR. The blocks of the packages are run by test/chroot/install.sh."""
         root, modules = t.path("root"), modules_directory(t)
         t.write("sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
         t.write("systemd-tmpfiles", f"#!/bin/sh\n[ \"$*\" = '--create simkey.conf' ] && "
                                     f"test -f {root}/usr/local/lib/tmpfiles.d/simkey.conf\n", 0o755)
         t.write("make", f'#!/bin/sh\ncase $1 in *install) ;; *) exit 0 ;; esac\n'
                         f'exec /usr/bin/make -C {ROOT} -s "$@" DESTDIR={root}\n', 0o755)
+        t.write("apt-get", STAND_INS["apt-get"].join(["#!/bin/bash\n", ""]), 0o755)
         env = t.env(PATH=f"{t.dir}:{root}/usr/local/bin:{PATH}", OPENSSL_MODULES=root + modules)
-        t.check(len(tagged("install")) == 2, "README's blocks of installation")
-        for text in tagged("install"):
+        os.mkdir(t.path("etc"))
+        t.write("etc/openssl.cnf", text_of("configs/openssl.cnf"))
+        t.write("etc/pin", "0000\n")
+        group = "dialout" if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name
+        first, last = tagged("install")
+        for text in (first, *tagged("services"), last):
             text = re.sub(r"(?<![\w.])/usr/local/", root + "/usr/local/", text)
+            text = text.replace("/etc/simkey", t.path("etc")).replace("dialout", group)
             done = t.run(["bash", "-euo", "pipefail", t.write("block", text)], env=env)
             if "list -providers" in text:
                 t.says(done.out, "TLS keys in a SIM")
+            env["OPENSSL_CONF"] = t.path("etc/openssl.cnf")
+        t.silent(t.read("etc/openssl.cnf").decode(), "(?m)^module")
+        t.equal(os.stat(t.path("etc/pin")).st_mode & 0o777, 0o640, "the PIN file's mode")
         t.equal(everything_below(root), [], "what is left")
 
     @test
