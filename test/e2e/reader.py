@@ -80,9 +80,9 @@ class Reader:
         self.bridge.stop()
 
     def wait_for_card(self):
-        for _ in range(20):
-            if self.t.run(["opensc-tool", "--wait", "--atr"], expect=None, preload=False,
-                          seconds=20).status == 0:
+        for _ in range(20):  # on a busy machine its --wait misses a card that comes just then
+            if self.t.run(["timeout", "2", "opensc-tool", "--wait", "--atr"], expect=None,
+                          preload=False).status == 0:
                 return
         raise Failure("no card in the virtual reader: " + self.pcscd.said()[-1000:])
 

@@ -26,8 +26,12 @@
 int port_shim_lookups(void);
 int port_shim_line_ioctls(void);
 
-/* libserialport of Debian 12 was built against an older glibc, whose lstat is __lxstat. */
+/* libserialport of Debian 12 was built against an older glibc, whose lstat is __lxstat, or with 32
+ * bits __lxstat64. */
 int __lxstat(int version, const char *path, struct stat *status);
+#ifdef __GLIBC__
+int __lxstat64(int version, const char *path, struct stat64 *status);
+#endif
 
 /* The C libraries do not agree; POSIX has int. */
 #ifdef __GLIBC__
@@ -81,6 +85,18 @@ int __lxstat(int version, const char *path, struct stat *status)
     (void)version;
     return lstat(path, status);
 }
+
+#ifdef __GLIBC__
+int __lxstat64(int version, const char *path, struct stat64 *status)
+{
+    (void)version;
+    if (!pty_entry(path))
+        return fstatat64(AT_FDCWD, path, status, AT_SYMLINK_NOFOLLOW);
+    memset(status, 0, sizeof *status);
+    status->st_mode = S_IFLNK | 0777;
+    return 0;
+}
+#endif
 
 ssize_t readlink(const char *restrict path, char *restrict target, size_t size)
 {
