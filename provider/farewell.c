@@ -10,26 +10,26 @@
 /* Those that are not torn down. State of the process as a whole, because its end is. */
 static _Atomic(struct provider *) alive[ALIVE];
 
-bool farewell_note(struct provider *provider)
+/* Puts one in the place of the other; NULL stands for a free place. */
+static bool replace(struct provider *from, struct provider *to)
 {
     for (size_t i = 0; i < ALIVE; i++) {
-        struct provider *free_place = NULL;
+        struct provider *there = from;
 
-        if (atomic_compare_exchange_strong(&alive[i], &free_place, provider))
+        if (atomic_compare_exchange_strong(&alive[i], &there, to))
             return true;
     }
     return false;
 }
 
+bool farewell_note(struct provider *provider)
+{
+    return replace(NULL, provider);
+}
+
 bool farewell_unnote(struct provider *provider)
 {
-    for (size_t i = 0; i < ALIVE; i++) {
-        struct provider *mine = provider;
-
-        if (atomic_compare_exchange_strong(&alive[i], &mine, NULL))
-            return true;
-    }
-    return false;
+    return replace(provider, NULL);
 }
 
 /* The linker runs it at exit(), before libcrypto's own; a provider that was unloaded is not noted
