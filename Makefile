@@ -37,7 +37,7 @@ APDU := $(filter-out $(SAFE2),$(call objects,$(call sources,apdu/*.c)))
 # provider/cmd_*.c is the simkey tool; the rest is the module, a few files of which the tool shares.
 TOOL := $(call objects,$(call sources,provider/cmd_*.c))
 MODULE := $(filter-out $(TOOL),$(call objects,$(call sources,provider/*.c)))
-TOOL_SHARED := $(call objects,provider/uri.c provider/keyref.c provider/objects.c)
+TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
 UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c)))

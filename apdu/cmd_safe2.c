@@ -2,6 +2,7 @@
 /* safe2: options, signals, exit status. */
 #include "apdu/cmd_safe2.h"
 #include "apdu/claim.h"
+#include "apdu/modems.h"
 #include "apdu/version.h"
 #include "modem/at.h"
 
@@ -35,6 +36,7 @@ enum own_option {
     OWN_RETRIES,
     OWN_RETRY_DELAY,
     OWN_REGISTRATION,
+    OWN_MODEM,
     OWN_HELP,
     OWN_VERSION,
 };
@@ -53,6 +55,7 @@ static const struct {
     {"retries", OWN_RETRIES, "N", "how often a failed job is tried again (0)"},
     {"retry-delay", OWN_RETRY_DELAY, "S", "before that (300)"},
     {"registration", OWN_REGISTRATION, "S", "how long to wait for a network, 0: not at all (60)"},
+    {"modem", OWN_MODEM, "NAME", "that of a section in the settings file"},
     {"help", OWN_HELP, NULL, "this text"},
     {"version", OWN_VERSION, NULL, "the version"},
 };
@@ -126,6 +129,9 @@ static enum outcome take_own(struct safe2_line *line, enum own_option option, co
             return report_set(why, OUTCOME_USAGE, "--retries takes a number from 0 to 1000");
         line->retries = (unsigned)number;
         return OUTCOME_OK;
+    case OWN_MODEM:
+        line->modem = value;
+        return OUTCOME_OK;
     case OWN_OUT:
         line->out = value;
         return OUTCOME_OK;
@@ -155,15 +161,44 @@ static void make_options(struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1
     }
 }
 
-/* The settings from file and environment, then the options over them. */
+/* The settings from file and environment, then the options over them. options: those that are
+ * settings, NULL where not given. */
+static enum outcome gather(struct safe2_line *line, const char *const options[SETTING_OPTIONS],
+                           struct report *why)
+{
+    const char *device = options[0];
+    const struct settings *modem;
+    struct modems modems;
+    enum outcome outcome;
+
+    if (line->modem != NULL && device != NULL)
+        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+    modems_init(&modems);
+    outcome = modems_load_file(&modems, NULL, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(&modems.first, why);
+    if (outcome == OUTCOME_OK && device != NULL)
+        outcome = settings_set(&modems.first, setting_options[0], device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_complete(&modems, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_named(&modems, line->modem, &modem, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_copy(&line->settings, modem, why);
+    modems_clear(&modems);
+    for (size_t i = 0; i < SETTING_OPTIONS && outcome == OUTCOME_OK; i++)
+        if (options[i] != NULL)
+            outcome = settings_set(&line->settings, setting_options[i], options[i], why);
+    return outcome;
+}
+
 static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct report *why)
 {
     struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
-    enum outcome outcome = settings_load_file(&line->settings, NULL, why);
+    const char *settings[SETTING_OPTIONS] = {NULL};
+    enum outcome outcome = OUTCOME_OK;
     int found;
 
-    if (outcome == OUTCOME_OK)
-        outcome = settings_load_environment(&line->settings, why);
     make_options(options);
     opterr = 0;
     while (outcome == OUTCOME_OK && (found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
@@ -173,13 +208,14 @@ static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct
             outcome = report_set(why, OUTCOME_USAGE, "unknown option %s: see safe2 --help",
                                  argv[optind - 1]);
         else if (found < FIRST_SETTING + (int)SETTING_OPTIONS)
-            outcome =
-                settings_set(&line->settings, setting_options[found - FIRST_SETTING], optarg, why);
+            settings[found - FIRST_SETTING] = optarg;
         else
             outcome = take_own(line, (enum own_option)found, optarg, why);
     }
     line->operands = argv + optind;
     line->operand_count = argc - optind;
+    if (outcome == OUTCOME_OK)
+        outcome = gather(line, settings, why);
     if (outcome == OUTCOME_OK && line->exec != NULL && line->out == NULL)
         outcome = report_set(why, OUTCOME_USAGE, "--exec needs --out: the command gets its path");
     line->settings.timeout = line->timeout_ms < OPERATION_TIMEOUT * 1000

@@ -13,6 +13,7 @@
 
 struct safe2_line {
     struct settings settings;
+    const char *modem; /* --modem, NULL: the first one */
     uint8_t id[SAFE2_ID_MAX];
     size_t id_length;       /* 0: the modem's IMEI */
     int64_t timeout_ms;     /* of one job, from its start to its end */

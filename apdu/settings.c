@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Settings: one table of names, and the places they are read from. URI and openssl.cnf are read by
- * provider/. */
+/* Settings: one table of names and values, and the environment. The settings file is read by
+ * modems.c, openssl.cnf by provider/; what a URI may set is judged there too. */
 #include "apdu/settings.h"
 
 #include <ctype.h>
@@ -9,11 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DEFAULT_FILE   "/etc/simkey/simkey.conf"
-#define FILE_LINE_SIZE 1024
-#define BAUD_MIN       300
-#define BAUD_MAX       8000000
-#define TIMEOUT_MAX    86400
+#define BAUD_MIN    300
+#define BAUD_MAX    8000000
+#define TIMEOUT_MAX 86400
 
 static void forget(char **text)
 {
@@ -211,66 +209,6 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
     return report_set(why, OUTCOME_USAGE, "there is no setting \"%.40s\"", name);
 }
 
-/* Cuts blanks off both ends. */
-static char *trim(char *text)
-{
-    size_t length;
-
-    text += strspn(text, " \t\r\n");
-    length = strlen(text);
-    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
-        text[--length] = '\0';
-    return text;
-}
-
-static enum outcome load_line(struct settings *settings, char *line, struct report *why)
-{
-    char *equals;
-
-    line = trim(line);
-    if (line[0] == '\0' || line[0] == '#')
-        return OUTCOME_OK;
-    equals = strchr(line, '=');
-    if (equals == NULL)
-        return report_set(why, OUTCOME_USAGE, "a line is `name = value`");
-    *equals = '\0';
-    return settings_set(settings, trim(line), trim(equals + 1), why);
-}
-
-enum outcome settings_load_file(struct settings *settings, const char *path, struct report *why)
-{
-    char line[FILE_LINE_SIZE];
-    bool optional = false;
-    unsigned number = 0;
-    enum outcome outcome = OUTCOME_OK;
-    FILE *file;
-
-    if (path == NULL && (path = secure_getenv("SIMKEY_CONF")) == NULL) {
-        path = DEFAULT_FILE;
-        optional = true;
-    }
-    file = fopen(path, "re");
-    if (file == NULL && optional && (errno == ENOENT || errno == ENOTDIR))
-        return OUTCOME_OK;
-    if (file == NULL)
-        return report_set(why, OUTCOME_USAGE, "cannot read the settings in %s: %s", path,
-                          strerror(errno));
-    while (outcome == OUTCOME_OK && fgets(line, sizeof line, file) != NULL) {
-        number++;
-        if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')
-            outcome = report_set(why, OUTCOME_USAGE, "the line is too long");
-        else
-            outcome = load_line(settings, line, why);
-    }
-    if (outcome == OUTCOME_OK && ferror(file))
-        outcome = report_set(why, OUTCOME_USAGE, "cannot read on: %s", strerror(errno));
-    if (outcome != OUTCOME_OK)
-        report_prefix(why, "%s, line %u", path, number);
-    explicit_bzero(line, sizeof line);
-    (void)fclose(file);
-    return outcome;
-}
-
 enum outcome settings_load_environment(struct settings *settings, struct report *why)
 {
     for (int i = 0; i < SETTING_COUNT; i++) {
@@ -308,6 +246,42 @@ enum outcome settings_copy(struct settings *to, const struct settings *from, str
     if (outcome != OUTCOME_OK)
         settings_clear(to);
     return outcome;
+}
+
+enum outcome settings_inherit(struct settings *to, const struct settings *from, unsigned set,
+                              struct report *why)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    if ((set & 1u << SET_TIMEOUT) == 0)
+        to->timeout = from->timeout;
+    if ((set & 1u << SET_SESSION) == 0)
+        to->session = from->session;
+    if ((set & 1u << SET_RUN_DIR) == 0)
+        outcome = set_text(&to->run_dir, from->run_dir != NULL ? from->run_dir : "", why);
+    if (outcome != OUTCOME_OK || (set & 1u << SET_TRACE) != 0)
+        return outcome;
+    outcome = set_text(&to->trace_path, from->trace_path != NULL ? from->trace_path : "", why);
+    to->trace.level = from->trace.level;
+    to->trace.path = to->trace_path;
+    return outcome;
+}
+
+bool settings_same_device(const char *a, const char *b)
+{
+    char *real_a, *real_b;
+    bool equal;
+
+    if (a == NULL || b == NULL || strcmp(a, b) == 0)
+        return a != NULL && b != NULL;
+    if (a[0] != '/' || b[0] != '/')
+        return false;
+    real_a = realpath(a, NULL);
+    real_b = realpath(b, NULL);
+    equal = real_a != NULL && real_b != NULL && strcmp(real_a, real_b) == 0;
+    free(real_a);
+    free(real_b);
+    return equal;
 }
 
 static bool same(const char *a, const char *b)

@@ -51,9 +51,8 @@ size_t settings_index(const char *name);
 /* True if there is a setting of this name. */
 bool settings_known(const char *name);
 
-/* Reads `name = value` lines ('#' starts a comment). path NULL: the file named by SIMKEY_CONF,
- * which must exist then, or /etc/simkey/simkey.conf, which need not. Errors: OUTCOME_USAGE with
- * file and line. */
+/* Reads the top part of a settings file, see modems_load_file in apdu/modems.h: for those who want
+ * no further modem. */
 enum outcome settings_load_file(struct settings *settings, const char *path, struct report *why);
 
 /* Reads SIMKEY_DEVICE and its like by secure_getenv. */
@@ -61,6 +60,16 @@ enum outcome settings_load_environment(struct settings *settings, struct report 
 
 /* Makes a copy that owns its strings. */
 enum outcome settings_copy(struct settings *to, const struct settings *from, struct report *why);
+
+/* Takes over timeout, session, run-dir and trace, but those whose bit (1 << settings_index) is in
+ * set: how a process works with its SIMs is the same for all of them. What belongs to one modem is
+ * never taken over: the device and how to talk to it, and every PIN. Errors: OUTCOME_SYSTEM. */
+enum outcome settings_inherit(struct settings *to, const struct settings *from, unsigned set,
+                              struct report *why);
+
+/* True if both name the same device, after symbolic links of paths that begin with a slash. NULL is
+ * the same as nothing. */
+bool settings_same_device(const char *a, const char *b);
 
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);

@@ -22,8 +22,8 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
     *made = NULL;
     if (settings->device == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "no device is set: name the modem's AT port by --device, ?device= in the "
-                          "URI, SIMKEY_DEVICE, or `device` in openssl.cnf (safe2 does not read it) "
+                          "no device is set: name the modem's AT port by --device, SIMKEY_DEVICE, "
+                          "or `device` in openssl.cnf (safe2 does not read it) "
                           "or /etc/simkey/simkey.conf");
     sim = calloc(1, sizeof *sim);
     if (sim == NULL)
@@ -186,6 +186,27 @@ enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char
     struct identity_answer answer = {identity, iccid};
 
     return session_run(sim, &job, identity_work, &answer, why);
+}
+
+static enum outcome iccid_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct modem_identity ignored;
+    const struct identity_answer answer = {&ignored, arg};
+    enum outcome outcome;
+
+    if (!transport_has_modem(&operation->transport))
+        return reader_identity(operation, &answer, why);
+    outcome = modem_iccid(&operation->transport.at, arg, operation->deadline, why);
+    return outcome == OUTCOME_REFUSED ? OUTCOME_OK : outcome;
+}
+
+enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
+                       struct report *why)
+{
+    const struct job job = {.applet = NULL, .deadline = &deadline};
+
+    iccid[0] = '\0';
+    return session_run(sim, &job, iccid_work, iccid, why);
 }
 
 static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)

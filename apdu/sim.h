@@ -56,6 +56,11 @@ void sim_forget(struct sim *sim);
 enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
                           struct report *why);
 
+/* The ICCID alone, before the deadline, in one operation that opens no channel (but in a card
+ * reader): "" if the modem cannot tell it. */
+enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
+                       struct report *why);
+
 /* Whether the modem is registered in a network, in one operation that opens no channel. */
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);
 

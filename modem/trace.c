@@ -66,6 +66,18 @@ void trace_line(const struct trace *trace, char direction, const char *text, enu
     emit(trace, line, used);
 }
 
+void trace_note(const struct trace *trace, const char *sentence)
+{
+    char line[1024];
+    size_t used;
+
+    if (trace == NULL || trace->level == TRACE_OFF)
+        return;
+    used = begin_line(line, sizeof line);
+    used += (size_t)snprintf(line + used, sizeof line - used, "note: %.600s\n", sentence);
+    emit(trace, line, used);
+}
+
 /* The first `open` bytes in hex, the rest as a count. */
 static size_t put_hex(char *to, const uint8_t *bytes, size_t length, size_t open, size_t tail)
 {

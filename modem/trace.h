@@ -31,6 +31,9 @@ enum masking {
 /* One AT line, direction '>' (to the modem) or '<'. Control characters are shown as dots. */
 void trace_line(const struct trace *trace, char direction, const char *line, enum masking masking);
 
+/* A sentence beside the dialogue, at any level but off. It must not hold control characters. */
+void trace_note(const struct trace *trace, const char *sentence);
+
 /* One APDU and its answer (answer with its status word, NULL when none came), ms it took. With
  * SECRET_COMMAND the data field is replaced by its length, with SECRET_ANSWER the answer's data. */
 void trace_apdu(const struct trace *trace, const uint8_t *command, size_t command_length,

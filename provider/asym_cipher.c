@@ -88,6 +88,26 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
     return asym_cipher_set_ctx_params(cipher, params);
 }
 
+static enum outcome decipher(const struct cipher *cipher, const unsigned char *in, size_t length,
+                             uint8_t *plain, size_t *plain_length, struct report *why)
+{
+    const struct key *key = cipher->key;
+    const struct deadline deadline = choice_deadline(key->choice);
+    const size_t room = *plain_length;
+    struct sim *sim = NULL;
+    unsigned tried = 0;
+    enum outcome outcome;
+
+    do {
+        *plain_length = room;
+        outcome = choice_sim(key->choice, tried, deadline, &sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = token_decrypt(sim, &key->token, cipher->padding, cipher->hash, in, length,
+                                    plain, plain_length, why);
+    } while (choice_again(key->choice, sim, outcome, &tried));
+    return outcome;
+}
+
 static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length, size_t room,
                                const unsigned char *in, size_t length)
 {
@@ -115,8 +135,7 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
               "a cryptogram for this key has %zu bytes, not %zu", modulus, length);
         return 0;
     }
-    if (token_decrypt(cipher->key->sim, token, cipher->padding, cipher->hash, in, length, plain,
-                      &plain_length, &why) != OUTCOME_OK) {
+    if (decipher(cipher, in, length, plain, &plain_length, &why) != OUTCOME_OK) {
         RAISE_REPORT(cipher->provider, &why);
     } else if (plain_length > room) {
         RAISE(cipher->provider, REASON_BUFFER,

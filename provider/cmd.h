@@ -21,7 +21,7 @@ enum command_option {
     OPTION_OUT = 1 << 0,
     OPTION_DER = 1 << 1,
     OPTION_JSON = 1 << 2,
-    OPTION_WITH_DEVICE = 1 << 3,
+    OPTION_REWRITE = 1 << 3,
     OPTION_SPEND_LAST_TRY = 1 << 4,
     OPTION_AID = 1 << 5,
     OPTION_FORCE = 1 << 6,
@@ -35,9 +35,11 @@ enum command_option {
 
 /* The command line, taken apart. */
 struct command_line {
-    unsigned given;  /* enum command_option */
-    const char *out; /* --out */
-    const char *aid; /* --aid */
+    unsigned given;      /* enum command_option */
+    const char *modem;   /* --modem, NULL: the first one */
+    const char *out;     /* --out */
+    const char *rewrite; /* --rewrite: a key reference, instead of operands and settings */
+    const char *aid;     /* --aid */
     const char *old_source, *new_source;
     const char *ca_file, *crl, *purpose; /* --CAfile, --crl, --purpose */
     const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
@@ -61,6 +63,7 @@ struct command {
 enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why);
+enum outcome cmd_key_rewrite(const char *path, struct report *why);
 enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why);
 enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why);
@@ -75,8 +78,9 @@ enum outcome command_line_parse(const struct command *command, int argc, char **
                                 struct command_line *line, struct report *why);
 void command_line_clear(struct command_line *line);
 
-/* Gathers the settings for a command without_sim, from all sources. The caller clears them, also
- * after an error. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+/* Gathers the settings for a command without_sim, from all sources: of the modem that --modem or the
+ * URI means. Where the URI's ICCID has to choose among several, they are asked. The caller clears
+ * them, also after an error. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM, those of choice_ask. */
 enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
                                    struct report *why);
 
@@ -84,7 +88,8 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
  * none. */
 const char *openssl_conf_section(CONF *conf, const char *path);
 
-/* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+/* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, also for a file that
+ * OpenSSL itself would wait for (a FIFO), OUTCOME_SYSTEM. */
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why);
 
 /* Prints the help of one command, or of all (count commands). */

@@ -57,10 +57,7 @@ static enum outcome write_reference(const struct command_line *line, struct sim 
     keyref.uri.key_id = signing.key.key_id;
     keyref.public_key = signing.public_key;
     memcpy(keyref.iccid, signing.key.iccid, sizeof keyref.iccid);
-    if ((line->given & OPTION_WITH_DEVICE) != 0)
-        outcome = uri_add_setting(&keyref.uri, "device", line->settings.device, why);
-    if (outcome == OUTCOME_OK)
-        outcome = keyref_write(content, &keyref, why);
+    outcome = keyref_write(content, &keyref, why);
     uri_clear(&keyref.uri);
     signing_key_clear(&signing);
     return outcome;
@@ -85,12 +82,15 @@ static enum outcome write_private_key(const struct command_line *line, struct si
 
 enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why)
 {
-    BIO *content = BIO_new(BIO_s_secmem()); /* cleansed when it is freed */
+    BIO *content;
     mode_t mask = umask(0);
     unsigned mode = 0600;
     enum outcome outcome;
 
     (void)umask(mask);
+    if (line->rewrite != NULL)
+        return cmd_key_rewrite(line->rewrite, why);
+    content = BIO_new(BIO_s_secmem()); /* cleansed when it is freed */
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {

@@ -17,8 +17,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SETTINGS_FILE "/etc/simkey/simkey.conf" /* where SIMKEY_CONF names none */
-
 /* ---- the provider ---- */
 
 struct line_up {
@@ -233,6 +231,11 @@ static void find_origin(const struct command_line *line, struct origin *origin)
         note(origin, &settings, "from %s", "SIMKEY_DEVICE",
              settings.pin != NULL ? "SIMKEY_PIN" : "SIMKEY_PIN_SOURCE");
     settings_clear(&settings);
+    if (line->modem != NULL) { /* whatever describes the first modem is not its matter */
+        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem,
+                       file != NULL ? file : SETTINGS_FILE);
+        memcpy(origin->pin, origin->device, sizeof origin->pin);
+    }
     if (line->options[settings_index("device")] != NULL)
         (void)snprintf(origin->device, sizeof origin->device, "from --device");
     if (line->options[settings_index("pin-source")] != NULL)

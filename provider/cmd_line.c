@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey's command line: options, the sim: URI, and where the settings come from. */
+#include "apdu/choice.h"
+#include "apdu/modems.h"
 #include "provider/cmd.h"
 
 #include <getopt.h>
@@ -8,8 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define FIRST_SETTING 256 /* getopt's numbers of the options that are settings */
+#define MODEM_OPTION  255
 
 /* Settings that every command takes as options. The PIN itself is not among them: it would be seen
  * in the list of processes. */
@@ -27,7 +31,8 @@ static const struct {
     {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
     {"der", OPTION_DER, NULL, "DER instead of PEM"},
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
-    {"with-device", OPTION_WITH_DEVICE, NULL, "the reference names the device too"},
+    {"rewrite", OPTION_REWRITE, "FILE",
+     "takes the settings out of a key reference of before; needs no SIM"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
     {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
     {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
@@ -59,7 +64,8 @@ void command_help(const struct command *commands, size_t count)
     printf("\nAll commands take");
     for (size_t i = 0; i < SETTING_OPTIONS; i++)
         printf(" --%s", setting_options[i]);
-    printf(" with a value,\n--help and --version. signing and available may be a sim: URI, such as "
+    printf(" --modem with a value,\n--help and --version. signing and available may be a sim: URI, "
+           "such as "
            "'sim:signing;container=2'.\n"
            "Exit status: 0 done, 1 usage, 2 modem or SIM not reachable, 3 absent, 4 refused, "
            "5 time-out,\n6 PIN missing, wrong, blocked or not tried, 7 verification failed.\n");
@@ -80,40 +86,92 @@ const char *openssl_conf_section(CONF *conf, const char *path)
     return name;
 }
 
+/* OpenSSL opens the file without a look at it, and would wait for ever for a FIFO's other end. What
+ * is not there is no error, nor is /dev/null. */
+static enum outcome check_conf(const char *path, struct report *why)
+{
+    struct stat file;
+
+    if (stat(path, &file) != 0 || S_ISREG(file.st_mode) || S_ISCHR(file.st_mode))
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE,
+                      "OpenSSL's configuration %s is not a regular file: correct OPENSSL_CONF",
+                      path);
+}
+
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why)
 {
     char *path = CONF_get1_default_config_file();
     CONF *conf = NCONF_new(NULL);
-    const char *name = path != NULL && conf != NULL ? openssl_conf_section(conf, path) : NULL;
+    enum outcome outcome = path != NULL ? check_conf(path, why) : OUTCOME_OK;
+    const char *name = outcome == OUTCOME_OK && path != NULL && conf != NULL
+                           ? openssl_conf_section(conf, path)
+                           : NULL;
     STACK_OF(CONF_VALUE) *section = name != NULL ? NCONF_get_section(conf, name) : NULL;
-    enum outcome outcome = OUTCOME_OK;
 
     /* without such a file, or without our section in it, there is nothing to take over */
     for (int i = 0; outcome == OUTCOME_OK && i < sk_CONF_VALUE_num(section); i++) {
         const CONF_VALUE *value = sk_CONF_VALUE_value(section, i);
 
-        if (settings_known(value->name))
-            outcome = settings_set(settings, value->name, value->value, why);
+        if (!settings_known(value->name))
+            continue;
+        outcome = settings_set(settings, value->name, value->value, why);
+        if (outcome != OUTCOME_OK)
+            report_prefix(why, "%s", path);
     }
-    if (outcome != OUTCOME_OK)
-        report_prefix(why, "%s", path);
     NCONF_free(conf);
     OPENSSL_free(path);
     return outcome;
 }
 
-/* From the weakest to the strongest. */
-enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
-                                   struct report *why)
-{
-    enum outcome outcome;
+#define OPTION_OF(line, name) ((line)->options[settings_index(name)])
 
-    settings_init(settings);
-    outcome = settings_load_file(settings, NULL, why);
+/* All modems as they are configured, from the weakest source to the strongest. --device describes
+ * the first one, and is configuration like a line of a file. */
+static enum outcome gather_modems(const struct command_line *line, struct modems *modems,
+                                  struct report *why)
+{
+    const char *device = OPTION_OF(line, "device");
+    enum outcome outcome = modems_load_file(modems, NULL, why);
+
     if (outcome == OUTCOME_OK)
-        outcome = openssl_conf_settings(settings, why);
+        outcome = openssl_conf_settings(&modems->first, why);
     if (outcome == OUTCOME_OK)
-        outcome = settings_load_environment(settings, why);
+        outcome = settings_load_environment(&modems->first, why);
+    if (outcome == OUTCOME_OK && device != NULL)
+        outcome = settings_set(&modems->first, "device", device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_complete(modems, why);
+    return outcome;
+}
+
+/* Those of them that the command may mean. */
+static enum outcome pick_modems(const struct command_line *line, const struct modems *modems,
+                                const struct settings *list[], size_t *count, struct report *why)
+{
+    struct uri uri = line->uri;
+
+    if (!line->has_uri)
+        uri_init(&uri);
+    if (line->modem != NULL && OPTION_OF(line, "device") != NULL)
+        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+    if (line->modem != NULL && !modems_name_valid(line->modem))
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem is the name of a section in the settings file");
+    if (line->modem != NULL && uri.modem[0] != '\0' && strcmp(uri.modem, line->modem) != 0)
+        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name another modem each");
+    if (line->modem != NULL)
+        (void)snprintf(uri.modem, sizeof uri.modem, "%s", line->modem);
+    return uri_modems(&uri, OPTION_OF(line, "device") != NULL ? "" : uri.iccid, modems, list, count,
+                      why);
+}
+
+/* What URI and command line make of one modem's settings. */
+static enum outcome settle_modem(const struct command_line *line, const struct settings *modem,
+                                 struct settings *settings, struct report *why)
+{
+    enum outcome outcome = settings_copy(settings, modem, why);
+
     if (outcome == OUTCOME_OK && line->has_uri)
         outcome = uri_apply(&line->uri, settings, why);
     for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
@@ -122,6 +180,53 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
             if (outcome != OUTCOME_OK)
                 report_prefix(why, "--%s", settings_name(i));
         }
+    return outcome;
+}
+
+/* Asks several modems for the SIM that the URI names. */
+static enum outcome ask_modems(const struct command_line *line, const struct settings *const list[],
+                               size_t count, struct settings *settings, struct report *why)
+{
+    struct sim *sims[MODEMS_ALL] = {NULL}, *found = NULL;
+    struct choice *choice = NULL;
+    struct settings one;
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
+        outcome = settle_modem(line, list[i], &one, why);
+        if (outcome == OUTCOME_OK)
+            outcome = sim_new(&sims[i], &one, why);
+        settings_clear(&one);
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = choice_new(&choice, sims, count, line->uri.iccid, why);
+    if (outcome == OUTCOME_OK)
+        outcome = choice_ask(choice, choice_deadline(choice), &found, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_copy(settings, sim_settings(found), why);
+    choice_free(choice);
+    for (size_t i = 0; i < count; i++)
+        sim_free(sims[i]);
+    return outcome;
+}
+
+enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
+                                   struct report *why)
+{
+    const struct settings *list[MODEMS_ALL];
+    struct modems modems;
+    size_t count = 0;
+    enum outcome outcome;
+
+    settings_init(settings);
+    modems_init(&modems);
+    outcome = gather_modems(line, &modems, why);
+    if (outcome == OUTCOME_OK)
+        outcome = pick_modems(line, &modems, list, &count, why);
+    if (outcome == OUTCOME_OK)
+        outcome = count == 1 ? settle_modem(line, list[0], settings, why)
+                             : ask_modems(line, list, count, settings, why);
+    modems_clear(&modems);
     return outcome;
 }
 
@@ -134,6 +239,8 @@ static enum outcome take_own(const struct command *command, struct command_line 
     line->given |= own_options[index].option;
     if (own_options[index].option == OPTION_OUT)
         line->out = argument;
+    if (own_options[index].option == OPTION_REWRITE)
+        line->rewrite = argument;
     if (own_options[index].option == OPTION_CAFILE)
         line->ca_file = argument;
     if (own_options[index].option == OPTION_CRL)
@@ -152,10 +259,12 @@ static enum outcome take_own(const struct command *command, struct command_line 
 static enum outcome parse_options(const struct command *command, int argc, char **argv,
                                   struct command_line *line, struct report *why)
 {
-    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
+    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 2];
     int found;
 
     memset(options, 0, sizeof options);
+    options[SETTING_OPTIONS + OWN_OPTIONS] =
+        (struct option){"modem", required_argument, NULL, MODEM_OPTION};
     for (size_t i = 0; i < SETTING_OPTIONS; i++) {
         options[i].name = setting_options[i];
         options[i].has_arg = required_argument;
@@ -174,6 +283,10 @@ static enum outcome parse_options(const struct command *command, int argc, char 
 
         if (found == ':')
             return report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
+        if (found == MODEM_OPTION) {
+            line->modem = optarg;
+            continue;
+        }
         if (found < FIRST_SETTING)
             return report_set(why, OUTCOME_USAGE, "unknown option %s: see simkey %s --help",
                               argv[optind - 1], command->name);
@@ -217,6 +330,11 @@ enum outcome command_line_parse(const struct command *command, int argc, char **
         return outcome;
     line->operands = argv + optind;
     line->operand_count = argc - optind;
+    if (line->rewrite != NULL)
+        return line->operand_count == 0
+                   ? OUTCOME_OK
+                   : report_set(why, OUTCOME_USAGE, "simkey key --rewrite FILE takes no \"%s\"",
+                                line->operands[0]);
     if (command->takes_uri)
         outcome = take_uri(command, line, why);
     else if (command->operands[0] == '\0' && line->operand_count > 0)

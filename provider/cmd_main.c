@@ -15,7 +15,7 @@ static const struct command commands[] = {
      false, cmd_cert},
     {"key", "signing|available",
      "prints a key reference (PEM, no secret in it), or writes the Type A private key",
-     OPTION_OUT | OPTION_WITH_DEVICE, true, false, cmd_key},
+     OPTION_OUT | OPTION_REWRITE, true, false, cmd_key},
     {"verify", "signing|available",
      "checks the certificate against the CAs of one file only, and that the key belongs to it",
      OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE, true, false, cmd_verify},
@@ -66,16 +66,16 @@ static enum outcome run(const struct command *command, int argc, char **argv, st
 {
     struct command_line line;
     struct sim *sim = NULL;
-    enum outcome outcome = command_line_parse(command, argc, argv, &line, why);
+    enum outcome outcome;
 
-    if (outcome == OUTCOME_OK && !command->without_sim)
+    progress(true);
+    outcome = command_line_parse(command, argc, argv, &line, why);
+    if (outcome == OUTCOME_OK && !command->without_sim && line.rewrite == NULL)
         outcome = sim_new(&sim, &line.settings, why);
-    if (outcome == OUTCOME_OK) {
-        progress(true);
+    if (outcome == OUTCOME_OK)
         outcome = command->run(&line, sim, why);
-        sim_free(sim);
-        progress(false);
-    }
+    sim_free(sim);
+    progress(false);
     command_line_clear(&line);
     if (outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout)))
         outcome = report_set(why, OUTCOME_SYSTEM, "cannot write to standard output");

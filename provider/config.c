@@ -28,15 +28,80 @@ static enum outcome load_section(const struct provider *provider, struct setting
     return outcome;
 }
 
+/* What file, openssl.cnf and environment say. Never changed once it is there. */
+struct config {
+    struct modems modems;
+    struct report why; /* what is wrong with them */
+};
+
+static void free_config(struct config *config)
+{
+    if (config != NULL)
+        modems_clear(&config->modems);
+    free(config);
+}
+
+static struct config *read_config(const struct provider *provider, struct report *why)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    enum outcome outcome;
+
+    if (config == NULL) {
+        report_set(why, OUTCOME_SYSTEM, "out of memory");
+        return NULL;
+    }
+    modems_init(&config->modems);
+    report_clear(&config->why);
+    outcome = modems_load_file(&config->modems, NULL, &config->why);
+    if (outcome == OUTCOME_OK)
+        outcome = load_section(provider, &config->modems.first, &config->why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(&config->modems.first, &config->why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_complete(&config->modems, &config->why);
+    if (outcome != OUTCOME_SYSTEM)
+        return config;
+    *why = config->why; /* that may pass */
+    free_config(config);
+    return NULL;
+}
+
+/* The configuration, read now if that did not work before. The core is asked without any lock, so
+ * that two threads may read it at once: the second one takes what the first one has. NULL with a
+ * report if it cannot be had, or is wrong. */
+static const struct config *get_config(struct provider *provider, struct report *why)
+{
+    struct config *config = atomic_load(&provider->config);
+    struct config *there = NULL;
+
+    if (config == NULL) {
+        config = read_config(provider, why);
+        if (config == NULL)
+            return NULL;
+        if (!atomic_compare_exchange_strong(&provider->config, &there, config)) {
+            free_config(config);
+            config = there;
+        }
+    }
+    if (config->why.outcome == OUTCOME_OK)
+        return config;
+    *why = config->why;
+    return NULL;
+}
+
 void config_load(struct provider *provider)
 {
-    struct report *why = &provider->configured;
+    struct report later = REPORT_INIT;
 
-    report_clear(why);
-    settings_init(&provider->settings);
-    if (settings_load_file(&provider->settings, NULL, why) == OUTCOME_OK &&
-        load_section(provider, &provider->settings, why) == OUTCOME_OK)
-        settings_load_environment(&provider->settings, why);
+    (void)get_config(provider, &later);
+}
+
+const struct trace *config_trace(struct provider *provider)
+{
+    struct report ignored = REPORT_INIT;
+    const struct config *config = get_config(provider, &ignored);
+
+    return config != NULL ? &config->modems.first.trace : NULL;
 }
 
 static struct sim *find(struct provider_sim *from, const struct provider_sim *until,
@@ -85,24 +150,41 @@ static enum outcome find_or_add(struct provider *provider, const struct settings
     }
 }
 
-enum outcome config_sim(struct provider *provider, const struct uri *uri, struct sim **sim,
-                        struct report *why)
+/* The SIM behind one modem, as the URI wants to be led to it. */
+static enum outcome sim_behind(struct provider *provider, const struct uri *uri,
+                               const struct settings *modem, struct sim **sim, struct report *why)
 {
     struct settings settings;
-    enum outcome outcome;
+    enum outcome outcome = settings_copy(&settings, modem, why);
 
-    *sim = NULL;
-    if (provider->configured.outcome != OUTCOME_OK) {
-        *why = provider->configured;
-        return why->outcome;
-    }
-    settings_init(&settings);
-    outcome = settings_copy(&settings, &provider->settings, why);
-    if (outcome == OUTCOME_OK)
-        outcome = uri_apply(uri, &settings, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome = uri_apply(uri, &settings, why);
     if (outcome == OUTCOME_OK)
         outcome = find_or_add(provider, &settings, sim, why);
     settings_clear(&settings);
+    return outcome;
+}
+
+enum outcome config_choice(struct provider *provider, const struct uri *uri, const char *iccid,
+                           struct choice **choice, struct report *why)
+{
+    const struct config *config = get_config(provider, why);
+    const struct settings *list[MODEMS_ALL];
+    struct sim *sims[MODEMS_ALL] = {NULL};
+    size_t count = 0;
+    enum outcome outcome;
+
+    *choice = NULL;
+    if (config == NULL)
+        return why->outcome;
+    outcome = uri_modems(uri, iccid, &config->modems, list, &count, why);
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
+        outcome = sim_behind(provider, uri, list[i], &sims[i], why);
+    if (outcome == OUTCOME_OK)
+        outcome = choice_new(choice, sims, count, iccid, why);
+    for (size_t i = 0; i < count; i++)
+        sim_free(sims[i]);
     return outcome;
 }
 
@@ -127,5 +209,5 @@ void config_clear(struct provider *provider)
         free(entry);
         entry = next;
     }
-    settings_clear(&provider->settings);
+    free_config(atomic_exchange(&provider->config, NULL));
 }

@@ -14,6 +14,7 @@
 #include <openssl/err.h>
 #include <openssl/params.h>
 #include <openssl/pem.h>
+#include <stdio.h>
 #include <string.h>
 
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
@@ -23,8 +24,8 @@ static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_rsa_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
 
-/* A reference is a few hundred bytes; what is longer is none. */
-#define REFERENCE_MAX 8192
+/* What to do about a key reference of before, which has settings in it. */
+#define REWRITE "`simkey key --rewrite FILE` takes them out"
 
 /* There is nothing to remember between calls: the provider's context will do. */
 static void *decoder_newctx(void *provctx)
@@ -45,19 +46,63 @@ static int decoder_does_selection(void *provctx, int selection)
     return 1;
 }
 
-/* Whether the DER behind our own label makes sense and leads to a SIM. Said here, since libcrypto forgets the errors of the next
- * step, which must be silent about foreign DER anyway. */
+/* FNV-1a, to know a reference again. */
+static uint32_t digest_of(const uint8_t *der, size_t length)
+{
+    uint32_t digest = 2166136261U;
+
+    for (size_t i = 0; i < length; i++)
+        digest = (digest ^ der[i]) * 16777619U;
+    return digest;
+}
+
+/* Settings in a reference do not count, whatever they say: anybody may have made it. Where the
+ * configuration leads to a modem the key works without them, and there is no error to raise. A
+ * provider has no other way to warn that some program would not take for a failure: neither stderr
+ * nor libcrypto's error queue (an entry left there makes SSL_get_error lie). So it is a note in the
+ * trace, once for a reference. */
+static void warn_of_words(struct provider *provider, const struct keyref *keyref, uint32_t digest)
+{
+    char names[128], note[320];
+
+    if (atomic_exchange(&provider->warned, digest) == digest)
+        return;
+    (void)snprintf(note, sizeof note,
+                   "a SIM key reference has settings in it (%s), which do not count: " REWRITE,
+                   keyref_words(keyref->words, names, sizeof names));
+    trace_note(config_trace(provider), note);
+}
+
+/* They do not count, and so nothing says which modem it is. */
+static void blame_words(const struct keyref *keyref, struct report *why)
+{
+    char names[128];
+    struct report cause = *why;
+
+    report_set(why, cause.outcome,
+               "the SIM key reference has settings in it (%s), which do not count: " REWRITE
+               "; without them %.200s",
+               keyref_words(keyref->words, names, sizeof names), cause.text);
+}
+
+/* Whether the DER behind our own label makes sense and leads to a SIM. Said here, since libcrypto
+ * forgets the errors of the next step, which must be silent about foreign DER anyway. */
 static bool reference_valid(struct provider *provider, const uint8_t *der, size_t length)
 {
     struct report why = REPORT_INIT;
     struct keyref keyref;
-    struct sim *sim = NULL;
+    struct choice *choice = NULL;
+    enum outcome outcome;
 
-    if (length > REFERENCE_MAX) {
+    if (length > KEYREF_MAX) {
         report_set(&why, OUTCOME_USAGE, "the SIM key reference is too long to be one");
     } else if (keyref_read(&keyref, der, length, provider->libctx, &why) == OUTCOME_OK) {
-        config_sim(provider, &keyref.uri, &sim, &why);
-        sim_free(sim);
+        outcome = config_choice(provider, &keyref.uri, keyref.iccid, &choice, &why);
+        choice_free(choice);
+        if (keyref.words != 0 && outcome == OUTCOME_OK)
+            warn_of_words(provider, &keyref, digest_of(der, length));
+        else if (keyref.words != 0 && outcome == OUTCOME_USAGE)
+            blame_words(&keyref, &why);
         keyref_clear(&keyref);
     }
     if (why.outcome == OUTCOME_OK)
@@ -132,18 +177,18 @@ static enum outcome key_from_reference(struct provider *provider, const struct k
                                        struct report *why)
 {
     struct token_key token = {.container = keyref->uri.container, .key_id = keyref->uri.key_id};
-    struct sim *sim = NULL;
+    struct choice *choice = NULL;
     enum outcome outcome;
 
     outcome = objects_key_type(keyref->public_key, &token.type, &token.bits, why);
     if (outcome != OUTCOME_OK || token.type != type)
         return outcome;
     memcpy(token.iccid, keyref->iccid, sizeof(token.iccid));
-    outcome = config_sim(provider, &keyref->uri, &sim, why);
+    outcome = config_choice(provider, &keyref->uri, keyref->iccid, &choice, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    *key = key_new(provider, keyref->public_key, sim, &token);
-    sim_free(sim);
+    *key = key_new(provider, keyref->public_key, choice, &token);
+    choice_free(choice);
     return *key != NULL ? OUTCOME_OK : report_set(why, OUTCOME_SYSTEM, "out of memory");
 }
 
@@ -153,7 +198,7 @@ static int decode(struct provider *provider, OSSL_CORE_BIO *in, enum token_key_t
     struct report why = REPORT_INIT;
     struct keyref keyref;
     struct key *key = NULL;
-    uint8_t der[REFERENCE_MAX + 1];
+    uint8_t der[KEYREF_MAX + 1];
     size_t length = 0;
     enum outcome outcome;
     bool ours;

@@ -6,7 +6,7 @@
 #include <openssl/core_object.h>
 #include <openssl/params.h>
 
-struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct sim *sim,
+struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct choice *choice,
                     const struct token_key *token)
 {
     struct key *key = OPENSSL_zalloc(sizeof(*key));
@@ -22,7 +22,7 @@ struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct sim 
         return NULL;
     }
     key->public_key = public_key;
-    key->sim = sim_ref(sim);
+    key->choice = choice_ref(choice);
     key->token = *token;
     return key;
 }
@@ -38,7 +38,7 @@ void key_free(struct key *key)
     if (key == NULL || atomic_fetch_sub(&key->references, 1) != 1)
         return;
     EVP_PKEY_free(key->public_key);
-    sim_free(key->sim);
+    choice_free(key->choice);
     OPENSSL_free(key);
 }
 

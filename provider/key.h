@@ -4,7 +4,7 @@
 #ifndef SIMKEY_PROVIDER_KEY_H
 #define SIMKEY_PROVIDER_KEY_H
 
-#include "apdu/sim.h"
+#include "apdu/choice.h"
 #include "apdu/token.h"
 #include "modem/outcome.h"
 #include "provider/provider.h"
@@ -15,15 +15,15 @@
 struct key {
     atomic_uint references;
     struct provider
-        *provider;        /* outlives the key: libcrypto counts keys as users of the provider */
-    EVP_PKEY *public_key; /* NULL in an object that keymgmt's NEW made: such a one has nothing */
-    struct sim *sim;
+        *provider;         /* outlives the key: libcrypto counts keys as users of the provider */
+    EVP_PKEY *public_key;  /* NULL in an object that keymgmt's NEW made: such a one has nothing */
+    struct choice *choice; /* of the SIM that has it */
     struct token_key token;
 };
 
-/* A key with one reference. public_key NULL: one that has nothing, sim and token are not looked at
- * then. Takes references of its own to public_key and sim. NULL if memory is out. */
-struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct sim *sim,
+/* A key with one reference. public_key NULL: one that has nothing, choice and token are not looked
+ * at then. Takes references of its own to public_key and choice. NULL if memory is out. */
+struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct choice *choice,
                     const struct token_key *token);
 
 struct key *key_ref(struct key *key);

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,8 +46,10 @@ enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *
     int length = 0;
     enum outcome outcome;
 
-    if (keyref->uri.what != URI_SIGNING || keyref->uri.key_id == TOKEN_KEY_ID_NONE)
-        return report_set(why, OUTCOME_USAGE, "a key reference needs sim:signing and a key id");
+    if (keyref->uri.what != URI_SIGNING || keyref->uri.key_id == TOKEN_KEY_ID_NONE ||
+        keyref->uri.setting_count > 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "a key reference needs sim:signing and a key id, and holds no settings");
     outcome = uri_format(&keyref->uri, &uri, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -107,7 +110,7 @@ static enum outcome read_uri(struct keyref *keyref, const ASN1_STRING *string, s
 
     if (text == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    outcome = uri_parse(&keyref->uri, text, why);
+    outcome = uri_parse_key(&keyref->uri, text, &keyref->words, why);
     free(text);
     if (outcome != OUTCOME_OK) {
         report_prefix(why, "the SIM key reference");
@@ -119,6 +122,19 @@ static enum outcome read_uri(struct keyref *keyref, const ASN1_STRING *string, s
     return report_set(
         why, OUTCOME_USAGE,
         "the SIM key reference does not name a sim:signing key and its key id: " EXPORT_AGAIN);
+}
+
+/* The SIM may be named in the URI too: then as the same one. */
+static enum outcome check_iccid(struct keyref *keyref, struct report *why)
+{
+    if (keyref->uri.iccid[0] == '\0')
+        return OUTCOME_OK;
+    if (keyref->iccid[0] != '\0' && strcmp(keyref->uri.iccid, keyref->iccid) != 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "the SIM key reference names two SIMs, %s and %s: " EXPORT_AGAIN,
+                          keyref->uri.iccid, keyref->iccid);
+    memcpy(keyref->iccid, keyref->uri.iccid, sizeof keyref->iccid);
+    return OUTCOME_OK;
 }
 
 static enum outcome read_fields(struct keyref *keyref, const ASN1_SEQUENCE_ANY *fields,
@@ -140,6 +156,11 @@ static enum outcome read_fields(struct keyref *keyref, const ASN1_SEQUENCE_ANY *
     outcome = read_uri(keyref, uri, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    outcome = check_iccid(keyref, why);
+    if (outcome != OUTCOME_OK) {
+        keyref_clear(keyref);
+        return outcome;
+    }
     at = ASN1_STRING_get0_data(public_key);
     end = at + ASN1_STRING_length(public_key);
     keyref->public_key = d2i_PUBKEY_ex(NULL, &at, end - at, libctx, NULL);
@@ -159,7 +180,7 @@ enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t lengt
 
     memset(keyref, 0, sizeof(*keyref));
     ERR_set_mark();
-    if (length <= INT32_MAX)
+    if (length <= KEYREF_MAX)
         fields = d2i_ASN1_SEQUENCE_ANY(NULL, &at, (long)length);
     if (fields != NULL && at != der + length)
         outcome = report_set(why, OUTCOME_USAGE,
@@ -171,6 +192,24 @@ enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t lengt
     ERR_pop_to_mark();
     sk_ASN1_TYPE_pop_free(fields, ASN1_TYPE_free);
     return outcome;
+}
+
+const char *keyref_words(unsigned words, char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < SETTINGS_COUNT; i++) {
+        size_t used = strlen(text);
+
+        if ((words & 1u << i) == 0)
+            continue;
+        words &= ~(1u << i);
+        (void)snprintf(text + used, size - used, "%s%s",
+                       used == 0    ? ""
+                       : words != 0 ? ", "
+                                    : " and ",
+                       settings_name(i));
+    }
+    return text;
 }
 
 void keyref_clear(struct keyref *keyref)

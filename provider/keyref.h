@@ -7,14 +7,15 @@
  *
  *     SimKeyReference ::= SEQUENCE {
  *         version    INTEGER,               -- 1
- *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX,
- *                                           -- and the device only if asked for
+ *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX
  *         publicKey  SubjectPublicKeyInfo,  -- RFC 5280, 4.1
  *         iccid      NumericString          -- the SIM that holds the key;
  *                                           -- empty if the modem cannot tell
  *     }
  *
- * A reader refuses any other version and any other shape. No provider context is needed here: the
+ * A reference is data: anybody may have made it. It says which key of which SIM, and nothing of the
+ * way there. Versions of before could write settings into the URI (`?device=...`); they do not count,
+ * and a reader is told of them. A reader refuses any other version and any other shape. No provider context is needed here: the
  * simkey tool shares this. */
 #ifndef SIMKEY_PROVIDER_KEYREF_H
 #define SIMKEY_PROVIDER_KEYREF_H
@@ -32,9 +33,13 @@ struct keyref {
     struct uri uri; /* what, container and key_id are set */
     EVP_PKEY *public_key;
     char iccid[ICCID_SIZE]; /* "": any SIM */
+    unsigned words;         /* settings that were read and do not count: 1 << settings_index */
 };
 
-/* Writes one PEM block. uri must be a sim:signing one with its key_id. Errors: OUTCOME_USAGE,
+/* The longest DER, in bytes. */
+#define KEYREF_MAX 8192
+
+/* Writes one PEM block. uri must be a sim:signing one with its key_id and no settings. Errors: OUTCOME_USAGE,
  * OUTCOME_SYSTEM. */
 enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *why);
 
@@ -43,6 +48,9 @@ enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *
  * queue as it was. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
 enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t length,
                          OSSL_LIB_CTX *libctx, struct report *why);
+
+/* The names of the settings in keyref.words: "device and trace". Returns text. */
+const char *keyref_words(unsigned words, char *text, size_t size);
 
 /* Frees what it holds. */
 void keyref_clear(struct keyref *keyref);

@@ -43,18 +43,18 @@ static bool verifies(const struct key *key, enum token_scheme scheme, enum token
 }
 
 /* One attempt; *verified says how the proof went. */
-static enum outcome attempt(const struct key *key, enum token_scheme scheme, enum token_hash hash,
-                            const uint8_t *digest, size_t digest_length, uint8_t *signature,
-                            size_t *length, bool *verified, struct deadline deadline,
-                            struct report *why)
+static enum outcome attempt(const struct key *key, struct sim *sim, enum token_scheme scheme,
+                            enum token_hash hash, const uint8_t *digest, size_t digest_length,
+                            uint8_t *signature, size_t *length, bool *verified,
+                            struct deadline deadline, struct report *why)
 {
     uint8_t raw[TOKEN_SIGNATURE_MAX];
     size_t raw_length = sizeof(raw);
     size_t room = *length;
     enum outcome outcome;
 
-    outcome = token_sign(key->sim, &key->token, scheme, hash, digest, digest_length, raw,
-                         &raw_length, deadline, why);
+    outcome = token_sign(sim, &key->token, scheme, hash, digest, digest_length, raw, &raw_length,
+                         deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (scheme == TOKEN_ECDSA) {
@@ -68,24 +68,25 @@ static enum outcome attempt(const struct key *key, enum token_scheme scheme, enu
     return OUTCOME_OK;
 }
 
-enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum token_hash hash,
-                      const uint8_t *digest, size_t digest_length, uint8_t *signature,
-                      size_t *length, struct report *why)
+/* By the SIM of one modem. */
+static enum outcome sign_there(const struct key *key, struct sim *sim, enum token_scheme scheme,
+                               enum token_hash hash, const uint8_t *digest, size_t digest_length,
+                               uint8_t *signature, size_t *length, struct deadline deadline,
+                               struct report *why)
 {
     const size_t room = *length < TOKEN_SIGNATURE_MAX ? *length : TOKEN_SIGNATURE_MAX;
-    const struct deadline deadline = sim_deadline(key->sim); /* of both tries */
     bool verified = false;
     enum outcome outcome;
 
     for (int tries = 0; tries < 2; tries++) {
         *length = room;
-        outcome = attempt(key, scheme, hash, digest, digest_length, signature, length, &verified,
-                          deadline, why);
+        outcome = attempt(key, sim, scheme, hash, digest, digest_length, signature, length,
+                          &verified, deadline, why);
         if (outcome != OUTCOME_OK || verified)
             break;
         /* Another program may have set up another key on our channel, or a byte was lost on the
          * line. */
-        sim_forget(key->sim);
+        sim_forget(sim);
     }
     if (outcome == OUTCOME_OK && verified)
         return OUTCOME_OK;
@@ -98,4 +99,26 @@ enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum toke
         "the SIM signed twice, but neither signature verifies with the public key: the "
         "certificate or key reference may belong to another key (container %d, key id %02x)",
         key->token.container, (unsigned)key->token.key_id);
+}
+
+enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                      const uint8_t *digest, size_t digest_length, uint8_t *signature,
+                      size_t *length, struct report *why)
+{
+    const struct deadline deadline = choice_deadline(key->choice); /* of all tries */
+    const size_t room = *length;
+    struct sim *sim = NULL;
+    unsigned tried = 0;
+    enum outcome outcome;
+
+    do {
+        *length = room;
+        outcome = choice_sim(key->choice, tried, deadline, &sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = sign_there(key, sim, scheme, hash, digest, digest_length, signature, length,
+                                 deadline, why);
+        else
+            *length = 0;
+    } while (choice_again(key->choice, sim, outcome, &tried));
+    return outcome;
 }

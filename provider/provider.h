@@ -4,7 +4,8 @@
 #ifndef SIMKEY_PROVIDER_PROVIDER_H
 #define SIMKEY_PROVIDER_PROVIDER_H
 
-#include "apdu/settings.h"
+#include "apdu/choice.h"
+#include "apdu/modems.h"
 #include "apdu/sim.h"
 #include "modem/outcome.h"
 
@@ -47,20 +48,25 @@ struct provider {
     OSSL_LIB_CTX *libctx; /* private: no configuration, only libcrypto's own default provider */
     /* Who loaded us; NULL if that one has another copy of libcrypto. */
     OSSL_LIB_CTX *application;
-    struct settings settings; /* file, openssl.cnf and environment */
-    struct report configured; /* what was wrong with them, said when a SIM is first needed */
+    _Atomic(struct config *) config; /* config.c; NULL: to be loaded */
+    _Atomic uint32_t warned;         /* decoder.c: the reference that was told of last */
     _Atomic(struct provider_sim *) sims;
     atomic_bool settled[2]; /* order.c */
     bool noted;             /* farewell.c */
 };
 
-/* config.c: fills provider->settings and provider->configured. No device is touched. */
+/* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
+ * said when a SIM is first needed. Where memory or descriptors are out, the next use tries again. */
 void config_load(struct provider *provider);
 
-/* The SIM that a URI leads to by its settings and ours, with a reference for the caller. No I/O.
- * Equal settings share one. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
-enum outcome config_sim(struct provider *provider, const struct uri *uri, struct sim **sim,
-                        struct report *why);
+/* The SIM that a URI leads to by its settings and ours, with a reference for the caller. No I/O on a
+ * device. iccid: the SIM that is meant, "" if any will do; it chooses among several modems. The SIMs
+ * with equal settings are shared. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome config_choice(struct provider *provider, const struct uri *uri, const char *iccid,
+                           struct choice **choice, struct report *why);
+
+/* The trace of the first modem, NULL if the configuration cannot be read. */
+const struct trace *config_trace(struct provider *provider);
 
 /* Gives the SIMs back. */
 void config_clear(struct provider *provider);

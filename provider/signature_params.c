@@ -28,6 +28,7 @@ bool signature_possible(const struct signature *signature)
 {
     const struct provider *provider = signature->provider;
     int salt = signature->salt_length;
+    struct sim *sim;
 
     if (signature->scheme != TOKEN_PSS || signature->md == NULL)
         return true;
@@ -47,7 +48,8 @@ bool signature_possible(const struct signature *signature)
               salt);
         return false;
     }
-    if (token_refuses(signature->key->sim, &signature->key->token, TOKEN_PSS, signature->hash)) {
+    sim = choice_known(signature->key->choice);
+    if (sim != NULL && token_refuses(sim, &signature->key->token, TOKEN_PSS, signature->hash)) {
         signature_raise_no_pss(signature, "the SIM has refused it before");
         return false;
     }

@@ -31,11 +31,11 @@ enum {
 struct store {
     struct provider *provider;
     struct uri uri;
-    struct sim *sim;
-    int expect;        /* OSSL_STORE_INFO_CERT and its like; 0 is whatever there is */
-    unsigned done;     /* of WANT_... */
-    bool failed;       /* the load before this one */
-    X509 *certificate; /* once read */
+    struct choice *choice; /* of the SIM that the URI means */
+    int expect;            /* OSSL_STORE_INFO_CERT and its like; 0 is whatever there is */
+    unsigned done;         /* of WANT_... */
+    bool failed;           /* the load before this one */
+    X509 *certificate;     /* once read */
     struct token_key token;
 };
 
@@ -82,7 +82,7 @@ static void *store_open(void *provctx, const char *uri)
     store->provider = provider;
     outcome = uri_parse(&store->uri, uri, &why);
     if (outcome == OUTCOME_OK) {
-        outcome = config_sim(provider, &store->uri, &store->sim, &why);
+        outcome = config_choice(provider, &store->uri, store->uri.iccid, &store->choice, &why);
         if (outcome == OUTCOME_OK)
             return store;
         uri_clear(&store->uri);
@@ -97,7 +97,7 @@ static int store_close(void *ctx)
     struct store *store = ctx;
 
     X509_free(store->certificate);
-    sim_free(store->sim);
+    choice_free(store->choice);
     uri_clear(&store->uri);
     OPENSSL_free(store);
     return 1;
@@ -146,25 +146,68 @@ static int emit(int object, const char *type, const char *structure, uint8_t *de
     return callback(params, arg);
 }
 
+/* One thing read from the SIM, whichever modem has it. */
+typedef enum outcome read_fn(struct store *store, struct sim *sim, void *arg, struct report *why);
+
+static enum outcome read_from(struct store *store, read_fn *read, void *arg, struct report *why)
+{
+    const struct deadline deadline = choice_deadline(store->choice);
+    struct sim *sim = NULL;
+    unsigned tried = 0;
+    enum outcome outcome;
+
+    do {
+        outcome = choice_sim(store->choice, tried, deadline, &sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = read(store, sim, arg, why);
+    } while (choice_again(store->choice, sim, outcome, &tried));
+    return outcome;
+}
+
+struct container_content {
+    struct token_container info;
+    uint8_t *der;
+    size_t length;
+    char iccid[ICCID_SIZE];
+};
+
+static enum outcome read_container(struct store *store, struct sim *sim, void *arg,
+                                   struct report *why)
+{
+    struct container_content *content = arg;
+
+    return token_read(sim, store->uri.iccid, store->uri.container, &content->info, &content->der,
+                      &content->length, content->iccid, why);
+}
+
+static enum outcome read_blob_certificate(struct store *store, struct sim *sim, void *arg,
+                                          struct report *why)
+{
+    return typea_certificate(sim, store->uri.iccid, store->uri.store, arg, why);
+}
+
+static enum outcome read_blob_key(struct store *store, struct sim *sim, void *arg,
+                                  struct report *why)
+{
+    return typea_key(sim, store->uri.iccid, store->uri.store, arg, why);
+}
+
 static enum outcome read_signing(struct store *store, struct report *why)
 {
-    struct token_container info = {0};
-    uint8_t *der = NULL;
-    size_t length = 0;
-    char iccid[ICCID_SIZE] = "";
+    struct container_content content = {.der = NULL};
+    const char *iccid = content.iccid;
     EVP_PKEY *key = NULL;
     struct token_key *token = &store->token;
     enum outcome outcome;
 
-    outcome = token_read(store->sim, store->uri.iccid, store->uri.container, &info, &der, &length,
-                         iccid, why);
-    if (outcome == OUTCOME_OK && der == NULL)
+    outcome = read_from(store, read_container, &content, why);
+    if (outcome == OUTCOME_OK && content.der == NULL)
         outcome = report_set(why, OUTCOME_NOT_FOUND, "container %d of the SIM holds no certificate",
                              store->uri.container);
     if (outcome == OUTCOME_OK)
-        outcome =
-            objects_certificate(store->provider->libctx, der, length, &store->certificate, why);
-    free(der);
+        outcome = objects_certificate(store->provider->libctx, content.der, content.length,
+                                      &store->certificate, why);
+    free(content.der);
     if (outcome != OUTCOME_OK)
         return outcome;
     /* What kind of key it is matters only to those who want it: a certificate of another kind is
@@ -176,8 +219,9 @@ static enum outcome read_signing(struct store *store, struct report *why)
     if (outcome != OUTCOME_OK)
         return outcome;
     token->container = store->uri.container;
-    token->key_id = store->uri.key_id != TOKEN_KEY_ID_NONE ? store->uri.key_id
-                                                           : token_key_id(&info, token->type);
+    token->key_id = store->uri.key_id != TOKEN_KEY_ID_NONE
+                        ? store->uri.key_id
+                        : token_key_id(&content.info, token->type);
     memcpy(token->iccid, iccid[0] != '\0' ? iccid : store->uri.iccid, sizeof(token->iccid));
     return OUTCOME_OK;
 }
@@ -187,7 +231,7 @@ static enum outcome read_available(struct store *store, struct report *why)
     struct typea_blob blob = {0};
     enum outcome outcome;
 
-    outcome = typea_certificate(store->sim, store->uri.iccid, store->uri.store, &blob, why);
+    outcome = read_from(store, read_blob_certificate, &blob, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_certificate(store->provider->libctx, blob.data, blob.length,
                                       &store->certificate, why);
@@ -255,7 +299,7 @@ static enum outcome load_signing_key(struct store *store, OSSL_CALLBACK *callbac
         outcome = objects_public_key(store->certificate, &public_key, NULL, NULL, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    key = key_new(store->provider, public_key, store->sim, &store->token);
+    key = key_new(store->provider, public_key, store->choice, &store->token);
     EVP_PKEY_free(public_key);
     if (key == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
@@ -277,7 +321,7 @@ static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callb
     int length = 0;
     enum outcome outcome;
 
-    outcome = typea_key(store->sim, store->uri.iccid, store->uri.store, &blob, why);
+    outcome = read_from(store, read_blob_key, &blob, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_private_key(store->provider->libctx, blob.data, blob.length, &key, why);
     if (outcome == OUTCOME_OK)

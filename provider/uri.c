@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading and writing `sim:` URIs. What a setting's value means is apdu/settings' matter. */
+/* Reading and writing `sim:` URIs. What their settings do to the configured ones is in uri_apply.c. */
 #include "provider/uri.h"
 
 #include <ctype.h>
@@ -8,7 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
-#define ATTRIBUTES "attributes are container, key-id, store, type and iccid"
+#define ATTRIBUTES "attributes are container, key-id, store, type, iccid and modem"
+#define SETTINGS   "settings are timeout, transport, session, and device if it is a configured one"
 
 void uri_init(struct uri *uri)
 {
@@ -32,8 +33,8 @@ static int hex_digit(char c)
     return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* Undoes percent-encoding in place. False if an escape is broken or stands for a NUL, or if a
- * character is none that may stand in a URI by itself. */
+/* Undoes percent-encoding in place. False if an escape is broken or stands for a control character,
+ * or if a character is none that may stand in a URI by itself. */
 static bool percent_decode(char *text)
 {
     char *to = text;
@@ -43,7 +44,7 @@ static bool percent_decode(char *text)
             int high = hex_digit(from[1]);
             int low = high < 0 ? -1 : hex_digit(from[2]);
 
-            if (low < 0 || high + low == 0)
+            if (low < 0 || high < 2 || (high << 4 | low) == 0x7F)
                 return false;
             *to = (char)(high << 4 | low);
             from += 3;
@@ -57,14 +58,28 @@ static bool percent_decode(char *text)
     return true;
 }
 
+/* Whether a text may be repeated in a sentence, which a terminal will show. */
+static bool is_plain(const char *text)
+{
+    for (; *text != '\0'; text++)
+        if (*text <= ' ' || *text >= 0x7f)
+            return false;
+    return true;
+}
+
 /* Cuts `name=value` in two and decodes the value. */
 static enum outcome split(char *part, char **value, struct report *why)
 {
     *value = strchr(part, '=');
+    if (*value != NULL)
+        **value = '\0';
+    if (!is_plain(part))
+        return report_set(why, OUTCOME_USAGE,
+                          "a name in the sim: URI has a character that may not stand there");
     if (*value == NULL)
         return report_set(why, OUTCOME_USAGE,
                           "the sim: URI has \"%.60s\" where name=value should stand", part);
-    *(*value)++ = '\0';
+    (*value)++;
     if (!percent_decode(*value))
         return report_set(
             why, OUTCOME_USAGE,
@@ -151,6 +166,16 @@ static enum outcome set_iccid(struct uri *uri, const char *value, struct report 
     return OUTCOME_OK;
 }
 
+static enum outcome set_modem(struct uri *uri, const char *value, struct report *why)
+{
+    if (!modems_name_valid(value))
+        return report_set(
+            why, OUTCOME_USAGE,
+            "modem in the sim: URI must be the name of a section in the settings file");
+    memcpy(uri->modem, value, strlen(value) + 1);
+    return OUTCOME_OK;
+}
+
 static const struct attribute {
     const char *name;
     enum outcome (*set)(struct uri *uri, const char *value, struct report *why);
@@ -161,6 +186,7 @@ static const struct attribute {
     {"store", set_store, URI_AVAILABLE},
     {"type", set_type, -1},
     {"iccid", set_iccid, -1},
+    {"modem", set_modem, -1},
 };
 
 /* seen has one bit for each attribute that came already. */
@@ -189,22 +215,42 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
                       "the sim: URI has an unknown attribute \"%.60s\"; " ATTRIBUTES, part);
 }
 
-enum outcome uri_add_setting(struct uri *uri, const char *name, const char *value,
-                             struct report *why)
+/* What the name of a setting behind `?` is worth. A URI may come from somebody else, and what names
+ * files and devices is the configuration's. */
+static enum outcome check_setting(const char *name, struct report *why)
+{
+    static const char *const allowed[] = {"device", "timeout", "transport", "session"};
+
+    if (!settings_known(name))
+        return report_set(why, OUTCOME_USAGE,
+                          "the sim: URI has an unknown setting \"%.60s\"; " SETTINGS, name);
+    for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
+        if (strcmp(name, allowed[i]) == 0)
+            return OUTCOME_OK;
+    if (settings_index(name) == settings_index("pin"))
+        return report_set(why, OUTCOME_USAGE,
+                          "a sim: URI must not hold the PIN itself; use pin-source in openssl.cnf "
+                          "or " SETTINGS_FILE ", or SIMKEY_PIN");
+    return report_set(
+        why, OUTCOME_USAGE,
+        "a sim: URI must not set %s, because it may come from somebody else: set that "
+        "in openssl.cnf, in " SETTINGS_FILE ", in the environment or by an option",
+        settings_name(settings_index(name)));
+}
+
+static enum outcome add_setting(struct uri *uri, const char *name, const char *value,
+                                struct report *why)
 {
     struct uri_setting *setting = &uri->settings[uri->setting_count];
+    enum outcome outcome = check_setting(name, why);
 
-    if (strcmp(name, "pin") == 0)
-        return report_set(why, OUTCOME_USAGE,
-                          "a sim: URI must not hold the PIN itself; use pin-source, or SIMKEY_PIN");
-    if (!settings_known(name))
-        return report_set(why, OUTCOME_USAGE, "the sim: URI has an unknown setting \"%.60s\"",
-                          name);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (value[0] == '\0')
+        return report_set(why, OUTCOME_USAGE, "%s in the sim: URI has no value", name);
     for (size_t i = 0; i < uri->setting_count; i++)
-        if (settings_index(uri->settings[i].name) == settings_index(name))
+        if (strcmp(uri->settings[i].name, name) == 0)
             return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", name);
-    if (uri->setting_count == URI_SETTINGS)
-        return report_set(why, OUTCOME_USAGE, "the sim: URI has too many settings");
     setting->name = strdup(name);
     setting->value = strdup(value);
     if (setting->name == NULL || setting->value == NULL) {
@@ -226,9 +272,24 @@ static enum outcome parse_settings(struct uri *uri, char *text, struct report *w
 
         outcome = split(part, &value, why);
         if (outcome == OUTCOME_OK)
-            outcome = uri_add_setting(uri, part, value, why);
+            outcome = add_setting(uri, part, value, why);
     }
     return outcome;
+}
+
+/* The names alone, whatever they are set to: in key references of before. */
+static enum outcome parse_words(unsigned *words, char *text, struct report *why)
+{
+    while (text != NULL) {
+        char *part = strsep(&text, "&");
+
+        part[strcspn(part, "=")] = '\0';
+        if (!settings_known(part))
+            return report_set(why, OUTCOME_USAGE, "the sim: URI has an unknown setting%s%.60s",
+                              is_plain(part) ? " " : "", is_plain(part) ? part : "");
+        *words |= 1u << settings_index(part);
+    }
+    return OUTCOME_OK;
 }
 
 static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
@@ -245,7 +306,8 @@ static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
     return report_set(why, OUTCOME_USAGE, "the sim: URI must begin sim:signing or sim:available");
 }
 
-enum outcome uri_parse(struct uri *uri, const char *text, struct report *why)
+/* words NULL: settings are taken. */
+static enum outcome parse(struct uri *uri, const char *text, unsigned *words, struct report *why)
 {
     char *copy = NULL;
     char *settings;
@@ -265,22 +327,23 @@ enum outcome uri_parse(struct uri *uri, const char *text, struct report *why)
     while (rest != NULL && outcome == OUTCOME_OK)
         outcome = set_attribute(uri, strsep(&rest, ";"), &seen, why);
     if (outcome == OUTCOME_OK)
-        outcome = parse_settings(uri, settings, why);
+        outcome =
+            words != NULL ? parse_words(words, settings, why) : parse_settings(uri, settings, why);
     if (outcome != OUTCOME_OK)
         uri_clear(uri);
     free(copy);
     return outcome;
 }
 
-enum outcome uri_apply(const struct uri *uri, struct settings *settings, struct report *why)
+enum outcome uri_parse(struct uri *uri, const char *text, struct report *why)
 {
-    enum outcome outcome = OUTCOME_OK;
+    return parse(uri, text, NULL, why);
+}
 
-    for (size_t i = 0; i < uri->setting_count && outcome == OUTCOME_OK; i++)
-        outcome = settings_set(settings, uri->settings[i].name, uri->settings[i].value, why);
-    if (outcome != OUTCOME_OK)
-        report_prefix(why, "the sim: URI");
-    return outcome;
+enum outcome uri_parse_key(struct uri *uri, const char *text, unsigned *words, struct report *why)
+{
+    *words = 0;
+    return parse(uri, text, words, why);
 }
 
 /* Writes a value with what RFC 7512 lets stand by itself in a query; all else as %XX. */
@@ -317,6 +380,8 @@ enum outcome uri_format(const struct uri *uri, char **text, struct report *why)
         fprintf(to, ";type=%s", type_words[uri->type]);
     if (uri->iccid[0] != '\0')
         fprintf(to, ";iccid=%s", uri->iccid);
+    if (uri->modem[0] != '\0')
+        fprintf(to, ";modem=%s", uri->modem);
     for (size_t i = 0; i < uri->setting_count; i++) {
         fprintf(to, "%c%s=", i == 0 ? '?' : '&', uri->settings[i].name);
         put_value(to, uri->settings[i].value);

@@ -11,12 +11,23 @@
  * | store     | objects, files           | available |
  * | type      | cert, private, public    | both      |
  * | iccid     | 10 to 20 digits          | both      |
+ * | modem     | a section's name         | both      |
  *
- * Settings are those of apdu/settings.h but `pin`. No provider context is needed here: the simkey
- * tool shares this. */
+ * A URI is data that may come from somebody else, so that it names no file, no PIN and no device of
+ * its own. Its settings are
+ *
+ * | setting   | value                                                                          |
+ * |-----------|--------------------------------------------------------------------------------|
+ * | device    | that of a configured modem, also by a link to it: a way to name that modem     |
+ * | timeout   | 1 to URI_TIMEOUT_MAX seconds, more only where that much is configured          |
+ * | transport | auto, csim, ccho                                                               |
+ * | session   | the configured one or one that leaves less open: keep, then shared, then private |
+ *
+ * No provider context is needed here: the simkey tool shares this. */
 #ifndef SIMKEY_PROVIDER_URI_H
 #define SIMKEY_PROVIDER_URI_H
 
+#include "apdu/modems.h"
 #include "apdu/settings.h"
 #include "apdu/token.h"
 #include "apdu/typea.h"
@@ -27,7 +38,8 @@
 enum uri_what { URI_SIGNING, URI_AVAILABLE };
 enum uri_type { URI_ANY, URI_CERT, URI_PRIVATE, URI_PUBLIC };
 
-#define URI_SETTINGS SETTINGS_COUNT /* none may come twice */
+#define URI_SETTINGS    4 /* none may come twice */
+#define URI_TIMEOUT_MAX 300
 
 struct uri_setting {
     char *name;
@@ -38,9 +50,10 @@ struct uri {
     enum uri_what what;
     enum uri_type type;
     enum typea_store store;
-    int container;          /* 0 unless given */
-    int key_id;             /* TOKEN_KEY_ID_NONE unless given */
-    char iccid[ICCID_SIZE]; /* "" unless given */
+    int container;               /* 0 unless given */
+    int key_id;                  /* TOKEN_KEY_ID_NONE unless given */
+    char iccid[ICCID_SIZE];      /* "" unless given */
+    char modem[MODEM_NAME_SIZE]; /* "" unless given */
     struct uri_setting settings[URI_SETTINGS];
     size_t setting_count;
 };
@@ -52,13 +65,19 @@ void uri_init(struct uri *uri);
  * OUTCOME_USAGE, saying which part is wrong and what is allowed; OUTCOME_SYSTEM. */
 enum outcome uri_parse(struct uri *uri, const char *text, struct report *why);
 
-/* Adds a setting, as if it had stood in the URI. Errors: OUTCOME_USAGE (unknown, double, `pin`),
- * OUTCOME_SYSTEM. */
-enum outcome uri_add_setting(struct uri *uri, const char *name, const char *value,
-                             struct report *why);
+/* The same for the URI in a key reference, whose settings do not count: *words gets a bit (1 <<
+ * settings_index) for each that stands there. */
+enum outcome uri_parse_key(struct uri *uri, const char *text, unsigned *words, struct report *why);
 
-/* Sets the URI's settings over those that are there. Errors: OUTCOME_USAGE (bad value),
- * OUTCOME_SYSTEM. */
+/* uri_apply.c: the configured modems that a URI can mean. By `modem` or `device` it is that one; by
+ * an ICCID each one that has a device, in their order; else the first one. iccid: the SIM that is
+ * wanted, "" if any will do. list has room for MODEMS_ALL and is valid as long as modems. Errors:
+ * OUTCOME_USAGE: no such modem, or `device` is none of theirs. */
+enum outcome uri_modems(const struct uri *uri, const char *iccid, const struct modems *modems,
+                        const struct settings *list[], size_t *count, struct report *why);
+
+/* uri_apply.c: sets the URI's settings over those of the modem that it means. Errors: OUTCOME_USAGE
+ * (bad value, or more than a URI may), OUTCOME_SYSTEM. */
 enum outcome uri_apply(const struct uri *uri, struct settings *settings, struct report *why);
 
 /* The URI as text, container always said for signing. *text is malloc'd, the caller frees it.

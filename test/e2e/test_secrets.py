@@ -101,7 +101,7 @@ def exported_files_hold_no_secret(t):
     sim = personalised(t)
     env = env_of(t, sim, False)
     key, cert = t.path("key.pem"), t.path("cert.pem")
-    t.run([SIMKEY, "key", "signing", "--with-device", "--out", key], env=env, preload=False)
+    t.run([SIMKEY, "key", "signing", "--out", key], env=env, preload=False)
     t.run([SIMKEY, "cert", "signing", "--out", cert], env=env, preload=False)
     for name in ("key.pem", "cert.pem"):
         body = "".join(line for line in t.read(name).decode().splitlines() if "-----" not in line)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Puts the input into a file without a name; path is how to open it. */
@@ -15,7 +16,7 @@ static void make_file(const uint8_t *data, size_t size, char *path, size_t path_
 
     if (fd < 0)
         fd = memfd_create("settings", MFD_CLOEXEC);
-    REQUIRE(fd >= 0);
+    REQUIRE(fd >= 0 && fchmod(fd, 0600) == 0); /* else it is not read */
     REQUIRE(ftruncate(fd, 0) == 0 && pwrite(fd, data, size, 0) == (ssize_t)size);
     (void)snprintf(path, path_size, "/proc/self/fd/%d", fd);
 }

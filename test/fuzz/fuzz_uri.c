@@ -26,7 +26,9 @@ static void check_values(const struct uri *uri)
     REQUIRE(uri->setting_count <= URI_SETTINGS);
     for (size_t i = 0; i < uri->setting_count; i++) {
         REQUIRE(settings_known(uri->settings[i].name));
-        REQUIRE(strcmp(uri->settings[i].name, "pin") != 0);
+        REQUIRE(strstr(uri->settings[i].name, "pin") == NULL &&
+                strstr(uri->settings[i].name, "run") == NULL &&
+                strcmp(uri->settings[i].name, "trace") != 0);
     }
 }
 
@@ -37,9 +39,12 @@ static void try_settings(const struct uri *uri)
     enum outcome outcome;
 
     settings_init(&settings);
+    REQUIRE(settings_set(&settings, "device", "/dev/ttyUSB2", &why) == OUTCOME_OK);
     outcome = uri_apply(uri, &settings, &why);
     check_report(outcome, &why);
-    REQUIRE(settings.pin == NULL);
+    REQUIRE(settings.pin == NULL && settings.pin_source == NULL);
+    REQUIRE(settings.sim_pin_source == NULL && settings.run_dir == NULL);
+    REQUIRE(settings.trace.level == TRACE_OFF && strcmp(settings.device, "/dev/ttyUSB2") == 0);
     if (outcome == OUTCOME_OK) {
         REQUIRE(settings_copy(&copy, &settings, &why) == OUTCOME_OK);
         REQUIRE(settings_equal(&copy, &settings));

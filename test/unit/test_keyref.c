@@ -115,20 +115,17 @@ static void a_reference_holds_no_private_key_and_no_device(void)
     keyref_clear(&keyref);
 }
 
-static void a_device_is_carried_when_it_was_asked_for(void)
+static void settings_are_not_written(void)
 {
-    struct keyref keyref, again;
+    BIO *out = BIO_new(BIO_s_mem());
+    struct keyref keyref;
     struct report why = REPORT_INIT;
-    uint8_t der[2048];
-    size_t length;
 
-    make_keyref(&keyref, EVP_EC_gen("P-256"), "sim:signing;key-id=61?device=/dev/ttyUSB2");
-    length = write_der(&keyref, der);
-    EXPECT(read_der(&again, der, length, &why), OUTCOME_OK, &why);
-    EXPECT_NUMBER(again.uri.setting_count, 1);
-    EXPECT_TEXT(again.uri.settings[0].value, "/dev/ttyUSB2");
-    keyref_clear(&again);
+    make_keyref(&keyref, EVP_EC_gen("P-256"), "sim:signing;key-id=61?timeout=5");
+    EXPECT(keyref_write(out, &keyref, &why), OUTCOME_USAGE, &why);
+    EXPECT_NUMBER(BIO_pending(out), 0);
     keyref_clear(&keyref);
+    BIO_free(out);
 }
 
 static void a_sim_whose_number_nobody_knows_is_any_sim(void)
@@ -245,7 +242,63 @@ static void another_shape_is_refused(void)
     EXPECT(read_forged(1, "sim:signing", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
     EXPECT(read_forged(1, "file:/etc/passwd", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
     EXPECT(read_forged(1, "", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
-    EXPECT(read_forged(1, GOOD_URI "?pin=1234", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(1, GOOD_URI "?colour=red", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(1, GOOD_URI "?", 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+}
+
+/* Anybody may have made it: what it says of devices, files and PINs counts for nothing, and the
+ * reader learns which settings stood there. */
+static void settings_in_a_reference_do_not_count(void)
+{
+    static const char uri[] =
+        GOOD_URI "?device=/tmp/mine&trace=at,file:/etc/x&pin_source=/p&pin=1234&timeout=99999";
+    struct keyref keyref;
+    struct report why = REPORT_INIT;
+    uint8_t der[2048];
+    size_t length = forge(der, 1, uri, 0x12, ICCID, "");
+    char names[128];
+
+    EXPECT(read_der(&keyref, der, length, &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(keyref.uri.setting_count, 0);
+    EXPECT_TEXT(keyref_words(keyref.words, names, sizeof names),
+                "device, pin-source, pin, timeout and trace");
+    keyref_clear(&keyref);
+    length = forge(der, 1, GOOD_URI, 0x12, ICCID, "");
+    EXPECT(read_der(&keyref, der, length, &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(keyref.words, 0);
+    keyref_clear(&keyref);
+}
+
+static void a_reference_names_one_sim(void)
+{
+    struct keyref keyref;
+    struct report why = REPORT_INIT;
+    uint8_t der[2048];
+    size_t length;
+
+    EXPECT(read_forged(1, GOOD_URI ";iccid=" ICCID, 0x12, ICCID, "", &why), OUTCOME_OK, &why);
+    EXPECT(read_forged(1, GOOD_URI ";iccid=89880330000000000025", 0x12, ICCID, "", &why),
+           OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "two SIMs");
+    length = forge(der, 1, GOOD_URI ";iccid=" ICCID, 0x12, "", "");
+    EXPECT(read_der(&keyref, der, length, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(keyref.iccid, ICCID);
+    keyref_clear(&keyref);
+}
+
+static void no_control_character_of_a_reference_comes_into_a_sentence(void)
+{
+    static const char *const uris[] = {"sim:signing;\033[31m=1", "\033]0;x\007",
+                                       GOOD_URI "?\033[2J=1", GOOD_URI ";iccid=\033[1m"};
+
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        struct report why = REPORT_INIT;
+
+        EXPECT(read_forged(1, uris[i], 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+        for (const char *c = why.text; *c != '\0'; c++)
+            if (*c < ' ' || *c >= 0x7f)
+                FAIL("character %02x in the sentence for URI %zu", (unsigned char)*c, i);
+    }
 }
 
 /* The URI is UTF-8 text in DER: a NUL in it must not hide what follows. */
@@ -289,12 +342,15 @@ void add_keyref_suite(void)
     static const struct test tests[] = {
         TEST(what_is_written_is_read_again),
         TEST(a_reference_holds_no_private_key_and_no_device),
-        TEST(a_device_is_carried_when_it_was_asked_for),
+        TEST(settings_are_not_written),
         TEST(a_sim_whose_number_nobody_knows_is_any_sim),
         TEST(only_resolved_signing_keys_are_written),
         TEST(a_hand_made_reference_is_read),
         TEST(another_version_is_refused_by_its_number),
         TEST(another_shape_is_refused),
+        TEST(settings_in_a_reference_do_not_count),
+        TEST(a_reference_names_one_sim),
+        TEST(no_control_character_of_a_reference_comes_into_a_sentence),
         TEST(a_nul_in_the_uri_is_refused),
         TEST(every_cut_and_many_damaged_references_do_no_harm),
     };

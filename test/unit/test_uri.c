@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void expect_parsed(const char *text, struct uri *uri)
 {
@@ -86,17 +87,16 @@ static void percent_escapes_are_undone_in_values(void)
     struct settings settings;
     struct report why = REPORT_INIT;
 
-    expect_parsed("sim:signing;container=%32?device=/dev/serial/by-id/usb%20Modem%3B1%25&"
-                  "pin-source=file:/etc/a%26b&timeout=5",
-                  &uri);
+    expect_parsed(
+        "sim:signing;container=%32?device=/dev/serial/by-id/usb%20Modem%3B1%25&timeout=%35", &uri);
     EXPECT_NUMBER(uri.container, 2);
-    EXPECT_NUMBER(uri.setting_count, 3);
+    EXPECT_NUMBER(uri.setting_count, 2);
     EXPECT_TEXT(uri.settings[0].name, "device");
     EXPECT_TEXT(uri.settings[0].value, "/dev/serial/by-id/usb Modem;1%");
     settings_init(&settings);
+    EXPECT(settings_set(&settings, "device", "/dev/serial/by-id/usb Modem;1%", &why), OUTCOME_OK,
+           &why);
     EXPECT(uri_apply(&uri, &settings, &why), OUTCOME_OK, &why);
-    EXPECT_TEXT(settings.device, "/dev/serial/by-id/usb Modem;1%");
-    EXPECT_SAYS(settings.pin_source, "/etc/a&b");
     EXPECT_NUMBER(settings.timeout, 5);
     settings_clear(&settings);
     uri_clear(&uri);
@@ -151,6 +151,9 @@ static void bad_escapes_are_refused(void)
     EXPECT_REFUSED("sim:signing?device=a b", "device");
     EXPECT_REFUSED("sim:signing?device=a\nb", "device");
     EXPECT_REFUSED("sim:signing?device=\xC3\xA9", "device");
+    EXPECT_REFUSED("sim:signing?device=/dev/x%1Bc", "device");
+    EXPECT_REFUSED("sim:signing?device=/dev/x%7F", "device");
+    EXPECT_REFUSED("sim:signing?device=/dev/x%0a", "device");
 }
 
 static void settings_are_known_and_come_once(void)
@@ -159,8 +162,9 @@ static void settings_are_known_and_come_once(void)
     EXPECT_REFUSED("sim:signing?container=1", "container");
     EXPECT_REFUSED("sim:signing;device=/dev/x", "?");
     EXPECT_REFUSED("sim:signing?timeout=3&timeout=4", "timeout");
-    EXPECT_REFUSED("sim:signing?pin-source=/a&pin_source=/b", "pin");
     EXPECT_REFUSED("sim:signing?timeout", "timeout");
+    EXPECT_REFUSED("sim:signing?device=", "device");
+    EXPECT_REFUSED("sim:signing?slot=1", "slot");
 }
 
 static void a_uri_never_holds_the_pin_itself(void)
@@ -172,11 +176,82 @@ static void a_uri_never_holds_the_pin_itself(void)
     EXPECT_REFUSED("sim:signing?pi%6E=9876", "");
     EXPECT(uri_parse(&uri, "sim:signing?pin=9876", &why), OUTCOME_USAGE, &why);
     EXPECT_SAYS_NOT(why.text, "9876");
-    uri_init(&uri);
-    EXPECT(uri_add_setting(&uri, "pin", "9876", &why), OUTCOME_USAGE, &why);
-    EXPECT(uri_add_setting(&uri, "device", "/dev/x", &why), OUTCOME_OK, &why);
-    EXPECT(uri_add_setting(&uri, "device", "/dev/x", &why), OUTCOME_USAGE, &why);
+}
+
+/* A URI may come from somebody else: what names a file, a device of its own or a PIN is refused by its
+ * name, with the place where it belongs. */
+static void a_uri_names_no_file_and_no_pin(void)
+{
+    static const char *const names[] = {
+        "pin-source", "pin_source", "sim-pin-source", "run-dir", "run_dir", "trace", "baud"};
+    struct report why = REPORT_INIT;
+    struct uri uri;
+    char text[128];
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        (void)snprintf(text, sizeof text, "sim:signing?timeout=3&%s=file:/tmp/x", names[i]);
+        EXPECT(uri_parse(&uri, text, &why), OUTCOME_USAGE, &why);
+        EXPECT_SAYS(why.text, settings_name(settings_index(names[i])));
+        EXPECT_SAYS(why.text, "openssl.cnf");
+        EXPECT_SAYS_NOT(why.text, "/tmp/x");
+    }
+}
+
+/* A sentence is shown on a terminal. */
+static void no_control_character_comes_into_a_sentence(void)
+{
+    static const char *const texts[] = {
+        "sim:signing;\033[31mred=1",
+        "sim:signing?\033c=1",
+        "sim:signing;a\rb=1",
+        "sim:signing?de\nvice=x",
+        "sim:signing;\xC2\x9B"
+        "1m=1",
+        "sim:signing;\033]0;x\007",
+    };
+    struct report why = REPORT_INIT;
+    struct uri uri;
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        EXPECT(uri_parse(&uri, texts[i], &why), OUTCOME_USAGE, &why);
+        for (const char *c = why.text; *c != '\0'; c++)
+            if (*c < ' ' || *c >= 0x7f)
+                FAIL("character %02x in the sentence for URI %zu", (unsigned char)*c, i);
+    }
+}
+
+static void apply(const char *text, enum outcome expected, const char *session, const char *timeout)
+{
+    struct report why = REPORT_INIT;
+    struct settings settings;
+    struct uri uri;
+
+    settings_init(&settings);
+    EXPECT(settings_set(&settings, "session", session, &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "timeout", timeout, &why), OUTCOME_OK, &why);
+    expect_parsed(text, &uri);
+    EXPECT(uri_apply(&uri, &settings, &why), expected, &why);
     uri_clear(&uri);
+    settings_clear(&settings);
+}
+
+static void a_uri_leaves_no_more_open_than_is_configured(void)
+{
+    apply("sim:signing?session=keep", OUTCOME_USAGE, "shared", "");
+    apply("sim:signing?session=keep", OUTCOME_USAGE, "private", "");
+    apply("sim:signing?session=shared", OUTCOME_USAGE, "private", "");
+    apply("sim:signing?session=shared", OUTCOME_OK, "keep", "");
+    apply("sim:signing?session=keep", OUTCOME_OK, "keep", "");
+    apply("sim:signing?session=private", OUTCOME_OK, "shared", "");
+}
+
+static void a_uri_keeps_nobody_waiting_for_long(void)
+{
+    apply("sim:signing?timeout=300", OUTCOME_OK, "", "");
+    apply("sim:signing?timeout=301", OUTCOME_USAGE, "", "");
+    apply("sim:signing?timeout=86400", OUTCOME_USAGE, "", "30");
+    apply("sim:signing?timeout=500", OUTCOME_OK, "", "600");
+    apply("sim:signing?timeout=1", OUTCOME_OK, "", "");
 }
 
 static void a_bad_value_is_found_when_it_is_applied(void)
@@ -200,24 +275,114 @@ static void the_uri_overrides_what_was_set_before(void)
     struct report why = REPORT_INIT;
 
     settings_init(&settings);
-    EXPECT(settings_set(&settings, "device", "/dev/environment", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "transport", "csim", &why), OUTCOME_OK, &why);
     EXPECT(settings_set(&settings, "pin", "1234", &why), OUTCOME_OK, &why);
-    expect_parsed("sim:signing?device=/dev/uri&pin-source=/uri/pin", &uri);
+    expect_parsed("sim:signing?transport=ccho&timeout=7", &uri);
     EXPECT(uri_apply(&uri, &settings, &why), OUTCOME_OK, &why);
-    EXPECT_TEXT(settings.device, "/dev/uri");
-    CU_ASSERT_PTR_NULL(settings.pin);
+    EXPECT_NUMBER(settings.carrier, CARRIER_CCHO);
+    EXPECT_NUMBER(settings.timeout, 7);
+    EXPECT_TEXT(settings.pin, "1234");
     uri_clear(&uri);
     settings_clear(&settings);
+}
+
+/* ---- which modem ---- */
+
+static void make_modems(struct modems *modems, const char *first)
+{
+    struct report why = REPORT_INIT;
+
+    modems_init(modems);
+    EXPECT(settings_set(&modems->first, "device", first, &why), OUTCOME_OK, &why);
+    for (size_t i = 0; i < 2; i++) {
+        struct modem *modem = &modems->further[i];
+
+        settings_init(&modem->settings);
+        strcpy(modem->name, i == 0 ? "second" : "third");
+        EXPECT(
+            settings_set(&modem->settings, "device", i == 0 ? "/dev/second" : "/dev/third", &why),
+            OUTCOME_OK, &why);
+    }
+    modems->count = 2;
+}
+
+/* That many are found, and the first one has that device; 0: refused, with that in the sentence. */
+static void expect_modems(const struct modems *modems, const char *text, const char *iccid,
+                          size_t wanted, const char *device)
+{
+    const struct settings *list[MODEMS_ALL];
+    struct report why = REPORT_INIT;
+    struct uri uri;
+    size_t count = 0;
+
+    expect_parsed(text, &uri);
+    EXPECT(uri_modems(&uri, iccid, modems, list, &count, &why),
+           wanted > 0 ? OUTCOME_OK : OUTCOME_USAGE, &why);
+    if (wanted > 0) {
+        EXPECT_NUMBER(count, wanted);
+        EXPECT_TEXT(list[0]->device, device);
+    } else {
+        EXPECT_SAYS(why.text, device);
+    }
+    uri_clear(&uri);
+}
+
+static void a_uri_means_one_of_the_configured_modems(void)
+{
+    struct modems modems;
+
+    make_modems(&modems, "/dev/first");
+    expect_modems(&modems, "sim:signing", "", 1, "/dev/first");
+    expect_modems(&modems, "sim:signing;modem=third", "", 1, "/dev/third");
+    expect_modems(&modems, "sim:signing;modem=fourth", "", 0, "second, third");
+    expect_modems(&modems, "sim:signing?device=/dev/second", "", 1, "/dev/second");
+    expect_modems(&modems, "sim:signing?device=/dev/first", "", 1, "/dev/first");
+    expect_modems(&modems, "sim:signing?device=/dev/fourth", "", 0, "device");
+    /* the SIM is looked for in all of them */
+    expect_modems(&modems, "sim:signing", "89880330000000000017", 3, "/dev/first");
+    expect_modems(&modems, "sim:signing;modem=second", "89880330000000000017", 1, "/dev/second");
+    modems_clear(&modems);
+    make_modems(&modems, "");
+    expect_modems(&modems, "sim:signing", "", 0, "second, third");
+    expect_modems(&modems, "sim:signing", "89880330000000000017", 2, "/dev/second");
+    modems_clear(&modems);
+    EXPECT_REFUSED("sim:signing;modem=", "modem");
+    EXPECT_REFUSED("sim:signing;modem=a%20b", "modem");
+    EXPECT_REFUSED("sim:signing;modem=../x/y", "modem");
+}
+
+/* By a link to it, too; a link to another one is another one. */
+static void a_link_to_a_configured_device_names_that_modem(void)
+{
+    struct modems modems;
+    struct folder folder;
+    char device[192], other[192], text[512];
+
+    folder_make(&folder);
+    folder_write(&folder, "tty", "", 0, 0600, device);
+    folder_write(&folder, "other", "", 0, 0600, other);
+    make_modems(&modems, device);
+    for (int i = 0; i < 2; i++) {
+        char link[192];
+
+        (void)snprintf(link, sizeof link, "%s/link", folder.path);
+        CU_ASSERT_EQUAL(symlink(i == 0 ? device : other, link), 0);
+        (void)snprintf(text, sizeof text, "sim:signing?device=%s", link);
+        expect_modems(&modems, text, "", i == 0, i == 0 ? device : "device");
+        CU_ASSERT_EQUAL(unlink(link), 0);
+    }
+    modems_clear(&modems);
+    folder_remove(&folder);
 }
 
 /* What is written is read again as the same, and the container is always said. */
 static void writing_and_reading_agree(void)
 {
-    static const char *const texts[] = {
-        "sim:signing", "sim:signing;container=7;key-id=a1",
-        "sim:available;store=files;type=private",
-        "sim:signing;iccid=89880330000000000017?device=/dev/a%20b%26c%3Bd%25e%23f%3Fg%3Dh&trace=at",
-        "sim:available?pin-source=file:/x/%C3%A9%0A"};
+    static const char *const texts[] = {"sim:signing", "sim:signing;container=7;key-id=a1",
+                                        "sim:available;store=files;type=private",
+                                        "sim:signing;iccid=89880330000000000017?device=/dev/"
+                                        "a%20b%26c%3Bd%25e%23f%3Fg%3Dh&timeout=9",
+                                        "sim:available;modem=second?device=/x/%C3%A9"};
     struct uri uri, again;
     char *text = NULL, *second = NULL;
     struct report why = REPORT_INIT;
@@ -251,7 +416,7 @@ static void writing_and_reading_agree(void)
 static void damaged_uris_do_no_harm(void)
 {
     static const char whole[] = "sim:signing;container=3;key-id=31;iccid=89880330000000000017;"
-                                "type=private?device=/dev/%74ty&timeout=5&pin-source=file:/x";
+                                "type=private;modem=x?device=/dev/%74ty&timeout=5&session=private";
     char text[sizeof whole];
     struct uri uri;
     struct report why = REPORT_INIT;
@@ -286,8 +451,14 @@ void add_uri_suite(void)
         TEST(bad_escapes_are_refused),
         TEST(settings_are_known_and_come_once),
         TEST(a_uri_never_holds_the_pin_itself),
+        TEST(a_uri_names_no_file_and_no_pin),
+        TEST(no_control_character_comes_into_a_sentence),
+        TEST(a_uri_leaves_no_more_open_than_is_configured),
+        TEST(a_uri_keeps_nobody_waiting_for_long),
         TEST(a_bad_value_is_found_when_it_is_applied),
         TEST(the_uri_overrides_what_was_set_before),
+        TEST(a_uri_means_one_of_the_configured_modems),
+        TEST(a_link_to_a_configured_device_names_that_modem),
         TEST(writing_and_reading_agree),
         TEST(damaged_uris_do_no_harm),
     };
