@@ -88,6 +88,10 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
  * none. */
 const char *openssl_conf_section(CONF *conf, const char *path);
 
+/* OpenSSL opens its configuration without a look at it, and would wait for a FIFO's other end without
+ * a limit. A file that is not there is no error, nor is /dev/null. Errors: OUTCOME_USAGE. */
+enum outcome openssl_conf_check(const char *path, struct report *why);
+
 /* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, also for a file that
  * OpenSSL itself would wait for (a FIFO), OUTCOME_SYSTEM. */
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why);

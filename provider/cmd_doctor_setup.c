@@ -171,10 +171,14 @@ void doctor_provider(struct doctor *doctor)
 {
     char *conf = CONF_get1_default_config_file();
     OSSL_LIB_CTX *libctx = OSSL_LIB_CTX_new();
+    struct report why = REPORT_INIT;
     char error[512];
 
     if (conf == NULL || libctx == NULL) {
         doctor_fail(doctor, OUTCOME_SYSTEM, "end other programs", "out of memory");
+    } else if (openssl_conf_check(conf, &why) != OUTCOME_OK) {
+        doctor_fail(doctor, why.outcome, "name a copy of configs/openssl.cnf by OPENSSL_CONF", "%s",
+                    why.text);
     } else if (access(conf, R_OK) != 0) {
         doctor_warn(doctor, "correct OPENSSL_CONF, or make that file from configs/openssl.cnf",
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",

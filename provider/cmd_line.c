@@ -86,9 +86,7 @@ const char *openssl_conf_section(CONF *conf, const char *path)
     return name;
 }
 
-/* OpenSSL opens the file without a look at it, and would wait for ever for a FIFO's other end. What
- * is not there is no error, nor is /dev/null. */
-static enum outcome check_conf(const char *path, struct report *why)
+enum outcome openssl_conf_check(const char *path, struct report *why)
 {
     struct stat file;
 
@@ -103,7 +101,7 @@ enum outcome openssl_conf_settings(struct settings *settings, struct report *why
 {
     char *path = CONF_get1_default_config_file();
     CONF *conf = NCONF_new(NULL);
-    enum outcome outcome = path != NULL ? check_conf(path, why) : OUTCOME_OK;
+    enum outcome outcome = path != NULL ? openssl_conf_check(path, why) : OUTCOME_OK;
     const char *name = outcome == OUTCOME_OK && path != NULL && conf != NULL
                            ? openssl_conf_section(conf, path)
                            : NULL;

@@ -124,7 +124,7 @@ def bash_completes_commands_options_and_values(t):
         t.equal(set(completed(t, "simkey", command, "--")),
                 {"--" + option for option in re.findall(OPTION, help_of(t, SIMKEY, command))},
                 f"options of {command}")
-    t.equal(completed(t, "simkey", "cert", "--out", "k", "--der", "sig"), ["signing"], "behind a switch")
+    t.equal(completed(t, "simkey", "pin", "--spend-last-try", "ver"), ["verify"], "behind a switch")
     t.equal(completed(t, "simkey", "info", "--session", ""), ["shared", "keep", "private"], "sessions")
     t.equal(completed(t, "simkey", "info", "--transport", "=", "cs"), ["csim"], "a value behind =")
     t.equal(completed(t, SIMKEY, "clo"), ["close"], "simkey with its path")
