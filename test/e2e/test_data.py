@@ -124,7 +124,7 @@ def a_uri_may_name_a_configured_device_also_by_a_link(t):
               says="device in the sim: URI")
     # an option of the command line is configuration
     t.run([SIMKEY, "cert", f"sim:signing?device={thief.device}", "--device", other], env=tool)
-    t.equal(thief.count("VERIFY"), 0, "PINs at the other modem")
+    t.check(not [a for a in thief.apdus() if a.words == "VERIFY" and "{" in a.command], "a PIN at the other modem")
     os.unlink(link)
     os.symlink(thief.device, link)  # what it leads to counts, not what it led to
     t.run([SIMKEY, "cert", f"sim:signing?device={link}"], env=tool, expect=USAGE)
