@@ -35,6 +35,7 @@ static const struct {
     {"mias_crypto", add_mias_crypto_suite},
     {"typea", add_typea_suite},
     {"settings", add_settings_suite},
+    {"modems", add_modems_suite},
     {"session", add_session_suite},
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
@@ -48,6 +49,7 @@ static const struct {
 #ifndef SIMKEY_NO_PROVIDER
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
+    {"config", add_config_suite},
 #endif
 };
 

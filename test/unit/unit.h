@@ -20,6 +20,7 @@ void add_mias_suite(void);
 void add_mias_crypto_suite(void);
 void add_typea_suite(void);
 void add_settings_suite(void);
+void add_modems_suite(void);
 void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
@@ -32,5 +33,6 @@ void add_safe2_loss_suite(void);
 void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
+void add_config_suite(void);
 
 #endif
