@@ -13,6 +13,11 @@ _simkey_ports() { # the serial ports
     done
 }
 
+_simkey_modems() { # the sections of the settings file
+    local file=${SIMKEY_CONF:-/etc/simkey/simkey.conf}
+    [ ! -f "$file" ] || sed -n 's/^[[:blank:]]*\[[[:blank:]]*\([A-Za-z0-9._-]*\)[[:blank:]]*\].*/\1/p' "$file" 2>/dev/null
+}
+
 _simkey_value() { # program, option: words for its value, or "-f" or "-d" for a name of a file
     local argument
     case ${1##*/}:$2 in
@@ -21,6 +26,7 @@ _simkey_value() { # program, option: words for its value, or "-f" or "-d" for a 
         return ;;
     simmodem:--baud) return ;;
     *:--device) _simkey_ports; return ;;
+    *:--modem) _simkey_modems; return ;;
     *:--baud) echo 9600 57600 115200 230400 460800 921600; return ;;
     *:--transport) echo auto csim ccho; return ;;
     *:--purpose) echo client server any; return ;;

@@ -105,9 +105,9 @@ def the_man_pages_have_no_fault(t):
 
 # Completion
 
-def completed(t, *words, **how):
+def completed(t, *words, **more):
     done = t.run(["bash", "-c", COMPLETE, "bash", *words],
-                 env=t.env(COMPLETION=COMPLETION, PATH=f"{BUILD}:{PATH}"), **how)
+                 env=t.env(COMPLETION=COMPLETION, PATH=f"{BUILD}:{PATH}", **more))
     t.equal(done.err, "", "what the completion says")
     return [line for line in done.out.split("\n") if line]
 
@@ -127,6 +127,8 @@ def bash_completes_commands_options_and_values(t):
     t.equal(completed(t, "simkey", "pin", "--spend-last-try", "ver"), ["verify"], "behind a switch")
     t.equal(completed(t, "simkey", "info", "--session", ""), ["shared", "keep", "private"], "sessions")
     t.equal(completed(t, "simkey", "info", "--transport", "=", "cs"), ["csim"], "a value behind =")
+    conf = t.write("simkey.conf", "device = /dev/x\n [second]\ndevice = /dev/y\n[third-1]\n")
+    t.equal(completed(t, "simkey", "info", "--modem", "", SIMKEY_CONF=conf), ["second", "third-1"], "modems")
     t.equal(completed(t, SIMKEY, "clo"), ["close"], "simkey with its path")
     t.equal(completed(t, "safe2", ""), ["get", "send", "status"], "commands of safe2")
     t.equal(completed(t, "safe2", "get", "--ret"), ["--retries", "--retry-delay"], "options of safe2")
