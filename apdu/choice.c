@@ -153,31 +153,44 @@ static enum outcome ask_all(struct choice *choice, int hint, unsigned tried,
                       choice->count, choice->iccid);
 }
 
-enum outcome choice_sim(struct choice *choice, unsigned tried, struct deadline deadline,
-                        struct sim **sim, struct report *why)
+enum outcome choice_sim(struct choice *choice, const struct choice_tries *tries,
+                        struct deadline deadline, struct sim **sim, struct report *why)
 {
-    int found = tried == 0 ? atomic_load(&choice->found) : NOT_KNOWN;
+    int found = tries->tried == 0 ? atomic_load(&choice->found) : NOT_KNOWN;
+    enum outcome outcome;
 
-    if (found == NOT_KNOWN && tried == 0) {
+    if (found == NOT_KNOWN && tries->tried == 0) {
         found = look_up(choice);
         atomic_store(&choice->found, found);
     }
-    if (found == NOT_KNOWN)
-        return ask_all(choice, NOT_KNOWN, tried, deadline, sim, why);
-    *sim = choice->sims[found];
-    return OUTCOME_OK;
+    if (found != NOT_KNOWN) {
+        *sim = choice->sims[found];
+        return OUTCOME_OK;
+    }
+    outcome = ask_all(choice, NOT_KNOWN, tries->tried, deadline, sim, why);
+    if (outcome == OUTCOME_OK || !tries->failed)
+        return outcome;
+    *why = tries->first; /* the SIM is likely to be there still */
+    return why->outcome;
 }
 
-bool choice_again(struct choice *choice, const struct sim *sim, enum outcome outcome,
-                  unsigned *tried)
+bool choice_again(struct choice *choice, const struct sim *sim, struct choice_tries *tries,
+                  const struct report *why)
 {
-    if (outcome != OUTCOME_WRONG_SIM || choice->count == 1 || sim == NULL)
+    bool moved = why->outcome == OUTCOME_WRONG_SIM || why->outcome == OUTCOME_NO_SIM ||
+                 why->outcome == OUTCOME_NO_MODEM;
+
+    if (!moved || choice->count == 1 || sim == NULL)
         return false;
     for (size_t i = 0; i < choice->count; i++)
-        if (choice->sims[i] == sim && (*tried & 1u << i) == 0) {
-            *tried |= 1u << i;
+        if (choice->sims[i] == sim && (tries->tried & 1u << i) == 0) {
+            if (why->outcome != OUTCOME_WRONG_SIM && !tries->failed) {
+                tries->failed = true;
+                tries->first = *why;
+            }
+            tries->tried |= 1u << i;
             atomic_store(&choice->found, NOT_KNOWN);
-            return left_to_ask(choice, *tried) > 0;
+            return left_to_ask(choice, tries->tried) > 0;
         }
     return false;
 }

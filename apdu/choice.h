@@ -34,23 +34,30 @@ struct deadline choice_deadline(const struct choice *choice);
 /* What is known now, without any I/O: NULL if the SIM was not looked for yet. Not a reference. */
 struct sim *choice_known(const struct choice *choice);
 
-/* The sim to work with. Use it so, because the SIMs may have been swapped since they were looked at:
+/* What one piece of work has tried so far; all zero at its beginning. */
+struct choice_tries {
+    unsigned tried;      /* a bit for each modem */
+    bool failed;         /* one of them could not be worked with: */
+    struct report first; /* as it said */
+};
+
+/* The sim to work with. Use it so, because the SIM may have been moved since it was looked for:
  *
- *     unsigned tried = 0;
+ *     struct choice_tries tries = {0};
  *     do {
- *         outcome = choice_sim(choice, tried, deadline, &sim, why);
+ *         outcome = choice_sim(choice, &tries, deadline, &sim, why);
  *         if (outcome == OUTCOME_OK)
  *             outcome = ... sim ...;
- *     } while (choice_again(choice, sim, outcome, &tried));
+ *     } while (choice_again(choice, sim, &tries, why));
  *
- * *sim is not a reference. Errors: OUTCOME_WRONG_SIM if no modem has that SIM, or what kept the only
- * modem left from being asked. */
-enum outcome choice_sim(struct choice *choice, unsigned tried, struct deadline deadline,
-                        struct sim **sim, struct report *why);
+ * *sim is not a reference. Errors: OUTCOME_WRONG_SIM if no modem has that SIM, or what kept the first
+ * of them from being asked. */
+enum outcome choice_sim(struct choice *choice, const struct choice_tries *tries,
+                        struct deadline deadline, struct sim **sim, struct report *why);
 
-/* True if the work ended with OUTCOME_WRONG_SIM and another modem may have the SIM. */
-bool choice_again(struct choice *choice, const struct sim *sim, enum outcome outcome,
-                  unsigned *tried);
+/* True if the work ended (why) with another SIM, none, or no modem, and another modem may have it. */
+bool choice_again(struct choice *choice, const struct sim *sim, struct choice_tries *tries,
+                  const struct report *why);
 
 /* The sim by asking, for a program that does one thing: what a record says is asked first. *sim is
  * not a reference. Errors: as choice_sim. */

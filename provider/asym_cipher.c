@@ -95,16 +95,16 @@ static enum outcome decipher(const struct cipher *cipher, const unsigned char *i
     const struct deadline deadline = choice_deadline(key->choice);
     const size_t room = *plain_length;
     struct sim *sim = NULL;
-    unsigned tried = 0;
+    struct choice_tries tries = {.tried = 0};
     enum outcome outcome;
 
     do {
         *plain_length = room;
-        outcome = choice_sim(key->choice, tried, deadline, &sim, why);
+        outcome = choice_sim(key->choice, &tries, deadline, &sim, why);
         if (outcome == OUTCOME_OK)
             outcome = token_decrypt(sim, &key->token, cipher->padding, cipher->hash, in, length,
                                     plain, plain_length, why);
-    } while (choice_again(key->choice, sim, outcome, &tried));
+    } while (choice_again(key->choice, sim, &tries, why));
     return outcome;
 }
 

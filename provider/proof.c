@@ -108,17 +108,17 @@ enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum toke
     const struct deadline deadline = choice_deadline(key->choice); /* of all tries */
     const size_t room = *length;
     struct sim *sim = NULL;
-    unsigned tried = 0;
+    struct choice_tries tries = {.tried = 0};
     enum outcome outcome;
 
     do {
         *length = room;
-        outcome = choice_sim(key->choice, tried, deadline, &sim, why);
+        outcome = choice_sim(key->choice, &tries, deadline, &sim, why);
         if (outcome == OUTCOME_OK)
             outcome = sign_there(key, sim, scheme, hash, digest, digest_length, signature, length,
                                  deadline, why);
         else
             *length = 0;
-    } while (choice_again(key->choice, sim, outcome, &tried));
+    } while (choice_again(key->choice, sim, &tries, why));
     return outcome;
 }

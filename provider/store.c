@@ -153,14 +153,14 @@ static enum outcome read_from(struct store *store, read_fn *read, void *arg, str
 {
     const struct deadline deadline = choice_deadline(store->choice);
     struct sim *sim = NULL;
-    unsigned tried = 0;
+    struct choice_tries tries = {.tried = 0};
     enum outcome outcome;
 
     do {
-        outcome = choice_sim(store->choice, tried, deadline, &sim, why);
+        outcome = choice_sim(store->choice, &tries, deadline, &sim, why);
         if (outcome == OUTCOME_OK)
             outcome = read(store, sim, arg, why);
-    } while (choice_again(store->choice, sim, outcome, &tried));
+    } while (choice_again(store->choice, sim, &tries, why));
     return outcome;
 }
 

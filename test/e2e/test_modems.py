@@ -138,6 +138,14 @@ def a_sim_that_no_modem_has_gets_no_pin_and_a_clear_word(t):
     site.verified([0, 0])
 
 
+def swap_records(t):
+    names = [os.path.join(t.run_dir, name) for name in sorted(os.listdir(t.run_dir)) if name.endswith(".session")]
+    t.equal(len(names), 2, "records")
+    os.rename(names[0], names[0] + ".x")
+    os.rename(names[1], names[0])
+    os.rename(names[0] + ".x", names[1])
+
+
 @test
 def records_that_are_wrong_are_not_believed(t):
     """As after a swap of the SIMs: each record names the other's."""
@@ -146,18 +154,49 @@ def records_that_are_wrong_are_not_believed(t):
         site.sign(ref, more={"SIMKEY_SESSION": "keep"})
     for sim in site.sims:
         t.run([SIMKEY, "close"], env=t.env(None, SIMKEY_DEVICE=sim.device))
-    names = [os.path.join(t.run_dir, name) for name in sorted(os.listdir(t.run_dir)) if name.endswith(".session")]
-    t.equal(len(names), 2, "records")
-    os.rename(names[0], names[0] + ".x")
-    os.rename(names[1], names[0])
-    os.rename(names[0] + ".x", names[1])
-    site.mark()
+    swap_records(t)
     for i, ref in enumerate(site.refs):
         site.mark()
         site.sign(ref)
         t.equal([sim.count("PSO CDS") for sim in site.sims], [int(i == j) for j in range(2)], "signatures")
         t.equal(pins(site.sims[1 - i]), 0, "PINs at the other modem")
         site.whole()
+
+
+@test
+def a_sim_that_was_moved_is_found_where_the_old_modem_is_gone(t):
+    site = Site(t)
+    for ref in site.refs:
+        site.sign(ref, more={"SIMKEY_SESSION": "keep"})
+    for sim in site.sims:
+        t.run([SIMKEY, "close"], env=t.env(None, SIMKEY_DEVICE=sim.device))
+    site.mark()
+    swap_records(t)
+    site.sims[0].stop_cleanly()
+    t.running.remove(site.sims[0])
+    site.sign(site.refs[1])
+    t.signatures(site.sims[1], 1)
+    site.whole()
+    # and one that nobody has stays with the modem that had it
+    site.sign(site.refs[0], expect="failure", says="no modem was found|No such file")
+    t.equal(site.sims[1].count("PSO CDS"), 1, "signatures")
+    site.whole()
+
+
+@test
+def decryption_and_the_store_find_the_modem_too(t):
+    site = Site(t)
+    secret = t.write("secret", "for the second SIM alone")
+    t.run(["openssl", "pkeyutl", "-encrypt", "-certin", "-inkey", site.certs[1], "-in", secret, "-out",
+           t.path("cryptogram")])
+    env = t.env(None, True, **site.env)
+    plain = t.openssl(None, "pkeyutl", "-decrypt", "-inkey", site.refs[1], "-in", t.path("cryptogram"), env=env)
+    t.equal(plain.raw, t.read("secret"), "plain text")
+    for what in ("signing", "available"):
+        shown = t.openssl(None, "x509", "-in", f"sim:{what};iccid={ICCIDS[1]}", "-noout", "-subject", env=env)
+        t.says(shown.out, "subject")
+    t.openssl(None, "pkey", "-in", f"sim:available;iccid={ICCIDS[1]}", "-noout", env=env)
+    site.whole()
 
 
 @test
