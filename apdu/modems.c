@@ -36,7 +36,7 @@ bool modems_name_valid(const char *text)
     return length > 0 && length < MODEM_NAME_SIZE && strspn(text, allowed) == length;
 }
 
-static struct modem *find_name(struct modems *modems, const char *name)
+static struct further_modem *find_name(struct modems *modems, const char *name)
 {
     for (size_t i = 0; i < modems->count; i++)
         if (strcmp(modems->further[i].name, name) == 0)
@@ -117,7 +117,7 @@ static enum outcome begin_section(struct modems *modems, char *line, unsigned nu
                                   struct report *why)
 {
     size_t length = strlen(line);
-    struct modem *modem = &modems->further[modems->count];
+    struct further_modem *modem = &modems->further[modems->count];
     char *name = line + 1;
 
     if (line[length - 1] != ']')
@@ -134,7 +134,7 @@ static enum outcome begin_section(struct modems *modems, char *line, unsigned nu
                           find_name(modems, name)->line);
     if (modems->count == MODEMS_FURTHER)
         return report_set(why, OUTCOME_USAGE, "there are more than %d sections", MODEMS_FURTHER);
-    *modem = (struct modem){.line = number};
+    *modem = (struct further_modem){.line = number};
     memcpy(modem->name, name, strlen(name) + 1);
     settings_init(&modem->settings);
     modems->count++;
@@ -144,7 +144,7 @@ static enum outcome begin_section(struct modems *modems, char *line, unsigned nu
 static enum outcome take_line(struct modems *modems, char *line, unsigned number,
                               struct report *why)
 {
-    struct modem *modem = modems->count > 0 ? &modems->further[modems->count - 1] : NULL;
+    struct further_modem *modem = modems->count > 0 ? &modems->further[modems->count - 1] : NULL;
     char *name, *equals;
 
     line = trim_blanks(line);
@@ -168,7 +168,7 @@ static enum outcome check_sections(const struct modems *modems, unsigned *number
                                    struct report *why)
 {
     for (size_t i = 0; i < modems->count; i++) {
-        const struct modem *modem = &modems->further[i];
+        const struct further_modem *modem = &modems->further[i];
 
         *number = modem->line;
         if (modem->settings.device == NULL)
@@ -279,7 +279,7 @@ enum outcome modems_complete(struct modems *modems, struct report *why)
     enum outcome outcome = OUTCOME_OK;
 
     for (size_t i = 0; i < modems->count && outcome == OUTCOME_OK; i++) {
-        struct modem *modem = &modems->further[i];
+        struct further_modem *modem = &modems->further[i];
 
         if (settings_same_device(modem->settings.device, modems->first.device))
             return report_set(

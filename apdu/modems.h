@@ -20,7 +20,7 @@
 /* The file that is read where SIMKEY_CONF names none. */
 #define SETTINGS_FILE "/etc/simkey/simkey.conf"
 
-struct modem {
+struct further_modem {
     char name[MODEM_NAME_SIZE];
     unsigned line; /* of its section in the file */
     unsigned set;  /* a bit (1 << settings_index) for each setting that the section has */
@@ -29,7 +29,7 @@ struct modem {
 
 struct modems {
     struct settings first;
-    struct modem further[MODEMS_FURTHER];
+    struct further_modem further[MODEMS_FURTHER];
     size_t count; /* of further ones */
 };
 

@@ -127,7 +127,7 @@ static enum outcome sign_and_prove(struct sim *sim, struct report *why)
 {
     static EVP_PKEY *public_key;
     static struct provider provider;
-    struct key key = {.provider = &provider, .sim = sim};
+    struct key key = {.provider = &provider};
     uint8_t signature[80];
     size_t length = sizeof signature;
     enum outcome outcome;
@@ -135,9 +135,11 @@ static enum outcome sign_and_prove(struct sim *sim, struct report *why)
     if (public_key == NULL)
         public_key = EVP_EC_gen("P-256");
     REQUIRE(public_key != NULL);
+    REQUIRE(choice_new(&key.choice, &sim, 1, "", why) == OUTCOME_OK);
     key.public_key = public_key;
     key.token = (struct token_key){.key_id = 0x61, .type = TOKEN_EC, .bits = 256};
     outcome = key_sign(&key, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, signature, &length, why);
+    choice_free(key.choice);
     REQUIRE(outcome != OUTCOME_OK);
     REQUIRE(length == 0);
     return outcome;

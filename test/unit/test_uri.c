@@ -295,7 +295,7 @@ static void make_modems(struct modems *modems, const char *first)
     modems_init(modems);
     EXPECT(settings_set(&modems->first, "device", first, &why), OUTCOME_OK, &why);
     for (size_t i = 0; i < 2; i++) {
-        struct modem *modem = &modems->further[i];
+        struct further_modem *modem = &modems->further[i];
 
         settings_init(&modem->settings);
         strcpy(modem->name, i == 0 ? "second" : "third");
