@@ -201,13 +201,8 @@ static void a_uri_names_no_file_and_no_pin(void)
 static void no_control_character_comes_into_a_sentence(void)
 {
     static const char *const texts[] = {
-        "sim:signing;\033[31mred=1",
-        "sim:signing?\033c=1",
-        "sim:signing;a\rb=1",
-        "sim:signing?de\nvice=x",
-        "sim:signing;\xC2\x9B"
-        "1m=1",
-        "sim:signing;\033]0;x\007",
+        "sim:signing;\033[31mred=1", "sim:signing?\033c=1",     "sim:signing;a\rb=1",
+        "sim:signing?de\nvice=x",    "sim:signing;\xC2\x9Bm=1", "sim:signing;\033]0;x\007",
     };
     struct report why = REPORT_INIT;
     struct uri uri;
