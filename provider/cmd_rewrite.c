@@ -153,7 +153,7 @@ static enum outcome rewrite_text(const char *text, BIO *out, unsigned *words, si
 static enum outcome rewrite_in(int folder, const char *name, const char *path, struct report *why)
 {
     BIO *in = BIO_new(BIO_s_secmem()), *out = BIO_new(BIO_s_secmem());
-    struct stat file;
+    struct stat file = {.st_nlink = 0};
     unsigned words = 0;
     size_t count = 0;
     char *text, *data, names[128];
