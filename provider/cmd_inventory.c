@@ -15,6 +15,8 @@ static const char *const columns[] = {
     "not_after", "sha256", "public_key_sha256", "sha1"};
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
+#define CONFLICTS_TOLD 100 /* on standard error */
+
 bool inventory_init(struct inventory *inventory)
 {
     memset(inventory, 0, sizeof *inventory);
@@ -189,12 +191,14 @@ static enum outcome tell_conflicts(const struct inventory *inventory, bool map, 
 {
     int count = cJSON_GetArraySize(inventory->conflicts);
     const cJSON *conflict;
+    int told = 0;
 
-    cJSON_ArrayForEach(conflict, inventory->conflicts)
-    {
-        terminal_make_room();
+    terminal_make_room();
+    cJSON_ArrayForEach(conflict, inventory->conflicts) if (told++ < CONFLICTS_TOLD)
         text_line(stderr, "simkey: conflict: %s", conflict->valuestring);
-    }
+    if (count > CONFLICTS_TOLD)
+        text_line(stderr, "simkey: and %d conflicts more: --json lists all",
+                  count - CONFLICTS_TOLD);
     return count == 0
                ? OUTCOME_OK
                : report_set(why, OUTCOME_VERIFY_FAILED, "%d conflict%s among these records%s",

@@ -130,6 +130,24 @@ static bool drop_twins(struct inventory *inventory)
     return done;
 }
 
+/* One modem tells the check digit of an ICCID, another one does not: a list must not have both. */
+static bool compare_spellings(struct inventory *inventory)
+{
+    bool done = true;
+
+    for (size_t i = 1; i < inventory->count && done; i++) {
+        const struct inventory_sim *one = &inventory->sims[i - 1], *other = &inventory->sims[i];
+        size_t length = strlen(one->iccid);
+
+        if (strncmp(one->iccid, other->iccid, length) == 0 && strlen(other->iccid) == length + 1)
+            done = conflict(inventory,
+                            "SIM %s in %s and SIM %s in %s may be one: a digit more is all that "
+                            "their ICCIDs differ by",
+                            one->iccid, one->source, other->iccid, other->source);
+    }
+    return done;
+}
+
 static bool compare_modems(struct inventory *inventory)
 {
     const struct inventory_sim **list = calloc(inventory->count + 1, sizeof *list);
@@ -206,7 +224,8 @@ enum outcome inventory_merge(struct inventory *inventory, struct report *why)
 {
     if (inventory->count > 0)
         qsort(inventory->sims, inventory->count, sizeof *inventory->sims, by_iccid);
-    if (!drop_twins(inventory) || !compare_modems(inventory) || !compare_certificates(inventory))
+    if (!drop_twins(inventory) || !compare_spellings(inventory) || !compare_modems(inventory) ||
+        !compare_certificates(inventory))
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     return OUTCOME_OK;
 }

@@ -186,9 +186,11 @@ def encrypted_pem_asks_nobody_for_a_passphrase(t):
     mark = "-----BEGIN CERTIFICATE-----\n"
     told["containers"][0]["pem"] = told["containers"][0]["pem"].replace(mark, mark + ENCRYPTED)
     record = t.write("record.json", json.dumps(told))
-    t.says(on_terminal(t, [SIMKEY, "inventory", record], t.env(), expect=USAGE, seconds=15),
-           "container=0 is damaged")
+    seen = on_terminal(t, [SIMKEY, "inventory", record], t.env(), expect=USAGE, seconds=15)
+    t.says(seen, "container=0 is damaged")
+    t.silent(seen, "phrase")
     with open(os.path.join(sim.card, "ca.pem"), encoding="ascii") as file:
         bundle = t.write("bundle.pem", file.read().replace(mark, mark + ENCRYPTED))
-    t.says(on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", bundle], t.env(sim), expect=USAGE, seconds=15),
-           "bundle.pem is damaged")
+    seen = on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", bundle], t.env(sim), expect=USAGE, seconds=15)
+    t.says(seen, "bundle.pem is damaged")
+    t.silent(seen, "phrase")
