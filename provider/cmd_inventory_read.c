@@ -231,7 +231,7 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
         report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
         return outcome;
     }
-    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, sim->iccid) != 0) {
+    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, inventory_text(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);
@@ -263,11 +263,11 @@ static enum outcome take_sim(struct inventory *inventory, const cJSON *told, con
     {
         char *uri = NULL;
 
-        outcome = cJSON_IsObject(certificate)
-                      ? rebuild_uri(sim, certificate, &uri, why)
-                      : report_set(why, OUTCOME_USAGE,
-                                   "%s: a member of \"certificates\" is not an object", source);
-        if (outcome == OUTCOME_OK)
+        if (!cJSON_IsObject(certificate))
+            return report_set(why, OUTCOME_USAGE,
+                              "%s: a member of \"certificates\" is not an object", source);
+        outcome = rebuild_uri(sim, certificate, &uri, why);
+        if (uri != NULL)
             outcome = add_certificate(sim, certificate, uri, why);
         free(uri);
         if (outcome != OUTCOME_OK)
