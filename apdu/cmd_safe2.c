@@ -5,6 +5,7 @@
 #include "apdu/modems.h"
 #include "apdu/version.h"
 #include "modem/at.h"
+#include "modem/text.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -337,6 +338,6 @@ int main(int argc, char **argv)
     if (why.outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
         (void)report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
     if (why.outcome != OUTCOME_OK)
-        (void)fprintf(stderr, "safe2: %s\n", why.text);
+        text_line(stderr, "safe2: %s", why.text);
     return outcome_exit_status(why.outcome);
 }

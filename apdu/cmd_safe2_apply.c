@@ -4,6 +4,7 @@
  * run tries again. */
 #include "apdu/cmd_safe2.h"
 #include "apdu/outfile.h"
+#include "modem/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -106,6 +107,19 @@ static enum outcome write_out(const char *path, const uint8_t *data, size_t leng
     return outcome;
 }
 
+/* Raw bytes are for programs; a terminal would obey them. */
+static enum outcome print_out(const uint8_t *data, size_t length, struct report *why)
+{
+    if (isatty(STDOUT_FILENO) != 0)
+        text_show(stdout, data, length);
+    else
+        (void)fwrite(data, 1, length, stdout);
+    if (ferror(stdout) != 0)
+        return report_set(why, OUTCOME_SYSTEM, "cannot write to standard output: %s",
+                          strerror(errno));
+    return OUTCOME_OK;
+}
+
 enum outcome safe2_apply(struct safe2_run *run, const uint8_t *data, size_t length,
                          struct report *why)
 {
@@ -114,12 +128,8 @@ enum outcome safe2_apply(struct safe2_run *run, const uint8_t *data, size_t leng
     bool changed;
     enum outcome outcome = OUTCOME_OK;
 
-    if (line->out == NULL) {
-        if (fwrite(data, 1, length, stdout) != length)
-            return report_set(why, OUTCOME_SYSTEM, "cannot write to standard output: %s",
-                              strerror(errno));
-        return OUTCOME_OK;
-    }
+    if (line->out == NULL)
+        return print_out(data, length, why);
     changed = !content_is(line->out, data, length);
     if (snprintf(marker, sizeof marker, "%s.unapplied", line->out) >= (int)sizeof marker)
         return report_set(why, OUTCOME_USAGE, "the path in --out is too long");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safe2's jobs: start one, poll until it ends, try again if it failed. */
 #include "apdu/cmd_safe2.h"
+#include "modem/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -239,8 +240,10 @@ static bool try_again(struct safe2_run *run, enum outcome outcome, unsigned trie
     if ((outcome != OUTCOME_REFUSED && outcome != OUTCOME_TIMEOUT) || run->caught != 0 ||
         tries >= run->line->retries)
         return false;
-    (void)fprintf(stderr, "%ssafe2: %s; trying again in %d s\n", run->terminal ? "\r\033[K" : "",
-                  why->text, (int)(run->line->retry_delay_ms / 1000));
+    if (run->terminal)
+        (void)fputs("\r\033[K", stderr);
+    text_line(stderr, "safe2: %s; trying again in %d s", why->text,
+              (int)(run->line->retry_delay_ms / 1000));
     if (!safe2_pause(run, run->line->retry_delay_ms))
         return false;
     begin(run);

@@ -4,7 +4,6 @@
 
 #include "modem/transport.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -133,8 +132,8 @@ enum outcome modem_identity(struct at *at, struct modem_identity *identity,
         else
             (void)snprintf(questions[i].field, questions[i].size, "%s", value);
         for (char *c = questions[i].field; *c != '\0'; c++)
-            if (!isprint((unsigned char)*c))
-                *c = '?'; /* it will be printed on somebody's terminal */
+            if (*c < ' ' || *c > '~') /* whatever the host program's locale is */
+                *c = '?';             /* it will be printed on somebody's terminal */
     }
     return OUTCOME_OK;
 }

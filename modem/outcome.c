@@ -2,7 +2,8 @@
 /* Outcomes and their sentences. */
 #include "modem/outcome.h"
 
-#include <ctype.h>
+#include "modem/text.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,12 +13,17 @@ void report_clear(struct report *why)
     *why = (struct report)REPORT_INIT;
 }
 
-/* What users and modems say is quoted in sentences, which end up on terminals. */
-static void make_printable(char *text)
+/* What users, files, modems and SIMs say is quoted in sentences, which end up on terminals and in
+ * logs: each sentence is made harmless here, whoever fills it. */
+static void fill_text(struct report *why, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+
+static void fill_text(struct report *why, const char *format, va_list args)
 {
-    for (; *text != '\0'; text++)
-        if (iscntrl((unsigned char)*text))
-            *text = '?';
+    char said[REPORT_TEXT_SIZE];
+
+    (void)vsnprintf(said, sizeof said, format, args);
+    (void)text_copy(why->text, sizeof why->text, said);
 }
 
 enum outcome report_set(struct report *why, enum outcome outcome, const char *format, ...)
@@ -27,9 +33,8 @@ enum outcome report_set(struct report *why, enum outcome outcome, const char *fo
     report_clear(why);
     why->outcome = outcome;
     va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    fill_text(why, format, args);
     va_end(args);
-    make_printable(why->text);
     return outcome;
 }
 
@@ -43,9 +48,8 @@ enum outcome report_sw(struct report *why, enum outcome outcome, uint16_t sw, co
     why->outcome = outcome;
     why->sw = sw;
     va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    fill_text(why, format, args);
     va_end(args);
-    make_printable(why->text);
     length = strlen(why->text);
     (void)snprintf(why->text + length, sizeof why->text - length, " (SW %04X)", sw);
     return outcome;
@@ -59,9 +63,8 @@ void report_prefix(struct report *why, const char *format, ...)
 
     memcpy(old, why->text, sizeof old);
     va_start(args, format);
-    (void)vsnprintf(why->text, sizeof why->text, format, args);
+    fill_text(why, format, args);
     va_end(args);
-    make_printable(why->text);
     length = strlen(why->text);
     (void)snprintf(why->text + length, sizeof why->text - length, ": %s", old);
 }

@@ -36,7 +36,7 @@ struct report {
     enum outcome outcome;
     uint16_t sw; /* the card's last status word, 0 where none is to blame (ISO 7816-4, 5.6) */
     int cme;     /* the modem's +CME ERROR number (27.007, 9.2), -1 where there is none */
-    char text[REPORT_TEXT_SIZE]; /* one sentence without a line end; never holds a secret */
+    char text[REPORT_TEXT_SIZE]; /* one harmless sentence (text_copy); never holds a secret */
 };
 
 /* An empty report: OUTCOME_OK, no text. */

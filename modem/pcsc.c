@@ -4,9 +4,9 @@
  * SCardConnect and SCardBeginTransaction wait for ever, and every call does if pcscd hangs.
  * Therefore each call runs in a thread that is left behind at the deadline and cleans up after
  * itself. */
+#include "modem/text.h"
 #include "modem/transport.h"
 
-#include <ctype.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -313,10 +313,7 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
         return busy(target->device, why);
     (void)close(turn);
     reader->turn = -1;
-    (void)snprintf(transport->name, sizeof transport->name, "%s", reader->name);
-    for (char *c = transport->name; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?'; /* it will be printed on somebody's terminal */
+    (void)text_copy(transport->name, sizeof transport->name, reader->name);
     return reader->result == SCARD_S_SUCCESS ? OUTCOME_OK : failed(reader, why);
 }
 

@@ -7,7 +7,6 @@
 #include "modem/deadline.h"
 #include "modem/transport.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -58,7 +57,10 @@ void trace_line(const struct trace *trace, char direction, const char *text, enu
     if (masking != MASK_NOTHING)
         shown = masking == MASK_ALL ? 0 : strcspn(text, "\",");
     for (size_t i = 0; i < shown && used + 32 < sizeof line; i++)
-        line[used++] = isprint((unsigned char)text[i]) ? text[i] : '.';
+        if (text[i] >= ' ' && text[i] <= '~')
+            line[used++] = text[i];
+        else
+            used += (size_t)sprintf(line + used, "\\x%02x", (unsigned)(unsigned char)text[i]);
     if (masking != MASK_NOTHING)
         used += (size_t)snprintf(line + used, sizeof line - used, " (%zu more, not shown)",
                                  strlen(text) - shown);

@@ -28,7 +28,8 @@ enum masking {
     MASK_ALL,   /* everything but its length */
 };
 
-/* One AT line, direction '>' (to the modem) or '<'. Control characters are shown as dots. */
+/* One AT line, direction '>' (to the modem) or '<'. What is not
+ * printable ASCII is shown as "\x1b". */
 void trace_line(const struct trace *trace, char direction, const char *line, enum masking masking);
 
 /* A sentence beside the dialogue, at any level but off. It must not hold control characters. */

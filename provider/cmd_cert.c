@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why)
 {
@@ -18,6 +19,13 @@ enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct r
     int written;
 
     (void)umask(mask);
+    if ((line->given & OPTION_DER) != 0 && (line->given & OPTION_OUT) == 0 &&
+        isatty(STDOUT_FILENO)) {
+        BIO_free(content);
+        return report_set(why, OUTCOME_USAGE,
+                          "DER is not for a terminal, on which its bytes may do anything: name a "
+                          "file by --out, or use a pipe");
+    }
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {

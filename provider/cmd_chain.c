@@ -2,16 +2,22 @@
 /* Chains as `openssl verify -CApath /dev/null -CAfile BUNDLE` judges them, with all reasons at once
  * and in words. Where the certificate comes from, and whose its key is, is not known here. */
 #include "provider/cmd_chain.h"
+#include "provider/cmd_input.h"
 #include "provider/cmd_x509.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define CAS_MAX     ((size_t)16 << 20) /* all CAs of a browser have 250 kB */
+#define CRLS_MAX    ((size_t)64 << 20) /* the largest CRLs in the field have some 30 MB */
+#define OBJECTS_MAX 2000               /* certificates and CRLs of one file */
 
 /* What the callback needs: the user's names of things, and where the reasons go. */
 struct judging {
@@ -21,26 +27,38 @@ struct judging {
 
 /* ---- the files ---- */
 
-static enum outcome read_file(const char *path, STACK_OF(X509_INFO) * *list, struct report *why)
+/* Encrypted PEM has no place here: nobody is asked on the terminal. */
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
 {
-    BIO *file;
-    unsigned long error;
+    (void)buffer, (void)size, (void)writing, (void)arg;
+    return -1;
+}
 
+static enum outcome parse_pem(const char *name, const char *text, size_t length,
+                              STACK_OF(X509_INFO) * *list, struct report *why)
+{
+    BIO *in = length <= INT_MAX ? BIO_new_mem_buf(text, (int)length) : NULL;
+    const char *reason;
+
+    *list = NULL;
+    if (in == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory for %s", name);
     ERR_set_mark();
-    errno = 0;
-    file = BIO_new_file(path, "r");
-    if (file == NULL) {
-        ERR_pop_to_mark();
-        return report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(errno));
-    }
-    *list = PEM_X509_INFO_read_bio(file, NULL, NULL, NULL);
-    error = ERR_peek_last_error();
+    *list = PEM_X509_INFO_read_bio(in, NULL, no_passphrase, NULL);
+    reason = ERR_reason_error_string(ERR_peek_last_error());
     ERR_pop_to_mark();
-    BIO_free(file);
+    BIO_free(in);
     if (*list == NULL)
-        return report_set(why, OUTCOME_USAGE, "%s is damaged: %s", path,
-                          error != 0 ? ERR_reason_error_string(error) : "it cannot be read");
-    return OUTCOME_OK;
+        return report_set(why, OUTCOME_USAGE, "%s is damaged: %s", name,
+                          reason != NULL ? reason : "it cannot be read");
+    if (sk_X509_INFO_num(*list) <= OBJECTS_MAX)
+        return OUTCOME_OK;
+    sk_X509_INFO_pop_free(*list, X509_INFO_free);
+    *list = NULL;
+    return report_set(why, OUTCOME_USAGE,
+                      "%s has more than %d objects: leave only those in it that the SIM's chain "
+                      "needs",
+                      name, OBJECTS_MAX);
 }
 
 /* Self-signed certificates are trusted, the others wait for being needed. CRLs are welcome. */
@@ -60,11 +78,11 @@ static bool take(const X509_INFO *info, X509_STORE *store, STACK_OF(X509) * othe
     return false;
 }
 
-static enum outcome load(const char *path, bool crl, X509_STORE *store, STACK_OF(X509) * others,
-                         struct report *why)
+enum outcome chain_take(const char *name, const char *text, size_t length, bool crl,
+                        X509_STORE *store, STACK_OF(X509) * others, struct report *why)
 {
     STACK_OF(X509_INFO) *list = NULL;
-    enum outcome outcome = read_file(path, &list, why);
+    enum outcome outcome = parse_pem(name, text, length, &list, why);
     int wanted = 0;
 
     for (int i = 0; i < sk_X509_INFO_num(list) && outcome == OUTCOME_OK; i++) {
@@ -79,8 +97,21 @@ static enum outcome load(const char *path, bool crl, X509_STORE *store, STACK_OF
     if (outcome == OUTCOME_OK && wanted == 0)
         outcome = report_set(why, OUTCOME_USAGE,
                              "%s has no %s in it: PEM is wanted (DER: openssl %s -inform DER)",
-                             path, crl ? "CRL" : "certificate", crl ? "crl" : "x509");
+                             name, crl ? "CRL" : "certificate", crl ? "crl" : "x509");
     sk_X509_INFO_pop_free(list, X509_INFO_free);
+    return outcome;
+}
+
+static enum outcome load(const char *path, bool crl, X509_STORE *store, STACK_OF(X509) * others,
+                         struct report *why)
+{
+    char *text;
+    size_t length;
+    enum outcome outcome = input_read(path, crl ? CRLS_MAX : CAS_MAX, &text, &length, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = chain_take(path, text, length, crl, store, others, why);
+    free(text);
     return outcome;
 }
 

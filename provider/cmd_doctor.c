@@ -2,8 +2,8 @@
 /* simkey doctor: the steps from the provider to a signature, in their order, and how their results
  * are printed. What a step looks at is in cmd_doctor_*.c. */
 #include "provider/cmd_doctor.h"
+#include "modem/text.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,26 +61,32 @@ static const struct {
     {OUTCOME_PIN_BLOCKED, "ask where the SIM comes from for its PUK, or for another SIM"},
 };
 
-static void say(struct doctor *doctor, const char *result, const char *remedy, char text[TEXT_SIZE])
+/* Texts of others go into JSON as they go onto the terminal: as valid UTF-8 and without controls. */
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+    char shown[2 * TEXT_SIZE];
+
+    (void)text_copy(shown, sizeof shown, text);
+    (void)cJSON_AddStringToObject(object, name, shown);
+}
+
+static void say(struct doctor *doctor, const char *result, const char *remedy, const char *text)
 {
     cJSON *object;
 
-    for (char *c = text; *c != '\0'; c++)
-        if (iscntrl((unsigned char)*c))
-            *c = '?';
     if (!doctor->json) {
         terminal_make_room();
-        printf("%-8s %-12s %s\n", result, doctor->step, text);
+        text_line(stdout, "%-8s %-12s %s", result, doctor->step, text);
         if (remedy[0] != '\0')
-            printf("%21s -> %s\n", "", remedy);
+            text_line(stdout, "%21s -> %s", "", remedy);
         (void)fflush(stdout); /* the next step may take its time */
         return;
     }
     object = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(object, "step", doctor->step);
     (void)cJSON_AddStringToObject(object, "result", result);
-    (void)cJSON_AddStringToObject(object, "text", text);
-    (void)cJSON_AddStringToObject(object, "remedy", remedy);
+    add_text(object, "text", text);
+    add_text(object, "remedy", remedy);
     (void)cJSON_AddItemToArray(doctor->list, object);
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor: who else has the port open. A program that reads there takes away the modem's
  * answers; simkey's own programs take turns by the lock and are no trouble. */
+#include "modem/text.h"
 #include "provider/cmd_doctor.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,12 +18,14 @@
 #define HOLDERS_MAX 16
 #define SEVERAL     (-1)
 #define MANAGER     "ModemManager"
+#define COMM_SIZE   16 /* a process's name and a NUL (proc(5)) */
+#define HOLDER_NAME (TEXT_GROWTH * COMM_SIZE)
 
 struct holder {
     long pid;
     bool takes_turns; /* it holds the lock on the device, or has simkey in it and waits for it */
     bool other_end;   /* it has both ends of the pseudo-terminal: it plays the modem */
-    char name[32];
+    char name[HOLDER_NAME];
 };
 
 struct search {
@@ -36,22 +38,25 @@ struct search {
     long unseen_manager; /* one of them is ModemManager */
 };
 
-static void name_of(long pid, char name[32])
+/* A process names itself as it likes, with line ends too: only the last one is the kernel's. */
+static void name_of(long pid, char name[HOLDER_NAME])
 {
-    char path[64];
+    char path[64], comm[COMM_SIZE + 1];
+    size_t length;
     FILE *in;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/comm", pid);
-    (void)snprintf(name, 32, "?");
+    (void)snprintf(name, HOLDER_NAME, "?");
     in = fopen(path, "re");
     if (in == NULL)
         return;
-    if (fgets(name, 32, in) != NULL)
-        name[strcspn(name, "\n")] = '\0';
+    length = fread(comm, 1, sizeof comm - 1, in);
     (void)fclose(in);
-    for (char *c = name; *c != '\0'; c++)
-        if (!isascii((unsigned char)*c) || !isprint((unsigned char)*c))
-            *c = '?';
+    if (length > 0 && comm[length - 1] == '\n')
+        length--;
+    comm[length] = '\0';
+    if (length > 0)
+        (void)text_copy(name, HOLDER_NAME, comm);
 }
 
 /* The master's side of a pseudo-terminal tells its number in fdinfo (Linux 4.11). */
@@ -116,7 +121,7 @@ static void look_at(struct search *search, long pid)
     (void)snprintf(path, sizeof path, "/proc/%ld/fd", pid);
     folder = opendir(path);
     if (folder == NULL && (errno == EACCES || errno == EPERM)) {
-        char name[32];
+        char name[HOLDER_NAME];
 
         name_of(pid, name);
         search->unseen++;
@@ -244,7 +249,8 @@ static void write_rule(const struct doctor *doctor, char *text, size_t size)
 
 static void judge(struct doctor *doctor, const struct search *search)
 {
-    char rivals[512], others[256], remedy[1024], unseen[160] = "", other_end[80] = "", name[32];
+    char rivals[512], others[256], remedy[1024], unseen[160] = "", other_end[128] = "";
+    char name[HOLDER_NAME];
     bool manager = name_holders(search, false, rivals, sizeof rivals);
 
     (void)name_holders(search, true, others, sizeof others);

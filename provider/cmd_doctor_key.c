@@ -4,6 +4,7 @@
 #include "apdu/pin.h"
 #include "modem/deadline.h"
 #include "provider/cmd_doctor.h"
+#include "provider/cmd_x509.h"
 
 #include <inttypes.h>
 #include <openssl/asn1.h>
@@ -100,14 +101,7 @@ static void print_date(const ASN1_TIME *time, char *text, size_t size)
 
 void doctor_subject(const X509 *certificate, char *text, size_t size)
 {
-    BIO *bio = BIO_new(BIO_s_mem());
-    int length = 0;
-
-    if (bio != NULL &&
-        X509_NAME_print_ex(bio, X509_get_subject_name(certificate), 0, XN_FLAG_RFC2253) >= 0)
-        length = BIO_read(bio, text, (int)size - 1);
-    text[length > 0 ? length : 0] = '\0';
-    BIO_free(bio);
+    x509_name(X509_get_subject_name(certificate), text, size);
 }
 
 static void judge_dates(struct doctor *doctor, int container, const char *subject)

@@ -2,6 +2,7 @@
 /* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
  * JSON. The tree's shape is promised to programs: README, "Inventory". Fields may come to it; one
  * that goes, or means something else, raises INFO_VERSION. */
+#include "modem/text.h"
 #include "provider/cmd.h"
 #include "provider/cmd_inventory.h"
 #include "provider/cmd_x509.h"
@@ -171,30 +172,41 @@ static bool is_for_programs(const char *name)
     return strcmp(name, "schema") == 0 || strcmp(name, "version") == 0 || strcmp(name, "pem") == 0;
 }
 
+static void join_words(const cJSON *list, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const cJSON *word = list->child; word != NULL && used < size; word = word->next)
+        used += (size_t)snprintf(text + used, size - used, " %s", word->valuestring);
+}
+
 /* The tree as lines: nested names are indented, arrays of words stand in one line. */
 static void print_text(const cJSON *node, int depth)
 {
     const cJSON *child;
+    char words[512];
 
     cJSON_ArrayForEach(child, node)
     {
-        if (child->string != NULL && is_for_programs(child->string))
+        const char *name = child->string != NULL ? child->string : "";
+        const char *colon = child->string != NULL ? ":" : "";
+
+        if (is_for_programs(name))
             continue;
-        printf("%*s", 2 * depth, "");
-        if (child->string != NULL)
-            printf("%s:", child->string);
         if (cJSON_IsString(child))
-            printf(child->string != NULL ? " %s\n" : "%s\n", child->valuestring);
+            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, child->string != NULL ? ": " : "",
+                      child->valuestring);
         else if (cJSON_IsNumber(child))
-            printf(" %d\n", child->valueint);
+            text_line(stdout, "%*s%s%s %d", 2 * depth, "", name, colon, child->valueint);
         else if (cJSON_IsBool(child))
-            printf(" %s\n", cJSON_IsTrue(child) ? "yes" : "no");
+            text_line(stdout, "%*s%s%s %s", 2 * depth, "", name, colon,
+                      cJSON_IsTrue(child) ? "yes" : "no");
         else if (cJSON_IsArray(child) && (child->child == NULL || cJSON_IsString(child->child))) {
-            for (const cJSON *word = child->child; word != NULL; word = word->next)
-                printf(" %s", word->valuestring);
-            printf("\n");
+            join_words(child, words, sizeof words);
+            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, colon, words);
         } else {
-            printf(child->string != NULL ? "\n" : "-\n");
+            text_line(stdout, "%*s%s%s", 2 * depth, "", name, child->string != NULL ? ":" : "-");
             print_text(child, depth + 1);
         }
     }

@@ -2,6 +2,7 @@
 /* simkey inventory: the command, and how the inventory is written. Reading is in
  * cmd_inventory_read.c, judging in cmd_inventory_merge.c. */
 #include "provider/cmd_inventory.h"
+#include "modem/text.h"
 #include "provider/cmd.h"
 
 #include <stdio.h>
@@ -13,6 +14,8 @@ static const char *const columns[] = {
     "key",       "bits",   "subject",           "issuer", "serial", "not_before",
     "not_after", "sha256", "public_key_sha256", "sha1"};
 #define COLUMNS (sizeof columns / sizeof columns[0])
+
+#define CONFLICTS_TOLD 100 /* on standard error */
 
 bool inventory_init(struct inventory *inventory)
 {
@@ -46,16 +49,28 @@ static bool put(BIO *out, const char *text)
     return text[0] == '\0' || BIO_puts(out, text) > 0;
 }
 
+/* RFC 2253 puts a backslash before the semicolons of a name. */
+static bool put_characters(BIO *out, const char *text)
+{
+    bool escaped = false, done = true;
+
+    for (; *text != '\0' && done; text++) {
+        if (escaped && *text == ';')
+            done = put(out, "3B");
+        else
+            done = (*text != '"' || put(out, "\"")) && BIO_write(out, text, 1) == 1;
+        escaped = !escaped && *text == '\\';
+    }
+    return done;
+}
+
 static bool put_cell(BIO *out, const char *text)
 {
-    if (strpbrk(text, ",\"\r\n") == NULL)
-        return put(out, text);
-    if (!put(out, "\""))
-        return false;
-    for (; *text != '\0'; text++)
-        if ((*text == '"' && !put(out, "\"")) || BIO_write(out, text, 1) != 1)
-            return false;
-    return put(out, "\"");
+    bool formula = text[0] != '\0' && strchr("=+-@\t\r\n", text[0]) != NULL;
+    const char *quote = strpbrk(text, ",\"\r\n\t") != NULL ? "\"" : "";
+
+    return put(out, quote) && put(out, formula ? "'" : "") && put_characters(out, text) &&
+           put(out, quote);
 }
 
 /* certificate NULL: a SIM that has none is in the list too. */
@@ -143,8 +158,7 @@ bool inventory_write_map(const struct inventory *inventory, BIO *out)
 
         cJSON_ArrayForEach(certificate, list) if (done && !said_before(list, certificate)) done =
             put(out, inventory_text(certificate, "sha1")) && put(out, " ") &&
-            put(out, sim->iccid) && put(out, "; # ") &&
-            put(out, inventory_text(certificate, "uri")) && put(out, "\n");
+            put(out, sim->iccid) && put(out, ";\n");
     }
     return done;
 }
@@ -177,12 +191,14 @@ static enum outcome tell_conflicts(const struct inventory *inventory, bool map, 
 {
     int count = cJSON_GetArraySize(inventory->conflicts);
     const cJSON *conflict;
+    int told = 0;
 
-    cJSON_ArrayForEach(conflict, inventory->conflicts)
-    {
-        terminal_make_room();
-        (void)fprintf(stderr, "simkey: conflict: %s\n", conflict->valuestring);
-    }
+    terminal_make_room();
+    cJSON_ArrayForEach(conflict, inventory->conflicts) if (told++ < CONFLICTS_TOLD)
+        text_line(stderr, "simkey: conflict: %s", conflict->valuestring);
+    if (count > CONFLICTS_TOLD)
+        text_line(stderr, "simkey: and %d conflicts more: --json lists all",
+                  count - CONFLICTS_TOLD);
     return count == 0
                ? OUTCOME_OK
                : report_set(why, OUTCOME_VERIFY_FAILED, "%d conflict%s among these records%s",

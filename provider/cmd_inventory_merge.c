@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What records of SIMs say together: the same thing twice, or things that cannot both be true.
  * Nothing is thrown away but what is there twice. */
+#include "modem/text.h"
 #include "provider/cmd_inventory.h"
 
 #include <stdarg.h>
@@ -8,10 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of records with one ICCID so many are looked at to find the same thing twice: that there is a
+ * conflict is sure by then. */
+#define TWINS_MAX 64
+
 /* A certificate and the SIM that it was found in. */
 struct found {
     const struct inventory_sim *sim;
-    const char *sha256, *key, *subject;
+    const char *sha1, *sha256, *key, *subject;
 };
 
 static bool conflict(struct inventory *inventory, const char *format, ...)
@@ -19,13 +24,14 @@ static bool conflict(struct inventory *inventory, const char *format, ...)
 
 static bool conflict(struct inventory *inventory, const char *format, ...)
 {
-    char text[2048];
+    char said[2048], text[2048]; /* they go into JSON too: valid UTF-8 */
     va_list args;
     cJSON *sentence;
 
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    (void)vsnprintf(said, sizeof said, format, args);
     va_end(args);
+    (void)text_copy(text, sizeof text, said);
     sentence = cJSON_CreateString(text);
     if (sentence != NULL && cJSON_AddItemToArray(inventory->conflicts, sentence) != 0)
         return true;
@@ -54,10 +60,11 @@ static int by_imei(const void *left, const void *right)
     return order != 0 ? order : in_order(*one, *other);
 }
 
+/* By the one that servers are told: it is the same for one certificate, and must not be for two. */
 static int by_fingerprint(const void *left, const void *right)
 {
     const struct found *one = left, *other = right;
-    int order = strcmp(one->sha256, other->sha256);
+    int order = strcmp(one->sha1, other->sha1);
 
     return order != 0 ? order : in_order(one->sim, other->sim);
 }
@@ -105,11 +112,12 @@ static bool drop_twins(struct inventory *inventory)
 
         if (kept > group && strcmp(inventory->sims[group].iccid, sim.iccid) != 0)
             group = kept;
-        for (twin = group; twin < kept && !are_twins(&inventory->sims[twin], &sim); twin++)
-            continue;
-        if (twin < kept) {
-            (void)fprintf(stderr, "simkey: note: SIM %s in %s is the same as in %s\n", sim.iccid,
-                          sim.source, inventory->sims[twin].source);
+        for (twin = group; twin < kept && twin - group < TWINS_MAX; twin++)
+            if (are_twins(&inventory->sims[twin], &sim))
+                break;
+        if (twin < kept && twin - group < TWINS_MAX) {
+            text_line(stderr, "simkey: note: SIM %s in %s is the same as in %s", sim.iccid,
+                      sim.source, inventory->sims[twin].source);
             cJSON_Delete(sim.json);
             free(sim.source);
             continue;
@@ -119,6 +127,24 @@ static bool drop_twins(struct inventory *inventory)
         inventory->sims[kept++] = sim;
     }
     inventory->count = kept;
+    return done;
+}
+
+/* One modem tells the check digit of an ICCID, another one does not: a list must not have both. */
+static bool compare_spellings(struct inventory *inventory)
+{
+    bool done = true;
+
+    for (size_t i = 1; i < inventory->count && done; i++) {
+        const struct inventory_sim *one = &inventory->sims[i - 1], *other = &inventory->sims[i];
+        size_t length = strlen(one->iccid);
+
+        if (strncmp(one->iccid, other->iccid, length) == 0 && strlen(other->iccid) == length + 1)
+            done = conflict(inventory,
+                            "SIM %s in %s and SIM %s in %s may be one: a digit more is all that "
+                            "their ICCIDs differ by",
+                            one->iccid, one->source, other->iccid, other->source);
+    }
     return done;
 }
 
@@ -155,11 +181,12 @@ static struct found *find_all(const struct inventory *inventory, size_t *count)
     for (size_t i = 0; i < inventory->count && list != NULL; i++) {
         const cJSON *certificate;
 
-        cJSON_ArrayForEach(certificate, cJSON_GetObjectItemCaseSensitive(
-                                            inventory->sims[i].json, "certificates")) list[used++] =
-            (struct found){&inventory->sims[i], inventory_text(certificate, "sha256"),
-                           inventory_text(certificate, "public_key_sha256"),
-                           inventory_text(certificate, "subject")};
+        cJSON_ArrayForEach(
+            certificate, cJSON_GetObjectItemCaseSensitive(inventory->sims[i].json, "certificates"))
+            list[used++] = (struct found){&inventory->sims[i], inventory_text(certificate, "sha1"),
+                                          inventory_text(certificate, "sha256"),
+                                          inventory_text(certificate, "public_key_sha256"),
+                                          inventory_text(certificate, "subject")};
     }
     return list;
 }
@@ -173,7 +200,7 @@ static bool compare_certificates(struct inventory *inventory)
     if (done)
         qsort(list, count, sizeof *list, by_fingerprint);
     for (size_t i = 1; i < count && done; i++)
-        if (strcmp(list[i - 1].sha256, list[i].sha256) == 0 &&
+        if (strcmp(list[i - 1].sha1, list[i].sha1) == 0 &&
             strcmp(list[i - 1].sim->iccid, list[i].sim->iccid) != 0)
             done = conflict(inventory,
                             "the certificate %s (%.200s) is in two SIMs: %s in %s, %s in %s",
@@ -197,7 +224,8 @@ enum outcome inventory_merge(struct inventory *inventory, struct report *why)
 {
     if (inventory->count > 0)
         qsort(inventory->sims, inventory->count, sizeof *inventory->sims, by_iccid);
-    if (!drop_twins(inventory) || !compare_modems(inventory) || !compare_certificates(inventory))
+    if (!drop_twins(inventory) || !compare_spellings(inventory) || !compare_modems(inventory) ||
+        !compare_certificates(inventory))
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     return OUTCOME_OK;
 }

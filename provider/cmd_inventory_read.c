@@ -1,46 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Records of SIMs out of files. Of a certificate only the PEM is believed: names, dates and
- * fingerprints are made from it again, and a fingerprint that says otherwise is an error. */
+/* Records of SIMs out of files, which are gateways' own work: nothing of their text is taken over.
+ * Numbers and URIs are parsed and written anew; of a certificate only the PEM is believed: names,
+ * dates and fingerprints are made from it again, and a fingerprint that says otherwise is an error.
+ * Members of other names are not looked at. */
+#include "provider/cmd_input.h"
 #include "provider/cmd_inventory.h"
+#include "provider/cmd_inventory_json.h"
 #include "provider/cmd_x509.h"
 #include "provider/objects.h"
+#include "provider/uri.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
-#define FILE_MAX ((size_t)1 << 30) /* a record has some 20 kB */
-
-static enum outcome read_all(const char *path, char **text, size_t *length, struct report *why)
-{
-    FILE *file = fopen(path, "re");
-    size_t room = 0, got;
-    enum outcome outcome = OUTCOME_OK;
-
-    *text = NULL;
-    *length = 0;
-    if (file == NULL)
-        return report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(errno));
-    do {
-        char *longer;
-
-        room += room + 65536;
-        longer = room <= FILE_MAX ? realloc(*text, room) : NULL;
-        if (longer == NULL) {
-            (void)fclose(file);
-            return report_set(why, OUTCOME_SYSTEM, "%s is too large", path);
-        }
-        *text = longer;
-        got = fread(*text + *length, 1, room - *length, file);
-        *length += got;
-    } while (*length == room);
-    if (ferror(file))
-        outcome = report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(errno));
-    (void)fclose(file);
-    return outcome;
-}
+#define FILE_MAX ((size_t)256 << 20) /* a record has some 20 kB */
+#define PEM_MAX  65536               /* a certificate in a SIM has some 2 kB */
+#define URI_MAX  256
+#define KEYS_MAX 64 /* certificates of one SIM; mIAS has 15 containers */
 
 static bool are_digits(const char *text, size_t least, size_t most)
 {
@@ -49,25 +28,19 @@ static bool are_digits(const char *text, size_t least, size_t most)
     return text[length] == '\0' && length >= least && length <= most;
 }
 
-/* A SIM with its numbers, and no certificate yet. */
-static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, const char *source,
-                              struct report *why)
+static enum outcome append_sim(struct inventory *inventory, const char *iccid, const char *imei,
+                               const char *source, struct report *why)
 {
-    const char *iccid = inventory_text(record, "iccid"), *imei = inventory_text(record, "imei");
     struct inventory_sim *sim, *longer;
 
-    if (!are_digits(iccid, 10, 20))
-        return report_set(
-            why, OUTCOME_USAGE,
-            "%s: no ICCID in it: the modem did not tell, or this is no record of a SIM", source);
-    if (imei[0] != '\0' && !are_digits(imei, 14, 16))
-        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is no IMEI", source, imei);
     if (inventory->count == inventory->room) {
-        inventory->room = 2 * inventory->room + 16;
-        longer = realloc(inventory->sims, inventory->room * sizeof *longer);
+        size_t room = 2 * inventory->room + 16;
+
+        longer = realloc(inventory->sims, room * sizeof *longer);
         if (longer == NULL)
             return report_set(why, OUTCOME_SYSTEM, "out of memory");
         inventory->sims = longer;
+        inventory->room = room;
     }
     sim = &inventory->sims[inventory->count];
     *sim = (struct inventory_sim){
@@ -82,97 +55,260 @@ static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, 
     return OUTCOME_OK;
 }
 
+/* A SIM with its numbers, and no certificate yet. */
+static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, const char *source,
+                              struct report *why)
+{
+    const cJSON *iccid, *imei;
+
+    if (json_member(record, "iccid", cJSON_String, source, &iccid, why) != OUTCOME_OK ||
+        json_member(record, "imei", cJSON_String, source, &imei, why) != OUTCOME_OK)
+        return why->outcome;
+    if (!are_digits(json_text(iccid), 10, 20))
+        return report_set(
+            why, OUTCOME_USAGE,
+            "%s: no ICCID in it: the modem did not tell, or this is no record of a SIM", source);
+    if (json_text(imei)[0] != '\0' && !are_digits(json_text(imei), 14, 16))
+        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is no IMEI", source, json_text(imei));
+    return append_sim(inventory, json_text(iccid), json_text(imei), source, why);
+}
+
+/* ---- certificates ---- */
+
+/* What a record says of the certificate must be what it is. */
+static enum outcome compare_prints(const struct inventory_sim *sim, const cJSON *told,
+                                   const cJSON *made, const char *uri, struct report *why)
+{
+    static const char *const names[] = {"sha256", "sha1", "public_key_sha256"};
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const cJSON *print;
+
+        if (json_member(told, names[i], cJSON_String, sim->source, &print, why) != OUTCOME_OK)
+            return why->outcome;
+        if (print != NULL && json_text(print)[0] != '\0' &&
+            strcasecmp(json_text(print), inventory_text(made, names[i])) != 0)
+            return report_set(why, OUTCOME_USAGE,
+                              "%s: the fingerprint of %s (%s) is not that of its certificate: the "
+                              "file was changed",
+                              sim->source, uri, names[i]);
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome parse_certificate(const struct inventory_sim *sim, const cJSON *told,
+                                      const char *uri, X509 **certificate, struct report *why)
+{
+    const cJSON *pem;
+    const char *text;
+
+    *certificate = NULL;
+    if (json_member(told, "pem", cJSON_String, sim->source, &pem, why) != OUTCOME_OK) {
+        report_prefix(why, "the certificate of %s is damaged", uri);
+        return why->outcome;
+    }
+    text = json_text(pem);
+    if (strlen(text) > PEM_MAX || objects_certificate(NULL, (const uint8_t *)text, strlen(text),
+                                                      certificate, why) != OUTCOME_OK)
+        return report_set(why, OUTCOME_USAGE, "%s: the certificate of %s is damaged, or missing",
+                          sim->source, uri);
+    return OUTCOME_OK;
+}
+
+/* A key has one certificate in a SIM. */
+static enum outcome judge_place(const struct inventory_sim *sim, const cJSON *list, const char *uri,
+                                struct report *why)
+{
+    const cJSON *other;
+    int count = 0;
+
+    cJSON_ArrayForEach(other, list)
+    {
+        if (strcmp(inventory_text(other, "uri"), uri) == 0)
+            return report_set(why, OUTCOME_USAGE, "%s: SIM %s has two certificates of %s",
+                              sim->source, sim->iccid, uri);
+        if (++count == KEYS_MAX)
+            return report_set(why, OUTCOME_USAGE,
+                              "%s: SIM %s has more than %d certificates: no SIM holds that many",
+                              sim->source, sim->iccid, KEYS_MAX);
+    }
+    return OUTCOME_OK;
+}
+
 static enum outcome add_certificate(const struct inventory_sim *sim, const cJSON *told,
                                     const char *uri, struct report *why)
 {
-    const char *pem = inventory_text(told, "pem"), *print = inventory_text(told, "sha256");
     cJSON *list = cJSON_GetObjectItemCaseSensitive(sim->json, "certificates");
     cJSON *made = NULL;
-    X509 *certificate;
-    enum outcome outcome =
-        objects_certificate(NULL, (const uint8_t *)pem, strlen(pem), &certificate, why);
+    X509 *certificate = NULL;
+    enum outcome outcome = judge_place(sim, list, uri, why);
 
+    if (outcome == OUTCOME_OK)
+        outcome = parse_certificate(sim, told, uri, &certificate, why);
     if (outcome != OUTCOME_OK)
-        return report_set(why, OUTCOME_USAGE, "%s: the certificate of %s is damaged, or missing",
-                          sim->source, uri);
+        return outcome;
     made = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(made, "uri", uri) == NULL || !x509_json(made, certificate)) {
+    if (cJSON_AddStringToObject(made, "uri", uri) == NULL || !x509_json(made, certificate))
         outcome = report_set(why, OUTCOME_USAGE, "%s: the certificate of %s cannot be decoded",
                              sim->source, uri);
-    } else if (print[0] != '\0' && strcmp(print, inventory_text(made, "sha256")) != 0) {
-        outcome =
-            report_set(why, OUTCOME_USAGE,
-                       "%s: the fingerprint of %s is not that of its certificate: the file was "
-                       "changed",
-                       sim->source, uri);
-    } else if (cJSON_AddItemToArray(list, made) != 0) {
+    else
+        outcome = compare_prints(sim, told, made, uri, why);
+    if (outcome == OUTCOME_OK && cJSON_AddItemToArray(list, made) != 0)
         made = NULL; /* the list's now */
-    } else {
+    else if (outcome == OUTCOME_OK)
         outcome = report_set(why, OUTCOME_SYSTEM, "out of memory");
-    }
     cJSON_Delete(made);
     X509_free(certificate);
     return outcome;
 }
 
-/* What simkey info --json tells. A container without a certificate has no PEM. */
+/* ---- a record of simkey info ---- */
+
+/* A container without a certificate has no PEM. */
+static enum outcome take_container(const struct inventory_sim *sim, const cJSON *container,
+                                   struct report *why)
+{
+    const cJSON *number;
+    char uri[64];
+    int index;
+
+    if (!cJSON_IsObject(container))
+        return report_set(why, OUTCOME_USAGE, "%s: a member of \"containers\" is not an object",
+                          sim->source);
+    if (cJSON_GetObjectItemCaseSensitive(container, "pem") == NULL)
+        return OUTCOME_OK;
+    if (json_member(container, "container", cJSON_Number, sim->source, &number, why) != OUTCOME_OK)
+        return why->outcome;
+    index = json_number(number, 0, TOKEN_CONTAINERS - 1);
+    if (index < 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "%s: the member \"container\" is not a number from 0 to %d", sim->source,
+                          TOKEN_CONTAINERS - 1);
+    (void)snprintf(uri, sizeof uri, "sim:signing;container=%d", index);
+    return add_certificate(sim, container, uri, why);
+}
+
 static enum outcome take_info(struct inventory *inventory, const cJSON *record, const char *source,
                               struct report *why)
 {
-    const cJSON *available = cJSON_GetObjectItemCaseSensitive(record, "available");
-    const cJSON *container;
+    const cJSON *containers, *container, *available;
     const struct inventory_sim *sim;
     enum outcome outcome = begin_sim(inventory, record, source, why);
 
+    if (outcome == OUTCOME_OK)
+        outcome = json_member(record, "containers", cJSON_Array, source, &containers, why);
+    if (outcome == OUTCOME_OK)
+        outcome = json_member(record, "available", cJSON_Object, source, &available, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     sim = &inventory->sims[inventory->count - 1];
-    cJSON_ArrayForEach(container, cJSON_GetObjectItemCaseSensitive(record, "containers"))
-    {
-        const cJSON *index = cJSON_GetObjectItemCaseSensitive(container, "container");
-        char uri[64];
-
-        if (outcome != OUTCOME_OK || !cJSON_HasObjectItem(container, "pem"))
-            continue;
-        (void)snprintf(uri, sizeof uri, "sim:signing;container=%d",
-                       cJSON_IsNumber(index) ? index->valueint : -1);
-        outcome = add_certificate(sim, container, uri, why);
-    }
-    if (outcome == OUTCOME_OK && cJSON_HasObjectItem(available, "pem"))
+    cJSON_ArrayForEach(container, containers) if (outcome == OUTCOME_OK) outcome =
+        take_container(sim, container, why);
+    if (outcome == OUTCOME_OK && cJSON_GetObjectItemCaseSensitive(available, "pem") != NULL)
         outcome = add_certificate(sim, available, "sim:available", why);
     return outcome;
 }
 
-/* What simkey inventory --json told before. */
-static enum outcome take_inventory(struct inventory *inventory, const cJSON *record,
-                                   const char *source, struct report *why)
-{
-    const cJSON *told, *certificate;
-    enum outcome outcome = OUTCOME_OK;
+/* ---- what simkey inventory --json told before ---- */
 
-    cJSON_ArrayForEach(told, cJSON_GetObjectItemCaseSensitive(record, "sims"))
+/* The URI as this program writes it: the key's name alone. Settings say nothing of a SIM. */
+static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *told, char **text,
+                                struct report *why)
+{
+    const cJSON *member;
+    char name[URI_MAX];
+    struct uri uri;
+    enum outcome outcome;
+
+    *text = NULL;
+    if (json_member(told, "uri", cJSON_String, sim->source, &member, why) != OUTCOME_OK)
+        return why->outcome;
+    if (snprintf(name, sizeof name, "%s", json_text(member)) >= (int)sizeof name)
+        return report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" is too long", sim->source);
+    name[strcspn(name, "?")] = '\0';
+    outcome = uri_parse(&uri, name, why);
+    if (outcome != OUTCOME_OK) {
+        report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
+        return outcome;
+    }
+    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, inventory_text(sim->json, "iccid")) != 0) {
+        outcome =
+            report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
+                       sim->source, sim->iccid, uri.iccid);
+    } else {
+        uri.iccid[0] = '\0';
+        uri.type = URI_ANY;
+        outcome = uri_format(&uri, text, why);
+    }
+    uri_clear(&uri);
+    return outcome;
+}
+
+static enum outcome take_sim(struct inventory *inventory, const cJSON *told, const char *source,
+                             struct report *why)
+{
+    const cJSON *certificates, *certificate;
+    const struct inventory_sim *sim;
+    enum outcome outcome;
+
+    if (!cJSON_IsObject(told))
+        return report_set(why, OUTCOME_USAGE, "%s: a member of \"sims\" is not an object", source);
+    outcome = begin_sim(inventory, told, source, why);
+    if (outcome == OUTCOME_OK)
+        outcome = json_member(told, "certificates", cJSON_Array, source, &certificates, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    sim = &inventory->sims[inventory->count - 1];
+    cJSON_ArrayForEach(certificate, certificates)
     {
-        if (outcome == OUTCOME_OK)
-            outcome = begin_sim(inventory, told, source, why);
-        cJSON_ArrayForEach(certificate, cJSON_GetObjectItemCaseSensitive(
-                                            told, "certificates")) if (outcome == OUTCOME_OK)
-            outcome = add_certificate(&inventory->sims[inventory->count - 1], certificate,
-                                      inventory_text(certificate, "uri"), why);
+        char *uri = NULL;
+
+        if (!cJSON_IsObject(certificate))
+            return report_set(why, OUTCOME_USAGE,
+                              "%s: a member of \"certificates\" is not an object", source);
+        outcome = rebuild_uri(sim, certificate, &uri, why);
+        if (uri != NULL)
+            outcome = add_certificate(sim, certificate, uri, why);
+        free(uri);
+        if (outcome != OUTCOME_OK)
+            break;
     }
     return outcome;
 }
 
+static enum outcome take_inventory(struct inventory *inventory, const cJSON *record,
+                                   const char *source, struct report *why)
+{
+    const cJSON *sims, *told;
+    enum outcome outcome = json_member(record, "sims", cJSON_Array, source, &sims, why);
+
+    if (outcome == OUTCOME_OK && sims == NULL)
+        outcome = report_set(why, OUTCOME_USAGE, "%s: the member \"sims\" is missing", source);
+    if (outcome == OUTCOME_OK)
+        cJSON_ArrayForEach(told, sims) if (outcome == OUTCOME_OK) outcome =
+            take_sim(inventory, told, source, why);
+    return outcome;
+}
+
+/* ---- files ---- */
+
 static enum outcome take(struct inventory *inventory, const cJSON *record, const char *source,
                          struct report *why)
 {
-    const cJSON *version = cJSON_GetObjectItemCaseSensitive(record, "version");
-    const char *schema = inventory_text(record, "schema");
-    bool info = strcmp(schema, INFO_SCHEMA) == 0;
+    const cJSON *schema, *version;
+    bool info;
 
-    if (!info && strcmp(schema, INVENTORY_SCHEMA) != 0)
+    if (!cJSON_IsObject(record) || cJSON_GetObjectItemCaseSensitive(record, "schema") == NULL)
         return report_set(why, OUTCOME_USAGE,
                           "%s is no record of a SIM: simkey info --json makes them", source);
-    if (!cJSON_IsNumber(version) || version->valueint != (info ? INFO_VERSION : INVENTORY_VERSION))
+    if (json_member(record, "schema", cJSON_String, source, &schema, why) != OUTCOME_OK ||
+        json_member(record, "version", cJSON_Number, source, &version, why) != OUTCOME_OK)
+        return why->outcome;
+    info = strcmp(json_text(schema), INFO_SCHEMA) == 0;
+    if (!info && strcmp(json_text(schema), INVENTORY_SCHEMA) != 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "%s is no record of a SIM: simkey info --json makes them", source);
+    if (json_number(version, 0, 1000) != (info ? INFO_VERSION : INVENTORY_VERSION))
         return report_set(why, OUTCOME_USAGE,
                           "%s has another version of the format than this simkey knows", source);
     return info ? take_info(inventory, record, source, why)
@@ -196,12 +332,16 @@ static enum outcome take_value(struct inventory *inventory, const cJSON *value, 
     return outcome;
 }
 
-enum outcome inventory_read(struct inventory *inventory, const char *path, struct report *why)
+enum outcome inventory_take(struct inventory *inventory, const char *name, const char *text,
+                            size_t length, struct report *why)
 {
-    char *text;
-    size_t length, at = 0, number = 0;
-    enum outcome outcome = read_all(path, &text, &length, why);
+    size_t at, number = 0;
+    const char *wrong = json_judge(text, length, &at);
+    enum outcome outcome = OUTCOME_OK;
 
+    if (wrong != NULL)
+        return report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu: %s", name, at, wrong);
+    at = 0;
     while (outcome == OUTCOME_OK) {
         const char *end = NULL;
         cJSON *value;
@@ -214,13 +354,24 @@ enum outcome inventory_read(struct inventory *inventory, const char *path, struc
         if (end != NULL)
             at = (size_t)(end - text);
         if (value != NULL)
-            outcome = take_value(inventory, value, path, &number, why);
+            outcome = take_value(inventory, value, name, &number, why);
         else
-            outcome = report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu", path, at);
+            outcome = report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu", name, at);
         cJSON_Delete(value);
     }
-    free(text);
     if (outcome == OUTCOME_OK && number == 0)
-        return report_set(why, OUTCOME_USAGE, "%s is empty", path);
+        return report_set(why, OUTCOME_USAGE, "%s is empty", name);
+    return outcome;
+}
+
+enum outcome inventory_read(struct inventory *inventory, const char *path, struct report *why)
+{
+    char *text;
+    size_t length;
+    enum outcome outcome = input_read(path, FILE_MAX, &text, &length, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = inventory_take(inventory, path, text, length, why);
+    free(text);
     return outcome;
 }

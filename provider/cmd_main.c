@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey: the table of sub-commands, progress on a terminal, exit status. */
+#include "modem/text.h"
 #include "provider/cmd.h"
 
 #include <openssl/crypto.h>
@@ -108,8 +109,7 @@ int main(int argc, char **argv)
     command = argc >= 2 ? find(argv[1]) : NULL;
     if (command == NULL) {
         if (argc >= 2)
-            (void)fprintf(stderr, "simkey: there is no command \"%s\": see simkey --help\n",
-                          argv[1]);
+            text_line(stderr, "simkey: there is no command \"%s\": see simkey --help", argv[1]);
         else
             (void)fprintf(stderr, "simkey: a command is missing: see simkey --help\n");
         return outcome_exit_status(OUTCOME_USAGE);
@@ -125,6 +125,6 @@ int main(int argc, char **argv)
         }
     }
     if (run(command, argc - 1, argv + 1, &why) != OUTCOME_OK)
-        (void)fprintf(stderr, "simkey: %s\n", why.text);
+        text_line(stderr, "simkey: %s", why.text);
     return outcome_exit_status(why.outcome);
 }

@@ -2,6 +2,7 @@
 /* simkey pin: the tries left, a person's explicit attempt, and a person's change. All are about the
  * applet's PIN; PIN1 is the modem's matter. */
 #include "apdu/pin.h"
+#include "modem/text.h"
 #include "provider/cmd.h"
 
 #include <openssl/crypto.h>
@@ -137,11 +138,12 @@ static enum outcome change(const struct command_line *line, struct sim *sim, str
         return sent ? tell_doubt(sim, outcome, why) : outcome;
     printf("the PIN is changed: ");
     if (show_state(sim, &asked) != OUTCOME_OK)
-        printf("the tries left cannot be asked for now (%s)\n", asked.text);
-    printf("now write it into %s%severy file that a `pin-source` names, before a program tries the "
-           "old one\n",
-           line->settings.pin_source != NULL ? line->settings.pin_source : "",
-           line->settings.pin_source != NULL ? ", and into " : "");
+        text_line(stdout, "the tries left cannot be asked for now (%s)", asked.text);
+    text_line(stdout,
+              "now write it into %s%severy file that a `pin-source` names, before a program tries "
+              "the old one",
+              line->settings.pin_source != NULL ? line->settings.pin_source : "",
+              line->settings.pin_source != NULL ? ", and into " : "");
     return OUTCOME_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The process's terminal: asking for a secret without showing it, and making room for output among
  * the dots of progress. What is asked for is the commands' matter. */
+#include "modem/text.h"
 #include "provider/cmd.h"
 
 #include <errno.h>
@@ -35,6 +36,7 @@ static bool hide(struct hidden *hidden, const char *prompt)
 {
     static const int fatal[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGALRM};
     struct termios settings;
+    char shown[LINE_SIZE];
     sigset_t set;
 
     (void)sigemptyset(&set);
@@ -54,7 +56,8 @@ static bool hide(struct hidden *hidden, const char *prompt)
         (void)sigprocmask(SIG_SETMASK, &hidden->before, NULL);
         return false;
     }
-    say(hidden->terminal, prompt);
+    (void)text_copy(shown, sizeof shown, prompt);
+    say(hidden->terminal, shown);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey verify: is the certificate in the SIM one of these CAs', and is its key in this SIM? The
  * chain is judged in cmd_chain.c. */
+#include "modem/text.h"
 #include "provider/cmd.h"
 #include "provider/cmd_chain.h"
 #include "provider/cmd_x509.h"
@@ -16,7 +17,7 @@
 static void tell(const char *result, const char *step, const char *text)
 {
     terminal_make_room();
-    printf("%-8s %-12s %s\n", result, step, text);
+    text_line(stdout, "%-8s %-12s %s", result, step, text);
     (void)fflush(stdout); /* the SIM may take its time for the next one */
 }
 

@@ -12,12 +12,18 @@
 
 void x509_name(const X509_NAME *name, char *text, size_t size)
 {
+    static const char cut[] = "...";
     BIO *bio = BIO_new(BIO_s_mem());
     int length = 0;
+    bool readable = bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0;
 
-    if (bio != NULL && X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253) >= 0)
+    if (readable)
         length = BIO_read(bio, text, (int)size - 1);
     text[length > 0 ? length : 0] = '\0';
+    if (!readable)
+        (void)snprintf(text, size, "?");
+    else if (BIO_pending(bio) > 0)
+        memcpy(text + size - sizeof cut, cut, sizeof cut);
     BIO_free(bio);
 }
 

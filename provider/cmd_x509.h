@@ -13,7 +13,8 @@
 #define DATE_SIZE sizeof "9999-12-31T23:59:59Z"
 #define NAME_SIZE 256
 
-/* RFC 2253, cut where it does not fit; control characters escaped. */
+/* RFC 2253 in printable ASCII: what is not, a NUL too, is escaped as \1B (RFC 4514). "..." at its end
+ * where it does not fit, "?" where a string in it is damaged. */
 void x509_name(const X509_NAME *name, char *text, size_t size);
 
 /* ISO 8601 in UTC; "?" if the certificate's date is none. No time_t: 32 bits end in 2038. */

@@ -2,20 +2,39 @@
 /* The one place that raises errors in OpenSSL's queue, and the texts of their reasons. What went
  * wrong in words comes with each call, mostly from a struct report. */
 #include "provider/error.h"
+#include "modem/text.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 
+static void set_error(const struct provider *provider, int reason, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void set_error(const struct provider *provider, int reason, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    provider->core.vset_error(provider->handle, (uint32_t)reason, format, arguments);
+    va_end(arguments);
+}
+
+/* The queue ends up in the host program's log: what is quoted in a sentence is made harmless, whoever
+ * raises it. */
 void error_raise(const struct provider *provider, const char *file, int line, const char *function,
                  int reason, const char *format, ...)
 {
     const struct core *core = &provider->core;
+    char said[REPORT_TEXT_SIZE], shown[REPORT_TEXT_SIZE];
     va_list arguments;
 
     va_start(arguments, format);
+    (void)vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+    (void)text_copy(shown, sizeof shown, said);
     core->new_error(provider->handle);
     core->set_error_debug(provider->handle, file, line, function);
-    core->vset_error(provider->handle, (uint32_t)reason, format, arguments);
-    va_end(arguments);
+    set_error(provider, reason, "%s", shown);
 }
 
 const OSSL_ITEM *error_reasons(void)

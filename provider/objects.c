@@ -15,6 +15,13 @@ static bool is_der(const uint8_t *data, size_t length)
     return length > 0 && data[0] == 0x30;
 }
 
+/* Nobody is asked on the terminal for a passphrase: encrypted PEM is not for here. */
+static int no_passphrase(char *buffer, int size, int writing, void *arg)
+{
+    (void)buffer, (void)size, (void)writing, (void)arg;
+    return -1;
+}
+
 enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
                                  X509 **certificate, struct report *why)
 {
@@ -32,7 +39,7 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
         read = d2i_X509(&made, &data, (long)length);
     } else {
         in = BIO_new_mem_buf(data, (int)length);
-        read = in == NULL ? NULL : PEM_read_bio_X509(in, &made, NULL, NULL);
+        read = in == NULL ? NULL : PEM_read_bio_X509(in, &made, no_passphrase, NULL);
     }
     ERR_pop_to_mark();
     BIO_free(in);
@@ -87,13 +94,6 @@ enum outcome objects_public_key(const X509 *certificate, EVP_PKEY **key, enum to
     if (bits != NULL)
         *bits = found_bits;
     return OUTCOME_OK;
-}
-
-/* Encrypted PEM keys are not for here: nobody is asked on the terminal. */
-static int no_passphrase(char *buffer, int size, int writing, void *arg)
-{
-    (void)buffer, (void)size, (void)writing, (void)arg;
-    return -1;
 }
 
 enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,

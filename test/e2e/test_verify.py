@@ -5,7 +5,7 @@ that the key is in this SIM. Each verdict on a chain is compared with that of op
 import os
 import shutil
 
-from fixture import PIN, SHARED, USAGE, VERIFY, test
+from fixture import PIN, SHARED, SIMKEY, USAGE, VERIFY, test
 from hierarchy import FAR, NOW, PAST, Authority, certify, generation
 
 ROOT_ONLY = slice(0, 1)
@@ -268,6 +268,42 @@ def bundles_that_are_none_are_errors_of_usage(t):
     t.simkey(place.modem, "verify", "signing", "--CAfile", place.bundle(), "--purpose", "cake", expect=USAGE,
              says="client, server or any")
     t.signatures(place.modem, 0)
+
+
+@test
+def bundles_are_files_of_a_sensible_size(t):
+    place = Place(t, generation(t, 2))
+    modem, bundle = t.sim(place.card), place.bundle()
+    os.mkfifo(t.path("fifo"))
+    for name, size in (("17 MiB", 17 << 20), ("5 GiB", 5 << 30)):
+        with open(t.path(name), "wb") as file:
+            file.truncate(size)
+    t.write("many", place.chain[0].pem() * 2001)
+    for name, words in (("fifo", "fifo is a FIFO, not a file"), ("/dev/zero", "is a device"),
+                        ("17 MiB", "is too large: 16 MiB at most"), ("5 GiB", "is too large"),
+                        ("many", "has more than 2000 objects")):
+        t.simkey(modem, "verify", "signing", "--CAfile", t.path(name), expect=USAGE, says=words, seconds=20)
+        if name != "17 MiB":
+            t.simkey(modem, "verify", "signing", "--CAfile", bundle, "--crl", t.path(name), expect=USAGE,
+                     says=words, seconds=20)
+    for command in (f"<(cat {bundle})", f"/dev/stdin < {bundle}"):
+        t.run(["bash", "-c", f"{SIMKEY} verify signing --CAfile {command}"], modem, preload=False)
+
+
+@test
+def thousands_of_cas_of_one_name_take_seconds(t):
+    """Also where each was issued by the next: such a chain has no end."""
+    place = Place(t, generation(t, 2))
+    modem = t.sim(place.card)
+    one, other = (Authority(t, name, place.chain[0]) for name in ("G2 issuer", "the other"))
+    rings = []
+    for issuer, subject in ((one, other), (other, one)):
+        issuer.issue(subject.file("csr"), t.path("ring"), extensions="bare_authority")
+        rings.append(t.read("ring").decode())
+    for name, text in (("ring", "".join(rings) * 900), ("roots", place.chain[0].pem() * 1900)):
+        t.simkey(modem, "verify", "signing", "--CAfile", t.write(name, text), seconds=20, expect=VERIFY)
+    text = place.chain[0].pem() * 1900 + place.chain[1].pem()
+    t.simkey(modem, "verify", "signing", "--CAfile", t.write("good", text), seconds=20)
 
 
 @test

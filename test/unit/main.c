@@ -16,6 +16,7 @@ static const struct {
     const char *name;
     void (*add)(void);
 } suites[] = {
+    {"text", add_text_suite},
     {"at", add_at_suite},
     {"at_time", add_at_time_suite},
     {"port", add_port_suite},

@@ -3,6 +3,7 @@
 #ifndef SIMKEY_TEST_UNIT_UNIT_H
 #define SIMKEY_TEST_UNIT_UNIT_H
 
+void add_text_suite(void);
 void add_at_suite(void);
 void add_at_time_suite(void);
 void add_port_suite(void);
