@@ -25,8 +25,8 @@ trap 'exit 143' TERM
 user_name() { id -un "$1" 2>>/dev/null || printf %s "$1"; }
 
 # Runs a command as this user (name or number). It gets none of our folder, environment, terminal, lock
-# and privileges, because that user has the process in his hands: only two pipes. The caller sees to
-# stdin. What it says on stderr is that user's word, and is left out.
+# and privileges, because that user has the process in his hands: only two pipes, which he cannot
+# keep open for ever. The caller sees to stdin. What it says on stderr is left out.
 as_user() { # user, command...
     local change=()
     if [ "$me" = 0 ] && [ "$1" != root ] && [ "$1" != 0 ]; then
@@ -34,7 +34,8 @@ as_user() { # user, command...
             --no-new-privs --inh-caps=-all)
     fi
     (cd / && exec 9>&- 2>>/dev/null &&
-        exec env -i PATH="$PATH" LC_ALL=C setsid -w timeout -k 2 120 "${change[@]}" "${@:2}") | cat
+        exec env -i PATH="$PATH" LC_ALL=C setsid -w timeout -k 2 120 "${change[@]}" "${@:2}") |
+        timeout --foreground 125 head -c 100000000
 }
 
 # Paths
@@ -78,18 +79,24 @@ walk() { # path
 }
 
 # Copies what the caller gave us to stdout: FILE, or - for stdin. Where another user can say what FILE
-# leads to, he reads it: so his link to a file of root, or of a third one, is of no use to him.
+# leads to, he reads it: so his link to a file of root, or of a third one, is of no use to him. By sudo,
+# which may allow somebody nothing but us, it is the caller who reads.
 give() { # FILE, how many bytes at most
+    local caller
     case $1 in
         - | /dev/stdin) head -c "$2" && return ;;
         /dev/fd/* | /proc/self/fd/*) head -c "$2" <"$1" && return ;;
         *)
             walk "$1" && [ -f "$real" ] || return
-            if [ "$stranger" = several ]; then
-                say "others can write into the folder of $1, so it may be a link: use - <$1"
+            caller=$me
+            if [ "$me" = 0 ] && [[ ${SUDO_UID-} =~ ^[0-9]+$ && ${SUDO_COMMAND-} =~ ^[^\ ]*/safe2-enrol(\ |$) ]]; then
+                caller=$SUDO_UID
+            fi
+            if [ "$stranger" = several ] || { [ "$caller" != 0 ] && [ "${stranger:-$caller}" != "$caller" ]; }; then
+                say "others can make a link of $1: use - <$1"
                 return 1
             fi
-            as_user "${stranger:-$me}" head -c "$2" -- "$real" </dev/null && return ;;
+            as_user "${stranger:-$caller}" head -c "$2" -- "$real" </dev/null && return ;;
     esac
 }
 

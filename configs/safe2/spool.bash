@@ -15,7 +15,7 @@ is_folder() { [ -d "$1" ] && [ ! -L "$1" ]; }
 make_sim() { # ICCID, swapped: its folders, and under which other name they are found
     local sim=sims/$1
     # What an interrupted removal left would be the new SIM's.
-    rm -rf -- "$sim" && mkdir "$sim" "$sim/device" || return
+    rm -rf -- "$sim" "sims/$2" && mkdir "$sim" "$sim/device" || return
     is_folder "telemetry/$1" || { rm -f -- "telemetry/$1" && mkdir "telemetry/$1"; } || return
     ln -s ../../devices "$sim/devices" && ln -s "../../telemetry/$1" "$sim/telemetry" || return
     if [ "$2" != "$1" ]; then ln -sfnT "$1" "sims/$2"; fi
@@ -40,9 +40,11 @@ case $2 in
     put) put_file "$3" "$4" ;;
     show) [ -f "$3" ] || exit 3; cat -- "$3" ;;
     unset) [ -f "$3" ] || [ -L "$3" ] || exit 3; rm -f -- "$3" ;;
-    list) find sims devices -mindepth 1 -maxdepth 3 \( -type f -o -type d -path 'sims/*' ! -path 'sims/*/*' \) \
+    list) find sims devices -mindepth 1 -maxdepth 3 -regextype posix-egrep \
+        \( -type d -regex 'sims/[0-9]+' -o -type f -regex '(sims/[0-9]+/(config|device/[0-9a-f]+)|devices/[0-9a-f]+)' \) \
         -printf '%p %s\n' | sort ;;
     telemetry) is_folder "telemetry/$3" || exit 3
-        find "telemetry/$3" -mindepth 2 -maxdepth 2 -type f -printf '%P %s\n' ;;
+        find "telemetry/$3" -mindepth 2 -maxdepth 2 -regextype posix-egrep -type f \
+            -regex 'telemetry/[0-9]+/[0-9a-f]+/[0-9]+[.][0-9]+-[0-9a-f]+' -printf '%P %s\n' ;;
     *) exit 1 ;;
 esac
