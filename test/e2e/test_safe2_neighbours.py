@@ -71,8 +71,8 @@ while not os.path.exists("/proc/self/fd/0") or not __import__("select").select([
             terminal = open(folder + "/stat").read().rpartition(")")[2].split()[4]
             seen.add("terminal " + terminal)
             seen.add("folder " + os.readlink(folder + "/cwd"))
-            seen.update(("variable " + word.split("=")[0]) for word in
-                        open(folder + "/environ").read().split("\\0") if word)
+            if "OF_ROOT=" in open(folder + "/environ").read():
+                seen.add("a variable of root")
             for name in glob.glob(folder + "/fd/*"):
                 seen.add("file " + os.readlink(name))
         except (OSError, IndexError):
@@ -244,7 +244,7 @@ def what_root_lends_the_web_server_s_user_is_two_pipes(t):
     seen = watcher.said()
     t.says(seen, ["file pipe:", "terminal 0"])
     for line in seen.split("\n"):
-        t.check(re.fullmatch(r"|ready|terminal 0|variable (PATH|LC_ALL|PWD|SHLVL|_|OLDPWD)|"
+        t.check(re.fullmatch(r"|ready|terminal 0|"
                              rf"folder (/|{place.root})|file (pipe:.*|/dev/null|/(etc|lib|usr|proc)/.*|{place.root}(/(sims|devices).*)?)",
                              line), f"a process of that user has: {line}")
 
