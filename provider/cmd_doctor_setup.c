@@ -309,8 +309,9 @@ static void mend_pin_file(const char *file, char *text, size_t size)
 
 void doctor_pin_source(struct doctor *doctor)
 {
-    static const char remedy[] = "(umask 077; echo <PIN> > /etc/simkey/pin), and `pin-source = "
-                                 "/etc/simkey/pin` in openssl.cnf";
+    static const char remedy[] =
+        "echo <PIN> | sudo install -D -m 640 -g dialout /dev/stdin "
+        "/etc/simkey/pin, and `pin-source = /etc/simkey/pin` in openssl.cnf";
     const struct settings *settings = &doctor->settings;
     struct report why = REPORT_INIT;
     char pin[PIN_SIZE], mend[1200];

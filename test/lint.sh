@@ -29,7 +29,7 @@ check() { # words, command...
 
 mapfile -t c < <(files '*.c')
 mapfile -t c_and_h < <(files '*.c' '*.h')
-mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run')
+mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run' configs/safe2/safe2-enrol)
 mapfile -t pages < <(files '*.[17]')
 mapfile -t python < <(files '*.py')
 

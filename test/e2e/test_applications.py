@@ -16,8 +16,7 @@ KINDS = ("rsa2048", "p256", "rsa2048 --no-pss")  # of cards, with simmodem's swi
 
 # What the five-minute start of README.md leaves behind.
 START = """
-install -d /etc/simkey
-(umask 077; echo 0000 > /etc/simkey/pin)
+echo 0000 | install -D -m 640 -g dialout /dev/stdin /etc/simkey/pin
 sed "s|/opt/simkey|$PWD|" configs/openssl.cnf > /etc/simkey/openssl.cnf
 export OPENSSL_CONF=/etc/simkey/openssl.cnf
 build/simkey cert signing --out /etc/simkey/sim.crt

@@ -240,17 +240,25 @@ if not SANITIZED:  # as it is installed
         os.mkdir(t.path("etc"))
         t.write("etc/openssl.cnf", text_of("configs/openssl.cnf"))
         t.write("etc/pin", "0000\n")
+        for name in ("", "pin", "openssl.cnf"):  # as it was once
+            if os.geteuid() == 0:
+                os.chown(t.path("etc/" + name), 33, 33)
+        os.symlink(t.write("another", "another's"), t.path("etc/link"))
         group = "dialout" if os.geteuid() == 0 else grp.getgrgid(os.getegid()).gr_name
         first, last = tagged("install")
         for text in (first, *tagged("services"), last):
             text = re.sub(r"(?<![\w.])/usr/local/", root + "/usr/local/", text)
             text = text.replace("/etc/simkey", t.path("etc")).replace("dialout", group)
+            text = text.replace("root:root", f"{os.geteuid()}:{os.getegid()}")
             done = t.run(["bash", "-euo", "pipefail", t.write("block", text)], env=env)
             if "list -providers" in text:
                 t.says(done.out, "TLS keys in a SIM")
             env["OPENSSL_CONF"] = t.path("etc/openssl.cnf")
         t.silent(t.read("etc/openssl.cnf").decode(), "(?m)^module")
         t.equal(os.stat(t.path("etc/pin")).st_mode & 0o777, 0o640, "the PIN file's mode")
+        t.equal(sorted(os.listdir(t.path("etc"))), ["openssl.cnf", "pin"], "what is left in /etc/simkey")
+        t.equal({os.stat(t.path("etc/" + name)).st_uid for name in ("", "pin", "openssl.cnf")}, {os.geteuid()},
+                "the owner")
         t.equal(everything_below(root), [], "what is left")
 
     @test

@@ -51,8 +51,6 @@ for kind in ("rsa2048", "p256"):
 # What README.md has done by then.
 BEFORE = START + """
 install -d /etc/systemd/system/nginx.service.d
-chgrp dialout /etc/simkey/pin
-chmod 640 /etc/simkey/pin
 openssl req -new -key sim:signing -subj /CN=gateway.example -out gateway.csr
 openssl x509 -req -in gateway.csr -CA ca.crt -CAkey ca.key -out /etc/simkey/gateway.crt
 cp clients-ca.crt /etc/simkey/

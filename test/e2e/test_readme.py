@@ -155,7 +155,8 @@ class Machine:
         self.https, self.mqtts = 0, free_port()
         self.proxy, self.gateway, self.mqtt, self.fleet = (self.port() for _ in range(4))
         self.names = [
-            ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
+            # The module is in build/, and not in OpenSSL's folder of this machine.
+            ("/^module = /d; ", ""), ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
             ("/dev/ttyUSB2", t.path("by-id/" + BY_ID)), ("/etc/ssl/certs/ca-certificates.crt", pki("ca.pem")),
             ("/etc/simkey", t.path("etc/simkey")), ("/etc/nginx", t.path("etc/nginx")),
             ("/etc/systemd", t.path("etc/systemd")), ("/etc/udev", t.path("etc/udev")),
@@ -189,7 +190,7 @@ class Machine:
             with open(os.path.join(ROOT, "configs", config), encoding="utf-8") as file:
                 t.write(f"configs/{config}", self.local(file.read()), 0o644)
         for folder in ("usr/local/bin", "usr/local/sbin", "usr/local/share", "var/lib", "etc/haproxy",
-                       "configs/safe2"):
+                       "etc/logrotate.d", "configs/safe2"):
             os.makedirs(t.path(folder), 0o755, exist_ok=True)
         for entry in os.scandir(os.path.join(ROOT, "configs/safe2")):
             with open(entry.path, encoding="utf-8") as file:
@@ -281,6 +282,17 @@ log_type all
                 self.broker.wait_for(lambda: re.search(wanted, self.broker.said()[heard:]), wanted)
         self.signatures(text)
 
+    def root_s(self):
+        """What the blocks put into /etc/simkey is of nobody but root, and for whom it must be."""
+        t = self.t
+        names = set(os.listdir(t.path("etc/simkey")))
+        t.check({"openssl.cnf", "openssl-nopss.cnf", "pin", "sim.crt", "sim.key", "gateway.crt"} <= names, names)
+        for name in ("", *names):
+            seen = os.lstat(t.path("etc/simkey/" + name))
+            mode = {"": 0o40755, "pin": 0o100640, "fleet.key": 0o100600}.get(name, 0o100644)
+            t.equal((name, seen.st_uid, oct(seen.st_mode)), (name, os.geteuid(), oct(mode)), "in /etc/simkey")
+        t.equal(os.stat(t.path("etc/simkey/pin")).st_gid, self.gid, "the PIN file's group")
+
     def signatures(self, text):
         commands = text.replace("\\\n", " ").splitlines()
         wanted = sum(any(re.search(sign, command) for sign in SIGNS) for command in commands)
@@ -320,7 +332,7 @@ class Safe2Place:
             ("4433", str(self.ports[0])), ("localhost:8443", f"localhost:{self.ports[1]}"),
             ("safe2-enrol init", "safe2-enrol init " + options), ("/usr/local", t.path("usr/local")),
             ("/var/lib/safe2", t.path("var/lib/safe2")), ("/etc/safe2", t.path("etc/safe2")),
-            ("/etc/haproxy", t.path("etc/haproxy")),
+            ("/etc/haproxy", t.path("etc/haproxy")), ("/etc/logrotate.d", t.path("etc/logrotate.d")),
             *(pair for pair in self.machine.names if pair[0].startswith("/"))]
 
     def run(self, text):
@@ -353,6 +365,7 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
                 machine.run(line, words, text)
                 if "no-pss" in words:
                     machine.modem(card)
+            machine.root_s()
         finally:
             machine.close()
 
@@ -439,6 +452,21 @@ def every_configuration_file_is_used_by_the_readme(t):
              if name.startswith("safe2")]
     for config in [*configurations(), *units]:
         t.check(f"configs/{config}" in text, f"no command of README.md uses configs/{config}")
+
+
+@test
+def no_document_gives_etc_simkey_to_another_user_than_root(t):
+    """Who can write there has every program run his module. tee, install and mv by sudo leave it root's."""
+    files = [README, *glob.glob(os.path.join(ROOT, "configs/**/*"), recursive=True),
+             *glob.glob(os.path.join(ROOT, "[apt]*/**/*.[17]"), recursive=True)]
+    for path in filter(os.path.isfile, files):
+        with open(path, encoding="utf-8") as file:
+            lines = file.read().replace("\\\n", " ").split("\n")
+        for line in filter(lambda line: "/etc/simkey" in line, lines):
+            t.silent(line, r"install .*\s(-o|--owner)\b|chown (?!-hR root:root)")
+            if re.search(r"(>|-out|tee|tee -a) */etc/simkey", line):
+                t.silent(line, "(>|-out) */etc/simkey")
+                t.says(line, r"\| sudo tee ")
 
 
 @test

@@ -159,7 +159,7 @@ def adapted(text, *changes):
 def settings():
     """What a user writes: see "With a real modem" and "ModemManager" in README.md."""
     put("/etc/simkey/openssl.cnf", adapted(configs("openssl.cnf"), ("/dev/ttyUSB2", BY_ID)))
-    put("/etc/simkey/pin", "0000\n", 0o600)
+    put("/etc/simkey/pin", "0000\n", 0o640)
     put("/etc/udev/rules.d/78-simkey.rules",
         adapted(configs("78-simkey.rules"), ('"2c7c"', '"0403"'), ('"0125"', '"6001"'),
                 ('ID_USB_INTERFACE_NUM}=="02"', 'ID_USB_INTERFACE_NUM}=="00"')))

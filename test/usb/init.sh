@@ -13,7 +13,9 @@ mount -t sysfs sysfs /sys
 mount -t devtmpfs devtmpfs /dev
 mount -t tmpfs tmpfs /run
 mount -t tmpfs -o mode=1777 tmpfs /tmp
-chown -R 1000:1000 /home/user /etc/simkey
+chown -R 1000:1000 /home/user
+chown -R 0:0 /etc/simkey
+chown 0:20 /etc/simkey/pin # dialout
 ip link set lo up
 
 systemd-udevd --daemon
