@@ -236,7 +236,7 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);
     } else {
-        uri.iccid[0] = '\0';
+        uri.iccid[0] = uri.modem[0] = '\0';
         uri.type = URI_ANY;
         outcome = uri_format(&uri, text, why);
     }
