@@ -4,6 +4,7 @@
 #include "apdu/claim.h"
 #include "apdu/version.h"
 #include "modem/at.h"
+#include "modem/descriptor.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -285,6 +286,7 @@ int main(int argc, char **argv)
     const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
     struct report why = REPORT_INIT;
 
+    descriptor_fill();
     if (wants(argc, argv, "--help")) {
         help();
         return 0;

@@ -116,7 +116,7 @@ static void one_that_is_stopped_is_overtaken(void)
     struct report why = REPORT_INIT;
     struct port *port = NULL;
     struct queue queue;
-    const struct port_turn turn = {queue_first, &queue};
+    const struct port_turn turn = {queue_first, queue_own_lock, &queue};
     struct pty pty;
     struct desk desk;
     int64_t began;
