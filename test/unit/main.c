@@ -18,6 +18,7 @@ static const struct {
 } suites[] = {
     {"at", add_at_suite},
     {"at_time", add_at_time_suite},
+    {"descriptor", add_descriptor_suite},
     {"port", add_port_suite},
     {"port_lock", add_port_lock_suite},
     {"identity", add_identity_suite},
@@ -38,6 +39,7 @@ static const struct {
     {"session", add_session_suite},
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
+    {"rundir", add_rundir_suite},
     {"claim", add_claim_suite},
     {"record", add_record_suite},
     {"shared", add_shared_suite},
