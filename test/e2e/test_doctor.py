@@ -19,8 +19,8 @@ from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKE
                      USAGE, VALGRIND, VERIFY, test, with_providers)
 from test_order import conf
 
-STEPS = ["provider", "settings", "pin-source", "port", "permission", "holders", "modem", "sim", "network",
-         "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
+STEPS = ["provider", "settings", "pin-source", "run-dir", "port", "permission", "holders", "modem", "sim",
+         "network", "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
 
