@@ -287,6 +287,7 @@ int main(int argc, char **argv)
     struct report why = REPORT_INIT;
 
     descriptor_fill();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
     if (wants(argc, argv, "--help")) {
         help();
         return 0;

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define LINKS_MAX 40 /* as the kernel has it */
+#define LINKS_MAX  40 /* as the kernel has it */
+#define PROC_MAGIC 0x9FA0 /* of statfs(2) */
 
 /* The way that is left. */
 struct walk {
@@ -78,7 +78,7 @@ static bool names_descriptor(struct place *place)
     long number = strtol(place->name, &end, 10);
 
     if (*end != '\0' || end == place->name || number < 0 || number > INT_MAX ||
-        fstatfs(place->folder, &system) != 0 || system.f_type != PROC_SUPER_MAGIC ||
+        fstatfs(place->folder, &system) != 0 || system.f_type != PROC_MAGIC ||
         fstatat(place->folder, place->name, &named, 0) != 0 ||
         fstat((int)number, &open_file) != 0 || named.st_dev != open_file.st_dev ||
         named.st_ino != open_file.st_ino)

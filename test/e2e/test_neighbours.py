@@ -4,10 +4,12 @@ written but the one that was named, nobody is locked out, and no program is ende
 
 import os
 import pty
+import re
 import resource
 import socket
 import stat
 import subprocess
+import zlib
 
 from fixture import SIMKEY, UNREACHABLE, USAGE, test
 from signer import dgst, none_open, verified
@@ -232,6 +234,15 @@ def a_limit_for_files_ends_no_program(t):
         signs(limit)
         signs(limit, "at,file:" + t.path(f"trace-{limit}"))
         t.check(os.path.getsize(t.path(f"trace-{limit}")) <= limit, "a trace beyond the limit")
+    def none():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    for out in ([], ["--out", t.path("result")]):
+        with open(t.path("out"), "wb") as file:
+            done = subprocess.run([SIMKEY, "cert", "signing", *out], env=t.env(sim), preexec_fn=none,
+                                  stdout=file, stderr=subprocess.PIPE, check=False, timeout=60)
+        t.check(done.returncode > 0, f"status of simkey without room: {done.returncode}")
+        t.says(done.stderr.decode(), "cannot write.*")
+    t.check(not os.path.exists(t.path("result")), "a result without room")
     queue, = [name for name in os.listdir(t.run_dir) if name.endswith(".queue")]
     t.equal(os.path.getsize(os.path.join(t.run_dir, queue)), 0, "the size of the queue's file")
     os.truncate(os.path.join(t.run_dir, queue), 2 << 20)  # by a member of the group
@@ -314,6 +325,14 @@ def a_member_of_the_group_holds_up_nobody(t):
             for path in paths:
                 stranger(t, "chmod", "000", path, groups=str(DIALOUT))
         signs(make)
+    clear()
+    signs("nothing there")
+    with open(paths[1], "rb") as file:  # an answer that is due for ever, with a good checksum
+        text, _, _ = file.read().partition(b"\nsum ")
+    text = re.sub(rb"(?<=\nline )(.*) \d+(?=\n)", rb"\1 9223372036854775807", text, count=1) + b"\n"
+    t.write("forged", (text + b"sum %08x\n" % zlib.crc32(text)).ljust(4096, b"\n"), 0o644)
+    stranger(t, "cp", t.path("forged"), paths[1], groups=str(DIALOUT))
+    signs("a late answer")
     clear()
     os.rmdir(t.run_dir)
     signs("a run-dir that was removed")
