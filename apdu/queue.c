@@ -68,9 +68,17 @@ static bool take_ticket(struct queue *queue)
 
 void queue_join(struct queue *queue, const struct settings *settings)
 {
+    int directory = rundir_open(settings);
+
     queue->settings = settings;
     queue->ticket = 0;
-    queue->fd = rundir_device_file(settings, "queue", O_CREAT);
+    queue->fd = -1;
+    queue->name[0] = '\0';
+    if (directory < 0)
+        return;
+    rundir_name(settings, "queue", queue->name);
+    queue->fd = rundir_file(directory, queue->name, O_CREAT);
+    (void)close(directory);
     if (queue->fd < 0 || take_ticket(queue))
         return;
     (void)close(queue->fd);
@@ -92,7 +100,7 @@ int queue_own_lock(void *arg)
 {
     const struct queue *queue = arg;
 
-    return rundir_own_file(queue->settings, "turn");
+    return queue->name[0] != '\0' ? rundir_own_file(queue->settings, queue->name, "turn") : -1;
 }
 
 void queue_leave(struct queue *queue)

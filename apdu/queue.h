@@ -8,12 +8,14 @@
 
 #include "apdu/settings.h"
 
+#include <limits.h>
 #include <sys/types.h>
 
 struct queue {
     int fd;       /* -1: there is no order */
     off_t ticket; /* 1 if nobody was waiting */
     const struct settings *settings;
+    char name[NAME_MAX]; /* of its file; "": there is no run-dir */
 };
 
 /* Takes a ticket for the settings' device; the settings stay borrowed. Without a usable run-dir, or

@@ -219,21 +219,22 @@ int rundir_device_file(const struct settings *settings, const char *suffix, int 
     return fd;
 }
 
-int rundir_own_file(const struct settings *settings, const char *suffix)
+int rundir_own_file(const struct settings *settings, const char *base, const char *suffix)
 {
     const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-    char name[NAME_MAX], own[64];
     int directory = rundir_open(settings), fd;
+    const uid_t user = geteuid();
+    char name[NAME_MAX + 64];
     struct stat file;
 
     if (directory < 0)
         return -1;
-    (void)snprintf(own, sizeof own, "%.20s-%lu", suffix, (unsigned long)geteuid());
-    rundir_name(settings, own, name);
+    (void)snprintf(name, sizeof name, "%.*s.%s-%lu", NAME_MAX - 32, base, suffix,
+                   (unsigned long)user);
     fd = descriptor_high(openat(directory, name, flags, 0600));
     (void)close(directory);
     if (fd >= 0 && (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_nlink != 1 ||
-                    file.st_uid != geteuid() || (file.st_mode & 0077) != 0)) {
+                    file.st_uid != user || (file.st_mode & 0077) != 0)) {
         (void)close(fd);
         fd = -1;
     }

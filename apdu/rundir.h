@@ -38,9 +38,10 @@ int rundir_file(int directory, const char *name, int flags);
 /* The same by the suffix of this device's file. */
 int rundir_device_file(const struct settings *settings, const char *suffix, int flags);
 
-/* Opens a file of the directory that is this user's alone, mode 0600, named SUFFIX-UID: members of the
- * group can remove it but not open it. For reading and writing. -1 if that cannot be. */
-int rundir_own_file(const struct settings *settings, const char *suffix);
+/* Opens a file of the directory that is this user's alone, mode 0600, named BASE.SUFFIX-UID: members
+ * of the group can remove it but not open it. base: a device's name as rundir_name makes it. For
+ * reading and writing. -1 if that cannot be. */
+int rundir_own_file(const struct settings *settings, const char *base, const char *suffix);
 
 /* When a process started, in clock ticks since boot: a pid alone may be somebody else's by now. 0
  * if there is no such process (or only a zombie is left of it). */

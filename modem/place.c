@@ -14,7 +14,7 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#define LINKS_MAX  40 /* as the kernel has it */
+#define LINKS_MAX  40     /* as the kernel has it */
 #define PROC_MAGIC 0x9FA0 /* of statfs(2) */
 
 /* The way that is left. */

@@ -293,7 +293,7 @@ def a_member_of_the_group_holds_up_nobody(t):
     os.chmod(t.run_dir, 0o2770)
     cert, key = t.exported(sim)
     base, = [name[:-len(".queue")] for name in os.listdir(t.run_dir) if name.endswith(".queue")]
-    kinds = ["queue", "session", "channel-1", "turn-0"]
+    kinds = ["queue", "session", "channel-1", "queue.turn-0"]
     paths = [os.path.join(t.run_dir, f"{base}.{kind}") for kind in kinds]
 
     def signs(what):

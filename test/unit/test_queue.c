@@ -284,7 +284,7 @@ static void the_own_lock_is_this_users_alone(void)
     queue_join(&queue, &desk.settings);
     fd = queue_own_lock(&queue);
     CU_ASSERT(fd > 2);
-    (void)snprintf(path, sizeof path, "%s/dev-ttyUSB7.turn-%lu", desk.folder.path,
+    (void)snprintf(path, sizeof path, "%s/dev-ttyUSB7.queue.turn-%lu", desk.folder.path,
                    (unsigned long)geteuid());
     CU_ASSERT_EQUAL(stat(path, &file), 0);
     EXPECT_NUMBER(file.st_mode & 07777, 0600);
