@@ -3,6 +3,7 @@
 #include "apdu/claim.h"
 
 #include "apdu/rundir.h"
+#include "modem/descriptor.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -49,7 +50,7 @@ int claim_take(const struct settings *settings, unsigned channel, bool hold)
     length = snprintf(text, sizeof text, "%ld %" PRIu64 "\n", (long)getpid(),
                       rundir_process_start(getpid()));
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 &&
-        pwrite(fd, text, (size_t)length, 0) == length && hold)
+        descriptor_room((uint64_t)length) && pwrite(fd, text, (size_t)length, 0) == length && hold)
         return fd;
     (void)close(fd);
     return -1;

@@ -5,6 +5,7 @@
 #include "apdu/modems.h"
 #include "apdu/version.h"
 #include "modem/at.h"
+#include "modem/descriptor.h"
 #include "modem/text.h"
 
 #include <errno.h>
@@ -322,6 +323,8 @@ int main(int argc, char **argv)
     const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
     struct report why = REPORT_INIT;
 
+    descriptor_fill();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
     if (wants(argc, argv, "--help")) {
         help();
         return 0;

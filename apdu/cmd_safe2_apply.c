@@ -39,6 +39,7 @@ static void become(const char *command, const char *path)
 
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGXFSZ, SIG_DFL);
     (void)dup2(STDERR_FILENO, STDOUT_FILENO); /* standard output is for the configuration alone */
     /* the shell takes the command apart, the path goes in as it is */
     (void)execl("/bin/sh", "sh", "-c", "eval \"$1 \\\"\\$2\\\"\"", "sh", command, path,

@@ -181,7 +181,7 @@ static void take_record(struct operation *operation)
     struct sim *sim = operation->sim;
     const struct learnt *learnt = &operation->record.learnt;
 
-    operation->file = record_open(&sim->settings, &operation->record);
+    operation->file = record_open_in(&sim->settings, sim->boot, &operation->record);
     if (operation->file < 0) {
         sim->line.ready = false;
         return;
@@ -194,7 +194,7 @@ static void take_record(struct operation *operation)
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
                              struct report *why)
 {
-    const struct port_turn turn = {queue_first, &operation->queue};
+    const struct port_turn turn = {queue_first, queue_own_lock, &operation->queue};
     const struct transport_target target = {.device = sim->settings.device,
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,

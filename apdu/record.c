@@ -4,6 +4,7 @@
 #include "apdu/record.h"
 
 #include "apdu/rundir.h"
+#include "modem/descriptor.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -17,21 +18,21 @@
 #define RECORD_SIZE 4096
 #define RECORD_HEAD "simkey session 1"
 
-/* No exchange lasts longer: a later time is not believed. */
-#define LATE_MAX_MS 60000
+/* Nobody writes down a time as late as this (LATE_ANSWER_MS in session.c): one that is later was put
+ * there to keep us waiting, and is not believed. */
+#define LATE_MAX_MS 2000
 
 /* What the record is bound to: the boot, for its monotonic times, and the device's file, which a
  * modem that was plugged in anew or restarted gets anew. */
-static void bind_to(const struct settings *settings, char binding[RECORD_BINDING])
+static void bind_to(const struct settings *settings, char boot[BOOT_SIZE],
+                    char binding[RECORD_BINDING])
 {
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     struct stat device = {.st_rdev = 0}; /* no file: such as a card reader's name */
-    char boot[40];
 
-    if (file == NULL || fscanf(file, "%39s", boot) != 1)
-        (void)snprintf(boot, sizeof boot, "unknown");
-    if (file != NULL)
-        (void)fclose(file);
+    if (boot[0] == '\0' &&
+        !descriptor_read_text("/proc/sys/kernel/random/boot_id", boot, BOOT_SIZE))
+        (void)snprintf(boot, BOOT_SIZE, "unknown");
+    boot[strcspn(boot, " \n")] = '\0';
     (void)stat(settings->device, &device);
     (void)snprintf(binding, RECORD_BINDING,
                    "boot %s\ndevice %" PRIu64 " %" PRIu64 " %" PRId64 " %ld\n", boot,
@@ -147,7 +148,7 @@ bool record_save(int fd, const struct record *record)
     put_record(&to, record);
     put(&to, "sum %08" PRIx32 "\n", checksum(text, to.used));
     memset(text + to.used, '\n', sizeof text - to.used);
-    return pwrite(fd, text, sizeof text, 0) == (ssize_t)sizeof text;
+    return descriptor_room(sizeof text) && pwrite(fd, text, sizeof text, 0) == (ssize_t)sizeof text;
 }
 
 void record_spoil(int fd)
@@ -339,13 +340,14 @@ static enum verdict parse(const char *text, struct record *record)
     return from.good ? RECORD_GOOD : RECORD_TORN;
 }
 
-static void load(int fd, const struct settings *settings, struct record *record)
+static void load(int fd, const struct settings *settings, char boot[BOOT_SIZE],
+                 struct record *record)
 {
     char text[RECORD_SIZE + 1], binding[RECORD_BINDING];
     ssize_t length = pread(fd, text, RECORD_SIZE, 0);
     enum verdict verdict = RECORD_FOREIGN;
 
-    bind_to(settings, record->binding);
+    bind_to(settings, boot, record->binding);
     memcpy(binding, record->binding, sizeof binding);
     if (length > 0) {
         text[length] = '\0';
@@ -358,24 +360,33 @@ static void load(int fd, const struct settings *settings, struct record *record)
     }
 }
 
-int record_open(const struct settings *settings, struct record *record)
+int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record)
 {
-    int fd = rundir_device_file(settings, "session", O_CREAT);
+    /* without room for it the others' is left as it is */
+    int fd = descriptor_room(RECORD_SIZE) ? rundir_device_file(settings, "session", O_CREAT) : -1;
 
     record_init(record);
     if (fd >= 0)
-        load(fd, settings, record);
+        load(fd, settings, boot, record);
     return fd;
+}
+
+int record_open(const struct settings *settings, struct record *record)
+{
+    char boot[BOOT_SIZE] = "";
+
+    return record_open_in(settings, boot, record);
 }
 
 bool record_peek(const struct settings *settings, struct record *record)
 {
+    char boot[BOOT_SIZE] = "";
     int fd = rundir_device_file(settings, "session", 0);
 
     record_init(record);
     if (fd < 0)
         return false;
-    load(fd, settings, record);
+    load(fd, settings, boot, record);
     (void)close(fd);
     return true;
 }

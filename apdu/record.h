@@ -58,6 +58,9 @@ struct learnt {
 
 #define RECORD_USERS 32
 
+/* Room for the kernel's boot id. */
+#define BOOT_SIZE 40
+
 /* Room for what a record is bound to. */
 #define RECORD_BINDING 160
 
@@ -86,13 +89,19 @@ void learnt_copy(struct learnt *to, const struct learnt *from);
 
 /* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
  * boot, device or version is as good as none; one that is torn counts as dirty. Returns a descriptor
- * for record_save, -1 if there is no usable run-dir: the record is empty then. */
+ * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
+ * length (RLIMIT_FSIZE): the record is empty then. */
 int record_open(const struct settings *settings, struct record *record);
+
+/* The same for one who opens it often. boot: "" at first; it gets the boot id, which is not read again
+ * then. */
+int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record);
 
 /* Reads it without making or locking anything. False if there is none. */
 bool record_peek(const struct settings *settings, struct record *record);
 
-/* Writes all of it. False if that failed: it must not be relied on then. */
+/* Writes all of it. False if that failed, or if there is no room within RLIMIT_FSIZE: it must not be
+ * relied on then. */
 bool record_save(int fd, const struct record *record);
 
 /* Empties a file that could not be written: the next one starts anew. */

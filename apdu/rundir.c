@@ -2,59 +2,161 @@
 /* The run-dir, its files and whose they may be. */
 #include "apdu/rundir.h"
 
+#include "modem/descriptor.h"
+
+#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #define RUN_DIR "/run/simkey"
 
-/* Opens a directory that nobody else can play with; make says whether to make it. */
-static int open_directory(const char *path, mode_t make)
+/* Opens a directory that nobody else can play with. */
+static int open_directory(const char *path, struct stat *directory)
 {
-    struct stat directory;
-    int fd;
+    int fd = descriptor_high(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 
-    if (make != 0)
-        (void)mkdir(path, make);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd >= 0 && fstat(fd, &directory) == 0 && (directory.st_mode & S_IWOTH) == 0 &&
-        (directory.st_uid == 0 || directory.st_uid == geteuid()) &&
+    if (fd >= 0 && fstat(fd, directory) == 0 && (directory->st_mode & S_IWOTH) == 0 &&
+        (directory->st_uid == 0 || directory->st_uid == geteuid()) &&
         faccessat(fd, ".", W_OK, AT_EACCESS) == 0)
         return fd;
-    if (fd >= 0)
+    if (fd >= 0) {
         (void)close(fd);
+        errno = EPERM;
+    }
     return -1;
+}
+
+/* The same, made with this mode if it is missing. */
+static int make_directory(const char *path, mode_t mode)
+{
+    struct stat directory;
+    int fd = open_directory(path, &directory);
+
+    if (fd < 0 && errno == ENOENT && (mkdir(path, mode) == 0 || errno == EEXIST))
+        fd = open_directory(path, &directory);
+    return fd;
+}
+
+/* True for a folder of this user's that nobody else can write: $XDG_RUNTIME_DIR may be that of the
+ * user from whom this one came by su. */
+static bool own_folder(const char *path)
+{
+    struct stat folder;
+
+    return stat(path, &folder) == 0 && S_ISDIR(folder.st_mode) && folder.st_uid == geteuid() &&
+           (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+/* Where the kernel files a character device: "tty/ttyUSB2" from its link in sysfs. */
+static bool device_class(dev_t device, const char *subsystem, const char *begin)
+{
+    char path[64], target[PATH_MAX], wanted[64];
+    const char *name, *class;
+    ssize_t length;
+
+    (void)snprintf(path, sizeof path, "/sys/dev/char/%u:%u", major(device), minor(device));
+    length = readlink(path, target, sizeof target - 1);
+    if (length <= 0)
+        return false;
+    target[length] = '\0'; /* "../../devices/.../ttyUSB2/tty/ttyUSB2" */
+    name = strrchr(target, '/');
+    (void)snprintf(wanted, sizeof wanted, "/%s/", subsystem);
+    class = strstr(target, wanted);
+    return name != NULL && class != NULL && strncmp(name + 1, begin, strlen(begin)) == 0;
+}
+
+bool rundir_device_group(const char *device, gid_t *group)
+{
+    struct stat file;
+    unsigned number, of;
+
+    if (stat(device, &file) != 0 || !S_ISCHR(file.st_mode) || file.st_gid == 0 ||
+        (file.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP))
+        return false;
+    *group = file.st_gid;
+    number = major(file.st_rdev);
+    of = minor(file.st_rdev);
+    /* no ptys (2, 3, 5:2, 128 to 143), and no consoles (4:0 to 63, 5:0, 5:1) */
+    if (number == 2 || number == 3 || number == 5 || (number >= 128 && number <= 143) ||
+        (number == 4 && of < 64))
+        return false;
+    return number == 4 || number == 166 || number == 188 ||
+           number == 204 || /* ttyS, ACM, USB, AMA */
+           device_class(file.st_rdev, "tty", "") || device_class(file.st_rdev, "wwan", "wwan") ||
+           device_class(file.st_rdev, "usbmisc", "cdc-wdm");
+}
+
+/* The files that are there already: nobody but root can have made them. */
+static void share_files(int fd, gid_t group)
+{
+    int copy = descriptor_high(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
+    const struct dirent *entry;
+
+    if (list == NULL && copy >= 0)
+        (void)close(copy);
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (entry->d_name[0] != '.')
+            (void)!fchownat(fd, entry->d_name, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW);
+    if (list != NULL)
+        (void)closedir(list);
+}
+
+/* Gives a directory that root has to itself to the device's group, once there is a device. */
+static void share(int fd, const struct stat *directory, const char *device)
+{
+    gid_t group;
+
+    if ((directory->st_mode & 07777) != 0700 || directory->st_uid != 0 || geteuid() != 0 ||
+        device == NULL || !rundir_device_group(device, &group))
+        return;
+    share_files(fd, group);
+    if (fchown(fd, 0, group) == 0)
+        (void)fchmod(fd, 02770);
+}
+
+int rundir_shared(const char *path, const struct settings *settings)
+{
+    struct stat directory;
+    int fd = open_directory(path, &directory);
+
+    if (fd < 0 && errno == ENOENT && geteuid() == 0 && (mkdir(path, 0700) == 0 || errno == EEXIST))
+        fd = open_directory(path, &directory);
+    if (fd >= 0)
+        share(fd, &directory, settings->device);
+    return fd;
 }
 
 /* /run/simkey, which root makes for the device's group; else a directory of this user. */
 static int default_directory(const struct settings *settings)
 {
-    const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
-    struct stat device;
+    const char *runtime;
     char path[PATH_MAX];
-    int fd;
+    int fd = rundir_shared(RUN_DIR, settings);
 
-    if (geteuid() == 0 && stat(settings->device, &device) == 0 && mkdir(RUN_DIR, 0700) == 0 &&
-        (chown(RUN_DIR, 0, device.st_gid) != 0 || chmod(RUN_DIR, 02770) != 0))
-        (void)rmdir(RUN_DIR);
-    fd = open_directory(RUN_DIR, 0);
-    if (fd < 0 && runtime != NULL && runtime[0] == '/' &&
+    if (fd >= 0)
+        return fd;
+    runtime = secure_getenv("XDG_RUNTIME_DIR");
+    if (runtime != NULL && runtime[0] == '/' && own_folder(runtime) &&
         snprintf(path, sizeof path, "%s/simkey", runtime) < (int)sizeof path)
-        fd = open_directory(path, 0700);
+        fd = make_directory(path, 0700);
     if (fd < 0) {
         (void)snprintf(path, sizeof path, "/tmp/simkey-%lu", (unsigned long)geteuid());
-        fd = open_directory(path, 0700);
+        fd = make_directory(path, 0700);
     }
     return fd;
 }
 
 int rundir_open(const struct settings *settings)
 {
-    return settings->run_dir != NULL ? open_directory(settings->run_dir, 0770)
+    return settings->run_dir != NULL ? make_directory(settings->run_dir, 0770)
                                      : default_directory(settings);
 }
 
@@ -88,8 +190,8 @@ static bool good_owner(int directory, const struct stat *file)
 int rundir_file(int directory, const char *name, int flags)
 {
     struct stat file;
-    int fd = openat(directory, name,
-                    flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660);
+    int fd = descriptor_high(openat(
+        directory, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660));
 
     if (fd < 0)
         return -1;
@@ -117,24 +219,43 @@ int rundir_device_file(const struct settings *settings, const char *suffix, int 
     return fd;
 }
 
+int rundir_own_file(const struct settings *settings, const char *base, const char *suffix)
+{
+    const int flags = O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+    int directory = rundir_open(settings), fd;
+    const uid_t user = geteuid();
+    char name[NAME_MAX + 64];
+    struct stat file;
+
+    if (directory < 0)
+        return -1;
+    (void)snprintf(name, sizeof name, "%.*s.%s-%lu", NAME_MAX - 32, base, suffix,
+                   (unsigned long)user);
+    fd = descriptor_high(openat(directory, name, flags, 0600));
+    (void)close(directory);
+    if (fd >= 0 && (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_nlink != 1 ||
+                    file.st_uid != user || (file.st_mode & 0077) != 0)) {
+        (void)close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 /* Field 22 of /proc/PID/stat, behind the name in brackets; field 3 is the state. */
 uint64_t rundir_process_start(pid_t pid)
 {
     char path[64], line[512], state = 'X';
     const char *rest;
     uint64_t start = 0;
-    FILE *file;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
+    if (!descriptor_read_text(path, line, sizeof line))
         return 0;
-    if (fgets(line, sizeof line, file) != NULL && (rest = strrchr(line, ')')) != NULL &&
+    if ((rest = strrchr(line, ')')) != NULL &&
         sscanf(rest + 1,
                " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                "%" SCNu64,
                &state, &start) != 2)
         start = 0;
-    (void)fclose(file);
     return state == 'Z' || state == 'X' ? 0 : start;
 }

@@ -54,7 +54,8 @@ struct sim {
     struct mias_entry directory[MIAS_ENTRIES];
     char half[AT_STRAY_SIZE]; /* of a line that had not ended when an operation gave up */
     size_t half_length;
-    int claim; /* of that channel, -1 if there is none */
+    int claim;            /* of that channel, -1 if there is none */
+    char boot[BOOT_SIZE]; /* see record_open_in */
 };
 
 /* What an operation needs before its work begins. */

@@ -4,6 +4,7 @@
  * SCardConnect and SCardBeginTransaction wait for ever, and every call does if pcscd hangs.
  * Therefore each call runs in a thread that is left behind at the deadline and cleans up after
  * itself. */
+#include "modem/descriptor.h"
 #include "modem/text.h"
 #include "modem/transport.h"
 
@@ -13,19 +14,15 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
+#include <sys/file.h>
 #include <unistd.h>
 #include <winscard.h>
 
 #define PROTOCOLS   (SCARD_PROTOCOL_T0 | SCARD_PROTOCOL_T1)
-#define PCSCD       "/run/pcscd/pcscd.comm"
 #define POLL_MS     10
 #define OVERTAKE_MS 100 /* the first in the queue is stopped if it leaves a free card for so long */
 #define LEAVE_MS    2000 /* how long the end of an operation may take */
@@ -53,6 +50,7 @@ struct reader {
     DWORD command_length, answer_length;
     struct deadline deadline;
     int turn, done; /* descriptors */
+    int sample;     /* the number that done had at first */
     LONG (*call)(struct reader *);
     LONG result;
     _Atomic int state;
@@ -166,8 +164,12 @@ static LONG choose(struct reader *reader)
 
 static LONG take(struct reader *reader)
 {
-    LONG result = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &reader->context);
+    struct descriptor_hold hold;
+    LONG result;
 
+    descriptor_hold(&hold, reader->sample); /* for the library's socket */
+    result = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &reader->context);
+    descriptor_let_go(&hold);
     reader->established = result == SCARD_S_SUCCESS;
     if (result == SCARD_S_SUCCESS)
         result = choose(reader);
@@ -250,42 +252,34 @@ static enum outcome busy(const char *device, struct report *why)
     return report_set(why, OUTCOME_PORT_BUSY, BUSY, device);
 }
 
-/* Our own processes queue up by a name in the kernel, so that not each of them leaves a call behind
- * when another program does not let the card go. */
+/* The processes of one user queue up by a file that nobody else can open, so that not each of them
+ * leaves a call behind when another program does not let the card go. Without that file, or with
+ * other users, they queue up in pcscd: the transaction is the lock that counts. */
 static enum outcome take_turn(struct reader *reader, const struct transport_target *target,
                               struct deadline deadline, struct report *why)
 {
-    struct sockaddr_un name = {.sun_family = AF_UNIX};
-    struct stat pcscd = {.st_ino = 0}; /* containers may have one each */
-    int length;
-    size_t size;
+    const struct port_turn *turn = target->turn;
 
-    (void)stat(PCSCD, &pcscd);
-    length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "simkey-%llx-%llx-%s",
-                      (unsigned long long)pcscd.st_dev, (unsigned long long)pcscd.st_ino,
-                      target->device);
-    size = offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length;
-    if (size > sizeof name)
-        size = sizeof name;
+    if (turn == NULL)
+        return OUTCOME_OK;
+    reader->turn = turn->own_lock(turn->arg);
+    port_note(reader->turn);
     for (int64_t free_since = 0;;) {
-        bool first = target->turn == NULL || target->turn->first(target->turn->arg);
+        bool first = turn->first(turn->arg);
 
-        reader->turn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (bind(reader->turn, (const struct sockaddr *)&name, (socklen_t)size) != 0 &&
-            errno == EADDRINUSE)
+        if (reader->turn >= 0 && flock(reader->turn, LOCK_EX | LOCK_NB) != 0 &&
+            (errno == EWOULDBLOCK || errno == EINTR))
             free_since = 0;
         else if (free_since == 0)
             free_since = monotonic_ms();
         if (free_since != 0 && (first || monotonic_ms() - free_since >= OVERTAKE_MS))
-            break;
-        (void)close(reader->turn);
-        reader->turn = -1;
+            return OUTCOME_OK;
+        if (free_since != 0 && reader->turn >= 0)
+            (void)flock(reader->turn, LOCK_UN);
         if (deadline_passed(deadline))
             return busy(target->device, why);
         deadline_sleep(deadline, POLL_MS);
     }
-    port_note(reader->turn);
-    return OUTCOME_OK;
 }
 
 static enum outcome pcsc_begin(struct transport *transport, const struct transport_target *target,
@@ -298,20 +292,24 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
     if (reader == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     reader->turn = -1;
-    reader->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    reader->sample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    reader->done = descriptor_high(reader->sample);
     if (reader->done < 0)
         return report_set(why, OUTCOME_SYSTEM, "no descriptor is left for the card reader");
     reader->deadline = deadline;
     (void)snprintf(reader->name, sizeof reader->name, "%s",
                    target->device + sizeof TRANSPORT_PCSC - 1);
-    if (take_turn(reader, target, deadline, why) != OUTCOME_OK)
+    if (take_turn(reader, target, deadline, why) != OUTCOME_OK) {
+        port_unnote(reader->turn);
         return why->outcome;
+    }
     turn = reader->turn;
     taken = bounded(transport, take, deadline);
     port_unnote(turn);
     if (!taken) /* the reader is its thread's, which closes the descriptor too */
         return busy(target->device, why);
-    (void)close(turn);
+    if (turn >= 0)
+        (void)close(turn);
     reader->turn = -1;
     (void)text_copy(transport->name, sizeof transport->name, reader->name);
     return reader->result == SCARD_S_SUCCESS ? OUTCOME_OK : failed(reader, why);

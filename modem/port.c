@@ -2,6 +2,8 @@
 /* A port as a file descriptor: named, locked, configured, polled with a monotonic deadline. */
 #include "modem/port.h"
 
+#include "modem/descriptor.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <libserialport.h>
@@ -89,14 +91,14 @@ static enum outcome gone(const struct port *port, struct report *why)
 static void name_holder(int fd, char *text, size_t size)
 {
     struct stat file;
-    char line[256], path[64], program[32] = "?";
+    char line[256], path[64], program[32];
     unsigned major_number, minor_number;
     unsigned long long inode;
     long pid, found = 0;
     FILE *locks;
 
     (void)snprintf(text, size, "another program");
-    if (fstat(fd, &file) != 0 || (locks = fopen("/proc/locks", "re")) == NULL)
+    if (fstat(fd, &file) != 0 || (locks = descriptor_fopen("/proc/locks")) == NULL)
         return;
     while (found == 0 && fgets(line, sizeof line, locks) != NULL)
         if (sscanf(line, "%*d: FLOCK %*s %*s %ld %x:%x:%llu", &pid, &major_number, &minor_number,
@@ -108,12 +110,10 @@ static void name_holder(int fd, char *text, size_t size)
     if (found == 0)
         return;
     (void)snprintf(path, sizeof path, "/proc/%ld/comm", found);
-    locks = fopen(path, "re");
-    if (locks != NULL) {
-        if (fgets(program, sizeof program, locks) != NULL)
-            program[strcspn(program, "\n")] = '\0';
-        (void)fclose(locks);
-    }
+    if (descriptor_read_text(path, program, sizeof program))
+        program[strcspn(program, "\n")] = '\0';
+    else
+        (void)snprintf(program, sizeof program, "?");
     (void)snprintf(text, size, "process %ld (%s)", found, program);
 }
 
@@ -169,7 +169,7 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
 
     if ((turn == NULL || turn->first(turn->arg)) && flock(port->fd, LOCK_EX | LOCK_NB) == 0)
         return OUTCOME_OK;
-    watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    watch = descriptor_high(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     if (watch >= 0 && inotify_add_watch(watch, port->name, IN_CLOSE) < 0) {
         (void)close(watch);
         watch = -1;
@@ -189,7 +189,7 @@ static enum outcome open_device(struct port *port, const char *device, struct re
 
     (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
     free(real);
-    port->fd = open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    port->fd = descriptor_high(open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
     port_note(port->fd);
     if (port->fd < 0 && (errno == EACCES || errno == EPERM))
         return report_set(why, OUTCOME_NO_MODEM,

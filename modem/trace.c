@@ -5,6 +5,8 @@
 
 #include "modem/at.h"
 #include "modem/deadline.h"
+#include "modem/descriptor.h"
+#include "modem/place.h"
 #include "modem/transport.h"
 
 #include <errno.h>
@@ -13,25 +15,52 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define TRACE_LINE_SIZE (2 * (APDU_COMMAND_SIZE + APDU_ANSWER_SIZE) + 128)
 
+/* Opens the file for one line. Not one that another user has put there: he could read the trace, or
+ * have it written into a file that is not his. */
+static int open_file(const char *path)
+{
+    const int flags =
+        O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+    struct report ignored = REPORT_INIT;
+    struct place place;
+    struct stat file;
+    int fd = -1;
+
+    if (place_find(&place, path, &ignored) != OUTCOME_OK) {
+        place_close(&place);
+        return -1;
+    }
+    if (place.descriptor >= 0)
+        fd = fcntl(place.descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    else if (!place.exists || !place_foreign(&place, &place.file))
+        fd = descriptor_high(openat(place.folder, place.name, flags, 0600));
+    if (fd >= 0 && place.descriptor < 0 &&
+        (fstat(fd, &file) != 0 || place_foreign(&place, &file))) {
+        (void)close(fd);
+        fd = -1;
+    }
+    place_close(&place);
+    return fd;
+}
+
+/* A trace that cannot be written, or not within the limit for files, stops nobody. */
 static void emit(const struct trace *trace, const char *line, size_t length)
 {
     int saved = errno;
-    int fd = STDERR_FILENO;
+    int fd = trace->path != NULL ? open_file(trace->path) : STDERR_FILENO;
 
-    if (trace->path != NULL)
-        fd = open(trace->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                  0600);
-    if (fd >= 0) {
-        ssize_t ignored = write(fd, line, length); /* a trace that cannot be written stops nobody */
+    if (fd >= 0 && descriptor_room_at(fd, length)) {
+        ssize_t ignored = write(fd, line, length);
 
         (void)ignored;
-        if (trace->path != NULL)
-            (void)close(fd);
     }
+    if (fd >= 0 && trace->path != NULL)
+        (void)close(fd);
     errno = saved;
 }
 

@@ -67,6 +67,9 @@ void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
 
+/* cmd_doctor_rundir.c */
+void doctor_run_dir(struct doctor *doctor);
+
 /* cmd_doctor_port.c, cmd_doctor_holders.c */
 void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey: the table of sub-commands, progress on a terminal, exit status. */
+#include "modem/descriptor.h"
 #include "modem/text.h"
 #include "provider/cmd.h"
 
@@ -96,6 +97,8 @@ int main(int argc, char **argv)
     const struct command *command;
     struct report why = REPORT_INIT;
 
+    descriptor_fill();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
     /* openssl.cnf is for programs: what it activates is not needed here, and might be in the way */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {

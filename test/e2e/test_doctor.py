@@ -19,8 +19,8 @@ from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKE
                      USAGE, VALGRIND, VERIFY, test, with_providers)
 from test_order import conf
 
-STEPS = ["provider", "settings", "pin-source", "port", "permission", "holders", "modem", "sim", "network",
-         "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
+STEPS = ["provider", "settings", "pin-source", "run-dir", "port", "permission", "holders", "modem", "sim",
+         "network", "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
 
@@ -307,7 +307,8 @@ def no_permission_names_the_group(t):
         env = dict(t.env(), SIMKEY_DEVICE=sim.device)
         found = doctor(t, env, UNREACHABLE, as_nobody())
         judged(t, found, provider="warning", pin_source="warning", permission="failure",
-               **dict(skipped_after("permission"), holders=found["holders"]["result"]))
+               **dict(skipped_after("permission"), holders=found["holders"]["result"],
+                      run_dir=found["run-dir"]["result"]))
         t.says(found["permission"]["text"], ["may not open " + port,
                                              f"belongs to {pwd.getpwuid(os.geteuid()).pw_name} and the group"])
         t.says(found["permission"]["remedy"], remedy)

@@ -232,10 +232,23 @@ for by in ("csim", "ccho"):
 
 # In which order
 
-def tickets(t):
-    """How many have ever waited: the size of the queue's file."""
-    return sum(os.path.getsize(t.path(f"run/{name}")) for name in os.listdir(t.run_dir)
-               if name.endswith(".queue"))
+def waits(signer):
+    """Whether a process has a ticket: an OFD lock on a byte of the queue's file."""
+    folder = f"/proc/{signer.pid}/fdinfo"
+    for name in os.listdir(folder):
+        try:
+            with open(f"{folder}/{name}", encoding="ascii") as info:
+                if "OFDLCK" in info.read():
+                    return True
+        except OSError:  # closed meanwhile
+            pass
+    return False
+
+
+def queued(sim, signer):
+    """Tells a process to sign, and waits until it waits for the SIM, or has it."""
+    signer.say("sign")
+    until(lambda: waits(signer) or holder(sim) == signer.pid, "in the queue")
 
 
 @test
@@ -247,9 +260,7 @@ def who_waits_first_is_served_first(t):
     others = [Signer(t, sim, exported) for _ in range(6)]
     for _ in range(2):
         for signer in (first, *others):
-            before = tickets(t)
-            signer.say("sign")
-            until(lambda: tickets(t) > before, "in the queue")
+            queued(sim, signer)
         ended = {first.pid: first.ended_at()}
         for signer in others:
             ended[signer.pid] = signer.ended_at()
@@ -284,9 +295,7 @@ def a_stopped_waiter_does_not_hold_up_those_behind_it(t):
     first, stopped, *others = [Signer(t, sim, exported) for _ in range(5)]
     first.sign()
     for signer in (first, stopped, *others):
-        before = tickets(t)
-        signer.say("sign")
-        until(lambda: tickets(t) > before, "in the queue")
+        queued(sim, signer)
         if signer is stopped:
             stopped.signal(signal.SIGSTOP)
     first.heard_signature()

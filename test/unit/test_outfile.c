@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Result files: whole or not at all, with the right mode, nothing left beside them. */
 #include "apdu/outfile.h"
+#include "modem/trace.h"
 #include "test/unit/pty.h"
 #include "test/unit/safe2_seat.h"
 #include "test/unit/unit.h"
@@ -200,6 +201,204 @@ static void a_link_stays_one_and_its_target_gets_the_content(void)
     folder_remove(&folder);
 }
 
+/* Writes through a path that must not be followed. The words say why. */
+static void refused(const struct folder *folder, const char *path, const char *says)
+{
+    struct report why = REPORT_INIT;
+
+    EXPECT(outfile_write(path, "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, says);
+    EXPECT_SAYS(why.text, path);
+    file_is(folder, "target", "old", 0644);
+}
+
+/* A link as the file, and as a folder on the way to it. */
+static void a_link_that_others_can_have_put_there_is_not_followed(void)
+{
+    static const unsigned modes[] = {01777, 0777, 0770, 02770};
+    char path[192], link[256], way[256], below[300];
+    struct folder folder, shared;
+
+    folder_make(&folder);
+    folder_make(&shared);
+    folder_write(&folder, "target", "old", 3, 0644, path);
+    snprintf(link, sizeof link, "%s/link", shared.path);
+    snprintf(way, sizeof way, "%s/way", shared.path);
+    snprintf(below, sizeof below, "%s/target", way);
+    CU_ASSERT(symlink(path, link) == 0 && symlink(folder.path, way) == 0);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        CU_ASSERT_EQUAL(chmod(shared.path, modes[i]), 0);
+        refused(&folder, link, "a folder that others can write");
+        refused(&folder, below, "a folder that others can write");
+        EXPECT_NUMBER(files_in(&shared), 2);
+    }
+    if (geteuid() == 0) {
+        for (int owns_folder = 0; owns_folder < 2; owns_folder++) {
+            CU_ASSERT(chmod(shared.path, 0755) == 0 &&
+                      chown(shared.path, owns_folder ? NOBODY : 0, 0) == 0);
+            CU_ASSERT(lchown(link, NOBODY, NOBODY) == 0 && lchown(way, NOBODY, NOBODY) == 0);
+            refused(&folder, link, "a symbolic link of another user");
+            refused(&folder, below, "a symbolic link of another user");
+        }
+        /* another user's folder, with a link that was root's before */
+        CU_ASSERT(lchown(link, 0, 0) == 0);
+        refused(&folder, link, "a folder that others can write");
+    }
+    EXPECT_NUMBER(files_in(&folder), 1);
+    folder_remove(&shared);
+    folder_remove(&folder);
+}
+
+static void a_link_of_links_to_a_file_that_is_not_there_makes_it(void)
+{
+    struct report why = REPORT_INIT;
+    char link[192], other[192], path[256];
+    struct folder folder;
+
+    folder_make(&folder);
+    snprintf(link, sizeof link, "%s/link", folder.path);
+    snprintf(other, sizeof other, "%s/other", folder.path);
+    snprintf(path, sizeof path, "%s/./../%s/link", folder.path, strrchr(folder.path, '/') + 1);
+    CU_ASSERT(symlink("./other", link) == 0 && symlink("there", other) == 0);
+    EXPECT(outfile_write(path, "new", 3, 0640, true, &why), OUTCOME_OK, &why);
+    file_is(&folder, "there", "new", 0640);
+    EXPECT_NUMBER(files_in(&folder), 3);
+    CU_ASSERT(unlink(other) == 0 && symlink("link", other) == 0);
+    EXPECT(outfile_write(link, "new", 3, 0640, true, &why), OUTCOME_USAGE, &why);
+    snprintf(path, sizeof path, "%s/there/below", folder.path);
+    EXPECT(outfile_write(path, "new", 3, 0640, true, &why), OUTCOME_USAGE, &why);
+    EXPECT(outfile_write("", "new", 3, 0640, true, &why), OUTCOME_USAGE, &why);
+    folder_remove(&folder);
+}
+
+/* Another name of the same file keeps the old content. */
+static void a_hard_link_is_replaced_by_itself(void)
+{
+    struct report why = REPORT_INIT;
+    char path[192], other[192];
+    struct folder folder;
+
+    folder_make(&folder);
+    CU_ASSERT_EQUAL(chmod(folder.path, 01777), 0);
+    folder_write(&folder, "target", "old", 3, 06777, path);
+    snprintf(other, sizeof other, "%s/other", folder.path);
+    CU_ASSERT_EQUAL(link(path, other), 0);
+    EXPECT(outfile_write(other, "new", 3, 0600, true, &why), OUTCOME_OK, &why);
+    file_is(&folder, "target", "old", 06777);
+    file_is(&folder, "other", "new", 0600); /* and nothing of its mode */
+    folder_remove(&folder);
+}
+
+/* In a folder that all can write another user's file is replaced, and lends nothing; his pipe would
+ * give him what is written. */
+static void another_users_file_lends_no_mode_and_his_pipe_gets_nothing(void)
+{
+    struct report why = REPORT_INIT;
+    char path[192], pipe[192], got[8] = "";
+    struct folder folder;
+    struct stat there;
+    int reader;
+
+    if (geteuid() != 0) /* nobody else can give files away; the case before has what is left */
+        return;
+    folder_make(&folder);
+    CU_ASSERT_EQUAL(chmod(folder.path, 01777), 0);
+    folder_write(&folder, "his", "old", 3, 0666, path);
+    CU_ASSERT_EQUAL(chown(path, NOBODY, NOBODY), 0);
+    EXPECT(outfile_write(path, "new", 3, 0600, true, &why), OUTCOME_OK, &why);
+    file_is(&folder, "his", "new", 0600);
+    CU_ASSERT(stat(path, &there) == 0 && there.st_uid == 0);
+    snprintf(pipe, sizeof pipe, "%s/pipe", folder.path);
+    CU_ASSERT(mkfifo(pipe, 0600) == 0 && chown(pipe, NOBODY, NOBODY) == 0);
+    reader = open(pipe, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    EXPECT(outfile_write(pipe, "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "belongs to another user");
+    EXPECT_NUMBER(read(reader, got, sizeof got), 0);
+    close(reader);
+    folder_remove(&folder);
+}
+
+/* /dev/fd/N is what this process has open: it goes on from where it is, and is not replaced. */
+static void a_descriptor_of_this_process_is_written_to(void)
+{
+    struct report why = REPORT_INIT;
+    char path[192], name[64];
+    struct folder folder;
+    int fd, pair[2];
+
+    folder_make(&folder);
+    folder_write(&folder, "there", "old", 3, 0640, path);
+    fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    snprintf(name, sizeof name, "/dev/fd/%d", fd);
+    EXPECT(outfile_write(name, "new", 3, 0600, true, &why), OUTCOME_OK, &why);
+    close(fd);
+    file_is(&folder, "there", "oldnew", 0640);
+    CU_ASSERT_EQUAL(pipe2(pair, O_CLOEXEC), 0);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", pair[1]);
+    EXPECT(outfile_write(name, "new", 3, 0600, true, &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(read(pair[0], name, sizeof name), 3);
+    close(pair[0]);
+    close(pair[1]);
+    folder_remove(&folder);
+}
+
+/* SIGXFSZ would end the child. */
+static void a_limit_for_files_is_an_error_and_no_signal(void)
+{
+    const struct rlimit limit = {.rlim_cur = 2, .rlim_max = RLIM_INFINITY};
+    struct report why = REPORT_INIT;
+    struct folder folder;
+    char path[192];
+    int status = -1;
+    pid_t child;
+
+    folder_make(&folder);
+    folder_write(&folder, "there", "old", 3, 0644, path);
+    child = fork_child();
+    if (child == 0)
+        _exit(setrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+                      outfile_write(path, "new", 3, 0600, true, &why) == OUTCOME_SYSTEM &&
+                      strstr(why.text, "too large") != NULL
+                  ? 0
+                  : 1);
+    waitpid(child, &status, 0);
+    EXPECT_NUMBER(status, 0);
+    file_is(&folder, "there", "old", 0644);
+    EXPECT_NUMBER(files_in(&folder), 1);
+    folder_remove(&folder);
+}
+
+/* The trace goes where a result file would; what is there stays. */
+static void the_trace_goes_through_no_strangers_link(void)
+{
+    char path[192], link[256], hard[256], there[300];
+    struct trace trace = {.level = TRACE_AT, .path = link};
+    struct folder folder, shared;
+
+    folder_make(&folder);
+    folder_make(&shared);
+    folder_write(&folder, "target", "old", 3, 0644, path);
+    snprintf(link, sizeof link, "%s/link", shared.path);
+    CU_ASSERT(symlink(path, link) == 0 && chmod(shared.path, 01777) == 0);
+    trace_line(&trace, '>', "AT", MASK_NOTHING);
+    file_is(&folder, "target", "old", 0644);
+    snprintf(hard, sizeof hard, "%s/hard", shared.path);
+    CU_ASSERT_EQUAL(symlink(folder.path, hard), 0); /* a folder on the way */
+    snprintf(there, sizeof there, "%s/target", hard);
+    trace.path = there;
+    trace_line(&trace, '>', "AT", MASK_NOTHING);
+    CU_ASSERT(unlink(hard) == 0 && linkat(AT_FDCWD, path, AT_FDCWD, hard, 0) == 0);
+    trace.path = hard;
+    trace_line(&trace, '>', "AT", MASK_NOTHING);
+    file_is(&folder, "target", "old", 0644);
+    CU_ASSERT_EQUAL(unlink(hard), 0);
+    trace_line(&trace, '>', "AT", MASK_NOTHING); /* a new one */
+    read_text(&shared, "hard", there, sizeof there);
+    EXPECT_SAYS(there, "> AT");
+    folder_remove(&shared);
+    folder_remove(&folder);
+}
+
 static void a_path_that_is_too_long_is_a_mistake(void)
 {
     struct report why = REPORT_INIT;
@@ -222,6 +421,13 @@ void add_outfile_suite(void)
         TEST(a_file_that_cannot_be_written_to_its_end_leaves_nothing_behind),
         TEST(a_pipe_is_written_to),
         TEST(a_link_stays_one_and_its_target_gets_the_content),
+        TEST(a_link_that_others_can_have_put_there_is_not_followed),
+        TEST(a_link_of_links_to_a_file_that_is_not_there_makes_it),
+        TEST(a_hard_link_is_replaced_by_itself),
+        TEST(another_users_file_lends_no_mode_and_his_pipe_gets_nothing),
+        TEST(a_descriptor_of_this_process_is_written_to),
+        TEST(a_limit_for_files_is_an_error_and_no_signal),
+        TEST(the_trace_goes_through_no_strangers_link),
         TEST(a_path_that_is_too_long_is_a_mistake),
     };
 

@@ -3,12 +3,21 @@
  * their results become, and what happens to a call that does not return. */
 #include "modem/transport.h"
 #include "test/unit/check.h"
+#include "test/unit/pty.h"
 #include "test/unit/unit.h"
 
+#include <fcntl.h>
 #include <semaphore.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <winscard.h>
 
 #define READERS "Omnikey 00 00\0Virtual PCD 00 00\0Virtual PCD 00 01\0"
@@ -22,7 +31,8 @@ static struct {
     uint8_t sent[APDU_COMMAND_SIZE];
     size_t sent_length;
     char connected[MAX_READERNAME];
-    bool connect_hangs, transmit_hangs;
+    bool connect_hangs, transmit_hangs, takes_descriptor;
+    int descriptor;
     sem_t go_on;
     _Atomic int contexts, cards, transactions;
 } service;
@@ -47,6 +57,8 @@ LONG SCardEstablishContext(DWORD scope, LPCVOID a, LPCVOID b, LPSCARDCONTEXT con
 {
     (void)scope, (void)a, (void)b;
     *context = 1;
+    if (service.takes_descriptor)
+        service.descriptor = open("/dev/null", O_RDWR | O_CLOEXEC);
     service.contexts += service.establish == SCARD_S_SUCCESS;
     return service.establish;
 }
@@ -134,6 +146,21 @@ LONG SCardGetStatusChange(SCARDCONTEXT context, DWORD ms, SCARD_READERSTATE *sta
     return service.event == 0 ? SCARD_E_TIMEOUT : SCARD_S_SUCCESS;
 }
 
+/* Nobody waits; the lock's file is the test's, "" if there is none. */
+static char lock_path[192];
+
+static bool always_first(void *arg)
+{
+    (void)arg;
+    return true;
+}
+
+static int open_lock(void *arg)
+{
+    (void)arg;
+    return lock_path[0] != '\0' ? open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+}
+
 struct seat {
     struct transport transport;
     struct trace trace;
@@ -145,7 +172,8 @@ struct seat {
 
 static enum outcome sit(struct seat *seat, const char *device, int ms)
 {
-    const struct transport_target target = {.device = device, .trace = &seat->trace};
+    static const struct port_turn turn = {always_first, open_lock, NULL};
+    const struct transport_target target = {.device = device, .trace = &seat->trace, .turn = &turn};
 
     memset(seat, 0, sizeof *seat);
     report_clear(&seat->why);
@@ -319,10 +347,13 @@ static void a_card_that_another_program_has_for_itself_is_busy(void)
 
 static void a_connection_that_never_comes_ends_at_the_deadline(void)
 {
+    struct folder folder;
     struct seat seat;
     int64_t since;
 
     play();
+    folder_make(&folder);
+    (void)snprintf(lock_path, sizeof lock_path, "%s/turn", folder.path);
     service.connect_hangs = true;
     for (int i = 0; i < 2; i++) {
         since = monotonic_ms();
@@ -336,6 +367,71 @@ static void a_connection_that_never_comes_ends_at_the_deadline(void)
     service.connect_hangs = false;
     EXPECT(sit(&seat, "pcsc:0", 2000), OUTCOME_OK, &seat.why);
     rise(&seat);
+    lock_path[0] = '\0';
+    folder_remove(&folder);
+}
+
+/* A name in the kernel that any user may take is nobody's turn. */
+static void a_strangers_socket_holds_up_nobody(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    struct stat pcscd = {.st_ino = 0};
+    struct seat seat;
+    int stranger = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), length;
+
+    play();
+    (void)stat("/run/pcscd/pcscd.comm", &pcscd);
+    length = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "simkey-%llx-%llx-pcsc:0",
+                      (unsigned long long)pcscd.st_dev, (unsigned long long)pcscd.st_ino);
+    CU_ASSERT_EQUAL(bind(stranger, (const struct sockaddr *)&name,
+                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)length)),
+                    0);
+    EXPECT(sit(&seat, "pcsc:0", 500), OUTCOME_OK, &seat.why);
+    rise(&seat);
+    (void)close(stranger);
+}
+
+/* Its own processes' turn is waited for, up to the deadline. */
+static void the_own_users_turn_is_waited_for(void)
+{
+    struct folder folder;
+    struct seat seat;
+    int64_t since = monotonic_ms();
+    int other;
+
+    play();
+    folder_make(&folder);
+    (void)snprintf(lock_path, sizeof lock_path, "%s/turn", folder.path);
+    other = open_lock(NULL);
+    CU_ASSERT_EQUAL(flock(other, LOCK_EX), 0);
+    EXPECT(sit(&seat, "pcsc:0", 200), OUTCOME_PORT_BUSY, &seat.why);
+    EXPECT_TOOK(since, 190, 1500);
+    rise(&seat);
+    (void)close(other);
+    EXPECT(sit(&seat, "pcsc:0", 2000), OUTCOME_OK, &seat.why);
+    rise(&seat);
+    lock_path[0] = '\0';
+    folder_remove(&folder);
+}
+
+/* With 0 to 2 closed the library's socket would be one of them, and hear what the program says. */
+static void the_librarys_descriptors_are_none_of_the_programs(void)
+{
+    struct seat seat;
+    int status = -1;
+    pid_t child = fork_child();
+
+    if (child == 0) {
+        play();
+        service.takes_descriptor = true;
+        (void)close(0), (void)close(1), (void)close(2);
+        _exit(sit(&seat, "pcsc:0", 2000) == OUTCOME_OK && service.descriptor > 2 &&
+                      fcntl(0, F_GETFD) < 0 && fcntl(1, F_GETFD) < 0 && fcntl(2, F_GETFD) < 0
+                  ? 0
+                  : 1);
+    }
+    (void)waitpid(child, &status, 0);
+    EXPECT_NUMBER(status, 0);
 }
 
 static void an_answer_that_never_comes_ends_at_the_time_out(void)
@@ -367,6 +463,9 @@ void add_pcsc_suite(void)
         TEST(a_card_that_another_program_has_for_itself_is_busy),
         TEST(a_connection_that_never_comes_ends_at_the_deadline),
         TEST(an_answer_that_never_comes_ends_at_the_time_out),
+        TEST(a_strangers_socket_holds_up_nobody),
+        TEST(the_own_users_turn_is_waited_for),
+        TEST(the_librarys_descriptors_are_none_of_the_programs),
     };
 
     ADD_SUITE("pcsc", tests);

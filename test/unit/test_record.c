@@ -251,6 +251,44 @@ static void a_full_disk_is_noticed(void)
     desk_end(&desk);
 }
 
+/* Whatever late_until says, it is not waited for longer than an answer can be late. */
+static void a_time_that_is_too_late_is_not_believed(void)
+{
+    const int64_t table[] = {INT64_MAX, INT64_MIN, -1, monotonic_ms() + 3000,
+                             monotonic_ms() + 60000};
+    struct record record;
+    struct desk desk;
+    int fd;
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        desk_begin(&desk);
+        fd = record_open(&desk.settings, &record);
+        record.line.late_until = table[i];
+        CU_ASSERT_TRUE(record_save(fd, &record));
+        (void)close(fd);
+        CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+        CU_ASSERT_TRUE(record.line.late_until <= monotonic_ms() + 2000);
+        CU_ASSERT_TRUE(record.line.late_until >= 0);
+        desk_end(&desk);
+    }
+}
+
+/* The boot's id cannot change: it is read once. */
+static void the_boot_is_asked_for_once(void)
+{
+    char boot[BOOT_SIZE] = "", known[BOOT_SIZE] = "known";
+    struct record record;
+    struct desk desk;
+
+    desk_begin(&desk);
+    (void)close(record_open_in(&desk.settings, boot, &record));
+    EXPECT_NUMBER(strlen(boot), 36);
+    EXPECT_SAYS(record.binding, boot);
+    (void)close(record_open_in(&desk.settings, known, &record));
+    EXPECT_SAYS(record.binding, "boot known\n");
+    desk_end(&desk);
+}
+
 static void the_dead_are_no_users(void)
 {
     struct record record;
@@ -286,6 +324,8 @@ void add_record_suite(void)
         TEST(what_stood_before_the_modem_was_plugged_in_anew_is_to_be_closed),
         TEST(without_a_directory_there_is_none),
         TEST(a_full_disk_is_noticed),
+        TEST(a_time_that_is_too_late_is_not_believed),
+        TEST(the_boot_is_asked_for_once),
         TEST(the_dead_are_no_users),
     };
 

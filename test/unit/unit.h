@@ -6,6 +6,7 @@
 void add_text_suite(void);
 void add_at_suite(void);
 void add_at_time_suite(void);
+void add_descriptor_suite(void);
 void add_port_suite(void);
 void add_port_lock_suite(void);
 void add_identity_suite(void);
@@ -25,6 +26,7 @@ void add_modems_suite(void);
 void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
+void add_rundir_suite(void);
 void add_claim_suite(void);
 void add_record_suite(void);
 void add_shared_suite(void);
