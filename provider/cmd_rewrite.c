@@ -167,7 +167,7 @@ static enum outcome rewrite_in(int folder, const char *name, const char *path, s
     if (outcome != OUTCOME_OK)
         goto out;
     length = BIO_get_mem_data(in, &text);
-    if (memchr(text, '\0', (size_t)length) != NULL || BIO_write(in, "", 1) != 1) {
+    if ((length > 0 && memchr(text, '\0', (size_t)length) != NULL) || BIO_write(in, "", 1) != 1) {
         outcome = report_set(why, OUTCOME_USAGE, "%s is not a text file", path);
         goto out;
     }
