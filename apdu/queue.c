@@ -4,6 +4,7 @@
 #include "apdu/queue.h"
 
 #include "apdu/rundir.h"
+#include "modem/forks.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ void queue_join(struct queue *queue, const struct settings *settings)
         if (queue->ticket > 0 && fcntl(queue->fd, F_OFD_SETLK, &mine) == 0)
             return;
     }
-    (void)close(queue->fd);
+    forks_close(queue->fd);
     queue->fd = -1;
 }
 
@@ -50,7 +51,7 @@ void queue_leave(struct queue *queue)
 
     if (queue->fd < 0)
         return;
-    /* said aloud, because a forked child may have a copy of the descriptor */
+    /* said aloud, because a child of a raw clone(2) may have a copy of the descriptor */
     (void)fcntl(queue->fd, F_OFD_SETLK, &all);
     if (queue->ticket > TICKETS_MAX) {
         all.l_type = F_WRLCK;
@@ -58,6 +59,6 @@ void queue_leave(struct queue *queue)
             ftruncate(queue->fd, 0) != 0)
             queue->ticket = 0; /* it stays long: that is all */
     }
-    (void)close(queue->fd);
+    forks_close(queue->fd);
     queue->fd = -1;
 }

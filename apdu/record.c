@@ -4,6 +4,7 @@
 #include "apdu/record.h"
 
 #include "apdu/rundir.h"
+#include "modem/forks.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -24,14 +25,12 @@
  * modem that was plugged in anew or restarted gets anew. */
 static void bind_to(const struct settings *settings, char binding[RECORD_BINDING])
 {
-    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
     struct stat device = {.st_rdev = 0}; /* no file: such as a card reader's name */
     char boot[40];
 
-    if (file == NULL || fscanf(file, "%39s", boot) != 1)
+    if (!forks_read_text("/proc/sys/kernel/random/boot_id", boot, sizeof boot))
         (void)snprintf(boot, sizeof boot, "unknown");
-    if (file != NULL)
-        (void)fclose(file);
+    boot[strcspn(boot, "\n")] = '\0';
     (void)stat(settings->device, &device);
     (void)snprintf(binding, RECORD_BINDING,
                    "boot %s\ndevice %" PRIu64 " %" PRIu64 " %" PRId64 " %ld\n", boot,
@@ -376,7 +375,7 @@ bool record_peek(const struct settings *settings, struct record *record)
     if (fd < 0)
         return false;
     load(fd, settings, record);
-    (void)close(fd);
+    forks_close(fd);
     return true;
 }
 

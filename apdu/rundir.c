@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The run-dir, its files and whose they may be. */
 #include "apdu/rundir.h"
+#include "modem/forks.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,13 +21,14 @@ static int open_directory(const char *path, mode_t make)
 
     if (make != 0)
         (void)mkdir(path, make);
-    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    forks_hold();
+    fd = forks_note(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (fd >= 0 && fstat(fd, &directory) == 0 && (directory.st_mode & S_IWOTH) == 0 &&
         (directory.st_uid == 0 || directory.st_uid == geteuid()) &&
         faccessat(fd, ".", W_OK, AT_EACCESS) == 0)
         return fd;
     if (fd >= 0)
-        (void)close(fd);
+        forks_close(fd);
     return -1;
 }
 
@@ -88,9 +90,11 @@ static bool good_owner(int directory, const struct stat *file)
 int rundir_file(int directory, const char *name, int flags)
 {
     struct stat file;
-    int fd = openat(directory, name,
-                    flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660);
+    int fd;
 
+    forks_hold();
+    fd = forks_note(openat(directory, name,
+                           flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660));
     if (fd < 0)
         return -1;
     if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1 &&
@@ -100,7 +104,7 @@ int rundir_file(int directory, const char *name, int flags)
             (void)fchmod(fd, 0660);
         return fd;
     }
-    (void)close(fd);
+    forks_close(fd);
     return -1;
 }
 
@@ -113,7 +117,7 @@ int rundir_device_file(const struct settings *settings, const char *suffix, int 
         return -1;
     rundir_name(settings, suffix, name);
     fd = rundir_file(directory, name, flags);
-    (void)close(directory);
+    forks_close(directory);
     return fd;
 }
 
@@ -123,18 +127,13 @@ uint64_t rundir_process_start(pid_t pid)
     char path[64], line[512], state = 'X';
     const char *rest;
     uint64_t start = 0;
-    FILE *file;
 
     (void)snprintf(path, sizeof path, "/proc/%ld/stat", (long)pid);
-    file = fopen(path, "re");
-    if (file == NULL)
-        return 0;
-    if (fgets(line, sizeof line, file) != NULL && (rest = strrchr(line, ')')) != NULL &&
+    if (forks_read_text(path, line, sizeof line) && (rest = strrchr(line, ')')) != NULL &&
         sscanf(rest + 1,
                " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                "%" SCNu64,
                &state, &start) != 2)
         start = 0;
-    (void)fclose(file);
     return state == 'Z' || state == 'X' ? 0 : start;
 }

@@ -4,6 +4,7 @@
  * SCardConnect and SCardBeginTransaction wait for ever, and every call does if pcscd hangs.
  * Therefore each call runs in a thread that is left behind at the deadline and cleans up after
  * itself. */
+#include "modem/forks.h"
 #include "modem/transport.h"
 
 #include <ctype.h>
@@ -60,10 +61,8 @@ struct reader {
 
 static void reader_free(struct reader *reader)
 {
-    if (reader->turn >= 0)
-        (void)close(reader->turn);
-    if (reader->done >= 0)
-        (void)close(reader->done);
+    forks_close(reader->turn);
+    forks_close(reader->done);
     explicit_bzero(reader, sizeof *reader);
     free(reader);
 }
@@ -270,7 +269,8 @@ static enum outcome take_turn(struct reader *reader, const struct transport_targ
     for (int64_t free_since = 0;;) {
         bool first = target->turn == NULL || target->turn->first(target->turn->arg);
 
-        reader->turn = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        forks_hold();
+        reader->turn = forks_note(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
         if (bind(reader->turn, (const struct sockaddr *)&name, (socklen_t)size) != 0 &&
             errno == EADDRINUSE)
             free_since = 0;
@@ -278,13 +278,12 @@ static enum outcome take_turn(struct reader *reader, const struct transport_targ
             free_since = monotonic_ms();
         if (free_since != 0 && (first || monotonic_ms() - free_since >= OVERTAKE_MS))
             break;
-        (void)close(reader->turn);
+        forks_close(reader->turn);
         reader->turn = -1;
         if (deadline_passed(deadline))
             return busy(target->device, why);
         deadline_sleep(deadline, POLL_MS);
     }
-    port_note(reader->turn);
     return OUTCOME_OK;
 }
 
@@ -298,7 +297,8 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
     if (reader == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     reader->turn = -1;
-    reader->done = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    forks_hold();
+    reader->done = forks_note(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (reader->done < 0)
         return report_set(why, OUTCOME_SYSTEM, "no descriptor is left for the card reader");
     reader->deadline = deadline;
@@ -308,10 +308,9 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
         return why->outcome;
     turn = reader->turn;
     taken = bounded(transport, take, deadline);
-    port_unnote(turn);
     if (!taken) /* the reader is its thread's, which closes the descriptor too */
         return busy(target->device, why);
-    (void)close(turn);
+    forks_close(turn);
     reader->turn = -1;
     (void)snprintf(transport->name, sizeof transport->name, "%s", reader->name);
     for (char *c = transport->name; *c != '\0'; c++)

@@ -5,6 +5,7 @@
 
 #include "modem/at.h"
 #include "modem/deadline.h"
+#include "modem/forks.h"
 #include "modem/transport.h"
 
 #include <ctype.h>
@@ -23,15 +24,18 @@ static void emit(const struct trace *trace, const char *line, size_t length)
     int saved = errno;
     int fd = STDERR_FILENO;
 
-    if (trace->path != NULL)
-        fd = open(trace->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-                  0600);
+    if (trace->path != NULL) {
+        forks_hold();
+        fd = forks_note(open(trace->path,
+                             O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+                             0600));
+    }
     if (fd >= 0) {
         ssize_t ignored = write(fd, line, length); /* a trace that cannot be written stops nobody */
 
         (void)ignored;
         if (trace->path != NULL)
-            (void)close(fd);
+            forks_close(fd);
     }
     errno = saved;
 }
