@@ -3,6 +3,7 @@
 #include "apdu/rundir.h"
 #include "modem/forks.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -62,13 +63,15 @@ int rundir_open(const struct settings *settings)
 
 void rundir_name(const struct settings *settings, const char *suffix, char name[NAME_MAX])
 {
-    char *real = realpath(settings->device, NULL);
-    const char *device = real != NULL ? real : settings->device;
+    char real[PATH_MAX]; /* not from malloc: want of memory must not lead to another name */
+    const char *device = realpath(settings->device, real) != NULL ? real : settings->device;
     size_t length;
 
+    name[0] = '\0';
+    if (device != real && errno == ENOMEM) /* it may still need some: then there is no file */
+        return;
     device += device[0] == '/';
     (void)snprintf(name, NAME_MAX - 16, "%s", device);
-    free(real);
     for (char *c = name; *c != '\0'; c++)
         if (*c == '/')
             *c = '-';

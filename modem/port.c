@@ -153,10 +153,8 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
 static enum outcome open_device(struct port *port, const char *device, struct report *why)
 {
-    char *real = realpath(device, NULL);
-
-    (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
-    free(real);
+    if (realpath(device, port->name) == NULL)
+        (void)snprintf(port->name, sizeof port->name, "%s", device);
     forks_hold();
     port->fd = forks_note(open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
     if (port->fd < 0 && (errno == EACCES || errno == EPERM))

@@ -135,7 +135,7 @@ static void provider_teardown(void *provctx)
     if (provider->noted && !farewell_unnote(provider))
         return;
     config_clear(provider);
-    OSSL_LIB_CTX_free(provider->libctx);
+    context_clear(provider);
     OPENSSL_free(provider);
 }
 
