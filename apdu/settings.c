@@ -253,8 +253,8 @@ enum outcome settings_load_file(struct settings *settings, const char *path, str
     if (file == NULL && optional && (errno == ENOENT || errno == ENOTDIR))
         return OUTCOME_OK;
     if (file == NULL)
-        return report_set(why, OUTCOME_USAGE, "cannot read the settings in %s: %s", path,
-                          strerror(errno));
+        return report_set(why, errno == ENOMEM ? OUTCOME_SYSTEM : OUTCOME_USAGE,
+                          "cannot read the settings in %s: %s", path, strerror(errno));
     while (outcome == OUTCOME_OK && fgets(line, sizeof line, file) != NULL) {
         number++;
         if (strlen(line) == sizeof line - 1 && line[sizeof line - 2] != '\n')

@@ -19,6 +19,7 @@ static const struct step {
     {"provider", 0, 0, doctor_provider},
     {"settings", 0, FOUND_SETTINGS, doctor_settings},
     {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source},
+    {"ownership", 0, 0, doctor_ownership},
     {"port", FOUND_SETTINGS, FOUND_PORT, doctor_port},
     {"permission", FOUND_PORT, FOUND_ACCESS, doctor_permission},
     {"holders", FOUND_PORT, 0, doctor_holders},

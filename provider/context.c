@@ -45,7 +45,7 @@ static bool is_whole(OSSL_LIB_CTX *libctx)
 /* The replaced one lives on: keys and digests of it are in use. */
 static bool replace_context(struct provider *provider, OSSL_LIB_CTX *damaged)
 {
-    OSSL_LIB_CTX *made = OSSL_LIB_CTX_new();
+    OSSL_LIB_CTX *made = OSSL_LIB_CTX_new_from_dispatch(provider->handle, provider->dispatch);
     unsigned place;
 
     if (made == NULL)

@@ -27,8 +27,8 @@ bool hash_fetch(struct provider *provider, const char *name, bool md5_sha1, EVP_
                 enum token_hash *hash);
 
 /* The same for a parameter that holds a digest's name. */
-bool hash_param(struct provider *provider, const OSSL_PARAM *param, bool md5_sha1,
-                EVP_MD **md, enum token_hash *hash);
+bool hash_param(struct provider *provider, const OSSL_PARAM *param, bool md5_sha1, EVP_MD **md,
+                enum token_hash *hash);
 
 /* RSA_PKCS1_PADDING and its like, given as number or as word. False, with an error raised, if it is
  * neither. */

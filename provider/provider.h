@@ -47,6 +47,7 @@ struct provider_sim {
 struct provider {
     const OSSL_CORE_HANDLE *handle;
     struct core core;
+    OSSL_DISPATCH *dispatch; /* a copy of what the core gave */
     /* Private: no configuration, only libcrypto's own default provider; context.c may replace it. */
     _Atomic(OSSL_LIB_CTX *) libctx;
     _Atomic(OSSL_LIB_CTX *) replaced[CONTEXTS_REPLACED];
