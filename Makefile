@@ -102,6 +102,13 @@ $(OUT)/api: $(API)
 $(OUT)/worker: $(WORKER)
 	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -lpthread
 
+# Allocations that fail: a library to preload, see there, and a program that drives it.
+MEMORY := $(OUT)/obj/test/memory/memory.o
+$(OUT)/memory: $(MEMORY)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcrypto -ldl
+$(OUT)/memory_fail.so: test/memory/fail.c Makefile
+	$(CC) -I. -D_GNU_SOURCE -O2 -g -std=c11 $(WARNINGS) -fPIC -shared -o $@ $< -ldl
+
 # The C program of the bench.
 BENCH := $(call objects,$(call sources,test/bench/*.c))
 $(OUT)/handshake: $(BENCH)
@@ -139,11 +146,11 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(API) $(WORKER) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers
-tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker
+tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker $(OUT)/memory $(OUT)/memory_fail.so
 everything: tests $(OUT)/handshake $(USB) $(FUZZ)
 usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)

@@ -4,6 +4,7 @@
 
 #include "apdu/rundir.h"
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -52,7 +53,7 @@ int claim_take(const struct settings *settings, unsigned channel, bool hold)
     if (flock(fd, LOCK_EX | LOCK_NB) == 0 && ftruncate(fd, 0) == 0 &&
         descriptor_room((uint64_t)length) && pwrite(fd, text, (size_t)length, 0) == length && hold)
         return fd;
-    (void)close(fd);
+    forks_close(fd);
     return -1;
 }
 
@@ -66,7 +67,7 @@ void claim_bury(const struct settings *settings, unsigned channel)
     claim_suffix(channel, suffix);
     rundir_name(settings, suffix, name);
     (void)unlinkat(directory, name, 0);
-    (void)close(directory);
+    forks_close(directory);
 }
 
 void claim_release(const struct settings *settings, unsigned channel, int claim)
@@ -81,9 +82,9 @@ void claim_release(const struct settings *settings, unsigned channel, int claim)
     if (fd >= 0 && read_owner(fd, &pid, &start) && pid == (long)getpid())
         claim_bury(settings, channel);
     if (fd >= 0)
-        (void)close(fd);
+        forks_close(fd);
     if (claim >= 0)
-        (void)close(claim);
+        forks_close(claim);
 }
 
 enum claim claim_look(const struct settings *settings, unsigned channel)
@@ -102,6 +103,6 @@ enum claim claim_look(const struct settings *settings, unsigned channel)
         claim = CLAIM_OURS;
     else
         claim = CLAIM_DEAD;
-    (void)close(fd);
+    forks_close(fd);
     return claim;
 }

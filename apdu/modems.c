@@ -2,6 +2,9 @@
 /* The settings file and its sections. What a setting's value means is settings.c's matter. */
 #include "apdu/modems.h"
 
+#include "modem/descriptor.h"
+#include "modem/forks.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -248,13 +251,14 @@ enum outcome modems_load_file(struct modems *modems, const char *path, struct re
         optional = true;
     }
     /* a FIFO or a terminal would keep every program waiting that loads the provider */
-    fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    forks_hold();
+    fd = forks_note(descriptor_high(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
     if (fd < 0 && optional && (errno == ENOENT || errno == ENOTDIR))
         return OUTCOME_OK;
     if (fd < 0)
         return cannot_read(path, errno, why);
     outcome = load_open_file(modems, fd, path, why);
-    (void)close(fd);
+    forks_close(fd);
     return outcome;
 }
 

@@ -2,6 +2,7 @@
 /* An operation as such: the device taken and let go, the record read and written, the modem woken,
  * the PIN. What is done with it is in session.c. */
 #include "apdu/session.h"
+#include "modem/forks.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -135,7 +136,7 @@ static bool save(struct operation *operation, bool dirty)
 static void give_up_record(struct operation *operation)
 {
     record_spoil(operation->file);
-    (void)close(operation->file);
+    forks_close(operation->file);
     operation->file = -1;
     if (operation->standing == &operation->record.standing) {
         operation->alone = operation->record.standing;
@@ -168,9 +169,7 @@ static void own_anew(struct sim *sim)
 {
     if (sim->own_pid == getpid())
         return;
-    if (sim->claim >= 0)
-        (void)close(sim->claim);
-    sim->claim = -1;
+    sim->claim = -1; /* the child of a fork has closed it (modem/forks.h) */
     sim->own_pid = getpid();
     memset(&sim->own, 0, sizeof sim->own);
 }
@@ -214,9 +213,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .max_read = &sim->learnt.max_read};
     record_init(&operation->record);
     queue_join(&operation->queue, &sim->settings);
-    port_note(operation->queue.fd);
     outcome = transport_begin(&operation->transport, &target, deadline, why);
-    port_unnote(operation->queue.fd);
     queue_leave(&operation->queue);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -230,11 +227,11 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
 void operation_end(struct operation *operation)
 {
     if (operation->file >= 0 && save(operation, false)) {
-        (void)close(operation->file);
+        forks_close(operation->file);
     } else if (operation->file >= 0) {
         channel_drop(operation, &operation->record.standing);
         record_spoil(operation->file);
-        (void)close(operation->file);
+        forks_close(operation->file);
     }
     (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
     operation->transport.ops->end(&operation->transport);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VERIFY, CHANGE and the rules around them. */
 #include "apdu/pin.h"
+#include "modem/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -268,12 +269,14 @@ static enum outcome read_source(const char *source, const char *setting, char pi
                                 struct report *why)
 {
     const char *path = strncmp(source, "file:", 5) == 0 ? source + 5 : source;
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat file;
     char line[PIN_SIZE + 2] = "";
     enum outcome outcome = OUTCOME_OK;
     ssize_t got;
+    int fd;
 
+    forks_hold();
+    fd = forks_note(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
     if (fd < 0)
         return report_set(why, OUTCOME_PIN_MISSING, "cannot read the PIN from %s: %s: correct %s",
                           path, strerror(errno), setting);
@@ -293,7 +296,7 @@ static enum outcome read_source(const char *source, const char *setting, char pi
             line[0] = '\0';
         memcpy(pin, line, PIN_SIZE);
     }
-    (void)close(fd);
+    forks_close(fd);
     explicit_bzero(line, sizeof line);
     return outcome;
 }

@@ -4,6 +4,7 @@
 #include "apdu/queue.h"
 
 #include "apdu/rundir.h"
+#include "modem/forks.h"
 
 #include <fcntl.h>
 #include <stdint.h>
@@ -78,10 +79,10 @@ void queue_join(struct queue *queue, const struct settings *settings)
         return;
     rundir_name(settings, "queue", queue->name);
     queue->fd = rundir_file(directory, queue->name, O_CREAT);
-    (void)close(directory);
+    forks_close(directory);
     if (queue->fd < 0 || take_ticket(queue))
         return;
-    (void)close(queue->fd);
+    forks_close(queue->fd);
     queue->fd = -1;
 }
 
@@ -109,8 +110,8 @@ void queue_leave(struct queue *queue)
 
     if (queue->fd < 0)
         return;
-    /* said aloud, because a forked child may have a copy of the descriptor */
+    /* said aloud, because a child of a raw clone(2) may have a copy of the descriptor */
     (void)fcntl(queue->fd, F_OFD_SETLK, &all);
-    (void)close(queue->fd);
+    forks_close(queue->fd);
     queue->fd = -1;
 }

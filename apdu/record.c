@@ -5,6 +5,7 @@
 
 #include "apdu/rundir.h"
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -387,7 +388,7 @@ bool record_peek(const struct settings *settings, struct record *record)
     if (fd < 0)
         return false;
     load(fd, settings, boot, record);
-    (void)close(fd);
+    forks_close(fd);
     return true;
 }
 

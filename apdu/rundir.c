@@ -3,6 +3,7 @@
 #include "apdu/rundir.h"
 
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,14 +21,16 @@
 /* Opens a directory that nobody else can play with. */
 static int open_directory(const char *path, struct stat *directory)
 {
-    int fd = descriptor_high(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    int fd;
 
+    forks_hold();
+    fd = forks_note(descriptor_high(open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)));
     if (fd >= 0 && fstat(fd, directory) == 0 && (directory->st_mode & S_IWOTH) == 0 &&
         (directory->st_uid == 0 || directory->st_uid == geteuid()) &&
         faccessat(fd, ".", W_OK, AT_EACCESS) == 0)
         return fd;
     if (fd >= 0) {
-        (void)close(fd);
+        forks_close(fd);
         errno = EPERM;
     }
     return -1;
@@ -162,13 +165,15 @@ int rundir_open(const struct settings *settings)
 
 void rundir_name(const struct settings *settings, const char *suffix, char name[NAME_MAX])
 {
-    char *real = realpath(settings->device, NULL);
-    const char *device = real != NULL ? real : settings->device;
+    char real[PATH_MAX]; /* not from malloc: want of memory must not lead to another name */
+    const char *device = realpath(settings->device, real) != NULL ? real : settings->device;
     size_t length;
 
+    name[0] = '\0';
+    if (device != real && errno == ENOMEM) /* it may still need some: then there is no file */
+        return;
     device += device[0] == '/';
     (void)snprintf(name, NAME_MAX - 16, "%s", device);
-    free(real);
     for (char *c = name; *c != '\0'; c++)
         if (*c == '/')
             *c = '-';
@@ -190,9 +195,11 @@ static bool good_owner(int directory, const struct stat *file)
 int rundir_file(int directory, const char *name, int flags)
 {
     struct stat file;
-    int fd = descriptor_high(openat(
-        directory, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660));
+    int fd;
 
+    forks_hold();
+    fd = forks_note(descriptor_high(openat(
+        directory, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0660)));
     if (fd < 0)
         return -1;
     if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1 &&
@@ -202,7 +209,7 @@ int rundir_file(int directory, const char *name, int flags)
             (void)fchmod(fd, 0660);
         return fd;
     }
-    (void)close(fd);
+    forks_close(fd);
     return -1;
 }
 
@@ -215,7 +222,7 @@ int rundir_device_file(const struct settings *settings, const char *suffix, int 
         return -1;
     rundir_name(settings, suffix, name);
     fd = rundir_file(directory, name, flags);
-    (void)close(directory);
+    forks_close(directory);
     return fd;
 }
 
@@ -231,11 +238,12 @@ int rundir_own_file(const struct settings *settings, const char *base, const cha
         return -1;
     (void)snprintf(name, sizeof name, "%.*s.%s-%lu", NAME_MAX - 32, base, suffix,
                    (unsigned long)user);
-    fd = descriptor_high(openat(directory, name, flags, 0600));
-    (void)close(directory);
+    forks_hold();
+    fd = forks_note(descriptor_high(openat(directory, name, flags, 0600)));
+    forks_close(directory);
     if (fd >= 0 && (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode) || file.st_nlink != 1 ||
                     file.st_uid != user || (file.st_mode & 0077) != 0)) {
-        (void)close(fd);
+        forks_close(fd);
         fd = -1;
     }
     return fd;

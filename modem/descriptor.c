@@ -2,6 +2,8 @@
 /* Descriptors above 2, and writes within the limit. */
 #include "modem/descriptor.h"
 
+#include "modem/forks.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -25,28 +27,40 @@ int descriptor_high(int fd)
 
 FILE *descriptor_fopen(const char *path)
 {
-    int fd = descriptor_high(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
-    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
-    int saved = errno;
+    FILE *file;
+    int fd, saved;
 
-    if (file == NULL && fd >= 0)
-        (void)close(fd);
+    forks_hold();
+    fd = forks_note(descriptor_high(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)));
+    file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    saved = errno;
+    if (file == NULL)
+        forks_close(fd);
     errno = saved;
     return file;
 }
 
+void descriptor_fclose(FILE *file)
+{
+    if (forks_forget(fileno(file)))
+        (void)fclose(file);
+    forks_release();
+}
+
 bool descriptor_read_text(const char *path, char *text, size_t size)
 {
-    int fd = descriptor_high(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     ssize_t length = -1;
+    int fd;
 
     text[0] = '\0';
+    forks_hold();
+    fd = forks_note(descriptor_high(open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)));
     if (fd < 0)
         return false;
     do
         length = read(fd, text, size - 1);
     while (length < 0 && errno == EINTR);
-    (void)close(fd);
+    forks_close(fd);
     text[length > 0 ? length : 0] = '\0';
     return length > 0;
 }

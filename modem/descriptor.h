@@ -15,9 +15,10 @@
  * open. -1 stays -1, errno too; -1 also if no descriptor is left. */
 int descriptor_high(int fd);
 
-/* Opens a file for reading, above 2 and closed on exec. NULL and errno as fopen. The caller closes
- * it by fclose. */
+/* Opens a file for reading, above 2, closed on exec and in a forked child (see forks.h). NULL and
+ * errno as fopen. The caller closes it by descriptor_fclose. */
 FILE *descriptor_fopen(const char *path);
+void descriptor_fclose(FILE *file);
 
 /* Reads a short text, such as /proc has, with three system calls. At most size - 1 bytes; the text
  * always ends with a NUL. False if there is none. */

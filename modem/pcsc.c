@@ -5,6 +5,7 @@
  * Therefore each call runs in a thread that is left behind at the deadline and cleans up after
  * itself. */
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 #include "modem/text.h"
 #include "modem/transport.h"
 
@@ -58,10 +59,8 @@ struct reader {
 
 static void reader_free(struct reader *reader)
 {
-    if (reader->turn >= 0)
-        (void)close(reader->turn);
-    if (reader->done >= 0)
-        (void)close(reader->done);
+    forks_close(reader->turn);
+    forks_close(reader->done);
     explicit_bzero(reader, sizeof *reader);
     free(reader);
 }
@@ -263,7 +262,6 @@ static enum outcome take_turn(struct reader *reader, const struct transport_targ
     if (turn == NULL)
         return OUTCOME_OK;
     reader->turn = turn->own_lock(turn->arg);
-    port_note(reader->turn);
     for (int64_t free_since = 0;;) {
         bool first = turn->first(turn->arg);
 
@@ -292,24 +290,21 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
     if (reader == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     reader->turn = -1;
+    forks_hold();
     reader->sample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    reader->done = descriptor_high(reader->sample);
+    reader->done = forks_note(descriptor_high(reader->sample));
     if (reader->done < 0)
         return report_set(why, OUTCOME_SYSTEM, "no descriptor is left for the card reader");
     reader->deadline = deadline;
     (void)snprintf(reader->name, sizeof reader->name, "%s",
                    target->device + sizeof TRANSPORT_PCSC - 1);
-    if (take_turn(reader, target, deadline, why) != OUTCOME_OK) {
-        port_unnote(reader->turn);
+    if (take_turn(reader, target, deadline, why) != OUTCOME_OK)
         return why->outcome;
-    }
     turn = reader->turn;
     taken = bounded(transport, take, deadline);
-    port_unnote(turn);
     if (!taken) /* the reader is its thread's, which closes the descriptor too */
         return busy(target->device, why);
-    if (turn >= 0)
-        (void)close(turn);
+    forks_close(turn);
     reader->turn = -1;
     (void)text_copy(transport->name, sizeof transport->name, reader->name);
     return reader->result == SCARD_S_SUCCESS ? OUTCOME_OK : failed(reader, why);

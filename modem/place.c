@@ -4,6 +4,7 @@
 #include "modem/place.h"
 
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,11 +45,11 @@ static enum outcome enter(struct place *place, int fd, const struct walk *walk, 
 {
     struct stat folder;
 
-    fd = descriptor_high(fd);
+    fd = forks_note(descriptor_high(fd)); /* the caller holds */
     if (fd < 0)
         return cannot(walk, errno, why);
     if (place->folder >= 0)
-        (void)close(place->folder);
+        forks_close(place->folder);
     place->folder = fd;
     place->guarded =
         fstat(fd, &folder) == 0 && ours(&folder) && (folder.st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -58,6 +59,7 @@ static enum outcome enter(struct place *place, int fd, const struct walk *walk, 
 static enum outcome enter_named(struct place *place, const char *name, const struct walk *walk,
                                 struct report *why)
 {
+    forks_hold();
     return enter(place, openat(place->folder, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC),
                  walk, why);
 }
@@ -65,6 +67,7 @@ static enum outcome enter_named(struct place *place, const char *name, const str
 /* The root, or the current folder. */
 static enum outcome enter_first(struct place *place, const struct walk *walk, struct report *why)
 {
+    forks_hold();
     return enter(place, open(walk->rest[0] == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC),
                  walk, why);
 }
@@ -84,7 +87,7 @@ static bool names_descriptor(struct place *place)
         named.st_ino != open_file.st_ino)
         return false;
     place->descriptor = (int)number;
-    (void)close(place->folder);
+    forks_close(place->folder);
     place->folder = -1;
     return true;
 }
@@ -186,6 +189,6 @@ enum outcome place_find(struct place *place, const char *path, struct report *wh
 void place_close(struct place *place)
 {
     if (place->folder >= 0)
-        (void)close(place->folder);
+        forks_close(place->folder);
     place->folder = -1;
 }

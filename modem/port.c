@@ -3,14 +3,13 @@
 #include "modem/port.h"
 
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <libserialport.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,53 +29,10 @@
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
 
-/* The descriptors noted by port_note, plus one; 0 is a free place. The only state of this process as
- * a whole, because descriptors are its own. */
-#define NOTES 64
-static _Atomic int notes[NOTES];
-
 struct port {
     int fd; /* it has the lock */
     char name[PATH_MAX];
 };
-
-static void forget_in_child(void)
-{
-    for (size_t i = 0; i < NOTES; i++) {
-        int copy = atomic_exchange(&notes[i], 0);
-
-        if (copy != 0)
-            (void)close(copy - 1);
-    }
-}
-
-static void watch_forks(void)
-{
-    (void)pthread_atfork(NULL, NULL, forget_in_child);
-}
-
-void port_note(int fd)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    (void)pthread_once(&once, watch_forks);
-    for (size_t i = 0; fd >= 0 && i < NOTES; i++) {
-        int free_place = 0;
-
-        if (atomic_compare_exchange_strong(&notes[i], &free_place, fd + 1))
-            return;
-    }
-}
-
-void port_unnote(int fd)
-{
-    for (size_t i = 0; fd >= 0 && i < NOTES; i++) {
-        int mine = fd + 1;
-
-        if (atomic_compare_exchange_strong(&notes[i], &mine, 0))
-            return;
-    }
-}
 
 static enum outcome gone(const struct port *port, struct report *why)
 {
@@ -106,7 +62,7 @@ static void name_holder(int fd, char *text, size_t size)
             inode == (unsigned long long)file.st_ino && major_number == major(file.st_dev) &&
             minor_number == minor(file.st_dev))
             found = pid;
-    (void)fclose(locks);
+    descriptor_fclose(locks);
     if (found == 0)
         return;
     (void)snprintf(path, sizeof path, "/proc/%ld/comm", found);
@@ -169,28 +125,25 @@ static enum outcome lock(const struct port *port, struct deadline deadline,
 
     if ((turn == NULL || turn->first(turn->arg)) && flock(port->fd, LOCK_EX | LOCK_NB) == 0)
         return OUTCOME_OK;
-    watch = descriptor_high(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    forks_hold();
+    watch = forks_note(descriptor_high(inotify_init1(IN_NONBLOCK | IN_CLOEXEC)));
     if (watch >= 0 && inotify_add_watch(watch, port->name, IN_CLOSE) < 0) {
-        (void)close(watch);
+        forks_close(watch);
         watch = -1;
     }
-    port_note(watch);
     outcome = lock_by(port, watch, deadline, turn, why);
-    port_unnote(watch);
-    if (watch >= 0)
-        (void)close(watch);
+    forks_close(watch);
     return outcome;
 }
 
 /* Opens the device for the lock. Not yet configured: another program may be talking on it. */
 static enum outcome open_device(struct port *port, const char *device, struct report *why)
 {
-    char *real = realpath(device, NULL);
-
-    (void)snprintf(port->name, sizeof port->name, "%s", real != NULL ? real : device);
-    free(real);
-    port->fd = descriptor_high(open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
-    port_note(port->fd);
+    if (realpath(device, port->name) == NULL)
+        (void)snprintf(port->name, sizeof port->name, "%s", device);
+    forks_hold();
+    port->fd =
+        forks_note(descriptor_high(open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)));
     if (port->fd < 0 && (errno == EACCES || errno == EPERM))
         return report_set(why, OUTCOME_NO_MODEM,
                           "no permission to open %s: join the device's group (often dialout)",
@@ -260,10 +213,13 @@ static int make_raw(int fd, const speed_t *speed)
 static enum outcome configure(const struct port *port, unsigned baud, struct report *why)
 {
     struct sp_port *known = NULL;
-    bool serial = sp_get_port_by_name(port->name, &known) == SP_OK;
     speed_t speed = B0;
+    bool serial;
 
+    forks_hold(); /* it reads files of /sys */
+    serial = sp_get_port_by_name(port->name, &known) == SP_OK;
     sp_free_port(known);
+    forks_release();
     if (serial && !find_speed(baud, &speed))
         return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
                           port->name, baud);
@@ -305,12 +261,10 @@ void port_close(struct port *port)
 {
     if (port == NULL)
         return;
-    port_unnote(port->fd);
-    if (port->fd >= 0) {
-        /* said aloud, because a forked child may still have a copy of the descriptor */
+    /* said aloud, because a child of a raw clone(2) may still have a copy of the descriptor */
+    if (port->fd >= 0)
         (void)flock(port->fd, LOCK_UN);
-        (void)close(port->fd);
-    }
+    forks_close(port->fd);
     free(port);
 }
 

@@ -55,11 +55,4 @@ enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *len
 enum outcome port_drain(struct port *port, int quiet_ms, struct deadline deadline,
                         struct report *why);
 
-/* Notes a descriptor that is open for an operation, waiting for its turn included, and takes it out
- * again before it is closed. After a fork in the middle of an operation the child closes its copies
- * of those noted, which would keep the device locked. Where very many operations run at once some
- * are not noted. */
-void port_note(int fd);
-void port_unnote(int fd);
-
 #endif

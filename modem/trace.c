@@ -6,6 +6,7 @@
 #include "modem/at.h"
 #include "modem/deadline.h"
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 #include "modem/place.h"
 #include "modem/transport.h"
 
@@ -35,13 +36,15 @@ static int open_file(const char *path)
         place_close(&place);
         return -1;
     }
+    forks_hold();
     if (place.descriptor >= 0)
         fd = fcntl(place.descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     else if (!place.exists || !place_foreign(&place, &place.file))
         fd = descriptor_high(openat(place.folder, place.name, flags, 0600));
+    fd = forks_note(fd);
     if (fd >= 0 && place.descriptor < 0 &&
         (fstat(fd, &file) != 0 || place_foreign(&place, &file))) {
-        (void)close(fd);
+        forks_close(fd);
         fd = -1;
     }
     place_close(&place);
@@ -60,7 +63,7 @@ static void emit(const struct trace *trace, const char *line, size_t length)
         (void)ignored;
     }
     if (fd >= 0 && trace->path != NULL)
-        (void)close(fd);
+        forks_close(fd);
     errno = saved;
 }
 

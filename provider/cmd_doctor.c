@@ -20,6 +20,7 @@ static const struct step {
     {"settings", 0, FOUND_SETTINGS, doctor_settings},
     {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source},
     {"run-dir", FOUND_SETTINGS, 0, doctor_run_dir},
+    {"ownership", 0, 0, doctor_ownership},
     {"port", FOUND_SETTINGS, FOUND_PORT, doctor_port},
     {"permission", FOUND_PORT, FOUND_ACCESS, doctor_permission},
     {"holders", FOUND_PORT, 0, doctor_holders},

@@ -31,6 +31,7 @@ struct doctor {
     cJSON *list;
     struct report first; /* the first failure */
 
+    char module[4096]; /* the file of simkey.so, "" if none is known */
     struct settings settings;
     bool card_reader; /* device = pcsc:... */
     bool pin_set;     /* a PIN is configured */
@@ -49,7 +50,7 @@ struct doctor {
     struct signing_key signing;
 };
 
-/* A step says one of these, once. The text is one sentence, the remedy what to do ("": nothing). */
+/* A step says one of these, once (ownership: doctor_warn for each file). The text is one sentence, the remedy what to do ("": nothing). */
 void doctor_ok(struct doctor *doctor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void doctor_warn(struct doctor *doctor, const char *remedy, const char *format, ...)
@@ -69,6 +70,8 @@ void doctor_pin_source(struct doctor *doctor);
 
 /* cmd_doctor_rundir.c */
 void doctor_run_dir(struct doctor *doctor);
+/* cmd_doctor_owners.c: a warning for each file or folder that others can change. */
+void doctor_ownership(struct doctor *doctor);
 
 /* cmd_doctor_port.c, cmd_doctor_holders.c */
 void doctor_port(struct doctor *doctor);

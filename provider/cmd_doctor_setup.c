@@ -71,6 +71,13 @@ static const char *modules_directory(void)
     return set != NULL ? set : OPENSSL_info(OPENSSL_INFO_MODULES_DIR);
 }
 
+/* For the step ownership. */
+static void note_module(struct doctor *doctor, const char *path)
+{
+    if (path != NULL && strchr(path, '/') != NULL)
+        (void)snprintf(doctor->module, sizeof doctor->module, "%s", path);
+}
+
 /* openssl.cnf activates it. */
 static void judge_active(struct doctor *doctor, const struct line_up *line_up, const char *conf)
 {
@@ -100,6 +107,8 @@ static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char
         "services; or give programs -provider-path, -provider default -provider simkey";
     OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(libctx, "simkey", 1);
 
+    if (provider != NULL)
+        note_module(doctor, module_of(provider));
     if (provider != NULL)
         doctor_warn(doctor, remedy,
                     "%s does not activate simkey; %s is found only by -provider simkey", conf,
@@ -144,6 +153,9 @@ static void judge_file(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *
     const char *section = conf != NULL ? openssl_conf_section(conf, path) : NULL;
 
     (void)OSSL_PROVIDER_do_all(libctx, look, &line_up);
+    note_module(doctor, line_up.simkey != NULL ? module_of(line_up.simkey)
+                        : section != NULL      ? NCONF_get_string(conf, section, "module")
+                                               : NULL);
     if (line_up.simkey != NULL)
         judge_active(doctor, &line_up, path);
     else if (section != NULL)

@@ -20,6 +20,7 @@
 static OSSL_FUNC_decoder_newctx_fn decoder_newctx;
 static OSSL_FUNC_decoder_freectx_fn decoder_freectx;
 static OSSL_FUNC_decoder_does_selection_fn decoder_does_selection;
+static OSSL_FUNC_decoder_export_object_fn decoder_export_object;
 static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_rsa_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
@@ -107,6 +108,7 @@ static bool reference_valid(struct provider *provider, const uint8_t *der, size_
     }
     if (why.outcome == OUTCOME_OK)
         return true;
+    (void)context_mend(provider);
     RAISE_REPORT(provider, &why);
     return false;
 }
@@ -231,12 +233,25 @@ static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_C
     return decode(ctx, in, TOKEN_EC, callback, arg);
 }
 
+/* Asked for where libcrypto found another provider's keymgmt for our key: after it lost ours for want
+ * of memory, or where a property query excludes us. Without this function it would call NULL. */
+static int decoder_export_object(void *ctx, const void *reference, size_t size,
+                                 OSSL_CALLBACK *callback, void *arg)
+{
+    (void)reference, (void)size, (void)callback, (void)arg;
+    RAISE((const struct provider *)ctx, REASON_PROVIDER_MISSING,
+          "the key stays in the SIM, but OpenSSL looked for another provider's keys: a property "
+          "query excludes simkey, or memory was out");
+    return 0;
+}
+
 #define FUNCTIONS(decode_function)                                                                 \
     {                                                                                              \
         {OSSL_FUNC_DECODER_NEWCTX, (void (*)(void))decoder_newctx},                                \
             {OSSL_FUNC_DECODER_FREECTX, (void (*)(void))decoder_freectx},                          \
             {OSSL_FUNC_DECODER_DOES_SELECTION, (void (*)(void))decoder_does_selection},            \
             {OSSL_FUNC_DECODER_DECODE, (void (*)(void))(decode_function)},                         \
+            {OSSL_FUNC_DECODER_EXPORT_OBJECT, (void (*)(void))decoder_export_object},              \
         {                                                                                          \
             0, NULL                                                                                \
         }                                                                                          \

@@ -3,12 +3,27 @@
  * Nothing is read from the SIM here. */
 #include "provider/objects.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+
+static void begin_reading(void)
+{
+    ERR_set_mark();
+    errno = 0;
+}
+
+/* Why nothing came of the data. libcrypto's error queue does not always know of a want of memory. */
+static enum outcome unreadable(struct report *why, const char *sentence)
+{
+    if (errno == ENOMEM)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    return report_set(why, OUTCOME_BAD_DATA, "%s", sentence);
+}
 
 static bool is_der(const uint8_t *data, size_t length)
 {
@@ -32,7 +47,7 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     *certificate = NULL;
     if (made == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    ERR_set_mark();
+    begin_reading();
     if (length > INT_MAX) {
         read = NULL;
     } else if (is_der(data, length)) {
@@ -48,8 +63,7 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
         return OUTCOME_OK;
     }
     X509_free(made);
-    return report_set(why, OUTCOME_BAD_DATA,
-                      "what the SIM has as certificate is neither DER nor PEM of one");
+    return unreadable(why, "what the SIM has as certificate is neither DER nor PEM of one");
 }
 
 enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, unsigned *bits,
@@ -76,11 +90,11 @@ enum outcome objects_public_key(const X509 *certificate, EVP_PKEY **key, enum to
     unsigned found_bits;
     enum outcome outcome;
 
-    ERR_set_mark();
+    begin_reading();
     /* 3.0's header lacks the const. */
     *key = X509_get_pubkey((X509 *)certificate);
     if (*key == NULL)
-        outcome = report_set(why, OUTCOME_BAD_DATA, "the certificate's public key is not readable");
+        outcome = unreadable(why, "the certificate's public key is not readable");
     else
         outcome = objects_key_type(*key, &found_type, &found_bits, why);
     ERR_pop_to_mark();
@@ -102,7 +116,7 @@ enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     BIO *in = NULL;
 
     *key = NULL;
-    ERR_set_mark();
+    begin_reading();
     if (length > INT_MAX) {
         *key = NULL;
     } else if (is_der(data, length)) {
@@ -116,9 +130,8 @@ enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     BIO_free(in);
     if (*key != NULL)
         return OUTCOME_OK;
-    return report_set(
-        why, OUTCOME_BAD_DATA,
-        "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
+    return unreadable(
+        why, "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
 }
 
 size_t objects_ecdsa_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)

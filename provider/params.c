@@ -62,7 +62,7 @@ static bool hash_of(const EVP_MD *md, bool md5_sha1, enum token_hash *hash)
     return md5_sha1 && EVP_MD_is_a(md, "MD5-SHA1");
 }
 
-bool hash_fetch(const struct provider *provider, const char *name, bool md5_sha1, EVP_MD **md,
+bool hash_fetch(struct provider *provider, const char *name, bool md5_sha1, EVP_MD **md,
                 enum token_hash *hash)
 {
     EVP_MD *found;
@@ -70,6 +70,8 @@ bool hash_fetch(const struct provider *provider, const char *name, bool md5_sha1
 
     ERR_set_mark();
     found = EVP_MD_fetch(provider->libctx, name, NULL);
+    if (found == NULL && context_mend(provider))
+        found = EVP_MD_fetch(provider->libctx, name, NULL);
     ERR_pop_to_mark();
     known = found != NULL && hash_of(found, md5_sha1, hash);
     if (known && md != NULL) {
@@ -85,8 +87,8 @@ bool hash_fetch(const struct provider *provider, const char *name, bool md5_sha1
     return known;
 }
 
-bool hash_param(const struct provider *provider, const OSSL_PARAM *param, bool md5_sha1,
-                EVP_MD **md, enum token_hash *hash)
+bool hash_param(struct provider *provider, const OSSL_PARAM *param, bool md5_sha1, EVP_MD **md,
+                enum token_hash *hash)
 {
     const char *name = NULL;
 

@@ -23,12 +23,12 @@ enum token_hash hash_of_length(size_t length);
 /* Finds a digest by any of its names in the private library context. *md may be NULL if the caller
  * only wants the hash. md5_sha1 allows MD5-SHA1, which TLS 1.0 and 1.1 sign as it is:
  * TOKEN_HASH_NONE then. False, with an error raised, for a digest that the SIM does not do. */
-bool hash_fetch(const struct provider *provider, const char *name, bool md5_sha1, EVP_MD **md,
+bool hash_fetch(struct provider *provider, const char *name, bool md5_sha1, EVP_MD **md,
                 enum token_hash *hash);
 
 /* The same for a parameter that holds a digest's name. */
-bool hash_param(const struct provider *provider, const OSSL_PARAM *param, bool md5_sha1,
-                EVP_MD **md, enum token_hash *hash);
+bool hash_param(struct provider *provider, const OSSL_PARAM *param, bool md5_sha1, EVP_MD **md,
+                enum token_hash *hash);
 
 /* RSA_PKCS1_PADDING and its like, given as number or as word. False, with an error raised, if it is
  * neither. */

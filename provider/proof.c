@@ -10,15 +10,17 @@
 #include <openssl/params.h>
 #include <string.h>
 
-static bool verifies(const struct key *key, enum token_scheme scheme, enum token_hash hash,
-                     const uint8_t *digest, size_t digest_length, const uint8_t *signature,
-                     size_t length)
+enum proof { PROOF_GOOD, PROOF_BAD, PROOF_NONE /* it could not be made */ };
+
+static enum proof verify_once(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                              const uint8_t *digest, size_t digest_length, const uint8_t *signature,
+                              size_t length)
 {
     EVP_PKEY_CTX *ctx = NULL;
     OSSL_PARAM params[5];
     OSSL_PARAM *next = params;
     char *name = (char *)hash_name(hash);
-    bool verified;
+    enum proof proof = PROOF_NONE;
 
     if (hash != TOKEN_HASH_NONE)
         *next++ = OSSL_PARAM_construct_utf8_string(OSSL_SIGNATURE_PARAM_DIGEST, name, 0);
@@ -35,17 +37,33 @@ static bool verifies(const struct key *key, enum token_scheme scheme, enum token
     *next = OSSL_PARAM_construct_end();
     ERR_set_mark();
     ctx = EVP_PKEY_CTX_new_from_pkey(key->provider->libctx, key->public_key, NULL);
-    verified = ctx != NULL && EVP_PKEY_verify_init_ex(ctx, params) > 0 &&
-               EVP_PKEY_verify(ctx, signature, length, digest, digest_length) == 1;
+    if (ctx != NULL && EVP_PKEY_verify_init_ex(ctx, params) > 0)
+        proof = EVP_PKEY_verify(ctx, signature, length, digest, digest_length) == 1 ? PROOF_GOOD
+                                                                                    : PROOF_BAD;
     ERR_pop_to_mark();
     EVP_PKEY_CTX_free(ctx);
-    return verified;
+    return proof;
 }
 
-/* One attempt; *verified says how the proof went. */
+/* What does not verify is tried again here, because libcrypto answers the same for want of memory,
+ * before the SIM is asked again, which costs a second. */
+static enum proof verifies(const struct key *key, enum token_scheme scheme, enum token_hash hash,
+                           const uint8_t *digest, size_t digest_length, const uint8_t *signature,
+                           size_t length)
+{
+    enum proof proof = verify_once(key, scheme, hash, digest, digest_length, signature, length);
+
+    if (proof == PROOF_NONE)
+        (void)context_mend(key->provider);
+    if (proof != PROOF_GOOD)
+        proof = verify_once(key, scheme, hash, digest, digest_length, signature, length);
+    return proof;
+}
+
+/* One attempt; *proof says how the proof went. */
 static enum outcome attempt(const struct key *key, struct sim *sim, enum token_scheme scheme,
                             enum token_hash hash, const uint8_t *digest, size_t digest_length,
-                            uint8_t *signature, size_t *length, bool *verified,
+                            uint8_t *signature, size_t *length, enum proof *proof,
                             struct deadline deadline, struct report *why)
 {
     uint8_t raw[TOKEN_SIGNATURE_MAX];
@@ -63,8 +81,9 @@ static enum outcome attempt(const struct key *key, struct sim *sim, enum token_s
         *length = raw_length <= room ? raw_length : 0;
         memcpy(signature, raw, *length);
     }
-    *verified =
-        *length > 0 && verifies(key, scheme, hash, digest, digest_length, signature, *length);
+    *proof = PROOF_BAD;
+    if (*length > 0)
+        *proof = verifies(key, scheme, hash, digest, digest_length, signature, *length);
     return OUTCOME_OK;
 }
 
@@ -75,25 +94,29 @@ static enum outcome sign_there(const struct key *key, struct sim *sim, enum toke
                                struct report *why)
 {
     const size_t room = *length < TOKEN_SIGNATURE_MAX ? *length : TOKEN_SIGNATURE_MAX;
-    bool verified = false;
+    enum proof proof = PROOF_BAD;
     enum outcome outcome;
 
     for (int tries = 0; tries < 2; tries++) {
         *length = room;
-        outcome = attempt(key, sim, scheme, hash, digest, digest_length, signature, length,
-                          &verified, deadline, why);
-        if (outcome != OUTCOME_OK || verified)
+        outcome = attempt(key, sim, scheme, hash, digest, digest_length, signature, length, &proof,
+                          deadline, why);
+        if (outcome != OUTCOME_OK || proof != PROOF_BAD)
             break;
         /* Another program may have set up another key on our channel, or a byte was lost on the
          * line. */
         sim_forget(sim);
     }
-    if (outcome == OUTCOME_OK && verified)
+    if (outcome == OUTCOME_OK && proof == PROOF_GOOD)
         return OUTCOME_OK;
     OPENSSL_cleanse(signature, room);
     *length = 0;
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (proof == PROOF_NONE)
+        return report_set(why, OUTCOME_SYSTEM,
+                          "the SIM's signature could not be checked and is not handed out: most "
+                          "likely memory is out");
     return report_set(
         why, OUTCOME_VERIFY_FAILED,
         "the SIM signed twice, but neither signature verifies with the public key: the "

@@ -135,8 +135,18 @@ static void provider_teardown(void *provctx)
     if (provider->noted && !farewell_unnote(provider))
         return;
     config_clear(provider);
-    OSSL_LIB_CTX_free(provider->libctx);
+    context_clear(provider);
+    OPENSSL_free(provider->dispatch);
     OPENSSL_free(provider);
+}
+
+static OSSL_DISPATCH *copy_dispatch(const OSSL_DISPATCH *in)
+{
+    size_t count = 1;
+
+    for (const OSSL_DISPATCH *entry = in; entry->function_id != 0; entry++)
+        count++;
+    return OPENSSL_memdup(in, count * sizeof(*in));
 }
 
 /* False if the core lacks what we cannot do without. */
@@ -204,8 +214,11 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         OPENSSL_free(provider);
         return 0;
     }
+    provider->dispatch = copy_dispatch(in);
     provider->libctx = OSSL_LIB_CTX_new_from_dispatch(handle, in);
-    if (provider->libctx == NULL) {
+    if (provider->libctx == NULL || provider->dispatch == NULL) {
+        context_clear(provider);
+        OPENSSL_free(provider->dispatch);
         OPENSSL_free(provider);
         return 0;
     }

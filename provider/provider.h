@@ -42,10 +42,17 @@ struct provider_sim {
     struct provider_sim *next;
 };
 
+/* How often the private library context may be made anew. */
+#define CONTEXTS_REPLACED 16
+
 struct provider {
     const OSSL_CORE_HANDLE *handle;
     struct core core;
-    OSSL_LIB_CTX *libctx; /* private: no configuration, only libcrypto's own default provider */
+    OSSL_DISPATCH *dispatch; /* a copy of what the core gave */
+    /* Private: no configuration, only libcrypto's own default provider; context.c may replace it. */
+    _Atomic(OSSL_LIB_CTX *) libctx;
+    _Atomic(OSSL_LIB_CTX *) replaced[CONTEXTS_REPLACED];
+    _Atomic unsigned replaced_count;
     /* Who loaded us; NULL if that one has another copy of libcrypto. */
     OSSL_LIB_CTX *application;
     _Atomic(struct config *) config; /* config.c; NULL: to be loaded */
@@ -78,6 +85,12 @@ void config_farewell(const struct provider *provider);
  * down, false if it is not noted (any more). */
 bool farewell_note(struct provider *provider);
 bool farewell_unnote(struct provider *provider);
+
+/* context.c: after a failure in the private library context that no data explains: makes another one
+ * if it has lost algorithms. True if it did: another try is worth it. Leaves the error queue as it
+ * was. context_clear frees all. */
+bool context_mend(struct provider *provider);
+void context_clear(struct provider *provider);
 
 /* order.c: see there. Called before query_operation answers. */
 void order_settle(struct provider *provider, int operation);

@@ -366,6 +366,8 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
         outcome = load_signing_key(store, callback, arg, &result, &why);
     else if (now == WANT_KEY)
         outcome = load_available_key(store, callback, arg, &result, &why);
+    if (outcome == OUTCOME_SYSTEM || outcome == OUTCOME_BAD_DATA)
+        (void)context_mend(store->provider);
     if (outcome != OUTCOME_OK)
         RAISE_REPORT(store->provider, &why);
     if (result > 0)

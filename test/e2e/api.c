@@ -99,8 +99,7 @@ static EVP_PKEY *load_uri(OSSL_LIB_CTX *ctx, const char *uri)
     return key;
 }
 
-/* Signs with the key, verifies with the certificate. */
-static bool sign_and_verify(const struct world *world, EVP_PKEY *key)
+bool sign_and_verify(const struct world *world, EVP_PKEY *key)
 {
     static const unsigned char data[] = "what is signed";
     EVP_MD_CTX *sign = EVP_MD_CTX_new();
@@ -387,12 +386,19 @@ static const struct {
     const char *name;
     void (*run)(struct world *);
 } parts[] = {
-    {"loading", test_loading},   {"comparing", test_comparing},
-    {"secrecy", test_secrecy},   {"others", test_others},
-    {"tls-1.2", test_tls_1_2},   {"tls-1.3", test_tls_1_3},
-    {"refusals", test_refusals}, {"threads", test_threads},
-    {"children", test_children}, {"fork-while-signing", test_children_of_busy},
-    {"unload", test_unload},     {"contexts", test_two_contexts},
+    {"loading", test_loading},
+    {"comparing", test_comparing},
+    {"secrecy", test_secrecy},
+    {"others", test_others},
+    {"tls-1.2", test_tls_1_2},
+    {"tls-1.3", test_tls_1_3},
+    {"refusals", test_refusals},
+    {"threads", test_threads},
+    {"children", test_children},
+    {"fork-while-signing", test_children_of_busy},
+    {"unload", test_unload},
+    {"contexts", test_two_contexts},
+    {"busy-forks", test_children_keep_nothing},
 };
 
 static void run_parts(struct world *world, const char *name)

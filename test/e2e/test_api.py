@@ -48,6 +48,21 @@ for name, sentence in PARTS.items():
                  carrier=by)(in_c)
 
 
+def busy_forks(t, carrier):
+    sim = t.sim("p256", "--sign-ms", "3")
+    result = t.run(command(t, sim, "default first", ["busy-forks"]), preload=False, seconds=100,
+                   env=settings(t, sim, SIMKEY_TRANSPORT=carrier,
+                                SIMKEY_TRACE=f"at,file:{t.path('trace')}"))
+    t.says(result.out, "[1-9]\\d* checks, 0 failures")
+    t.equal(result.err, "", "stderr")
+    t.equal(sim.tries(), 3, "tries")
+
+
+for by in ("csim", "ccho"):
+    test(name=f"forks of a program with forty threads in operations keep no descriptor, {by}",
+         carrier=by)(busy_forks)
+
+
 def under_valgrind(t, key, parts):
     sim = t.sim(key, "--sign-ms", "50")
     result = t.run(["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite,indirect",

@@ -19,7 +19,7 @@ from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKE
                      USAGE, VALGRIND, VERIFY, test, with_providers)
 from test_order import conf
 
-STEPS = ["provider", "settings", "pin-source", "run-dir", "port", "permission", "holders", "modem", "sim",
+STEPS = ["provider", "settings", "pin-source", "run-dir", "ownership", "port", "permission", "holders", "modem", "sim",
          "network", "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
@@ -36,7 +36,8 @@ def doctor(t, env, expect=0, prefix=(), arguments=()):
     """Its steps by name; each is there once, in the order, with its four words."""
     done = t.run([*prefix, SIMKEY, "doctor", "--json", *arguments], env=env, expect=expect, preload=False)
     found = json.loads(done.out)
-    t.equal([step["step"] for step in found], STEPS, "steps")
+    names = [step["step"] for step in found]  # ownership says a line for each problem
+    t.equal([name for number, name in enumerate(names) if names[:number][-1:] != [name]], STEPS, "steps")
     for step in found:
         t.equal(set(step), {"step", "result", "text", "remedy"}, "what a step has")
         t.check(step["result"] in ("ok", "warning", "failure", "skipped") and step["text"], f"{step}")
@@ -64,7 +65,8 @@ def judged(t, found, **but):
 
 def skipped_after(step):
     """What needs that step, in the words of judged()."""
-    return {name.replace("-", "_"): "skipped" for name in STEPS[STEPS.index(step) + 1:]}
+    return {name.replace("-", "_"): "skipped" for name in STEPS[STEPS.index(step) + 1:]
+            if name != "ownership"}
 
 
 def sent_pins(sim):
@@ -688,3 +690,115 @@ if not SANITIZED:
         os.close(master)
         t.equal(done.wait(), 0, "exit status")
         t.says(seen.decode(), "[.][.]\r\x1b\\[Kok +signature")
+
+
+# Who else can change what programs are configured by
+
+def ownership(t, env, prefix=(), program=SIMKEY):
+    """The warnings of that step: (text, remedy)."""
+    done = t.run([*prefix, program, "doctor", "--json"], env=env, expect=None, preload=False)
+    lines = [step for step in json.loads(done.out) if step["step"] == "ownership"]
+    t.check(lines and (len(lines) == 1 or all(line["result"] == "warning" for line in lines)), f"{lines}")
+    return [(line["text"], line["remedy"]) for line in lines if line["result"] == "warning"]
+
+
+def own_folder(t, *names):
+    """A folder below the test's, which only this user can change, and a configuration in it."""
+    folder = t.path(os.path.join(*names))
+    os.makedirs(folder, mode=0o755)
+    path = os.path.join(folder, "openssl.cnf")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("# nothing\n")
+    os.chmod(path, 0o644)
+    return folder, path
+
+
+def mended(t, env, problems):
+    """Each remedy can be pasted into a shell, and then the line is gone."""
+    for _, remedy in problems:
+        t.run(["sh", "-c", remedy])
+    t.equal(ownership(t, env), [], "what is left after the remedies")
+
+
+def changeable(t, what):
+    folder, path = own_folder(t, "etc", "a b")
+    env = t.env(OPENSSL_CONF=path, SIMKEY_DEVICE="/dev/null")
+    t.equal(ownership(t, env), [], "problems before")
+    above = os.path.dirname(folder)
+    whose, mode, words, remedy = {
+        "owner of the file": (path, None, "changed by user nobody, its owner", f"chown root:root '{path}'"),
+        "owner of a folder above": (above, None, f"through the folder {above} by user nobody",
+                                    f"chown root:root {above}"),
+        "all users": (path, 0o666, "changed by all users", f"chmod go-w '{path}'"),
+        "a group above": (above, 0o775, f"through the folder {above} by group dialout", f"chmod g-w {above}"),
+    }[what]
+    if mode is None:
+        os.chown(whose, NOBODY, -1)
+    else:
+        os.chown(whose, -1, grp.getgrnam("dialout").gr_gid)
+        os.chmod(whose, mode)
+    problems = ownership(t, env)
+    t.equal([line[1] for line in problems], [remedy], "remedies")
+    t.says(problems[0][0], re.escape(words))
+    mended(t, env, problems)
+
+
+GIVES = None if ROOT else "only root can give files away"
+for kind in ("owner of the file", "owner of a folder above", "all users", "a group above"):
+    test(name=f"a configuration that others can change is told: {kind}", what=kind, light=True,
+         left_out=GIVES)(changeable)
+
+
+@test(left_out=GIVES)
+def settings_pin_file_and_module_are_looked_at_too(t):
+    _, path = own_folder(t, "conf")
+    pins, _ = own_folder(t, "pins")
+    modules, _ = own_folder(t, "modules")
+    module = os.path.join(modules, "simkey.so")
+    shutil.copy(MODULE, module)
+    settings = t.write("conf/simkey.conf", "device = /dev/null\n")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("openssl_conf = a\n[a]\nproviders = b\n[b]\ndefault = c\nsimkey = d\n[c]\nactivate = 1\n"
+                   f"[d]\nmodule = {module}\nactivate = 1\n")
+    env = t.env(OPENSSL_CONF=path, SIMKEY_CONF=settings, SIMKEY_PIN_SOURCE=t.write("pins/pin", "0000\n"))
+    t.equal(ownership(t, env), [], "problems before")
+    os.chmod(pins, 0o777)
+    os.chmod(settings, 0o646)
+    os.chown(module, NOBODY, -1)
+    problems = ownership(t, env)
+    t.equal(len(problems), 3, f"problems: {problems}")
+    t.says("\n".join(line[0] for line in problems),
+           ["the module, .*simkey.so, can be changed by user nobody", "the settings file, .*by all users",
+            f"the PIN file, .* through the folder {pins} by all users"])
+    mended(t, env, problems)
+
+
+@test(left_out=GIVES)
+def a_users_own_files_are_his_matter_but_not_roots(t):
+    home, path = own_folder(t, "home")
+    program = os.path.join(home, "simkey")
+    shutil.copy(SIMKEY, program)
+    for name in (home, path):
+        os.chown(name, NOBODY, -1)
+    above = t.dir
+    while above.startswith("/tmp/"):  # he must get there; the first one is the run's
+        if above != "/tmp":
+            os.chmod(above, 0o755)
+        above = os.path.dirname(above)
+    env = t.env(OPENSSL_CONF=path, SIMKEY_DEVICE="/dev/null", SIMKEY_PIN_SOURCE=None)
+    t.equal(len(ownership(t, env)), 2, "problems for root")
+    user = ["setpriv", f"--reuid={NOBODY}", "--regid=65534", "--clear-groups"]
+    t.equal(ownership(t, env, user, program), [], "problems for the user himself")
+
+
+@test(left_out=GIVES)
+def in_a_sticky_folder_what_belongs_to_others_is_told(t):
+    folder, path = own_folder(t, "shared")
+    os.chmod(folder, 0o1777)
+    t.equal(ownership(t, t.env(OPENSSL_CONF=path, SIMKEY_DEVICE="/dev/null")), [],
+            "problems with root's file in a sticky folder")
+    link = os.path.join(folder, "link.cnf")
+    os.symlink(path, link)
+    os.chown(link, NOBODY, -1, follow_symlinks=False)
+    problems = ownership(t, t.env(OPENSSL_CONF=link, SIMKEY_DEVICE="/dev/null"))
+    t.equal([line[1] for line in problems], [f"chown -h root:root {link}"], "remedies")

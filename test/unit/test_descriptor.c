@@ -54,7 +54,7 @@ static int helpers_body(const struct pty *pty, const struct settings *settings)
     wrong = file == NULL || fileno(file) <= 2 || fd <= 2 ||
             (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0 || low_ones() != 0;
     if (file != NULL)
-        (void)fclose(file);
+        descriptor_fclose(file);
     wrong += !descriptor_read_text("/proc/self/comm", text, sizeof text) || strlen(text) == 0;
     wrong += descriptor_high(-1) != -1 || low_ones() != 0;
     descriptor_fill();
