@@ -30,7 +30,9 @@ struct apdu {
     int le;         /* APDU_LE_NONE, or 1..256 */
     int timeout_ms; /* 0: APDU_TIMEOUT_MS */
     int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
-    bool once;      /* it changes something on the card: never resent, whatever becomes of it */
+    /* it reads, or does the same when it comes twice: sent once more where its answer was not heard
+     * or is none of its own. VERIFY, CHANGE and UNBLOCK are never. */
+    bool repeatable;
 };
 
 struct answer {
@@ -58,8 +60,9 @@ struct card {
 /* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, what came before
  * is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's
  * refusal of a case-4 command by one without Le. 91xx counts as 9000 (a proactive command waits). A
- * read whose exchange failed in the modem (+CME ERROR 0, 13, 100) is sent once more unless
- * command->once. OUTCOME_OK means that the card answered: look at answer->sw. */
+ * repeatable command whose exchange failed in the modem (+CME ERROR 0, 13, 100), or whose answer
+ * cannot be its own, is sent once more. OUTCOME_OK means that the card answered: look at answer->sw.
+ * Its data are no more than was asked for, and as many as 61xx announced. */
 enum outcome apdu_send(const struct card *card, const struct apdu *command, struct answer *answer,
                        struct report *why);
 

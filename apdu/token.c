@@ -256,7 +256,8 @@ enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token
                         struct report *why)
 {
     const struct job job = {
-        .applet = &applet_mias, .pin = true, .iccid = key->iccid, .deadline = &deadline};
+        .applet = &applet_mias, .pin = true, .iccid = key->iccid, .deadline = &deadline,
+        .proven = true};
     struct mias_plan plans[MIAS_PLANS];
     struct sign_work work = {.key = key, .plans = plans, .signature = signature, .length = length};
     enum outcome outcome = check_key(key, why);

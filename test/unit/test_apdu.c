@@ -24,6 +24,7 @@ static struct apdu apdu(uint8_t cla, uint8_t ins, uint8_t p1, uint8_t p2, size_t
     command.data = lc ? ten : NULL;
     command.lc = lc;
     command.le = le;
+    command.repeatable = true;
     return command;
 }
 
@@ -295,7 +296,7 @@ static void what_changes_the_card_is_never_said_twice(void)
         struct answer answer;
         struct report why = REPORT_INIT;
 
-        command.once = true;
+        command.repeatable = false;
         card_start(&card, sign);
         CU_ASSERT(apdu_send(&card.card, &command, &answer, &why) != OUTCOME_OK);
         card_finish(&card);
