@@ -47,6 +47,12 @@ static bool fits(const struct apdu *command, int le, size_t length, uint16_t sw)
             command->ins != INS_UNBLOCK && command->ins != INS_MSE && command->ins != INS_PUT_DATA);
 }
 
+void apdu_doubt(const struct card *card)
+{
+    if (card->doubt != NULL)
+        card->doubt(card->arg);
+}
+
 /* One exchange: what came is appended to the answer. */
 static enum outcome exchange(const struct card *card, const struct apdu *command, int le,
                              struct answer *answer, struct report *why)
@@ -71,9 +77,9 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
             answer->sw = SW_OK;
         got_length -= 2;
         if (!fits(command, le, got_length, answer->sw))
-            outcome = report_set(why, OUTCOME_BAD_DATA,
-                                 "the answer has %zu bytes, more than the command asked for",
-                                 got_length);
+            outcome =
+                report_set(why, OUTCOME_BAD_DATA,
+                           "the answer has %zu bytes, more than the command asked for", got_length);
         else if (got_length > sizeof answer->data - answer->length)
             outcome = report_set(why, OUTCOME_BAD_DATA, "the card's answer has no end");
         else
@@ -92,6 +98,8 @@ static enum outcome exchange_again(const struct card *card, const struct apdu *c
 {
     enum outcome outcome = exchange(card, command, le, answer, why);
 
+    if (outcome == OUTCOME_BAD_DATA)
+        apdu_doubt(card);
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA) && command->repeatable &&
         command->ins != INS_VERIFY && command->ins != INS_CHANGE && command->ins != INS_UNBLOCK)
         outcome = exchange(card, command, le, answer, why);
@@ -177,6 +185,8 @@ static enum outcome collect(const struct card *card, const struct apdu *command,
             outcome = report_set(why, OUTCOME_BAD_DATA,
                                  "the card announced %d bytes and the answer has %zu",
                                  get_response.le, answer->length - before);
+        if (outcome == OUTCOME_BAD_DATA)
+            apdu_doubt(card);
         if (outcome != OUTCOME_OK)
             return outcome;
     }

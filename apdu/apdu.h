@@ -49,6 +49,7 @@ typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t 
 /* One channel to a card. */
 struct card {
     apdu_exchange_fn *exchange;
+    void (*doubt)(void *arg); /* an answer made no sense, see apdu_doubt; may be NULL */
     void *arg;
     struct deadline deadline; /* of the whole operation */
     const struct trace *trace;
@@ -74,6 +75,10 @@ enum outcome apdu_send_chain(const struct card *card, const struct apdu *command
 /* Turns a status word that was not awaited into an outcome and a sentence; what says what was asked
  * for ("sign"). */
 enum outcome apdu_refused(const struct answer *answer, const char *what, struct report *why);
+
+/* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
+ * answer is outstanding. */
+void apdu_doubt(const struct card *card);
 
 /* 9000; 62xx and 63xx are warnings that the caller judges. */
 #define SW_OK 0x9000

@@ -119,9 +119,11 @@ static enum outcome reclaim_or(struct operation *operation, enum carrier other,
  */
 static enum outcome diagnose(struct operation *operation, struct report *why)
 {
-    struct at_command command = {
-        .line = "AT+CPIN?", .answer = AT_ANSWER_PREFIXED, .prefix = "+CPIN:", .timeout_ms = 2000,
-        .question = true};
+    struct at_command command = {.line = "AT+CPIN?",
+                                 .answer = AT_ANSWER_PREFIXED,
+                                 .prefix = "+CPIN:",
+                                 .timeout_ms = 2000,
+                                 .question = true};
     struct at_result result;
     struct report other = REPORT_INIT;
     enum outcome outcome =

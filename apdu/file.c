@@ -139,14 +139,14 @@ static enum outcome read_again(const struct card *card, size_t offset, size_t as
 {
     struct answer second = {.length = 0};
     size_t le;
-    enum outcome outcome =
-        read_piece(card, offset, asked, false, secrecy, &second, &le, why);
+    enum outcome outcome;
 
-    if (outcome == OUTCOME_OK &&
-        (second.sw != answer->sw || second.length != answer->length ||
-         memcmp(second.data, answer->data, answer->length) != 0))
-        outcome = report_set(why, OUTCOME_BAD_DATA,
-                             "the card read the same %zu bytes in two ways", asked);
+    apdu_doubt(card);
+    outcome = read_piece(card, offset, asked, false, secrecy, &second, &le, why);
+    if (outcome == OUTCOME_OK && (second.sw != answer->sw || second.length != answer->length ||
+                                  memcmp(second.data, answer->data, answer->length) != 0))
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the card read the same %zu bytes in two ways",
+                             asked);
     answer_clear(&second);
     return outcome;
 }

@@ -267,8 +267,10 @@ enum outcome mias_random(const struct card *card, uint8_t *bytes, size_t length,
 {
     while (length > 0) {
         size_t piece = length < CHALLENGE_MAX ? length : CHALLENGE_MAX;
-        struct apdu challenge = {
-            .ins = INS_GET_CHALLENGE, .le = (int)piece, .secrecy = SECRET_ANSWER, .repeatable = true};
+        struct apdu challenge = {.ins = INS_GET_CHALLENGE,
+                                 .le = (int)piece,
+                                 .secrecy = SECRET_ANSWER,
+                                 .repeatable = true};
         struct answer answer;
         enum outcome outcome = apdu_send(card, &challenge, &answer, why);
 

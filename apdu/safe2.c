@@ -57,6 +57,8 @@ static enum outcome ask_state(const struct card *card, enum safe2_job which,
     if (answer.sw != SW_OK)
         return apdu_refused(&answer, "ask for the state of the job", why);
     if (answer.length != STATE_SIZE)
+        apdu_doubt(card);
+    if (answer.length != STATE_SIZE)
         return report_set(why, OUTCOME_BAD_DATA, "the SAFE2 applet answered a state of %zu bytes",
                           answer.length);
     status->known = true;

@@ -86,6 +86,8 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     }
     if (at->late) /* what comes now would be taken for the answer to this one */
         outcome = at_resync(at, 0, deadline, why);
+    else if (at->doubt)
+        outcome = at_settle(at, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {

@@ -30,7 +30,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->stray[0] = '\0';
     at->strayed = false;
     at->skip_text = at->messages = false;
-    at->unsettled = at->foreign = false;
+    at->unsettled = at->doubt = at->foreign = false;
     at->taken = 0;
     at->owed = NULL;
     at->owed_result = NULL;
@@ -186,8 +186,8 @@ static const char *const apdu_prefixes[] = {"+CSIM:", "+CGLA:"};
 
 /* How much of a line the trace shows. While a secret is under way any line may be its torn echo, and
  * the answer to an earlier command may be a secret. */
-static enum masking masking(const struct at *at, const struct at_command *command,
-                            const char *line, enum at_final final, const char *value)
+static enum masking masking(const struct at *at, const struct at_command *command, const char *line,
+                            enum at_final final, const char *value)
 {
     if (final != AT_FINAL_NONE)
         return MASK_NOTHING;

@@ -22,8 +22,8 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
                      struct report *why);
 
 /* Brings the line into step: `AT` until its OK is the only final result, for 20 s at most. Then no
- * earlier command is unanswered. at->late, at->messages and at->unsettled are false afterwards; what
- * answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
+ * earlier command is unanswered. at->late, at->messages, at->unsettled and at->doubt are false
+ * afterwards; what answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_settle(struct at *at, struct deadline deadline, struct report *why);
 
 /* Keeps a line for the channel that it may tell of. */

@@ -99,7 +99,7 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
             "the modem does not answer since an earlier command: it may still work "
             "on it, try again later, or raise `timeout`; if that does not help, check "
             "that `device` is its AT port");
-    at->late = at->messages = at->unsettled = false;
+    at->late = at->messages = at->unsettled = at->doubt = false;
     return OUTCOME_OK;
 }
 
@@ -129,7 +129,7 @@ enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *
 
     if (at->port == NULL)
         return OUTCOME_OK;
-    if (!at->unsettled && !at->messages)
+    if (!at->unsettled && !at->messages && !at->doubt)
         outcome = plain(at, "AT", SETUP_TIMEOUT_MS, deadline, &ok, why);
     if (outcome == OUTCOME_TIMEOUT || (outcome == OUTCOME_OK && !ok))
         outcome = at_settle(at, deadline, why);

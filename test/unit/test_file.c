@@ -210,12 +210,10 @@ static void a_file_shorter_than_its_fcp_gives_what_there_is(void)
                                              {"00 B0 00 00 20", "010203 9000"},
                                              {"00 B0 00 03 1D", "6B00"},
                                              CARD_END};
-    static const struct card_step six_c[] = {{"00 B0 00 00 20", "6C03"},
-                                             {"00 B0 00 00 03", "010203 9000"},
-                                             {"00 B0 00 00 20", "6C03"},
-                                             {"00 B0 00 00 03", "010203 9000"},
-                                             {"00 B0 00 03 1D", "6B00"},
-                                             CARD_END};
+    static const struct card_step six_c[] = {
+        {"00 B0 00 00 20", "6C03"}, {"00 B0 00 00 03", "010203 9000"},
+        {"00 B0 00 00 20", "6C03"}, {"00 B0 00 00 03", "010203 9000"},
+        {"00 B0 00 03 1D", "6B00"}, CARD_END};
 
     EXPECT_READ(warning, 32, "010203");
     EXPECT_READ(six_b, 32, "010203");
@@ -264,9 +262,8 @@ static void another_commands_answer_is_no_piece_of_a_file(void)
 /* It is read once more: what comes twice is the card's own nonsense. */
 static void more_than_was_asked_for_is_not_taken(void)
 {
-    static const struct card_step again[] = {{"00 B0 00 00 03", "0102030405060708 9000"},
-                                             {"00 B0 00 00 03", "010203 9000"},
-                                             CARD_END};
+    static const struct card_step again[] = {
+        {"00 B0 00 00 03", "0102030405060708 9000"}, {"00 B0 00 00 03", "010203 9000"}, CARD_END};
     static const struct card_step always[] = {{"00 B0 00 00 03", "0102030405060708 9000"},
                                               {"00 B0 00 00 03", "0102030405060708 9000"},
                                               CARD_END};
@@ -381,7 +378,7 @@ static void a_card_that_never_reads_is_given_up(void)
     struct small_card small = {.limit = 0, .file_size = 700, .refusal = 0x6700};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;
@@ -396,7 +393,7 @@ static void a_file_without_an_end_is_bounded(void)
     struct small_card small = {.limit = 256, .file_size = 1 << 20};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;
