@@ -74,6 +74,7 @@ struct at {
     bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
     /* the modem shows a message: the next line is its text; what followed may be text too */
     bool skip_text, messages;
+    unsigned breaks; /* line feeds since the last line */
     bool unsettled; /* an OK came before the answer that it belongs to: another one may follow */
     bool doubt;     /* an answer made no sense to who asked: at_settle before anything else */
     bool foreign;   /* as strayed, but by another answer than the last one that was taken */

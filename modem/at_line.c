@@ -30,6 +30,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->stray[0] = '\0';
     at->strayed = false;
     at->skip_text = at->messages = false;
+    at->breaks = 0;
     at->unsettled = at->doubt = at->foreign = false;
     at->taken = 0;
     at->owed = NULL;
@@ -45,7 +46,7 @@ static bool take_line(struct at *at, char line[AT_LINE_SIZE])
     bool whole;
 
     while (start < at->input_length && strchr("\r\n", at->input[start]) != NULL)
-        start++; /* strchr finds the NUL too */
+        at->breaks += at->input[start++] == '\n'; /* strchr finds the NUL too */
     for (end = start; end < at->input_length; end++)
         if (at->input[end] == '\r' || at->input[end] == '\n')
             break;
@@ -173,12 +174,17 @@ static bool text_goes_on(const char *line)
     return quotes % 2 != 0;
 }
 
-/* True for the one line behind a message's header: whatever it looks like, it means nothing. */
+/* The line feed of the header and those around a text; more are those of a text that is empty. */
+#define TEXT_BREAKS 2
+
+/* True for the one line behind a message's header: whatever it looks like, it means nothing. Asked
+ * for each line that is read. */
 static bool message_text(struct at *at)
 {
-    bool text = at->skip_text;
+    bool text = at->skip_text && at->breaks <= TEXT_BREAKS;
 
     at->skip_text = false;
+    at->breaks = 0;
     return text;
 }
 

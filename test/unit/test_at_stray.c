@@ -57,6 +57,22 @@ static void the_text_of_a_message_means_nothing(void)
     EXPECT_MINE("\r\n+CDS: 6,1,,,\"26/01/01,12:00:00+04\",\"26/01/01,12:00:00+04\",0\r\n" MINE OK);
 }
 
+/* Then the line behind it is the modem's. */
+static void an_empty_message_has_no_text(void)
+{
+    static const struct modem_step steps[] = {LINE(READ, MESSAGE "\r\n" MINE OK), MODEM_END};
+    struct talk talk;
+    int64_t start;
+
+    EXPECT_MINE(MESSAGE "\r\n" MINE OK);
+    EXPECT_MINE(MESSAGE "\r\nhello\r\n" MINE OK);
+    talk_begin(&talk, steps, modem_starts);
+    start = monotonic_ms();
+    EXPECT(ask(&talk, READ, "+CSIM:", 3000), OUTCOME_OK, &talk.why);
+    EXPECT_TOOK(start, 0, 400);
+    talk_end(&talk);
+}
+
 static void a_restart_in_a_message_is_none(void)
 {
     static const char *const texts[] = {MESSAGE "RDY\r\n" MINE OK,
@@ -222,6 +238,7 @@ void add_at_stray_suite(void)
         TEST(an_ok_without_the_answer_does_not_end_a_command),
         TEST(an_error_before_the_answer_is_another_commands),
         TEST(the_text_of_a_message_means_nothing),
+        TEST(an_empty_message_has_no_text),
         TEST(a_restart_in_a_message_is_none),
         TEST(an_ok_that_comes_first_costs_no_time),
         TEST(an_ok_alone_ends_with_the_line_in_step),
