@@ -353,7 +353,9 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
                           (int)strcspn(command->line + 2, "="), command->line + 2,
                           (int)(monotonic_ms() - started));
     }
-    if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)
+    /* where an answer may still come it is looked for, see at_command */
+    if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK &&
+        (command->answer == AT_ANSWER_NONE || command->question))
         outcome = at_skip(at, SETTLE_MS, deadline, &finals, why);
     return outcome;
 }

@@ -42,6 +42,7 @@ static void an_error_before_the_answer_is_another_commands(void)
     EXPECT_MINE("\r\nERROR\r\n" PAUSE MINE OK);
     EXPECT_MINE("\r\n+CME ERROR: 13\r\n" LONG MINE OK);
     EXPECT_MINE("\r\n+CME ERROR: 14\r\n" PAUSE MINE OK);
+    EXPECT_MINE("\r\nERROR\r\n" BREATH MINE OK);
     EXPECT_MINE("\r\nNO CARRIER\r\n" PAUSE MINE OK);
     EXPECT_MINE(OK "\r\nBUSY\r\n" PAUSE MINE OK);
 }
