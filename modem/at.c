@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ASK_TRIES       2
 #define BUSY_TOTAL_MS   10000
 #define BUSY_FIRST_MS   250
 #define BUSY_LONGEST_MS 2000
@@ -58,19 +59,25 @@ static enum outcome resolve(struct at *at, const struct at_command *command,
     return OUTCOME_OK;
 }
 
-/* One exchange, and a question once more where its answer was in doubt. */
+/* One exchange, and a question again where its answer was in doubt. What differs every time is the
+ * modem's way: it also says it unasked. But a text is not taken from among messages. */
 static enum outcome ask(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why)
 {
-    enum outcome outcome = at_exchange(at, command, deadline, result, why);
-    bool doubt = outcome == OUTCOME_OK && in_doubt(at, command, result);
+    for (int tries = 0;; tries++) {
+        enum outcome outcome = at_exchange(at, command, deadline, result, why);
 
-    if (doubt)
+        if (outcome != OUTCOME_OK || !in_doubt(at, command, result))
+            return outcome;
+        if (command->question && tries == ASK_TRIES - 1) {
+            if (at->messages && command->answer != AT_ANSWER_PREFIXED)
+                *result = (struct at_result){.final = AT_FINAL_ERROR, .cme = -1};
+            return OUTCOME_OK;
+        }
         outcome = resolve(at, command, deadline, result, why);
-    if (!doubt || !command->question || (outcome != OUTCOME_OK && outcome != OUTCOME_LOST))
-        return outcome;
-    /* what differs again is the modem's way: it also says it unasked */
-    return at_exchange(at, command, deadline, result, why);
+        if (!command->question || (outcome != OUTCOME_OK && outcome != OUTCOME_LOST))
+            return outcome;
+    }
 }
 
 enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,

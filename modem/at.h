@@ -75,10 +75,10 @@ struct at {
     /* the modem shows a message: the next line is its text; what followed may be text too */
     bool skip_text, messages;
     unsigned breaks; /* line feeds since the last line */
-    bool unsettled; /* an OK came before the answer that it belongs to: another one may follow */
-    bool doubt;     /* an answer made no sense to who asked: at_settle before anything else */
-    bool foreign;   /* as strayed, but by another answer than the last one that was taken */
-    uint32_t taken; /* checksum of that */
+    bool unsettled;  /* an OK came before the answer that it belongs to: another one may follow */
+    bool doubt;      /* an answer made no sense to who asked: at_settle before anything else */
+    bool foreign;    /* as strayed, but by another answer than the last one that was taken */
+    uint32_t taken;  /* checksum of that */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;

@@ -369,12 +369,12 @@ static void a_killed_polls_channel_is_got_back(void)
  * new channel it is what the server sent after all. */
 static void a_state_is_no_configuration(void)
 {
-    static const struct modem_step late[] = {OPEN,  SELECT_SAFE2, FETCH("00070000 9000"), BYE,
-                                             OPEN,  SELECT_SAFE2, FETCH("7B7D 9000"),     BYE,
+    static const struct modem_step late[] = {OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                             OPEN,     SELECT_SAFE2, FETCH("7B7D 9000"),     BYE,
                                              MODEM_END};
-    static const struct modem_step truly[] = {
-        OPEN,         SELECT_SAFE2,           FETCH("00070000 9000"), BYE, OPEN,
-        SELECT_SAFE2, FETCH("00070000 9000"), BYE,                    MODEM_END};
+    static const struct modem_step truly[] = {OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                              OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                              MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, late, NULL, NULL, NULL);
@@ -388,17 +388,17 @@ static void a_state_is_no_configuration(void)
 /* Another program's answer in the place of the configuration: ours comes behind it. */
 static void another_programs_answer_is_no_configuration(void)
 {
-    static const struct modem_step steps[] = {
-        OPEN,
-        SELECT_SAFE2,
-        LINE("AT+CSIM=10,\"01CA010000\"", "\r\n+CSIM: 8,\"BAD09000\"\r\n" OK PAUSE
-                                          "\r\n+CSIM: 8,\"7B7D9000\"\r\n" OK),
-        BYE,
-        OPEN,
-        SELECT_SAFE2,
-        FETCH("7B7D 9000"),
-        BYE,
-        MODEM_END};
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              LINE("AT+CSIM=10,\"01CA010000\"",
+                                                   "\r\n+CSIM: 8,\"BAD09000\"\r\n" OK PAUSE
+                                                   "\r\n+CSIM: 8,\"7B7D9000\"\r\n" OK),
+                                              BYE,
+                                              OPEN,
+                                              SELECT_SAFE2,
+                                              FETCH("7B7D 9000"),
+                                              BYE,
+                                              MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
