@@ -19,7 +19,8 @@ static bool in_doubt(const struct at *at, const struct at_command *command,
         return false;
     if (at->messages || result->differ || (result->final == AT_FINAL_OK && result->values == 0))
         return true;
-    return result->final != AT_FINAL_OK && (!command->question || result->values > 0);
+    return result->final != AT_FINAL_OK &&
+           (!command->question || result->values > 0 || command->answer != AT_ANSWER_PREFIXED);
 }
 
 /* Two answers: nobody knows which one is ours. The last one may tell of a channel. */
@@ -75,7 +76,8 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
             return OUTCOME_OK;
         }
         outcome = resolve(at, command, deadline, result, why);
-        if (!command->question || (outcome != OUTCOME_OK && outcome != OUTCOME_LOST))
+        if (!command->question || (outcome != OUTCOME_OK && outcome != OUTCOME_LOST) ||
+            (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)) /* refused, and in step */
             return outcome;
     }
 }
