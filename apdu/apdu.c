@@ -10,6 +10,8 @@
 #define INS_CHANGE       0x24
 #define INS_UNBLOCK      0x2C
 #define INS_GET_RESPONSE 0xC0
+#define INS_MSE          0x22
+#define INS_PUT_DATA     0xDA
 
 /* A signature of 512 bytes in pieces of 16 is as far as an honest card goes; one modem answers 6100
  * for ever. */
@@ -31,6 +33,24 @@ static size_t encode(const struct apdu *command, int le, uint8_t bytes[APDU_COMM
     if (le != APDU_LE_NONE)
         bytes[length++] = (uint8_t)le; /* 256 is 00 */
     return length;
+}
+
+/* True if these data may be the answer to the command: a card gives no more than it was asked for,
+ * and nothing where nothing can be. (A modem that follows 61xx itself may add data to SELECT.) What
+ * cannot be was another command's answer, another program's for instance. */
+static bool fits(const struct apdu *command, int le, size_t length, uint16_t sw)
+{
+    if (command->le != APDU_LE_NONE || le != APDU_LE_NONE)
+        return le == APDU_LE_NONE || length <= (size_t)le;
+    return length == 0 || sw != SW_OK ||
+           (command->ins != INS_VERIFY && command->ins != INS_CHANGE &&
+            command->ins != INS_UNBLOCK && command->ins != INS_MSE && command->ins != INS_PUT_DATA);
+}
+
+void apdu_doubt(const struct card *card)
+{
+    if (card->doubt != NULL)
+        card->doubt(card->arg);
 }
 
 /* One exchange: what came is appended to the answer. */
@@ -56,7 +76,11 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
             0x9100) /* success, and the card wants to tell the modem something */
             answer->sw = SW_OK;
         got_length -= 2;
-        if (got_length > sizeof answer->data - answer->length)
+        if (!fits(command, le, got_length, answer->sw))
+            outcome =
+                report_set(why, OUTCOME_BAD_DATA,
+                           "the answer has %zu bytes, more than the command asked for", got_length);
+        else if (got_length > sizeof answer->data - answer->length)
             outcome = report_set(why, OUTCOME_BAD_DATA, "the card's answer has no end");
         else
             memcpy(answer->data + answer->length, got, got_length);
@@ -67,14 +91,16 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
     return outcome;
 }
 
-/* The same, and once more if the modem failed or tore its answer, and the command may be repeated.
- */
+/* The same, and once more if the modem failed, or its answer is torn or another command's, and the
+ * command may be repeated. Nothing is outstanding then, see at_command. */
 static enum outcome exchange_again(const struct card *card, const struct apdu *command, int le,
                                    struct answer *answer, struct report *why)
 {
     enum outcome outcome = exchange(card, command, le, answer, why);
 
-    if ((outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA) && !command->once &&
+    if (outcome == OUTCOME_BAD_DATA)
+        apdu_doubt(card);
+    if ((outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA) && command->repeatable &&
         command->ins != INS_VERIFY && command->ins != INS_CHANGE && command->ins != INS_UNBLOCK)
         outcome = exchange(card, command, le, answer, why);
     return outcome;
@@ -95,7 +121,7 @@ static enum outcome exchange_le(const struct card *card, const struct apdu *comm
     if (!case_4 || le == APDU_LE_NONE ||
         !(outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700)))
         return outcome;
-    if (command->once && outcome == OUTCOME_CARRIER_REFUSED && why->cme < 0) {
+    if (!command->repeatable && outcome == OUTCOME_CARRIER_REFUSED && why->cme < 0) {
         /* a bare ERROR does not tell whether the card saw it: only a new session may say it again
          */
         *card->no_le = true;
@@ -137,19 +163,30 @@ static enum outcome collect(const struct card *card, const struct apdu *command,
     struct apdu get_response = {.cla = (uint8_t)(command->cla & ~APDU_CLA_CHAIN),
                                 .ins = INS_GET_RESPONSE,
                                 .timeout_ms = command->timeout_ms,
-                                .secrecy = command->secrecy,
-                                .once = true};
+                                .secrecy = command->secrecy};
 
     for (int round = 0; (answer->sw & 0xFF00) == 0x6100; round++) {
+        size_t before = answer->length;
+        bool announced;
         enum outcome outcome;
 
         if (round == ROUNDS_MAX)
             return report_set(why, OUTCOME_BAD_DATA, "the card's answer has no end (61%02X again)",
                               answer->sw & 0xFF);
+        announced = (answer->sw & 0xFF) != 0; /* 6100: 256 bytes or more */
         get_response.le = (answer->sw & 0xFF) == 0 ? APDU_LE_ALL : answer->sw & 0xFF;
         outcome = exchange(card, &get_response, get_response.le, answer, why);
-        if (outcome == OUTCOME_OK)
+        if (outcome == OUTCOME_OK && (answer->sw & 0xFF00) == 0x6C00) {
+            announced = false; /* the card has less after all */
             outcome = right_length(card, &get_response, answer, why);
+        }
+        if (outcome == OUTCOME_OK && announced && answer->sw == SW_OK &&
+            answer->length - before != (size_t)get_response.le)
+            outcome = report_set(why, OUTCOME_BAD_DATA,
+                                 "the card announced %d bytes and the answer has %zu",
+                                 get_response.le, answer->length - before);
+        if (outcome == OUTCOME_BAD_DATA)
+            apdu_doubt(card);
         if (outcome != OUTCOME_OK)
             return outcome;
     }

@@ -30,7 +30,9 @@ struct apdu {
     int le;         /* APDU_LE_NONE, or 1..256 */
     int timeout_ms; /* 0: APDU_TIMEOUT_MS */
     int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
-    bool once;      /* it changes something on the card: never resent, whatever becomes of it */
+    /* it reads, or does the same when it comes twice: sent once more where its answer was not heard
+     * or is none of its own. VERIFY, CHANGE and UNBLOCK are never. */
+    bool repeatable;
 };
 
 struct answer {
@@ -47,6 +49,7 @@ typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t 
 /* One channel to a card. */
 struct card {
     apdu_exchange_fn *exchange;
+    void (*doubt)(void *arg); /* an answer made no sense, see apdu_doubt; may be NULL */
     void *arg;
     struct deadline deadline; /* of the whole operation */
     const struct trace *trace;
@@ -58,8 +61,9 @@ struct card {
 /* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, what came before
  * is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's
  * refusal of a case-4 command by one without Le. 91xx counts as 9000 (a proactive command waits). A
- * read whose exchange failed in the modem (+CME ERROR 0, 13, 100) is sent once more unless
- * command->once. OUTCOME_OK means that the card answered: look at answer->sw. */
+ * repeatable command whose exchange failed in the modem (+CME ERROR 0, 13, 100), or whose answer
+ * cannot be its own, is sent once more. OUTCOME_OK means that the card answered: look at answer->sw.
+ * Its data are no more than was asked for, and as many as 61xx announced. */
 enum outcome apdu_send(const struct card *card, const struct apdu *command, struct answer *answer,
                        struct report *why);
 
@@ -71,6 +75,10 @@ enum outcome apdu_send_chain(const struct card *card, const struct apdu *command
 /* Turns a status word that was not awaited into an outcome and a sentence; what says what was asked
  * for ("sign"). */
 enum outcome apdu_refused(const struct answer *answer, const char *what, struct report *why);
+
+/* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
+ * answer is outstanding. */
+void apdu_doubt(const struct card *card);
 
 /* 9000; 62xx and 63xx are warnings that the caller judges. */
 #define SW_OK 0x9000

@@ -34,10 +34,14 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
      * be set up first */
     if ((outcome == OUTCOME_LOST ||
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
-        !operation->transport.at.restarted)
+        !operation->transport.at.restarted) {
+        /* one of two answers told of a channel that nobody uses now */
+        if (operation->transport.at.stray[0] != '\0' && channel_close_stray(operation))
+            operation->transport.at.stray[0] = '\0';
         outcome =
             operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
                                            &standing->channel, operation->deadline, why);
+    }
     /* the number may still come */
     operation->sim->line.opening = operation->transport.at.late || outcome == OUTCOME_BAD_DATA;
     operation->answered = outcome == OUTCOME_OK;
@@ -115,8 +119,11 @@ static enum outcome reclaim_or(struct operation *operation, enum carrier other,
  */
 static enum outcome diagnose(struct operation *operation, struct report *why)
 {
-    struct at_command command = {
-        .line = "AT+CPIN?", .answer = AT_ANSWER_PREFIXED, .prefix = "+CPIN:", .timeout_ms = 2000};
+    struct at_command command = {.line = "AT+CPIN?",
+                                 .answer = AT_ANSWER_PREFIXED,
+                                 .prefix = "+CPIN:",
+                                 .timeout_ms = 2000,
+                                 .question = true};
     struct at_result result;
     struct report other = REPORT_INIT;
     enum outcome outcome =

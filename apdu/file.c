@@ -39,7 +39,8 @@ enum outcome file_select_applet(const struct card *card, const uint8_t *aid, siz
                           .p2 = P2_NO_ANSWER,
                           .data = aid,
                           .lc = aid_length,
-                          .le = APDU_LE_NONE};
+                          .le = APDU_LE_NONE,
+                          .repeatable = true};
     struct answer answer;
     enum outcome outcome = apdu_send(card, &select, &answer, why);
 
@@ -68,7 +69,8 @@ enum outcome file_select(const struct card *card, const uint8_t *path, size_t pa
                           .p2 = P2_FCP,
                           .data = path,
                           .lc = path_length,
-                          .le = APDU_LE_ALL};
+                          .le = APDU_LE_ALL,
+                          .repeatable = true};
     struct answer answer;
     enum outcome outcome = apdu_send(card, &select, &answer, why);
 
@@ -111,7 +113,8 @@ static enum outcome read_piece(const struct card *card, size_t offset, size_t wa
                             .p1 = (uint8_t)(offset >> 8),
                             .p2 = (uint8_t)offset,
                             .le = (int)le,
-                            .secrecy = secrecy};
+                            .secrecy = secrecy,
+                            .repeatable = true};
         enum outcome outcome = apdu_send(card, &read, answer, why);
         bool too_long =
             outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700);
@@ -126,6 +129,26 @@ static enum outcome read_piece(const struct card *card, size_t offset, size_t wa
             *card->max_read = smaller(le);
         le = smaller(le);
     }
+}
+
+/* A card gives less than it is asked for at the end only. Elsewhere, and where the FCP's size is more
+ * than there is, it gives the same once more; what was another command's answer does not come twice.
+ */
+static enum outcome read_again(const struct card *card, size_t offset, size_t asked, int secrecy,
+                               struct answer *answer, struct report *why)
+{
+    struct answer second = {.length = 0};
+    size_t le;
+    enum outcome outcome;
+
+    apdu_doubt(card);
+    outcome = read_piece(card, offset, asked, false, secrecy, &second, &le, why);
+    if (outcome == OUTCOME_OK && (second.sw != answer->sw || second.length != answer->length ||
+                                  memcmp(second.data, answer->data, answer->length) != 0))
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the card read the same %zu bytes in two ways",
+                             asked);
+    answer_clear(&second);
+    return outcome;
 }
 
 enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_t **data,
@@ -158,8 +181,10 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
             outcome = apdu_refused(&answer, "read a file", why);
             goto out;
         }
-        if (answer.length > limit - got)
-            answer.length = limit - got; /* more than was asked for */
+        if (!end && size > 0 && answer.length < asked)
+            outcome = read_again(card, got, asked, secrecy, &answer, why);
+        if (outcome != OUTCOME_OK)
+            goto out;
         memcpy(buffer + got, answer.data, answer.length);
         got += answer.length;
         was_short = answer.length < asked;

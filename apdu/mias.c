@@ -59,8 +59,11 @@ bool mias_parse_directory(struct span directory, struct mias_entry *list, size_t
     if (!span_take(&directory, 1, &first))
         return false;
     number = first.data[0];
-    while (*count < number && *count < MIAS_ENTRIES &&
-           span_take(&directory, DIRECTORY_ENTRY, &entry)) {
+    if (number > directory.length / DIRECTORY_ENTRY)
+        return false;
+    while (*count < number && *count < MIAS_ENTRIES) {
+        if (!span_take(&directory, DIRECTORY_ENTRY, &entry))
+            return false;
         struct mias_entry *to = &list[(*count)++];
 
         to->file = (uint16_t)(entry.data[0] << 8 | entry.data[1]);
@@ -68,8 +71,10 @@ bool mias_parse_directory(struct span directory, struct mias_entry *list, size_t
         memcpy(to->name, entry.data + 4, 8);
         memcpy(to->directory, entry.data + 12, 8);
         to->name[8] = to->directory[8] = '\0';
+        if (to->size > FILE_SIZE_MAX)
+            return false;
     }
-    return number == 0 || *count > 0;
+    return true;
 }
 
 int mias_key_id(int container, bool exchange, unsigned bits, enum token_key_type type)
@@ -104,7 +109,8 @@ static enum outcome inflate_certificate(struct span packed, uint8_t **plain, siz
         return report_set(why, OUTCOME_BAD_DATA, "the compressed certificate has no length");
     /* Writes no more than was announced, which two bytes keep under 64 KiB. uncompress is a name that
      * a program may use itself, see checksum() in record.c. */
-    if (uncompress2(*plain, &got, packed.data + 4, &taken) != Z_OK || got != announced) {
+    if (uncompress2(*plain, &got, packed.data + 4, &taken) != Z_OK || got != announced ||
+        !span_padding((struct span){packed.data + 4 + taken, packed.length - 4 - taken})) {
         free(*plain);
         *plain = NULL;
         return report_set(why, OUTCOME_BAD_DATA, "the compressed certificate does not unpack");
@@ -136,7 +142,14 @@ enum outcome mias_unpack_certificate(struct span packed, uint8_t **der, size_t *
         free(*der);
         *der = NULL;
         return report_set(why, OUTCOME_BAD_DATA,
-                          "the certificate file holds neither DER nor a compressed certificate");
+                          "the certificate file holds neither DER nor a compressed certificate, or "
+                          "not all of it");
+    }
+    if (!span_padding((struct span){*der + own, *length - own})) {
+        free(*der);
+        *der = NULL;
+        return report_set(why, OUTCOME_BAD_DATA,
+                          "the certificate in the file has %zu bytes, but the file goes on", own);
     }
     *length = own;
     return OUTCOME_OK;
@@ -158,6 +171,14 @@ enum outcome mias_read_file(const struct card *card, uint16_t file, size_t size,
     return outcome;
 }
 
+/* Whole records, and perhaps padding that is no record. */
+static bool whole_map(struct span map)
+{
+    struct span whole;
+
+    return span_take(&map, map.length / MAP_RECORD * MAP_RECORD, &whole) && span_padding(map);
+}
+
 enum outcome mias_read_map(const struct card *card, struct token_container *list, size_t *count,
                            struct report *why)
 {
@@ -165,6 +186,9 @@ enum outcome mias_read_map(const struct card *card, struct token_container *list
     size_t length;
     enum outcome outcome = mias_read_file(card, FILE_MAP, 0, SECRET_NOTHING, &data, &length, why);
 
+    *count = 0;
+    if (outcome == OUTCOME_OK && (length == 0 || !whole_map((struct span){data, length})))
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the applet's container map is malformed");
     if (outcome == OUTCOME_OK)
         *count = mias_parse_map((struct span){data, length}, list);
     free(data);

@@ -27,15 +27,17 @@ struct mias_entry {
 };
 #define MIAS_ENTRIES 64
 
-/* File 0101. list has room for MIAS_ENTRIES. Returns false if it is malformed; a last entry that is
- * cut off is left out. */
+/* File 0101. list has room for MIAS_ENTRIES. Returns false if it is malformed: shorter than its
+ * number of entries says, or with an entry larger than FILE_SIZE_MAX. What is behind them is no
+ * matter. */
 bool mias_parse_directory(struct span directory, struct mias_entry *list, size_t *count);
 
 /* The RSA and EC rules for key references (protocol facts of the applet family). */
 int mias_key_id(int container, bool exchange, unsigned bits, enum token_key_type type);
 
 /* Unpacks a certificate file: DER as it is, or 01 00, the plain length (2 bytes, little endian) and
- * a zlib stream. *der is malloc'd. Trailing bytes behind the DER's own length are cut off. */
+ * a zlib stream. *der is malloc'd. Padding (00 or FF) behind the DER's own length, or behind the
+ * stream, is cut off; anything else there is an error, as a length that does not fit is. */
 enum outcome mias_unpack_certificate(struct span packed, uint8_t **der, size_t *length,
                                      struct report *why);
 
@@ -103,7 +105,7 @@ uint8_t mias_decrypt_algorithm(enum token_padding padding, enum token_hash hash)
 
 /* A data object of directory p11: 16 bytes of header, then label, application, object id and value,
  * each behind its length. The label comes without the spaces that pad it. Returns false if it is
- * malformed. */
+ * malformed: what is behind the value may only be padding (00 or FF). */
 bool typea_parse_object(struct span object, char label[33], struct span *value);
 
 #endif

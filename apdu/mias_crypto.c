@@ -156,7 +156,8 @@ enum outcome mias_set_environment(const struct card *card, struct mias_environme
                        .p2 = template_tag,
                        .data = data,
                        .lc = sizeof data,
-                       .le = APDU_LE_NONE};
+                       .le = APDU_LE_NONE,
+                       .repeatable = true};
     struct answer answer;
     enum outcome outcome;
 
@@ -196,14 +197,12 @@ enum outcome mias_hash_and_sign(const struct card *card, const struct mias_plan 
                         .p2 = 0xA0,
                         .data = data,
                         .lc = 2 + plan->length,
-                        .le = APDU_LE_ALL,
-                        .once = true};
+                        .le = APDU_LE_ALL};
     struct apdu sign = {.ins = INS_PSO,
                         .p1 = 0x9E,
                         .p2 = 0x9A,
                         .le = APDU_LE_ALL,
-                        .timeout_ms = APDU_TIMEOUT_KEY_MS,
-                        .once = true};
+                        .timeout_ms = APDU_TIMEOUT_KEY_MS};
     struct answer answer;
     enum outcome outcome;
 
@@ -240,8 +239,7 @@ enum outcome mias_decipher(const struct card *card, const uint8_t *cryptogram, s
                             .lc = 1 + length,
                             .le = APDU_LE_ALL,
                             .timeout_ms = APDU_TIMEOUT_KEY_MS,
-                            .secrecy = SECRET_ANSWER,
-                            .once = true};
+                            .secrecy = SECRET_ANSWER};
     struct answer answer;
     enum outcome outcome;
 
@@ -269,8 +267,10 @@ enum outcome mias_random(const struct card *card, uint8_t *bytes, size_t length,
 {
     while (length > 0) {
         size_t piece = length < CHALLENGE_MAX ? length : CHALLENGE_MAX;
-        struct apdu challenge = {
-            .ins = INS_GET_CHALLENGE, .le = (int)piece, .secrecy = SECRET_ANSWER};
+        struct apdu challenge = {.ins = INS_GET_CHALLENGE,
+                                 .le = (int)piece,
+                                 .secrecy = SECRET_ANSWER,
+                                 .repeatable = true};
         struct answer answer;
         enum outcome outcome = apdu_send(card, &challenge, &answer, why);
 

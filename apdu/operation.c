@@ -34,6 +34,13 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     return outcome;
 }
 
+static void doubt_answer(void *arg)
+{
+    struct operation *operation = arg;
+
+    operation->transport.at.doubt = true;
+}
+
 static bool has_pin(const struct settings *settings)
 {
     return settings->pin != NULL || settings->pin_source != NULL;
@@ -117,7 +124,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation->unheard = !channel_close_stray(operation);
     }
     line->opening = false;
-    at->strayed = false;
+    at->strayed = at->foreign = false;
     return OUTCOME_OK;
 }
 
@@ -206,6 +213,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     operation->standing = &operation->alone;
     operation->file = -1;
     operation->card = (struct card){.exchange = through_transport,
+                                    .doubt = doubt_answer,
                                     .arg = operation,
                                     .deadline = deadline,
                                     .trace = &sim->settings.trace,

@@ -85,8 +85,7 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
                            .data = data,
                            .lc = reference == PIN_UICC ? UICC_PIN_SIZE : length,
                            .le = APDU_LE_NONE,
-                           .secrecy = SECRET_COMMAND,
-                           .once = true};
+                           .secrecy = SECRET_COMMAND};
     struct answer answer;
     enum outcome outcome;
 
@@ -192,8 +191,7 @@ static enum outcome change(const struct card *card, const char *old_pin, const c
                                  .data = data,
                                  .lc = 1 + old_length + new_length,
                                  .le = APDU_LE_NONE,
-                                 .secrecy = SECRET_COMMAND,
-                                 .once = true};
+                                 .secrecy = SECRET_COMMAND};
     enum outcome outcome;
 
     data[0] = (uint8_t)old_length;

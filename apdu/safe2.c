@@ -20,7 +20,7 @@ static const uint8_t safe2_aid[12] = {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73,
 #define STATE_SIZE 4 /* state and result, two bytes each, big endian */
 
 static const struct apdu ask_receiving = {
-    .ins = INS_STATE, .p1 = SAFE2_RECEIVING, .le = APDU_LE_ALL};
+    .ins = INS_STATE, .p1 = SAFE2_RECEIVING, .le = APDU_LE_ALL, .repeatable = true};
 
 static const struct applet applet_safe2 = {.aid = safe2_aid,
                                            .aid_length = sizeof safe2_aid,
@@ -56,6 +56,8 @@ static enum outcome ask_state(const struct card *card, enum safe2_job which,
         return OUTCOME_OK; /* applets before December 2021 */
     if (answer.sw != SW_OK)
         return apdu_refused(&answer, "ask for the state of the job", why);
+    if (answer.length != STATE_SIZE)
+        apdu_doubt(card);
     if (answer.length != STATE_SIZE)
         return report_set(why, OUTCOME_BAD_DATA, "the SAFE2 applet answered a state of %zu bytes",
                           answer.length);
@@ -171,7 +173,7 @@ enum outcome safe2_request(struct sim *sim, const uint8_t *id, size_t id_length,
     struct start start = {
         .id = id,
         .id_length = id_length,
-        .command = {.ins = INS_GET_DATA, .le = APDU_LE_ALL, .once = true},
+        .command = {.ins = INS_GET_DATA, .le = APDU_LE_ALL},
         .which = SAFE2_RECEIVING,
     };
 
@@ -189,8 +191,7 @@ enum outcome safe2_send(struct sim *sim, const uint8_t *id, size_t id_length, co
                     .p2 = 0xC1,
                     .data = data,
                     .lc = length,
-                    .le = APDU_LE_NONE,
-                    .once = true},
+                    .le = APDU_LE_NONE},
         .which = SAFE2_SENDING,
     };
 
@@ -229,11 +230,23 @@ struct fetch {
     size_t *length;
 };
 
+/* True if these bytes are what the question for the state is answered while data are ready: most
+ * likely that answer, come late. */
+static bool like_a_state(const struct answer *answer)
+{
+    static const uint8_t ready[STATE_SIZE] = {STATE_READY >> 8, STATE_READY & 0xFF, 0, 0};
+
+    return answer->length == STATE_SIZE && memcmp(answer->data, ready, STATE_SIZE) == 0;
+}
+
 static enum outcome fetch_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct fetch *fetch = arg;
-    const struct apdu command = {
-        .ins = INS_GET_DATA, .p1 = 0x01, .le = APDU_LE_ALL, .secrecy = SECRET_ANSWER};
+    const struct apdu command = {.ins = INS_GET_DATA,
+                                 .p1 = 0x01,
+                                 .le = APDU_LE_ALL,
+                                 .secrecy = SECRET_ANSWER,
+                                 .repeatable = true};
     struct answer answer;
     enum outcome outcome = apdu_send(&operation->card, &command, &answer, why);
 
@@ -242,6 +255,9 @@ static enum outcome fetch_work(struct operation *operation, void *arg, struct re
     else if (outcome == OUTCOME_OK && (answer.length == 0 || answer.length > SAFE2_DATA_MAX))
         outcome = report_set(why, OUTCOME_REFUSED, "the SIM hands out a configuration of %zu bytes",
                              answer.length);
+    else if (outcome == OUTCOME_OK && like_a_state(&answer) && !operation->again)
+        outcome = report_set(why, OUTCOME_LOST,
+                             "the SIM's configuration looks like the state of the job");
     if (outcome == OUTCOME_OK) {
         memcpy(fetch->data, answer.data, answer.length);
         *fetch->length = answer.length;

@@ -271,6 +271,8 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)
             outcome = work(&operation, arg, why);
+        if (outcome == OUTCOME_OK && !job->proven)
+            outcome = at_confirm(&operation.transport.at, operation.deadline, why);
         listen(&operation, outcome);
         *again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
         memcpy(iccid, operation.standing->iccid, ICCID_SIZE);

@@ -67,6 +67,9 @@ struct job {
     const struct deadline *deadline; /* NULL: sim_deadline's */
     bool once;                       /* never started anew: it may cost a PIN try */
     bool again;                      /* it is the second start */
+    /* what it gives is proven by other means, as a signature is by the public key: no AT at its end
+     * shows that no answer was another command's */
+    bool proven;
 };
 
 /* An operation under way: the device is open and locked, the channel stands. */

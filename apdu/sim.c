@@ -264,8 +264,7 @@ static bool parse_command(const uint8_t *bytes, size_t length, struct apdu *comm
                              .p1 = bytes[2],
                              .p2 = bytes[3],
                              .le = APDU_LE_NONE,
-                             .timeout_ms = APDU_TIMEOUT_KEY_MS,
-                             .once = true};
+                             .timeout_ms = APDU_TIMEOUT_KEY_MS};
     if (length == 4)
         return true;
     if (length == 5) {

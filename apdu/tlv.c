@@ -14,6 +14,14 @@ bool span_take(struct span *rest, size_t n, struct span *taken)
     return true;
 }
 
+bool span_padding(struct span rest)
+{
+    for (size_t i = 0; i < rest.length; i++)
+        if (rest.data[i] != rest.data[0] || (rest.data[0] != 0x00 && rest.data[0] != 0xFF))
+            return false;
+    return true;
+}
+
 bool tlv_take_length(struct span *rest, size_t *length)
 {
     struct span after = *rest, first, more;

@@ -17,6 +17,9 @@ struct span {
 /* Takes one byte, n bytes. Returns false, and leaves rest alone, if they are not there. */
 bool span_take(struct span *rest, size_t n, struct span *taken);
 
+/* True if only padding is left: nothing, or bytes of erased memory, all 00 or all FF. */
+bool span_padding(struct span rest);
+
 /* Takes a BER length (one byte under 80, 81 xx, 82 xx xx). Returns false if it is malformed. */
 bool tlv_take_length(struct span *rest, size_t *length);
 

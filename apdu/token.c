@@ -255,8 +255,11 @@ enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token
                         uint8_t *signature, size_t *length, struct deadline deadline,
                         struct report *why)
 {
-    const struct job job = {
-        .applet = &applet_mias, .pin = true, .iccid = key->iccid, .deadline = &deadline};
+    const struct job job = {.applet = &applet_mias,
+                            .pin = true,
+                            .iccid = key->iccid,
+                            .deadline = &deadline,
+                            .proven = true};
     struct mias_plan plans[MIAS_PLANS];
     struct sign_work work = {.key = key, .plans = plans, .signature = signature, .length = length};
     enum outcome outcome = check_key(key, why);

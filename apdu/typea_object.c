@@ -16,7 +16,7 @@ bool typea_parse_object(struct span object, char label[33], struct span *value)
 
     if (!span_take(&object, OBJECT_HEADER, &header) || !tlv_take_field(&object, &name) ||
         !tlv_take_field(&object, &application) || !tlv_take_field(&object, &identifier) ||
-        !tlv_take_field(&object, value))
+        !tlv_take_field(&object, value) || !span_padding(object))
         return false;
     while (name.length > 0 &&
            (name.data[name.length - 1] == ' ' || name.data[name.length - 1] == 0))

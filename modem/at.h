@@ -72,6 +72,16 @@ struct at {
     bool strayed;
     char stray[AT_STRAY_SIZE];
     bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
+    /* the modem shows a message: the next line is its text; what followed may be text too */
+    bool skip_text, messages;
+    unsigned breaks; /* line feeds since the last line */
+    bool unsettled;  /* an OK came before the answer that it belongs to: another one may follow */
+    bool doubt;      /* an answer made no sense to who asked: at_settle before anything else */
+    bool foreign;    /* as strayed, but by another answer than the last one that was taken */
+    uint32_t taken;  /* checksum of that */
+    /* while the line is brought into step: what may still be answered, and where that goes */
+    const struct at_command *owed;
+    struct at_result *owed_result;
     /* what was read and not yet consumed */
     char input[AT_LINE_SIZE];
     size_t input_length;
@@ -93,12 +103,20 @@ enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, st
  * at->restarted). */
 enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
+/* Says that nothing is in between: one `AT` whose OK proves that whatever was asked before is
+ * answered. For what was read and cannot be proven otherwise. Errors: OUTCOME_LOST if an answer came
+ * that was not the one taken; those of at_command. */
+enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *why);
+
+#define AT_OUT_OF_STEP "the modem's answers are out of step: one came that nobody asked for"
+
 struct at_command {
     const char *line; /* without the CR */
     enum at_answer answer;
     const char *prefix; /* such as "+CSIM:"; NULL with AT_ANSWER_NONE */
     int timeout_ms;     /* of this exchange, inside the operation's deadline */
     int secrecy;        /* enum secrecy, for the trace */
+    bool question; /* to the modem itself: where its answer is in doubt it is asked once more */
 };
 
 struct at_result {
@@ -106,13 +124,24 @@ struct at_result {
     int cme;                  /* for AT_FINAL_CME, else -1 */
     char value[AT_LINE_SIZE]; /* what followed the prefix, blanks trimmed; "" when no such line came
                                */
+    unsigned values;          /* so many such lines came */
+    bool differ;              /* not all of them say the same */
+    bool early;               /* an OK came before the first one */
 };
 
 /* Sends one command and collects its answer until the final result. OUTCOME_OK means that a final
  * result came, good or bad: see result->final. "+CME ERROR: 14" (SIM busy) is waited out here, with
  * a growing pause, for about 10 s in all: the card has not seen the command. After an error the
- * line is drained, because some modems send two finals. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT.
- * result->value may hold a secret: the caller cleanses it. */
+ * line is drained, because some modems send two finals.
+ *
+ * A final result may be somebody else's: the text of a message, another program's. So a command that
+ * is owed a line is not ended by an OK without it, nor, unless it is a question, by an error: the
+ * line is brought into step (`AT`), and an answer that comes until then is the answer. A question is
+ * then asked once more. Two answers that differ are OUTCOME_LOST. Whatever comes of it, nothing is
+ * outstanding afterwards, so that the caller may repeat what may be repeated.
+ *
+ * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
+ * caller cleanses it. */
 enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why);
 

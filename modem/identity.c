@@ -79,7 +79,8 @@ enum outcome modem_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline 
         struct at_command command = {.line = ways[i].line,
                                      .answer = ways[i].answer,
                                      .prefix = ways[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS};
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
         struct at_result result;
         enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
@@ -116,7 +117,8 @@ enum outcome modem_identity(struct at *at, struct modem_identity *identity,
         struct at_command command = {.line = questions[i].line,
                                      .answer = questions[i].answer,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS};
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
         struct at_result result;
         const char *value = result.value;
         enum outcome outcome = at_command(at, &command, deadline, &result, why);
@@ -150,7 +152,8 @@ enum outcome modem_registration(struct at *at, enum registration *state, struct 
         struct at_command command = {.line = questions[i].line,
                                      .answer = AT_ANSWER_PREFIXED,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS};
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
         struct at_result result;
         const char *value = result.value;
         long mode, registered;

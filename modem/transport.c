@@ -167,6 +167,7 @@ enum outcome transport_pass(struct transport *transport, const char *head, const
         outcome = transport_final(&result, "pass a command to the SIM", why);
     if (outcome == OUTCOME_OK) {
         *answer_length = at_parse_apdu(result.value, answer, APDU_ANSWER_SIZE);
+        transport->at.doubt = *answer_length == 0;
         if (*answer_length == 0)
             outcome = report_set(why, OUTCOME_BAD_DATA,
                                  "the modem's %.5s answer is torn or malformed", prefix);

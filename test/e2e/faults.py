@@ -123,6 +123,16 @@ def text():
     rows += sweep("stale:{} late:60", BUT_CLOSE)
     rows += sweep("stale:{} late:60", ("OPEN", "STATE", "HASH", "READ", "START"), carrier="ccho")
     rows += sweep("stale:{}", ("OPEN", "SELECT", "STATE", "HASH", "READ#2", "START"))
+    # A message on the port, or another program's words, before the answer: none is ours.
+    rows += sweep("stray-ok:{} late:60", BUT_CLOSE)
+    rows += sweep("stray-text:{} late:60", BUT_CLOSE)
+    rows += sweep("stray-error:{} late:60", BUT_CLOSE)
+    rows += sweep("stray-answer:{} late:60", BUT_CLOSE, apart={"OPEN": {"loses": 1}})
+    some = ("OPEN", "STATE", "HASH", "READ", "START")
+    for fault in ("stray-ok", "stray-text", "stray-error"):
+        rows += sweep(fault + ":{} late:60", some, carrier="ccho")
+    for carrier in ("csim", "ccho"):
+        rows += each("ok-first", "ok-first slow-lines:150", carrier=carrier)
     # A torn answer is never data: without an answer that is whole nothing works.
     # A channel is lost with each torn answer to opening it.
     rows += each("urc-split", "wrong-length", end=TORN, carrier="csim", timeout=12, loses=3)

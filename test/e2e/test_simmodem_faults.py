@@ -18,8 +18,8 @@ def the_help_lists_every_fault_in_order(t):
     names = re.findall(r"^  ([a-z0-9-]+)(?:\[?:\S+)? ", out[out.index("\nFaults"):
                                                           out.index("\nResult")], re.M)
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
-        no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale urc
-        urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
+        no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
+        stray-ok stray-text stray-error stray-answer ok-first urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
         cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
         no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
@@ -137,6 +137,30 @@ def stale(t):
     session = line.session()[7:]
     line.sw(UNKNOWN, "6D00", f"AT+CGLA={session},")
     line.hears(['+CGLA: 4,"9000"', "OK"], 0.01, 0.5)
+
+
+@test
+def strays(t):
+    message = '+CMT: "+4915112345678",,"26/01/01,12:00:00+04"'
+    answer = ['+CSIM: 4,"6D00"', "OK"]
+    for fault, stray in (("stray-ok", [message, "OK"]), ("stray-error", ["ERROR"]),
+                         ("stray-answer", ['+CSIM: 4,"9000"', "OK"]),
+                         ("stray-text", [message, *['+CSIM: 4,"9000"'] * 2, "OK", "RDY",
+                                         "+CFUN: 1", "ERROR"])):
+        line = Line(t, fault + ":1", "late:60")
+        line.say('AT+CSIM=10,"00AE000000"')
+        t.equal(lines_of(line.hear(0.3)), stray + answer, fault)
+        line.ready()
+
+
+@test
+def ok_first(t):
+    line = Line(t, "ok-first")
+    line.say("AT+CSQ")
+    t.equal(lines_of(line.hear(0.2)), ["OK", "+CSQ: 20,99"], "an answer")
+    line.say("AT+NONE")
+    t.equal(lines_of(line.hear(0.2)), ["ERROR"], "an error")
+    line.ready()
 
 
 @test

@@ -53,7 +53,7 @@ static enum outcome send(struct seat *seat, struct report *why)
                            .data = pattern,
                            .lc = seat->argument & 1 ? 16 : 0,
                            .le = seat->argument & 2 ? APDU_LE_ALL : APDU_LE_NONE,
-                           .once = (seat->argument & 4) != 0};
+                           .repeatable = (seat->argument & 4) == 0};
     struct answer *answer = malloc(sizeof *answer);
     enum outcome outcome = apdu_send(&seat->card, &command, answer, why);
 

@@ -92,6 +92,17 @@ static const char *cme_text(int code)
     return "unknown";
 }
 
+/* OK, then the lines that stand in the answer already. */
+static void put_ok_first(struct at *at)
+{
+    struct bytes lines = at->reply;
+
+    at->reply = (struct bytes){0};
+    noise_text(at, at->verbose ? "\r\nOK\r\n" : "0\r");
+    bytes_add(&at->reply, lines.data, lines.size);
+    bytes_free(&lines);
+}
+
 static void put_final(struct at *at, int result)
 {
     char text[64];
@@ -101,7 +112,9 @@ static void put_final(struct at *at, int result)
     if (at->quiet)
         return;
     noise_urc(at);
-    if (result == AT_OK) {
+    if (result == AT_OK && at_fault(at, FAULT_OK_FIRST)) {
+        put_ok_first(at);
+    } else if (result == AT_OK) {
         noise_text(at, at->verbose ? "\r\nOK\r\n" : "0\r");
     } else if (named && (at->cmee > 0 || at_fault(at, FAULT_CME_TEXT))) {
         if (in_words)

@@ -32,6 +32,11 @@ enum fault {
     FAULT_OPEN_GARBAGE, /* noise and a stale answer whenever a client opens the port */
     FAULT_BOOT_CHATTER, /* boot lines around every n-th answer of any command */
     FAULT_STALE,        /* an old answer after that of the n-th */
+    FAULT_STRAY_OK,     /* a message that says OK while the n-th is under way */
+    FAULT_STRAY_TEXT,   /* the same with lines that look like an answer, an error, a restart */
+    FAULT_STRAY_ERROR,  /* another program's ERROR then */
+    FAULT_STRAY_ANSWER, /* another program's answer and OK then */
+    FAULT_OK_FIRST,     /* OK comes before the lines that it ends */
     FAULT_URC,          /* unsolicited lines around every n-th answer of any command */
     FAULT_URC_SPLIT,    /* an unsolicited line inside the answer line of every n-th */
     FAULT_WRONG_LENGTH, /* every n-th announces another length than it has */

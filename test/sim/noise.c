@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* A message in text mode (3GPP TS 27.005, 3.4.1): the next line is what somebody wrote. */
+#define MESSAGE "\r\n+CMT: \"+4915112345678\",,\"26/01/01,12:00:00+04\"\r\n"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define PARTIAL_NS (2 * NS_PER_MS)
@@ -36,6 +39,25 @@ void noise_begin(struct at *at)
     n->split = n->wrong_length = n->stale = n->half = false;
 }
 
+/* What comes before an answer and is none: said at once, while the command is under way. */
+static void say_strays(struct at *at, long number)
+{
+    static const struct {
+        enum fault fault;
+        const char *text;
+    } strays[] = {
+        {FAULT_STRAY_OK, MESSAGE "OK\r\n"},
+        {FAULT_STRAY_TEXT, MESSAGE "+CSIM: 4,\"9000\"\r\n+CSIM: 4,\"9000\"\r\nOK\r\nRDY\r\n"
+                                   "+CFUN: 1\r\nERROR\r\n"},
+        {FAULT_STRAY_ERROR, "\r\nERROR\r\n"},
+        {FAULT_STRAY_ANSWER, "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n"},
+    };
+
+    for (size_t i = 0; i < COUNT(strays); i++)
+        if (fault_nth(&at->options->faults, strays[i].fault, number))
+            bytes_add(at->out, strays[i].text, strlen(strays[i].text));
+}
+
 void noise_sim(struct at *at, long number)
 {
     const struct faults *f = &at->options->faults;
@@ -44,6 +66,7 @@ void noise_sim(struct at *at, long number)
     n->split |= fault_every(f, FAULT_URC_SPLIT, number);
     n->wrong_length |= fault_every(f, FAULT_WRONG_LENGTH, number);
     n->stale |= fault_nth(f, FAULT_STALE, number);
+    say_strays(at, number);
     if (fault_nth(f, FAULT_HALF_LATE, number)) {
         n->half = true;
         n->rest = f->arg2[FAULT_HALF_LATE] * NS_PER_MS;

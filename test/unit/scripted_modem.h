@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A modem on a pty that a forked child plays from a script: it awaits command lines and answers
  * with given bytes, pauses and hang-ups. A command that was not awaited is answered ERROR and fails
- * the test. It knows no SIM. */
+ * the test, but AT alone is answered OK at any time (modem_heard counts it). It knows no SIM. */
 #ifndef SIMKEY_TEST_UNIT_SCRIPTED_MODEM_H
 #define SIMKEY_TEST_UNIT_SCRIPTED_MODEM_H
 

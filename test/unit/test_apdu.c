@@ -24,6 +24,7 @@ static struct apdu apdu(uint8_t cla, uint8_t ins, uint8_t p1, uint8_t p2, size_t
     command.data = lc ? ten : NULL;
     command.lc = lc;
     command.le = le;
+    command.repeatable = true;
     return command;
 }
 
@@ -280,6 +281,39 @@ static void a_read_that_failed_in_the_modem_is_said_once_more(void)
     }
 }
 
+/* What another command's answer looks like in the place of this one's. */
+static void an_answer_that_cannot_be_its_own_is_none(void)
+{
+    static const struct card_step read[] = {
+        {"00 B0 00 00 02", "010203 9000"}, {"00 B0 00 00 02", "0102 9000"}, CARD_END};
+    static const struct card_step verify[] = {{"00 20 00 81 04 01020304", "00030000 9000"},
+                                              CARD_END};
+    static const struct card_step data[] = {{"00 DA 02 C1 02 0102", "AA 9000"}, CARD_END};
+    static const struct card_step less[] = {
+        {"00 CA 01 00 00", "6104"}, {"00 C0 00 00 04", "9000"}, CARD_END};
+    static const struct card_step more[] = {
+        {"00 CA 01 00 00", "6102"}, {"00 C0 00 00 02", "010203 9000"}, CARD_END};
+    static const struct card_step *const bad[] = {verify, data, less, more};
+    struct apdu commands[] = {apdu(0x00, 0x20, 0x00, 0x81, 4, APDU_LE_NONE),
+                              apdu(0x00, 0xDA, 0x02, 0xC1, 2, APDU_LE_NONE),
+                              apdu(0x00, 0xCA, 0x01, 0x00, 0, APDU_LE_ALL),
+                              apdu(0x00, 0xCA, 0x01, 0x00, 0, APDU_LE_ALL)};
+    struct apdu command = apdu(0x00, 0xB0, 0, 0, 0, 2);
+    size_t i;
+
+    EXPECT_ANSWER(read, &command, "0102", 0x9000); /* said once more */
+    for (i = 0; i < 4; i++) {
+        struct scripted_card card;
+        struct answer answer;
+        struct report why = REPORT_INIT;
+
+        commands[i].repeatable = false;
+        card_start(&card, bad[i]);
+        EXPECT(apdu_send(&card.card, &commands[i], &answer, &why), OUTCOME_BAD_DATA, &why);
+        card_finish(&card);
+    }
+}
+
 /* Time, 18: one command each, whatever happens to it. */
 static void what_changes_the_card_is_never_said_twice(void)
 {
@@ -295,7 +329,7 @@ static void what_changes_the_card_is_never_said_twice(void)
         struct answer answer;
         struct report why = REPORT_INIT;
 
-        command.once = true;
+        command.repeatable = false;
         card_start(&card, sign);
         CU_ASSERT(apdu_send(&card.card, &command, &answer, &why) != OUTCOME_OK);
         card_finish(&card);
@@ -381,6 +415,7 @@ void add_apdu_suite(void)
         TEST(a_reads_le_is_never_left_out),
         TEST(a_waiting_proactive_command_is_success),
         TEST(a_read_that_failed_in_the_modem_is_said_once_more),
+        TEST(an_answer_that_cannot_be_its_own_is_none),
         TEST(what_changes_the_card_is_never_said_twice),
         TEST(a_read_that_timed_out_is_not_said_again),
         TEST(pins_are_secret_without_being_told),

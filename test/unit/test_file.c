@@ -206,21 +206,26 @@ static void a_file_of_unknown_size_is_read_to_its_end(void)
 static void a_file_shorter_than_its_fcp_gives_what_there_is(void)
 {
     static const struct card_step warning[] = {{"00 B0 00 00 20", "010203 6282"}, CARD_END};
-    static const struct card_step six_b[] = {
-        {"00 B0 00 00 20", "010203 9000"}, {"00 B0 00 03 1D", "6B00"}, CARD_END};
-    static const struct card_step six_c[] = {{"00 B0 00 00 20", "6C03"},
-                                             {"00 B0 00 00 03", "010203 9000"},
+    static const struct card_step six_b[] = {{"00 B0 00 00 20", "010203 9000"},
+                                             {"00 B0 00 00 20", "010203 9000"},
                                              {"00 B0 00 03 1D", "6B00"},
                                              CARD_END};
+    static const struct card_step six_c[] = {
+        {"00 B0 00 00 20", "6C03"}, {"00 B0 00 00 03", "010203 9000"},
+        {"00 B0 00 00 20", "6C03"}, {"00 B0 00 00 03", "010203 9000"},
+        {"00 B0 00 03 1D", "6B00"}, CARD_END};
 
     EXPECT_READ(warning, 32, "010203");
     EXPECT_READ(six_b, 32, "010203");
     EXPECT_READ(six_c, 32, "010203");
 }
 
+/* In the middle of a file too little is read a second time: a card that has its own limit says the
+ * same. */
 static void short_answers_are_continued_where_they_ended(void)
 {
     static const struct card_step steps[] = {{"00 B0 00 00 06", "0102 9000"},
+                                             {"00 B0 00 00 06", "0102 9000"},
                                              {"00 B0 00 02 04", "0304 6102"},
                                              {"00 C0 00 00 02", "0506 9000"},
                                              CARD_END};
@@ -228,11 +233,43 @@ static void short_answers_are_continued_where_they_ended(void)
     EXPECT_READ(steps, 6, "010203040506");
 }
 
-static void more_than_was_asked_for_is_cut_off(void)
+static void expect_no_file(const struct card_step *steps, size_t size)
 {
-    static const struct card_step steps[] = {{"00 B0 00 00 03", "0102030405060708 9000"}, CARD_END};
+    struct scripted_card card;
+    struct report why = REPORT_INIT;
+    uint8_t *data = NULL;
+    size_t length = 0;
 
-    EXPECT_READ(steps, 3, "010203");
+    card_start(&card, steps);
+    EXPECT(file_read(&card.card, size, 0, &data, &length, &why), OUTCOME_BAD_DATA, &why);
+    CU_ASSERT_PTR_NULL(data);
+    card_finish(&card);
+    free(data);
+}
+
+/* The answer of another command in the place of a piece: no part of it is the file's. */
+static void another_commands_answer_is_no_piece_of_a_file(void)
+{
+    static const struct card_step none[] = {
+        {"00 B0 00 00 06", "9000"}, {"00 B0 00 00 06", "010203040506 9000"}, CARD_END};
+    static const struct card_step little[] = {
+        {"00 B0 00 00 06", "AABB 9000"}, {"00 B0 00 00 06", "010203040506 9000"}, CARD_END};
+
+    expect_no_file(none, 6);
+    expect_no_file(little, 6);
+}
+
+/* It is read once more: what comes twice is the card's own nonsense. */
+static void more_than_was_asked_for_is_not_taken(void)
+{
+    static const struct card_step again[] = {
+        {"00 B0 00 00 03", "0102030405060708 9000"}, {"00 B0 00 00 03", "010203 9000"}, CARD_END};
+    static const struct card_step always[] = {{"00 B0 00 00 03", "0102030405060708 9000"},
+                                              {"00 B0 00 00 03", "0102030405060708 9000"},
+                                              CARD_END};
+
+    EXPECT_READ(again, 3, "010203");
+    expect_no_file(always, 3);
 }
 
 static void a_file_that_wants_a_pin_says_so(void)
@@ -341,7 +378,7 @@ static void a_card_that_never_reads_is_given_up(void)
     struct small_card small = {.limit = 0, .file_size = 700, .refusal = 0x6700};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;
@@ -356,7 +393,7 @@ static void a_file_without_an_end_is_bounded(void)
     struct small_card small = {.limit = 256, .file_size = 1 << 20};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;
@@ -384,7 +421,8 @@ void add_file_suite(void)
         TEST(a_file_of_unknown_size_is_read_to_its_end),
         TEST(a_file_shorter_than_its_fcp_gives_what_there_is),
         TEST(short_answers_are_continued_where_they_ended),
-        TEST(more_than_was_asked_for_is_cut_off),
+        TEST(another_commands_answer_is_no_piece_of_a_file),
+        TEST(more_than_was_asked_for_is_not_taken),
         TEST(a_file_that_wants_a_pin_says_so),
         TEST(the_largest_read_is_learnt_from_the_refusals),
         TEST(a_card_that_never_reads_is_given_up),

@@ -121,15 +121,16 @@ static void a_refused_or_senseless_crsm_leads_to_the_vendors_names(void)
                                           "\r\n+CME ERROR: 4\r\n",
                                           "\r\n" OK,
                                           "\r\n+CRSM: 144,0,\"zz883003000000000071\"\r\n" OK};
-    static const struct modem_step standing[] = {LINE("AT+CCID", "\r\n+CCID: " ICCID "\r\n" OK),
-                                                 LINE("AT+CCID?", "\r\n+CCID: " ICCID "\r\n" OK),
-                                                 MODEM_END};
     char iccid[ICCID_SIZE];
     struct report why = REPORT_INIT;
     size_t i;
 
     for (i = 0; i < sizeof answers / sizeof answers[0]; i++) {
         const struct modem_step steps[] = {LINE(CRSM, answers[i]), MODEM_END};
+        /* a question whose OK came without an answer is asked once more */
+        const struct modem_step standing[] = {
+            LINE(CRSM, answers[i]), LINE("AT+CCID", "\r\n+CCID: " ICCID "\r\n" OK),
+            LINE("AT+CCID?", "\r\n+CCID: " ICCID "\r\n" OK), MODEM_END};
 
         EXPECT(ask_iccid(steps, standing, iccid, &why), OUTCOME_OK, &why);
         EXPECT_TEXT(iccid, ICCID);

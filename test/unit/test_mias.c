@@ -115,14 +115,17 @@ static void the_directory_lists_files_with_name_and_folder(void)
     forget(directory);
 }
 
-static void a_directory_that_is_cut_off_keeps_what_is_whole(void)
+/* The number of entries and the size agree, or pieces of it are another answer. */
+static void a_directory_that_is_cut_off_is_none(void)
 {
     struct mias_entry list[MIAS_ENTRIES];
     struct span directory = exact_hex("03" ENTRY_CERT ENTRY_SIGN "4401 08");
     size_t count = 0;
 
-    CU_ASSERT(mias_parse_directory(directory, list, &count));
-    EXPECT_NUMBER(count, 2);
+    CU_ASSERT_FALSE(mias_parse_directory(directory, list, &count));
+    forget(directory);
+    directory = exact_hex("01 4301 FFFF 6B78633030000000 6D73637000000000 00");
+    CU_ASSERT_FALSE(mias_parse_directory(directory, list, &count));
     forget(directory);
     directory = exact_hex("01" ENTRY_CERT ENTRY_SIGN);
     CU_ASSERT(mias_parse_directory(directory, list, &count));
@@ -269,6 +272,53 @@ static void a_compressed_certificate_is_unpacked(void)
     free(out);
 }
 
+/* Pieces that fit by their length, but not to each other. */
+static void what_trails_a_certificate_is_only_padding(void)
+{
+    uint8_t der[1024], packed[2048], *out;
+    size_t length = make_der(der, 800), out_length, packed_length;
+    struct report why = REPORT_INIT;
+
+    memset(der + length, 0xFF, 100);
+    der[length + 99] = 0x41;
+    EXPECT(unpack(der, length + 100, &out, &out_length, &why), OUTCOME_BAD_DATA, &why);
+    CU_ASSERT_PTR_NULL(out);
+    packed_length = pack(der, length, length, packed, sizeof packed);
+    memset(packed + packed_length, 0, 64);
+    packed[packed_length + 3] = 0x41;
+    EXPECT(unpack(packed, packed_length + 64, &out, &out_length, &why), OUTCOME_BAD_DATA, &why);
+    CU_ASSERT_PTR_NULL(out);
+}
+
+static void expect_map(const char *size, const char *content, enum outcome outcome, size_t count)
+{
+    char fcp[64], read[32], answer[128];
+    const struct card_step steps[] = {{"00 A4 08 04 02 0002 00", fcp}, {read, answer}, CARD_END};
+    struct token_container list[TOKEN_CONTAINERS];
+    struct scripted_card card;
+    struct report why = REPORT_INIT;
+    size_t found = 4711;
+
+    snprintf(fcp, sizeof fcp, "62 04 81 02 00%s 9000", size);
+    snprintf(read, sizeof read, "00 B0 00 00 %s", size);
+    snprintf(answer, sizeof answer, "%s 9000", content);
+    card_start(&card, steps);
+    EXPECT(mias_read_map(&card.card, list, &found, &why), outcome, &why);
+    EXPECT_NUMBER(found, count);
+    card_finish(&card);
+}
+
+#define RECORD "01 000000 0000 0800 000000"
+
+static void a_map_has_whole_records(void)
+{
+    expect_map("0B", RECORD, OUTCOME_OK, 1);
+    expect_map("16", RECORD RECORD, OUTCOME_OK, 2);
+    expect_map("0D", RECORD "FFFF", OUTCOME_OK, 1);
+    expect_map("0D", RECORD "0100", OUTCOME_BAD_DATA, 0);
+    expect_map("04", "00070000", OUTCOME_BAD_DATA, 0);
+}
+
 static void a_broken_compressed_certificate_is_refused(void)
 {
     uint8_t der[1024], packed[2048], *out;
@@ -387,12 +437,14 @@ void add_mias_suite(void)
         TEST(a_map_of_any_length_is_read_as_far_as_it_goes),
         TEST(key_references_follow_the_familys_rule),
         TEST(the_directory_lists_files_with_name_and_folder),
-        TEST(a_directory_that_is_cut_off_keeps_what_is_whole),
+        TEST(a_directory_that_is_cut_off_is_none),
         TEST(a_directory_never_overflows_the_list),
         TEST(a_containers_certificate_is_found_by_its_name),
         TEST(a_certificates_name_counts_only_in_its_folder),
         TEST(a_plain_certificate_loses_what_trails_it),
         TEST(a_compressed_certificate_is_unpacked),
+        TEST(what_trails_a_certificate_is_only_padding),
+        TEST(a_map_has_whole_records),
         TEST(a_broken_compressed_certificate_is_refused),
         TEST(a_wrong_announced_length_is_refused),
         TEST(a_bomb_does_not_go_off),

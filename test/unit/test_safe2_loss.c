@@ -365,6 +365,47 @@ static void a_killed_polls_channel_is_got_back(void)
     seat_end(&seat);
 }
 
+/* Four bytes that are the state of a job that is ready: the answer to that question, come late. On a
+ * new channel it is what the server sent after all. */
+static void a_state_is_no_configuration(void)
+{
+    static const struct modem_step late[] = {OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                             OPEN,     SELECT_SAFE2, FETCH("7B7D 9000"),     BYE,
+                                             MODEM_END};
+    static const struct modem_step truly[] = {OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                              OPEN,     SELECT_SAFE2, FETCH("00070000 9000"), BYE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, late, NULL, NULL, NULL);
+    fetches(&seat, "7B7D");
+    seat_end(&seat);
+    seat_begin(&seat, truly, NULL, NULL, NULL);
+    fetches(&seat, "00070000");
+    seat_end(&seat);
+}
+
+/* Another program's answer in the place of the configuration: ours comes behind it. */
+static void another_programs_answer_is_no_configuration(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              LINE("AT+CSIM=10,\"01CA010000\"",
+                                                   "\r\n+CSIM: 8,\"BAD09000\"\r\n" OK PAUSE
+                                                   "\r\n+CSIM: 8,\"7B7D9000\"\r\n" OK),
+                                              BYE,
+                                              OPEN,
+                                              SELECT_SAFE2,
+                                              FETCH("7B7D 9000"),
+                                              BYE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    fetches(&seat, "7B7D");
+    seat_end(&seat);
+}
+
 void add_safe2_loss_suite(void)
 {
     static const struct test tests[] = {
@@ -384,6 +425,8 @@ void add_safe2_loss_suite(void)
         TEST(the_channel_is_held_while_it_stands),
         TEST(a_signature_on_a_full_card_leaves_it_alone),
         TEST(a_killed_polls_channel_is_got_back),
+        TEST(a_state_is_no_configuration),
+        TEST(another_programs_answer_is_no_configuration),
     };
 
     ADD_SUITE("safe2_loss", tests);

@@ -100,6 +100,19 @@ static void every_cut_object_is_refused(void)
     CU_ASSERT(parse(bytes, whole, label, value));
 }
 
+static void an_object_ends_with_its_value_or_padding(void)
+{
+    uint8_t bytes[128];
+    char label[33], value[600];
+
+    EXPECT_OBJECT(HEADER CERT_NEW REST "01 2D FFFFFFFF", "CERT_AVAILABLE", "2D");
+    EXPECT_OBJECT(HEADER CERT_NEW REST "01 2D 000000", "CERT_AVAILABLE", "2D");
+    CU_ASSERT_FALSE(
+        parse(bytes, bytes_of(HEADER CERT_NEW REST "01 2D 2D", bytes, sizeof bytes), label, value));
+    CU_ASSERT_FALSE(parse(bytes, bytes_of(HEADER CERT_NEW REST "01 2D FFFF00", bytes, sizeof bytes),
+                          label, value));
+}
+
 static void malformed_objects_do_no_harm(void)
 {
     static const char *const hex[] = {
@@ -338,6 +351,7 @@ void add_typea_suite(void)
         TEST(a_label_comes_without_the_spaces_that_pad_it),
         TEST(lengths_are_ber),
         TEST(every_cut_object_is_refused),
+        TEST(an_object_ends_with_its_value_or_padding),
         TEST(malformed_objects_do_no_harm),
         TEST(the_certificate_is_found_by_its_label_without_a_pin),
         TEST(the_key_object_needs_the_applets_pin),

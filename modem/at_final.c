@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Final results of an AT command (27.007, 9.2; V.250, 5.7.1): which lines are one, and their numbers. */
+#include "modem/at.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Final results: those that must match exactly, and those that go on behind a prefix. */
+static const char *const exact_errors[] = {"ERROR",
+                                           "NO CARRIER",
+                                           "BUSY",
+                                           "NO ANSWER",
+                                           "NO DIALTONE",
+                                           "ABORTED",
+                                           "COMMAND NOT SUPPORT",
+                                           "TOO MANY PARAMETERS"};
+static const char *const prefix_errors[] = {"+CMS ERROR:", "+EXT ERROR:", "ERROR:"};
+
+/* The verbose texts of the numbers that are treated apart (27.007, 9.2.1 and 9.2.2). */
+static const struct {
+    const char *text;
+    int cme;
+} cme_texts[] = {
+    {"phone failure", CME_PHONE_FAILURE},
+    {"operation not allowed", CME_NOT_ALLOWED},
+    {"operation not supported", CME_NOT_SUPPORTED},
+    {"SIM not inserted", CME_NO_SIM},
+    {"SIM PIN required", CME_SIM_PIN},
+    {"SIM PUK required", CME_SIM_PUK},
+    {"SIM failure", CME_SIM_FAILURE},
+    {"SIM busy", CME_SIM_BUSY},
+    {"SIM wrong", CME_SIM_WRONG},
+    {"incorrect password", CME_WRONG_PASSWORD},
+    {"SIM PIN2 required", CME_SIM_PIN2},
+    {"SIM PUK2 required", CME_SIM_PUK2},
+    {"memory full", CME_MEMORY_FULL},
+    {"invalid index", CME_INVALID_INDEX},
+    {"not found", CME_NOT_FOUND},
+    {"incorrect parameters", CME_WRONG_PARAMETERS},
+    {"unknown", CME_UNKNOWN},
+};
+
+static int cme_number(const char *text)
+{
+    long number;
+    const char *rest = text;
+
+    if (at_take_number(&rest, &number) && number <= 1000)
+        return (int)number;
+    text += strspn(text, " \t");
+    for (size_t i = 0; i < sizeof cme_texts / sizeof cme_texts[0]; i++)
+        if (strcasecmp(text, cme_texts[i].text) == 0)
+            return cme_texts[i].cme;
+    return CME_UNKNOWN;
+}
+
+enum at_final at_final_result(const char *line, int *cme)
+{
+    static const char cme_prefix[] = "+CME ERROR:";
+
+    *cme = -1;
+    if (strcmp(line, "OK") == 0)
+        return AT_FINAL_OK;
+    if (strncmp(line, cme_prefix, sizeof cme_prefix - 1) == 0) {
+        *cme = cme_number(line + sizeof cme_prefix - 1);
+        return AT_FINAL_CME;
+    }
+    for (size_t i = 0; i < sizeof exact_errors / sizeof exact_errors[0]; i++)
+        if (strcmp(line, exact_errors[i]) == 0)
+            return AT_FINAL_ERROR;
+    for (size_t i = 0; i < sizeof prefix_errors / sizeof prefix_errors[0]; i++)
+        if (strncmp(line, prefix_errors[i], strlen(prefix_errors[i])) == 0)
+            return AT_FINAL_ERROR;
+    return AT_FINAL_NONE;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One exchange on an AT line: lines, what answers the command among them, and what else they say.
+ * Nothing is repeated here, and nothing is said but the command. */
+#include "modem/at_line.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define SETTLE_MS  AT_SETTLE_MS
+#define RESTART_MS 500 /* after a boot line the answer comes soon or never */
+/* So long is waited for an answer behind its OK, as a part of the command's time-out: 1 s where that
+ * is 5 s. */
+#define BEHIND_OK_PART 5
+
+static bool starts_with(const char *line, const char *prefix)
+{
+    return strncasecmp(line, prefix, strlen(prefix)) == 0;
+}
+
+void at_init(struct at *at, struct port *port, const struct trace *trace)
+{
+    at->port = port;
+    at->trace = trace;
+    at->restarted = false;
+    at->echo_stays = false;
+    at->echoed = false;
+    at->forgot = false;
+    at->late = false;
+    at->stray[0] = '\0';
+    at->strayed = false;
+    at->skip_text = at->messages = false;
+    at->breaks = 0;
+    at->unsettled = at->doubt = at->foreign = false;
+    at->taken = 0;
+    at->owed = NULL;
+    at->owed_result = NULL;
+    at->input_length = 0;
+}
+
+/* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
+ * the beginning of one are skipped. */
+static bool take_line(struct at *at, char line[AT_LINE_SIZE])
+{
+    size_t start = 0, end;
+    bool whole;
+
+    while (start < at->input_length && strchr("\r\n", at->input[start]) != NULL)
+        at->breaks += at->input[start++] == '\n'; /* strchr finds the NUL too */
+    for (end = start; end < at->input_length; end++)
+        if (at->input[end] == '\r' || at->input[end] == '\n')
+            break;
+    whole = end < at->input_length;
+    if (whole) {
+        memcpy(line, at->input + start, end - start);
+        line[end - start] = '\0';
+        start = end;
+    } else if (start == 0 && at->input_length == sizeof at->input) {
+        start = at->input_length; /* no modem says anything that long: garbage */
+    }
+    memmove(at->input, at->input + start, at->input_length - start);
+    at->input_length -= start;
+    return whole;
+}
+
+static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct deadline deadline,
+                              struct report *why)
+{
+    while (!take_line(at, line)) {
+        size_t got;
+        enum outcome outcome = port_read(at->port, at->input + at->input_length,
+                                         sizeof at->input - at->input_length, &got, deadline, why);
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        at->input_length += got;
+    }
+    return OUTCOME_OK;
+}
+
+static bool all_hex(const char *line)
+{
+    return line[0] != '\0' && line[strspn(line, "0123456789abcdefABCDEF")] == '\0';
+}
+
+/* Unsolicited lines start with a mark, or are one of these words. */
+static bool unsolicited(const char *line)
+{
+    static const char *const words[] = {"RDY",     "RING",       "SMS DONE",
+                                        "PB DONE", "Call Ready", "SMS Ready"};
+
+    if (strchr("+^%#*$!&", line[0]) != NULL)
+        return true;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strcasecmp(line, words[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The part of the line that answers the command, or NULL if it is none. */
+static const char *answer_of(const struct at_command *command, const char *line, bool have_one)
+{
+    if (command->answer == AT_ANSWER_NONE)
+        return NULL;
+    if (command->prefix != NULL && starts_with(line, command->prefix)) {
+        line += strlen(command->prefix);
+        return line + strspn(line, " \t");
+    }
+    if (command->answer == AT_ANSWER_BARE_HEX && all_hex(line))
+        return line;
+    if (command->answer == AT_ANSWER_TEXT && !have_one && !unsolicited(line))
+        return line;
+    return NULL;
+}
+
+/* FNV-1a: to tell whether an answer is the one that was taken, without keeping it. */
+static uint32_t sum_of(const char *value, size_t length)
+{
+    uint32_t sum = 2166136261U;
+
+    for (size_t i = 0; i < length; i++)
+        sum = (sum ^ (uint8_t)value[i]) * 16777619U;
+    return sum;
+}
+
+static size_t trimmed(const char *value)
+{
+    size_t length = strlen(value);
+
+    while (length > 0 && strchr(" \t", value[length - 1]) != NULL)
+        length--;
+    return length;
+}
+
+static void keep_value(struct at *at, struct at_result *result, const char *value)
+{
+    size_t length = trimmed(value);
+
+    if (result->values > 0 &&
+        (strlen(result->value) != length || memcmp(result->value, value, length) != 0))
+        result->differ = true;
+    memmove(result->value, value, length);
+    result->value[length] = '\0';
+    result->values++;
+    at->taken = sum_of(value, length);
+}
+
+static bool boot_line(const char *line)
+{
+    return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
+}
+
+/* The header of a message that the modem shows, or that another program reads: the next line is
+ * somebody's text (3GPP TS 27.005, 3.4.1 and 3.4.2). A delivery report in text mode has none. */
+static bool text_follows(const char *line)
+{
+    static const char *const headers[] = {"+CMT:", "+CBM:", "+CMGR:", "+CMGL:", "^HCMT:"};
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+        if (starts_with(line, headers[i]))
+            return true;
+    return starts_with(line, "+CDS:") && strchr(line, ',') == NULL;
+}
+
+/* An unsolicited line whose quoted text goes on in the next one. */
+static bool text_goes_on(const char *line)
+{
+    size_t quotes = 0;
+
+    if (line[0] != '+' && line[0] != '^')
+        return false;
+    for (; *line != '\0'; line++)
+        quotes += *line == '"';
+    return quotes % 2 != 0;
+}
+
+/* The line feed of the header and those around a text; more are those of a text that is empty. */
+#define TEXT_BREAKS 2
+
+/* True for the one line behind a message's header: whatever it looks like, it means nothing. Asked
+ * for each line that is read. */
+static bool message_text(struct at *at)
+{
+    bool text = at->skip_text && at->breaks <= TEXT_BREAKS;
+
+    at->skip_text = false;
+    at->breaks = 0;
+    return text;
+}
+
+static const char *const apdu_prefixes[] = {"+CSIM:", "+CGLA:"};
+
+/* How much of a line the trace shows. While a secret is under way any line may be its torn echo, and
+ * the answer to an earlier command may be a secret. */
+static enum masking masking(const struct at *at, const struct at_command *command, const char *line,
+                            enum at_final final, const char *value)
+{
+    if (final != AT_FINAL_NONE)
+        return MASK_NOTHING;
+    if (value == NULL && at->owed != NULL && at->owed->secrecy != SECRET_NOTHING)
+        return MASK_ALL;
+    for (size_t i = 0; value == NULL && i < sizeof apdu_prefixes / sizeof apdu_prefixes[0]; i++)
+        if (starts_with(line, apdu_prefixes[i]) && command->secrecy == SECRET_NOTHING)
+            return MASK_VALUE;
+    if (command->secrecy == SECRET_NOTHING)
+        return MASK_NOTHING;
+    if (value == NULL)
+        return MASK_ALL;
+    return (command->secrecy & SECRET_ANSWER) != 0 ? MASK_VALUE : MASK_NOTHING;
+}
+
+/* An answer to nothing that was asked for: an earlier command's, or another program's, so that
+ * answers may be off by one. One to the opening of a channel is kept for its number. */
+static void notice_stray(struct at *at, const char *line)
+{
+    static const char *const prefixes[] = {"+CSIM:", "+CGLA:", "+CCHO:", "+CRSM:"};
+    const char *value =
+        at->owed != NULL ? answer_of(at->owed, line, at->owed_result->values > 0) : NULL;
+
+    if (value != NULL) {
+        keep_value(at, at->owed_result, value);
+        return;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
+        if (starts_with(line, prefixes[i])) {
+            value = line + strlen(prefixes[i]);
+            value += strspn(value, " \t");
+            at->strayed = true;
+            /* some modems say an answer twice: that does no harm */
+            at->foreign = at->foreign || sum_of(value, trimmed(value)) != at->taken;
+        }
+    if (starts_with(line, "+CSIM:") || starts_with(line, "+CCHO:"))
+        at_keep_stray(at, line);
+}
+
+void at_keep_stray(struct at *at, const char *line)
+{
+    if (strlen(line) < sizeof at->stray)
+        memcpy(at->stray, line, strlen(line) + 1);
+}
+
+/* A line that neither ends nor answers a command. A message may say anything, a restart too. */
+static void notice_line(struct at *at, const char *line)
+{
+    if (text_follows(line))
+        at->skip_text = at->messages = true;
+    else if (text_goes_on(line))
+        at->messages = true;
+    else if (!boot_line(line))
+        notice_stray(at, line);
+    else if (!at->messages)
+        at->restarted = true;
+}
+
+static enum outcome collect(struct at *at, const struct at_command *command,
+                            struct deadline deadline, struct at_result *result, struct report *why)
+{
+    char line[AT_LINE_SIZE];
+    bool restarted = false, owes = command->answer != AT_ANSWER_NONE;
+    enum outcome outcome;
+
+    while ((outcome = read_line(at, line, deadline, why)) == OUTCOME_OK) {
+        bool text = message_text(at), before = at->restarted;
+        int cme;
+        enum at_final final = text ? AT_FINAL_NONE : at_final_result(line, &cme);
+        const char *value;
+
+        if (!text && final == AT_FINAL_NONE && starts_with(line, "AT")) {
+            at->echoed = at->echoed || !at->echo_stays;
+            continue;
+        }
+        value = text ? NULL : answer_of(command, line, result->values > 0);
+        trace_line(at->trace, '<', line, masking(at, command, line, final, value));
+        if (final == AT_FINAL_OK && owes && result->values == 0) {
+            /* another's, or of a modem that says OK first: the answer tells */
+            if (!result->early)
+                deadline = deadline_within(deadline, command->timeout_ms / BEHIND_OK_PART);
+            result->early = true;
+        } else if (final != AT_FINAL_NONE) {
+            result->final = final;
+            result->cme = cme;
+            break;
+        } else if (value != NULL) {
+            keep_value(at, result, value);
+            if (result->early) {
+                at->unsettled = true; /* its own OK may follow */
+                break;
+            }
+        } else if (!text) {
+            notice_line(at, line);
+            restarted = restarted || (boot_line(line) && at->restarted);
+        }
+        if (at->restarted && !before) /* a modem that restarted has forgotten the command */
+            deadline = deadline_within(deadline, RESTART_MS);
+    }
+    explicit_bzero(line, sizeof line);
+    if (outcome == OUTCOME_TIMEOUT && restarted)
+        outcome = report_set(why, OUTCOME_LOST, "the modem restarted");
+    else if (outcome == OUTCOME_TIMEOUT && result->early)
+        outcome = OUTCOME_OK; /* it came, but nothing else */
+    if (outcome == OUTCOME_OK && result->early && result->final == AT_FINAL_NONE)
+        result->final = AT_FINAL_OK;
+    return outcome;
+}
+
+enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsigned *finals,
+                     struct report *why)
+{
+    char line[AT_LINE_SIZE];
+    enum outcome outcome;
+    int cme;
+
+    *finals = 0;
+    do {
+        outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
+        if (outcome != OUTCOME_OK || message_text(at))
+            continue;
+        if (at_final_result(line, &cme) != AT_FINAL_NONE)
+            ++*finals;
+        else
+            notice_line(at, line);
+    } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
+    explicit_bzero(line, sizeof line);
+    return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
+}
+
+enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
+                         struct at_result *result, struct report *why)
+{
+    struct deadline until = deadline_within(deadline, command->timeout_ms);
+    int64_t started = monotonic_ms();
+    enum outcome outcome;
+    unsigned finals;
+
+    result->final = AT_FINAL_NONE;
+    result->cme = -1;
+    result->value[0] = '\0';
+    result->values = 0;
+    result->differ = result->early = false;
+    outcome = at_skip(at, 0, deadline, &finals, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    trace_line(at->trace, '>', command->line,
+               (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
+    outcome = port_write(at->port, command->line, strlen(command->line), until, why);
+    if (outcome == OUTCOME_OK)
+        outcome = port_write(at->port, "\r", 1, until, why);
+    if (outcome == OUTCOME_OK)
+        outcome = collect(at, command, until, result, why);
+    if (outcome == OUTCOME_TIMEOUT) {
+        at->late = true;
+        return report_set(why, OUTCOME_TIMEOUT, "the modem did not answer AT%.*s within %d ms",
+                          (int)strcspn(command->line + 2, "="), command->line + 2,
+                          (int)(monotonic_ms() - started));
+    }
+    /* where an answer may still come it is looked for, see at_command */
+    if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK &&
+        (command->answer == AT_ANSWER_NONE || command->question))
+        outcome = at_skip(at, SETTLE_MS, deadline, &finals, why);
+    return outcome;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the AT dialogue share; others use at.h. One exchange, and the line between two
+ * of them. */
+#ifndef SIMKEY_MODEM_AT_LINE_H
+#define SIMKEY_MODEM_AT_LINE_H
+
+#include "modem/at.h"
+
+/* Within this time, in milliseconds, a modem that answers twice has done so. */
+#define AT_SETTLE_MS 50
+
+/* Sends the command once and collects what answers it. An OK without the line that is owed is not
+ * the end: that line is waited for, a fifth of the command's time-out, and ends the exchange when it
+ * comes (result->early). Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT (at->late is set), OUTCOME_LOST
+ * (the modem restarted). */
+enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
+                         struct at_result *result, struct report *why);
+
+/* Reads away what came since the last exchange until nothing comes for quiet_ms; 0: only what is
+ * there. *finals counts the final results among it. Errors: OUTCOME_NO_MODEM. */
+enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsigned *finals,
+                     struct report *why);
+
+/* Brings the line into step: `AT` until its OK is the only final result, for 20 s at most. Then no
+ * earlier command is unanswered. at->late, at->messages, at->unsettled and at->doubt are false
+ * afterwards; what answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
+enum outcome at_settle(struct at *at, struct deadline deadline, struct report *why);
+
+/* Keeps a line for the channel that it may tell of. */
+void at_keep_stray(struct at *at, const char *line);
+
+#endif

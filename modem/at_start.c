@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the line to a modem comes into step: start-up, resynchronisation, the proof that no answer is
+ * outstanding. */
+#include "modem/at_line.h"
+
+#define START_TIMEOUT_MS  250 /* a modem may be asleep, or reset by the opening of its port */
+#define SETUP_TIMEOUT_MS  2000
+#define RESYNC_TOTAL_MS   20000 /* as long as the longest command lasts */
+#define RESYNC_LONGEST_MS 1000
+
+/* A command of which only its success matters. */
+static enum outcome plain(struct at *at, const char *line, int timeout_ms, struct deadline deadline,
+                          bool *ok, struct report *why)
+{
+    struct at_command command = {
+        .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = timeout_ms};
+    struct at_result result;
+    enum outcome outcome = at_exchange(at, &command, deadline, &result, why);
+
+    *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
+    return outcome;
+}
+
+/* What makes a modem answer AT in words: it may have been left without words, or without answers. */
+static const char *const openers[] = {"AT", "AT", "ATE0V1Q0", "ATQ0", "ATV1", "AT", "AT", "AT"};
+#define OPENERS (sizeof openers / sizeof openers[0])
+
+/* `AT` until a clean OK. */
+static enum outcome awaken(struct at *at, struct deadline deadline, struct report *why)
+{
+    bool ok = false;
+    unsigned finals;
+
+    for (size_t i = 0; i < OPENERS && !ok && (i == 0 || !deadline_passed(deadline)); i++) {
+        enum outcome outcome = plain(at, openers[i], START_TIMEOUT_MS, deadline, &ok, why);
+
+        if (outcome != OUTCOME_OK && outcome != OUTCOME_TIMEOUT && outcome != OUTCOME_LOST)
+            return outcome;
+        if (ok && i > 0) /* the others may be answered late */
+            outcome = at_skip(at, AT_SETTLE_MS, deadline, &finals, why);
+        if (ok)
+            at->late = false;
+        if (ok && outcome != OUTCOME_OK)
+            return outcome;
+    }
+    if (!ok)
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "nothing answers AT: check that `device` is the modem's AT port, that no "
+                          "other program uses it, and `baud`");
+    return OUTCOME_OK;
+}
+
+enum outcome at_start(struct at *at, struct deadline deadline, struct report *why)
+{
+    static const char *const single[] = {"ATE0", "ATV1", "ATQ0"};
+    enum outcome outcome = awaken(at, deadline, why);
+    bool ok;
+
+    at->forgot = at->echoed;
+    if (outcome == OUTCOME_OK)
+        outcome = plain(at, "ATE0V1Q0", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
+        bool taken;
+
+        outcome = plain(at, single[i], SETUP_TIMEOUT_MS, deadline, &taken, why);
+    }
+    at->echo_stays = at->echoed = false;
+    /* a modem without numbers behind its errors still works */
+    if (outcome == OUTCOME_OK)
+        outcome = plain(at, "AT+CMEE=1", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    at->echo_stays = at->echoed;
+    at->echoed = false;
+    return outcome;
+}
+
+/* Another OK than that of `AT` was an earlier command's. */
+enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
+{
+    struct deadline deadline = deadline_within(outer, RESYNC_TOTAL_MS);
+    int timeout_ms = START_TIMEOUT_MS;
+    enum outcome outcome = OUTCOME_OK;
+    unsigned others = 1;
+    bool ok;
+
+    for (size_t i = 0; !deadline_passed(deadline) && others > 0; i++) {
+        outcome = plain(at, openers[i % OPENERS], timeout_ms, deadline, &ok, why);
+        timeout_ms = timeout_ms * 2 > RESYNC_LONGEST_MS ? RESYNC_LONGEST_MS : timeout_ms * 2;
+        if (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST)
+            continue; /* still at work, or restarting */
+        if (outcome == OUTCOME_OK)
+            outcome = at_skip(at, AT_SETTLE_MS, deadline, &others, why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        others += ok ? 0 : 1;
+    }
+    if (others > 0)
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the modem does not answer since an earlier command: it may still work "
+            "on it, try again later, or raise `timeout`; if that does not help, check "
+            "that `device` is its AT port");
+    at->late = at->messages = at->unsettled = at->doubt = false;
+    return OUTCOME_OK;
+}
+
+enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
+{
+    unsigned finals;
+    enum outcome outcome = at_skip(at, quiet_ms, deadline, &finals, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = at_settle(at, deadline, why);
+    return outcome;
+}
+
+enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
+{
+    unsigned finals;
+
+    return at_skip(at, quiet_ms, deadline, &finals, why);
+}
+
+/* The modem takes its commands one after the other: with the OK of `AT` everything before it is
+ * answered. */
+enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *why)
+{
+    enum outcome outcome = OUTCOME_OK;
+    bool ok = false;
+
+    if (at->port == NULL)
+        return OUTCOME_OK;
+    if (!at->unsettled && !at->messages && !at->doubt)
+        outcome = plain(at, "AT", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    if (outcome == OUTCOME_TIMEOUT || (outcome == OUTCOME_OK && !ok))
+        outcome = at_settle(at, deadline, why);
+    if (outcome == OUTCOME_OK && at->foreign)
+        outcome = report_set(why, OUTCOME_LOST, AT_OUT_OF_STEP);
+    return outcome;
+}
