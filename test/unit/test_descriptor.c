@@ -158,9 +158,10 @@ static void nothing_is_written_beyond_the_limit(void)
     fd = record_open(&desk.settings, &record);
     CU_ASSERT_TRUE(record_save(fd, &record));
     child = fork_child();
-    if (child == 0) {
-        int wrong = setrlimit(RLIMIT_FSIZE, &none) != 0;
+    if (child == 0) { /* which has no copy of its parent's descriptor */
+        int wrong = (fd = record_open(&desk.settings, &record)) < 0;
 
+        wrong += setrlimit(RLIMIT_FSIZE, &none) != 0;
         trace_line(&trace, '>', "AT", MASK_NOTHING);
         wrong += stat(path, &file) != 0 || file.st_size != 0;
         wrong += record_save(fd, &record) || record_open(&desk.settings, &record) >= 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The card reader's transport on a PC/SC service that this file plays: which calls are made, what
  * their results become, and what happens to a call that does not return. */
+#include "modem/forks.h"
 #include "modem/transport.h"
 #include "test/unit/check.h"
 #include "test/unit/pty.h"
@@ -158,7 +159,10 @@ static bool always_first(void *arg)
 static int open_lock(void *arg)
 {
     (void)arg;
-    return lock_path[0] != '\0' ? open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (lock_path[0] == '\0')
+        return -1;
+    forks_hold();
+    return forks_note(open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 }
 
 struct seat {
