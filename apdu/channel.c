@@ -25,6 +25,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     enum outcome outcome;
 
     transport_use(&operation->transport, carrier);
+    operation->selection.aid_length = 0;
     operation->sim->line.opening = true;
     operation_note(operation);
     standing = operation->standing;
@@ -44,6 +45,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (outcome == OUTCOME_OK) {
         operation->sim->line.carrier = carrier;
         channel_close_unheard(operation);
+        if (standing->channel.selected)
+            card_note_selected(&operation->card, applet->aid, applet->aid_length);
     } else if (operation->transport.at.restarted) {
         return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     }
@@ -261,7 +264,7 @@ static enum outcome open_claimed(struct operation *operation, const struct apple
     struct sim *sim = operation->sim;
     enum outcome outcome;
 
-    operation->fresh = true;
+    operation->fresh = operation->opened = true;
     channel_bury_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
@@ -302,7 +305,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
     standing->selected = SELECTED_NOTHING;
-    standing->verified = standing->unprotected = false;
+    standing_unverify(standing);
     standing->environment.set = false;
     operation->fresh = true;
     if (!standing->channel.selected && applet->aid_length > 0)
@@ -312,4 +315,19 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     else if (outcome == OUTCOME_NO_APPLET)
         channel_drop(operation, standing);
     return outcome;
+}
+
+/* Where opening selects, that is done again too: what was found open may have been used by others. */
+enum outcome channel_select_again(struct operation *operation, struct report *why)
+{
+    const struct applet *applet = operation->applet;
+    struct standing *standing = operation->standing;
+
+    if (card_just_selected(&operation->card, applet->aid, applet->aid_length))
+        return OUTCOME_OK;
+    if (standing->channel.selected)
+        channel_drop(operation, standing);
+    else
+        standing->selected = SELECTED_NOTHING;
+    return channel_ensure(operation, applet, operation->iccid, why);
 }

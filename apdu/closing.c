@@ -17,6 +17,8 @@ void channel_lost(struct operation *operation, struct standing *standing)
 {
     struct sim *sim = operation->sim;
 
+    if (standing == operation->standing)
+        operation->selection.aid_length = 0;
     if (standing == &sim->own) {
         claim_release(&sim->settings, standing->channel.number, sim->claim);
         sim->claim = -1;
@@ -26,7 +28,7 @@ void channel_lost(struct operation *operation, struct standing *standing)
     memset(&standing->channel, 0, sizeof standing->channel);
     standing->selected = SELECTED_NOTHING;
     standing->broken = standing->kept = false;
-    standing->verified = standing->unprotected = false;
+    standing_unverify(standing);
     standing->environment.set = false;
     standing->iccid_asked = false; /* its text still serves the operation under way */
 }

@@ -48,6 +48,8 @@ enum outcome file_select_applet(const struct card *card, const uint8_t *aid, siz
         select.le = APDU_LE_ALL;
         outcome = apdu_send(card, &select, &answer, why);
     }
+    if (outcome == OUTCOME_OK && answer.sw == SW_OK)
+        card_note_selected(card, aid, aid_length);
     if (outcome != OUTCOME_OK || taken(answer.sw))
         return outcome;
     if (answer.sw == 0x6A82)

@@ -2,12 +2,14 @@
 /* The rules that keep a SIM from blocking: the state costs nothing, software never goes below three
  * tries, a wrong PIN costs one try once, and no PIN ever goes to the other's place. Where PINs come
  * from is judged in test_pin_source.c. */
+#include "apdu/mias.h"
 #include "apdu/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
 #include "test/unit/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ASK_81      "00 20 00 81"
@@ -97,19 +99,45 @@ static void a_senseless_state_is_an_error(void)
 
 /* ---- software ---- */
 
+static void select_for(struct scripted_card *card, enum pin_reference reference)
+{
+    if (reference == PIN_APPLET)
+        card_select(card, mias_aid, sizeof mias_aid);
+    else
+        card_select(card, uicc_aid, sizeof uicc_aid);
+}
+
+/* With the PIN of these settings, and what is remembered of the SIM. */
+static enum outcome unlock_by(const struct settings *settings, const struct card_step *steps,
+                              enum pin_reference reference, struct pin_memory *memory,
+                              struct report *why)
+{
+    struct scripted_card card;
+    struct pin_given given;
+    struct pin_try try = {
+        .given = &given, .memory = memory, .sim = "89880330000000000017", .settings = settings};
+    enum outcome outcome;
+
+    pin_given_read(&given, settings, reference);
+    card_start(&card, steps);
+    select_for(&card, reference);
+    outcome = pin_unlock(&card.card, reference, &try, why);
+    card_finish(&card);
+    pin_given_clear(&given);
+    return outcome;
+}
+
 static enum outcome unlock(const struct card_step *steps, enum pin_reference reference,
                            const char *pin, struct report *why)
 {
-    struct scripted_card card;
+    struct pin_memory memory = {.count = 0};
     struct settings settings;
     enum outcome outcome;
 
     settings_init(&settings);
     if (pin)
         EXPECT(settings_set(&settings, "pin", pin, why), OUTCOME_OK, why);
-    card_start(&card, steps);
-    outcome = pin_unlock(&card.card, reference, &settings, why);
-    card_finish(&card);
+    outcome = unlock_by(&settings, steps, reference, &memory, why);
     settings_clear(&settings);
     return outcome;
 }
@@ -219,7 +247,7 @@ static void the_applets_pin_is_never_sent_to_the_uiccs_place(void)
 static enum outcome unlock_from_file(const struct card_step *steps, enum pin_reference reference,
                                      const char *content, struct report *why)
 {
-    struct scripted_card card;
+    struct pin_memory memory = {.count = 0};
     struct settings settings;
     struct folder folder;
     char path[192];
@@ -229,9 +257,7 @@ static enum outcome unlock_from_file(const struct card_step *steps, enum pin_ref
     folder_write(&folder, "pin1", content, strlen(content), 0600, path);
     settings_init(&settings);
     EXPECT(settings_set(&settings, "sim-pin-source", path, why), OUTCOME_OK, why);
-    card_start(&card, steps);
-    outcome = pin_unlock(&card.card, reference, &settings, why);
-    card_finish(&card);
+    outcome = unlock_by(&settings, steps, reference, &memory, why);
     settings_clear(&settings);
     folder_remove(&folder);
     return outcome;
@@ -264,6 +290,7 @@ static enum outcome attempt(const struct card_step *steps, const char *pin, bool
 
     memset(state, 0, sizeof *state);
     card_start(&card, steps);
+    select_for(&card, PIN_APPLET);
     outcome = pin_attempt(&card.card, PIN_APPLET, pin, spend_last, state, why);
     card_finish(&card);
     return outcome;
