@@ -201,6 +201,8 @@ enum outcome apdu_send(const struct card *card, const struct apdu *command, stru
     outcome = exchange_le(card, command, answer, why);
     if (outcome == OUTCOME_OK)
         outcome = right_length(card, command, answer, why);
+    if (outcome == OUTCOME_OK && command->unfetched && (answer->sw & 0xFF00) == 0x6100)
+        answer->sw = SW_OK;
     if (outcome == OUTCOME_OK)
         outcome = collect(card, command, answer, why);
     return outcome;

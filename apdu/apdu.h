@@ -30,6 +30,7 @@ struct apdu {
     int le;         /* APDU_LE_NONE, or 1..256 */
     int timeout_ms; /* 0: APDU_TIMEOUT_MS */
     int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
+    bool unfetched; /* 61xx means 9000: the data that wait are not fetched */
     bool once;      /* it changes something on the card: never resent, whatever becomes of it */
 };
 

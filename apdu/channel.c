@@ -240,6 +240,9 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
 {
     (void)carrier;
     transport_use(&operation->transport, operation->standing->channel.carrier);
+    if (operation->pin_follows && !operation->opened)
+        return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
+                                        applet->name, why);
     return file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
 }
 
@@ -325,6 +328,7 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
 
     if (card_just_selected(&operation->card, applet->aid, applet->aid_length))
         return OUTCOME_OK;
+    operation->pin_follows = true;
     if (standing->channel.selected)
         channel_drop(operation, standing);
     else

@@ -268,6 +268,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
     operation.applet = job->applet;
     operation.iccid = job->iccid;
     operation.given = job->given;
+    operation.pin_follows = job->pin;
     if (outcome == OUTCOME_OK) {
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)

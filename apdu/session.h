@@ -90,6 +90,7 @@ struct operation {
     struct standing alone;     /* what stands on a channel for this operation only */
     struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
+    bool pin_follows; /* the applet is selected for the sake of a PIN */
     bool opened;   /* the channel in use was opened in this operation */
     bool answered; /* the channel has answered in this operation */
     bool again;    /* it is the second start */

@@ -19,6 +19,9 @@
 #define DIGEST "DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD"
 #define OPEN   CSIM("00 70 00 00 01", "01 9000")
 #define SELECT CSIM("01 A4 04 0C 0D " MIAS_AID, "9000")
+/* On a channel that was found open, before a PIN. */
+#define SELECT_AGAIN                                                                               \
+    CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6F 0F 84 0D " MIAS_AID " 9000")
 #define STATE  CSIM("01 20 00 81", "63C3")
 /* Directly before a PIN the echo is looked for. */
 #define ECHO_OFF LINE("ATE0", OK), LINE("AT", OK)
@@ -58,6 +61,10 @@ extern const struct modem_step seat_starts_without_iccid[];
  * NULL: seat_starts. */
 void seat_begin(struct seat *seat, const struct modem_step *steps,
                 const struct modem_step *standing, const char *name, const char *value);
+
+/* The same with the PIN in a file, as services have it: whoever has it is the same source. */
+void seat_begin_with_file(struct seat *seat, const struct modem_step *steps,
+                          const struct modem_step *standing, const char *name, const char *value);
 
 /* Gives the SIM back, which closes its channel: CLOSE must be in the script where one is open. */
 void seat_end_at(struct seat *seat, const char *file, int line);
