@@ -9,7 +9,6 @@
 #include "test/unit/unit.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ASK_81      "00 20 00 81"
@@ -280,6 +279,75 @@ static void the_uiccs_pin_is_padded_to_eight_bytes(void)
     EXPECT(unlock_from_file(applet, PIN_APPLET, "1234\n", &why), OUTCOME_PIN_MISSING, &why);
 }
 
+/* ---- where a PIN goes ---- */
+
+static void a_pin_goes_only_to_the_applet_that_was_just_selected(void)
+{
+    static const struct card_step steps[] = {{ASK_81, "63C3"}, CARD_END};
+    static const struct card_step behind[] = {
+        {"00 B0 00 00 05", "2D2D2D2D2D 9000"}, {ASK_81, "63C3"}, CARD_END};
+    static const struct apdu read = {.ins = 0xB0, .le = 5};
+    struct scripted_card card;
+    struct token_pin state;
+    struct answer answer;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps); /* nothing */
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+    card_start(&card, steps); /* the application that has another PIN under this reference */
+    card_select(&card, uicc_aid, sizeof uicc_aid);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+    card_start(&card, behind); /* something came since */
+    card_select(&card, mias_aid, sizeof mias_aid);
+    EXPECT(apdu_send(&card.card, &read, &answer, &why), OUTCOME_OK, &why);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+}
+
+static void a_second_verify_wants_a_second_selection(void)
+{
+    static const struct card_step steps[] = {
+        {ASK_81, "63C3"}, {VERIFY_81, "63C2"}, {ASK_81, "63C2"}, CARD_END};
+    struct scripted_card card;
+    struct token_pin state;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps);
+    select_for(&card, PIN_APPLET);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_WRONG,
+           &why);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+}
+
+static enum outcome echo_is_on(void *arg, struct report *why)
+{
+    (void)arg;
+    return report_set(why, OUTCOME_PIN_PROTECTED, "the echo is on");
+}
+
+static void what_has_to_be_made_sure_of_before_comes_first(void)
+{
+    static const struct card_step steps[] = {{ASK_81, "63C3"}, CARD_END};
+    struct scripted_card card;
+    struct token_pin state;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps);
+    card.card.before_pin = echo_is_on;
+    select_for(&card, PIN_APPLET);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    EXPECT_SAYS(why.text, "echo");
+    card_finish(&card);
+}
+
 /* ---- a person ---- */
 
 static enum outcome attempt(const struct card_step *steps, const char *pin, bool spend_last,
@@ -368,6 +436,9 @@ void add_pin_suite(void)
         TEST(a_person_may_try_with_two_left),
         TEST(the_last_try_is_only_spent_when_told),
         TEST(what_is_no_pin_costs_nothing),
+        TEST(a_pin_goes_only_to_the_applet_that_was_just_selected),
+        TEST(a_second_verify_wants_a_second_selection),
+        TEST(what_has_to_be_made_sure_of_before_comes_first),
     };
 
     ADD_SUITE("pin", tests);
