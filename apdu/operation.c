@@ -129,12 +129,14 @@ static enum outcome unlock_alone(struct operation *operation, struct report *why
     return unlock(operation, PIN_APPLET, &sent, why);
 }
 
-/* The channel that all share, in the place of the one that was there. */
-static void take_place(struct operation *operation)
+/* The channel that all share, in the place of the one that was there and whose PINs count further. */
+static void take_place(struct operation *operation, const struct standing *before)
 {
     struct standing *shared = &operation->record.standing;
 
     *shared = operation->alone;
+    shared->opener_count = before->opener_count;
+    memcpy(shared->openers, before->openers, sizeof shared->openers);
     memset(&operation->alone, 0, sizeof operation->alone);
     memset(&operation->record.lone, 0, sizeof operation->record.lone);
     operation->standing = shared;
@@ -159,7 +161,7 @@ static enum outcome prove(struct operation *operation, struct report *why)
     if (operation->file < 0) /* nothing is shared any more */
         return OUTCOME_OK;
     if (!shared->channel.open) { /* closed to make room, or because the card told them apart by it */
-        take_place(operation);
+        take_place(operation, &before);
         return OUTCOME_OK;
     }
     channel_drop(operation, &operation->alone);

@@ -32,6 +32,7 @@ static const struct {
     {"pin_source", add_pin_source_suite},
     {"pin_change", add_pin_change_suite},
     {"pin_memory", add_pin_memory_suite},
+    {"riders", add_riders_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
     {"typea", add_typea_suite},
