@@ -38,8 +38,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     return outcome;
 }
 
-/* Nothing may repeat a PIN to those who read the port as well, and a modem that echoes anew may have
- * restarted unseen: then the channel may be another application's. */
+/* Nothing may repeat a PIN to those who read the port as well. */
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
@@ -62,9 +61,6 @@ static enum outcome before_pin(void *arg, struct report *why)
             "this modem cannot turn it off: end that program (fuser %s), or use another port of the "
             "modem",
             operation->sim->settings.device);
-    if (echo.was_on && !at->echo_stays && !operation->again)
-        return report_set(why, OUTCOME_LOST,
-                          "the modem echoes again: it restarted, or another program turned it on");
     return OUTCOME_OK;
 }
 

@@ -33,7 +33,7 @@ enum outcome at_echo_off(struct at *at, struct deadline deadline, struct at_echo
     if (outcome == OUTCOME_OK)
         outcome = ask_line(at, "AT", deadline, &echo->stays, &ok, why);
     at->echo_stays = stays;
-    at->echoed = echoed;
+    at->echoed = echoed || (echo->was_on && !stays);
     if (outcome == OUTCOME_OK && !ok)
         outcome = report_set(why, OUTCOME_LOST, "the modem does not answer AT with OK any more");
     return outcome;

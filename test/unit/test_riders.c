@@ -275,14 +275,20 @@ static void where_the_line_echoes_no_pin_goes_out(void)
     }
 }
 
-/* It may have restarted unseen: everything is begun anew, and then the PIN may go. */
-static void an_echo_that_came_back_is_a_new_start(void)
+/* The modem is set up anew by the next operation. */
+static void an_echo_that_was_turned_on_is_turned_off(void)
 {
     static const struct modem_step steps[] = {
-        OPEN, SELECT, STATE, LINE("ATE0", "ATE0\r" OK), LINE("AT", OK), CLOSE, COLD, CLOSE, MODEM_END};
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
+        OPEN, SELECT, STATE, LINE("ATE0", "ATE0\r" OK), LINE("AT", OK),
+        CSIM("01 20 00 81 04 30303030", "9000"), MSE, WARM,
+        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
+        WARM, CLOSE, MODEM_END};
+    static const struct modem_step standing[] = {LINE(CRSM, CRSM_SAYS), MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin(&seat, steps, standing, NULL, NULL);
+    seat_signs(&seat);
     seat_signs(&seat);
     seat_end(&seat);
 }
@@ -341,7 +347,7 @@ void add_riders_suite(void)
         TEST(a_selection_with_a_warning_gets_no_pin),
         TEST(a_session_by_ccho_is_opened_anew),
         TEST(where_the_line_echoes_no_pin_goes_out),
-        TEST(an_echo_that_came_back_is_a_new_start),
+        TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_lost_verify_is_the_last_one_of_its_source),
         TEST(a_refusal_holds_for_the_next_process_and_ends_with_a_persons_success),
     };
