@@ -61,8 +61,8 @@ struct card {
     struct deadline deadline; /* of the whole operation */
     const struct trace *trace;
     /* learnt from the answers, kept by the session */
-    bool *no_le;        /* case-4 commands go without Le */
-    unsigned *max_read; /* the largest Le of READ BINARY that worked, 256 at first */
+    bool *no_le;                 /* case-4 commands go without Le */
+    unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
     struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
     /* NULL, or what has to be made sure of before a PIN leaves; gets arg */
     enum outcome (*before_pin)(void *arg, struct report *why);

@@ -58,7 +58,8 @@ static enum outcome before_pin(void *arg, struct report *why)
             why, OUTCOME_PIN_PROTECTED,
             "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
             "whoever reads the port beside us would see it. Another program turned the echo on, or "
-            "this modem cannot turn it off: end that program (fuser %s), or use another port of the "
+            "this modem cannot turn it off: end that program (fuser %s), or use another port of "
+            "the "
             "modem",
             operation->sim->settings.device);
     return OUTCOME_OK;
@@ -156,7 +157,8 @@ static enum outcome prove(struct operation *operation, struct report *why)
         return outcome;
     if (operation->file < 0) /* nothing is shared any more */
         return OUTCOME_OK;
-    if (!shared->channel.open) { /* closed to make room, or because the card told them apart by it */
+    if (!shared->channel
+             .open) { /* closed to make room, or because the card told them apart by it */
         take_place(operation, &before);
         return OUTCOME_OK;
     }

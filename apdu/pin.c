@@ -148,9 +148,9 @@ static enum outcome judge_state(const struct token_pin *state, enum pin_referenc
                           "left: %s",
                           name, help);
     if (state->left < PIN_SOFTWARE_TRIES)
-        return report_set(
-            why, OUTCOME_PIN_PROTECTED, "%s was not tried, to protect the SIM: only %d %s left; %s",
-            name, state->left, state->left == 1 ? "try is" : "tries are", help);
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not tried, to protect the SIM: only %d %s left; %s", name,
+                          state->left, state->left == 1 ? "try is" : "tries are", help);
     return OUTCOME_OK;
 }
 

@@ -107,10 +107,9 @@ void pin_identity_text(const struct pin_identity *identity, char text[PIN_LINE_S
 {
     const uint64_t *id = identity->id;
 
-    (void)snprintf(text, PIN_LINE_SIZE,
-                   "%s %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
-                   identity->kind == PIN_FILE ? "file" : "literal", id[0], id[1], id[2], id[3],
-                   id[4]);
+    (void)snprintf(
+        text, PIN_LINE_SIZE, "%s %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
+        identity->kind == PIN_FILE ? "file" : "literal", id[0], id[1], id[2], id[3], id[4]);
 }
 
 bool pin_identity_take(const char **text, struct pin_identity *identity)
@@ -119,8 +118,9 @@ bool pin_identity_take(const char **text, struct pin_identity *identity)
     char kind[8];
     int used = 0;
 
-    if (sscanf(*text, " %7s %16" SCNx64 " %16" SCNx64 " %16" SCNx64 " %16" SCNx64 " %16" SCNx64 "%n",
-               kind, &id[0], &id[1], &id[2], &id[3], &id[4], &used) != 1 + PIN_ID_NUMBERS ||
+    if (sscanf(*text,
+               " %7s %16" SCNx64 " %16" SCNx64 " %16" SCNx64 " %16" SCNx64 " %16" SCNx64 "%n", kind,
+               &id[0], &id[1], &id[2], &id[3], &id[4], &used) != 1 + PIN_ID_NUMBERS ||
         used == 0)
         return false;
     if (strcmp(kind, "file") != 0 && strcmp(kind, "literal") != 0)

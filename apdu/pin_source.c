@@ -58,10 +58,11 @@ static enum outcome credential_path(const char *name, char path[PATH_MAX], struc
     const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
 
     if (name[0] == '\0' || name[0] == '.' || strchr(name, '/') != NULL)
-        return report_set(why, OUTCOME_PIN_MISSING,
-                          "the credential's name \"%.80s\" in `pin-source` is not a file's name: it "
-                          "has no slash and does not begin with a dot",
-                          name);
+        return report_set(
+            why, OUTCOME_PIN_MISSING,
+            "the credential's name \"%.80s\" in `pin-source` is not a file's name: it "
+            "has no slash and does not begin with a dot",
+            name);
     if (folder == NULL || folder[0] != '/')
         return report_set(
             why, OUTCOME_PIN_MISSING,
@@ -76,10 +77,10 @@ static enum outcome credential_path(const char *name, char path[PATH_MAX], struc
 
 static void identify(const struct stat *file, struct pin_identity *identity)
 {
-    *identity = (struct pin_identity){
-        PIN_FILE,
-        {(uint64_t)file->st_dev, (uint64_t)file->st_ino, (uint64_t)file->st_size,
-         (uint64_t)file->st_mtim.tv_sec, (uint64_t)file->st_mtim.tv_nsec}};
+    *identity = (struct pin_identity){PIN_FILE,
+                                      {(uint64_t)file->st_dev, (uint64_t)file->st_ino,
+                                       (uint64_t)file->st_size, (uint64_t)file->st_mtim.tv_sec,
+                                       (uint64_t)file->st_mtim.tv_nsec}};
 }
 
 /* The first line, without its line end; "" if it is too long. */
@@ -172,9 +173,9 @@ void pin_given_read(struct pin_given *given, const struct settings *settings,
     } else if (source != NULL) {
         outcome = read_source(source, place->setting, given->pin, &given->identity, &given->why);
     } else {
-        given->outcome = report_set(&given->why, OUTCOME_PIN_MISSING,
-                                    "%s is needed and none is configured: set %s", place->name,
-                                    place->setting);
+        given->outcome =
+            report_set(&given->why, OUTCOME_PIN_MISSING,
+                       "%s is needed and none is configured: set %s", place->name, place->setting);
         return;
     }
     given->outcome = judge(outcome, reference, place->setting, given->pin, &given->why);

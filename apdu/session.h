@@ -79,7 +79,7 @@ struct operation {
     struct sim *sim;
     struct transport transport;
     struct card card;
-    struct selection selection; /* of the channel in use */
+    struct selection selection;  /* of the channel in use */
     const struct applet *applet; /* the job's, and the SIM that it wants */
     const char *iccid;
     struct pin_given *given;
@@ -91,12 +91,12 @@ struct operation {
     struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool pin_follows; /* the applet is selected for the sake of a PIN */
-    bool opened;   /* the channel in use was opened in this operation */
-    bool answered; /* the channel has answered in this operation */
-    bool again;    /* it is the second start */
-    bool long_way; /* the security environment was set, or the PIN verified, in this operation */
-    bool unheard;  /* a channel was opened whose number nobody heard */
-    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool opened;      /* the channel in use was opened in this operation */
+    bool answered;    /* the channel has answered in this operation */
+    bool again;       /* it is the second start */
+    bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
+    bool unheard;     /* a channel was opened whose number nobody heard */
+    bool doubtful;    /* the modem may have restarted unseen: a channel may be somebody else's */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also

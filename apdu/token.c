@@ -417,8 +417,8 @@ struct attempt_work {
 static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct attempt_work *work = arg;
-    enum outcome outcome = pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last,
-                                       work->state, why);
+    enum outcome outcome =
+        pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
 
     if (outcome == OUTCOME_OK)
         operation_forgive(operation, work->stuck, TOKEN_PATH_SIZE);
@@ -428,8 +428,8 @@ static enum outcome attempt_work(struct operation *operation, void *arg, struct 
 }
 
 enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin_identity *source,
-                              bool spend_last, struct token_pin *state,
-                              char stuck[TOKEN_PATH_SIZE], struct report *why)
+                              bool spend_last, struct token_pin *state, char stuck[TOKEN_PATH_SIZE],
+                              struct report *why)
 {
     /* once: a second start would try the PIN a second time; fresh: see token_pin_status */
     const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};

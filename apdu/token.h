@@ -113,8 +113,8 @@ enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *
  * OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED, OUTCOME_PIN_PROTECTED. */
 #define TOKEN_PATH_SIZE 512
 enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin_identity *source,
-                              bool spend_last, struct token_pin *state,
-                              char stuck[TOKEN_PATH_SIZE], struct report *why);
+                              bool spend_last, struct token_pin *state, char stuck[TOKEN_PATH_SIZE],
+                              struct report *why);
 
 /* A person's change of the PIN: one attempt at the full counter, on a channel of its own, never
  * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; see pin.h, pin_change. */

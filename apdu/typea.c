@@ -109,8 +109,8 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
     if (outcome == OUTCOME_PIN_MISSING && why->sw == 0x6982) {
         outcome = operation_pin1(operation, why);
         if (outcome == OUTCOME_OK) /* selecting the application has left the file */
-            outcome = file_select(&operation->card, search->thing->path,
-                                  sizeof search->thing->path, &size, why);
+            outcome = file_select(&operation->card, search->thing->path, sizeof search->thing->path,
+                                  &size, why);
         if (outcome == OUTCOME_OK)
             outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
                                 &search->blob->length, why);

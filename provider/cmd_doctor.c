@@ -33,7 +33,8 @@ static const struct step {
     {"pin", FOUND_MIAS, FOUND_TRIES, doctor_pin},
     {"certificate", FOUND_MIAS, FOUND_CERTIFICATE, doctor_certificate},
     {"key", FOUND_CERTIFICATE, FOUND_KEY, doctor_key},
-    {"signature", FOUND_KEY | FOUND_TRIES | FOUND_PIN_SOURCE | FOUND_RIGHT_SIM, 0, doctor_signature},
+    {"signature", FOUND_KEY | FOUND_TRIES | FOUND_PIN_SOURCE | FOUND_RIGHT_SIM, 0,
+     doctor_signature},
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 

@@ -43,10 +43,11 @@ void doctor_pin(struct doctor *doctor)
                     pin->left, pin->left == 1 ? "try is" : "tries are", PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
-        doctor_warn(doctor, remedy_refused,
-                    "%d tries are left, but this SIM refused the PIN of %zu %s before, or its answer "
-                    "never came: programs do not try that again",
-                    pin->left, refused, refused == 1 ? "source" : "sources");
+        doctor_warn(
+            doctor, remedy_refused,
+            "%d tries are left, but this SIM refused the PIN of %zu %s before, or its answer "
+            "never came: programs do not try that again",
+            pin->left, refused, refused == 1 ? "source" : "sources");
     } else {
         doctor->found |= FOUND_TRIES;
         doctor_ok(doctor, "%d tries are left", pin->left);

@@ -163,10 +163,11 @@ static void judge_wanted(struct doctor *doctor)
 
     memcpy(iccid, doctor->iccid, sizeof iccid);
     if (iccid[0] == '\0' && sim_card_iccid(doctor->sim, iccid, &why) != OUTCOME_OK) {
-        doctor_fail(doctor, OUTCOME_WRONG_SIM, "leave the file out, if this is the SIM you mean",
-                    "neither the modem nor the SIM tells it, so that it cannot be compared with %s: "
-                    "no PIN is tried (%s)",
-                    doctor->wanted, why.text);
+        doctor_fail(
+            doctor, OUTCOME_WRONG_SIM, "leave the file out, if this is the SIM you mean",
+            "neither the modem nor the SIM tells it, so that it cannot be compared with %s: "
+            "no PIN is tried (%s)",
+            doctor->wanted, why.text);
     } else if (strcmp(iccid, doctor->wanted) != 0) {
         doctor_fail(doctor, OUTCOME_WRONG_SIM, remedy,
                     "the SIM in the modem is %s, but %s names %s: no PIN is tried on it", iccid,

@@ -26,10 +26,11 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     else
         printf("%d %s left\n", state.left, state.left == 1 ? "try" : "tries");
     if (refused > 0)
-        printf("programs do not try %s again: this SIM refused %s before, or the answer never came; "
-               "simkey pin verify with the right PIN clears that\n",
-               refused == 1 ? "the PIN of one source (file or setting)" : "the PINs of some sources",
-               refused == 1 ? "it" : "them");
+        printf(
+            "programs do not try %s again: this SIM refused %s before, or the answer never came; "
+            "simkey pin verify with the right PIN clears that\n",
+            refused == 1 ? "the PIN of one source (file or setting)" : "the PINs of some sources",
+            refused == 1 ? "it" : "them");
     return OUTCOME_OK;
 }
 
@@ -55,9 +56,9 @@ static enum outcome verify(const struct command_line *line, struct sim *sim, str
     enum outcome outcome = get_pin(line, &given, why);
 
     if (outcome == OUTCOME_OK)
-        outcome = token_pin_verify(
-            sim, given.pin, given.identity.kind != PIN_NOT_KEPT ? &given.identity : NULL,
-            (line->given & OPTION_SPEND_LAST_TRY) != 0, &state, stuck, why);
+        outcome = token_pin_verify(sim, given.pin,
+                                   given.identity.kind != PIN_NOT_KEPT ? &given.identity : NULL,
+                                   (line->given & OPTION_SPEND_LAST_TRY) != 0, &state, stuck, why);
     pin_given_clear(&given);
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -216,3 +216,16 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
     t.simkey(other, "doctor", "sim:signing;iccid=89880330000000000017", expect=3, says="no PIN is tried")
     t.equal(sent(other), [], "PINs sent")
+
+
+# The echo
+
+@test
+def a_modem_that_repeats_what_it_is_sent_gets_no_pin(t):
+    for carrier in ("csim", "ccho"):
+        sim = t.sim("p256", "--fault", "echo-stays")
+        reference = t.exported(sim)[1]
+        t.run(dgst(t, reference), env=t.env(sim, True, SIMKEY_TRANSPORT=carrier), expect="failure",
+              says=["repeats what it is sent", "fuser"])
+        t.simkey(sim, "pin", "verify", expect=PIN, says="repeats what it is sent")
+        t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")

@@ -26,7 +26,7 @@ struct scripted_card {
     bool no_le;       /* what the card remembers */
     unsigned max_read;
     struct selection selection; /* card_select fills it */
-    struct card card; /* what the code under test gets */
+    struct card card;           /* what the code under test gets */
 };
 
 void card_start(struct scripted_card *scripted, const struct card_step *steps);

@@ -141,10 +141,15 @@ static void a_change_that_got_lost_is_not_repeated(void)
 static void a_whole_change_has_a_channel_of_its_own(void)
 {
     static const struct modem_step right[] = {
-        OPEN, SELECT, STATE, ECHO_OFF, CSIM("81 24 00 81 09 04 30303030 34373131", "9000"), CLOSE, MODEM_END};
+        OPEN,  SELECT,   STATE, ECHO_OFF, CSIM("81 24 00 81 09 04 30303030 34373131", "9000"),
+        CLOSE, MODEM_END};
     static const struct modem_step lost[] = {
-        OPEN, SELECT, STATE, ECHO_OFF,
-        LINE("AT+CSIM=28,\"8124008109043030303034373131\"", "\r\n+CME ERROR: 13\r\n"), MODEM_END};
+        OPEN,
+        SELECT,
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=28,\"8124008109043030303034373131\"", "\r\n+CME ERROR: 13\r\n"),
+        MODEM_END};
     static const struct modem_step closing[] = {
         LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
         MODEM_END};

@@ -239,13 +239,18 @@ static void a_damaged_file_says_less_and_never_crashes(void)
 
 static void values_that_cannot_be_are_not_believed(void)
 {
-    static const char *const lines[] = {
-        "refused 898803300000000000171 0 3 file 1 2 3 4 5", "refused 8988033000x 0 3 file 1 2 3 4 5",
-        "refused " SIM " 2 3 file 1 2 3 4 5",               "refused " SIM " -1 3 file 1 2 3 4 5",
-        "refused " SIM " 0 16 file 1 2 3 4 5",              "refused " SIM " 0 -1 file 1 2 3 4 5",
-        "refused " SIM " 0 3 hash 1 2 3 4 5",               "refused " SIM " 0 3 file 1 2 3 4",
-        "refused " SIM " 0 3",                              "refused",
-        "verified " SIM " 0 3 file 1 2 3 4 5",              ""};
+    static const char *const lines[] = {"refused 898803300000000000171 0 3 file 1 2 3 4 5",
+                                        "refused 8988033000x 0 3 file 1 2 3 4 5",
+                                        "refused " SIM " 2 3 file 1 2 3 4 5",
+                                        "refused " SIM " -1 3 file 1 2 3 4 5",
+                                        "refused " SIM " 0 16 file 1 2 3 4 5",
+                                        "refused " SIM " 0 -1 file 1 2 3 4 5",
+                                        "refused " SIM " 0 3 hash 1 2 3 4 5",
+                                        "refused " SIM " 0 3 file 1 2 3 4",
+                                        "refused " SIM " 0 3",
+                                        "refused",
+                                        "verified " SIM " 0 3 file 1 2 3 4 5",
+                                        ""};
     struct pin_refusal refusal;
     size_t i;
 

@@ -292,8 +292,8 @@ static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
     EXPECT_NUMBER(old.standing.opener_count, RECORD_OPENERS);
     CU_ASSERT_TRUE(standing_opened_by(&old.standing, &last));
     EXPECT_NUMBER(old.memory.count, PIN_REFUSALS);
-    CU_ASSERT_EQUAL(
-        memcmp(old.memory.refusals, record.memory.refusals, sizeof old.memory.refusals), 0);
+    CU_ASSERT_EQUAL(memcmp(old.memory.refusals, record.memory.refusals, sizeof old.memory.refusals),
+                    0);
     EXPECT_NUMBER(pin_memory_left(&old.memory, "12345678901234567890", PIN_APPLET), 15);
     EXPECT_NUMBER(old.user_count, RECORD_USERS);
     standing_unverify(&old.standing);

@@ -55,7 +55,7 @@ static void another_one_signs(struct seat *seat, const char *file, const char *p
 
 static void another_source_proves_its_own_pin_first_and_only_once(void)
 {
-    static const struct modem_step steps[] = {COLD, PROVEN_ALONE, WARM,  WARM,
+    static const struct modem_step steps[] = {COLD, PROVEN_ALONE, WARM,     WARM,
                                               WARM, CLOSE,        MODEM_END};
     struct seat seat;
 
@@ -97,8 +97,8 @@ static void a_wrong_pin_does_not_ride_and_takes_nothing_from_the_others(void)
 
 static void a_literal_pin_counts_for_one_process(void)
 {
-    static const struct modem_step steps[] = {COLD, PROVEN_ALONE, WARM, WARM, PROVEN_ALONE,
-                                              WARM, CLOSE,        MODEM_END};
+    static const struct modem_step steps[] = {COLD,         PROVEN_ALONE, WARM,  WARM,
+                                              PROVEN_ALONE, WARM,         CLOSE, MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -138,10 +138,13 @@ static void where_the_card_does_not_tell_channels_apart_the_other_one_is_closed(
 
 static void where_there_is_no_second_channel_the_first_one_is_given_up(void)
 {
-    static const struct modem_step steps[] = {
-        COLD,   CSIM("00 70 00 00 01", "6A81"), CLOSE, OPEN, SELECT, STATE, VERIFY, MSE, WARM,
-        WARM,   WARM, /* both sources are known on the new one */
-        CLOSE,  MODEM_END};
+    static const struct modem_step steps[] = {COLD,   CSIM("00 70 00 00 01", "6A81"),
+                                              CLOSE,  OPEN,
+                                              SELECT, STATE,
+                                              VERIFY, MSE,
+                                              WARM,   WARM,
+                                              WARM, /* both sources are known on the new one */
+                                              CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
@@ -164,9 +167,8 @@ static void take_random(struct seat *seat)
 
 static void on_a_channel_that_was_open_the_applet_is_selected_again(void)
 {
-    static const struct modem_step steps[] = {OPEN,  SELECT, RANDOM, SELECT_AGAIN, STATE,
-                                              VERIFY, MSE,   WARM,   WARM,         CLOSE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {OPEN, SELECT, RANDOM, SELECT_AGAIN, STATE,    VERIFY,
+                                              MSE,  WARM,   WARM,   CLOSE,        MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -179,9 +181,8 @@ static void on_a_channel_that_was_open_the_applet_is_selected_again(void)
 static void a_card_that_keeps_its_fci_waiting_is_not_asked_for_it(void)
 {
     static const struct modem_step steps[] = {
-        OPEN,  SELECT, RANDOM, CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6111"),
-        STATE, VERIFY, MSE,    WARM,
-        CLOSE, MODEM_END};
+        OPEN, SELECT, RANDOM,   CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6111"), STATE, VERIFY, MSE,
+        WARM, CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -194,14 +195,10 @@ static void a_card_that_keeps_its_fci_waiting_is_not_asked_for_it(void)
 static void where_another_application_answers_a_new_channel_is_taken(void)
 {
     static const struct modem_step steps[] = {
-        OPEN,
-        SELECT,
-        RANDOM,
-        CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6F 12 84 10 " UICC_AID "9000"),
-        CLOSE,
-        COLD,
-        CLOSE,
-        MODEM_END};
+        OPEN,   SELECT,
+        RANDOM, CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6F 12 84 10 " UICC_AID "9000"),
+        CLOSE,  COLD,
+        CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -212,9 +209,12 @@ static void where_another_application_answers_a_new_channel_is_taken(void)
 
 static void a_selection_with_a_warning_gets_no_pin(void)
 {
-    static const struct modem_step steps[] = {
-        OPEN,  CSIM("01 A4 04 0C 0D " MIAS_AID, "6283"), CSIM("01 A4 04 0C 0D " MIAS_AID, "6283"),
-        STATE, CLOSE, MODEM_END};
+    static const struct modem_step steps[] = {OPEN,
+                                              CSIM("01 A4 04 0C 0D " MIAS_AID, "6283"),
+                                              CSIM("01 A4 04 0C 0D " MIAS_AID, "6283"),
+                                              STATE,
+                                              CLOSE,
+                                              MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -227,19 +227,19 @@ static void a_selection_with_a_warning_gets_no_pin(void)
 
 static void a_session_by_ccho_is_opened_anew(void)
 {
-    static const struct modem_step steps[] = {CCHO_OPEN,
-                                              CGLA("00 84 00 00 04", "01020304 9000"),
-                                              CCHO_CLOSE,
-                                              CCHO_OPEN,
-                                              CGLA("00 20 00 81", "63C3"),
-                                              ECHO_OFF,
-                                              CGLA("00 20 00 81 04 30303030", "9000"),
-                                              CGLA("00 22 41 B6 06 800142 840131", "9000"),
-                                              CGLA("00 2A 90 A0 22 9020 " DIGEST " 00",
-                                                   DIGEST "9000"),
-                                              CGLA("00 2A 9E 9A 00", "51674E 9000"),
-                                              CCHO_CLOSE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        CCHO_OPEN,
+        CGLA("00 84 00 00 04", "01020304 9000"),
+        CCHO_CLOSE,
+        CCHO_OPEN,
+        CGLA("00 20 00 81", "63C3"),
+        ECHO_OFF,
+        CGLA("00 20 00 81 04 30303030", "9000"),
+        CGLA("00 22 41 B6 06 800142 840131", "9000"),
+        CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),
+        CGLA("00 2A 9E 9A 00", "51674E 9000"),
+        CCHO_CLOSE,
+        MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "transport", "ccho");
@@ -278,12 +278,23 @@ static void where_the_line_echoes_no_pin_goes_out(void)
 /* The modem is set up anew by the next operation. */
 static void an_echo_that_was_turned_on_is_turned_off(void)
 {
-    static const struct modem_step steps[] = {
-        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
-        OPEN, SELECT, STATE, LINE("ATE0", "ATE0\r" OK), LINE("AT", OK),
-        CSIM("01 20 00 81 04 30303030", "9000"), MSE, WARM,
-        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
-        WARM, CLOSE, MODEM_END};
+    static const struct modem_step steps[] = {LINE("AT", OK),
+                                              LINE("ATE0V1Q0", OK),
+                                              LINE("AT+CMEE=1", OK),
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", "ATE0\r" OK),
+                                              LINE("AT", OK),
+                                              CSIM("01 20 00 81 04 30303030", "9000"),
+                                              MSE,
+                                              WARM,
+                                              LINE("AT", OK),
+                                              LINE("ATE0V1Q0", OK),
+                                              LINE("AT+CMEE=1", OK),
+                                              WARM,
+                                              CLOSE,
+                                              MODEM_END};
     static const struct modem_step standing[] = {LINE(CRSM, CRSM_SAYS), MODEM_END};
     struct seat seat;
 
@@ -299,9 +310,19 @@ static void an_echo_that_was_turned_on_is_turned_off(void)
 static void a_lost_verify_is_the_last_one_of_its_source(void)
 {
     static const struct modem_step steps[] = {
-        OPEN, SELECT, STATE, ECHO_OFF,
-        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"), CLOSE, OPEN, SELECT,
-        STATE, SELECT_AGAIN, STATE, CLOSE, MODEM_END};
+        OPEN,
+        SELECT,
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,
+        OPEN,
+        SELECT,
+        STATE,
+        SELECT_AGAIN,
+        STATE,
+        CLOSE,
+        MODEM_END};
     struct seat seat;
 
     seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
@@ -314,10 +335,11 @@ static void a_lost_verify_is_the_last_one_of_its_source(void)
 static void a_refusal_holds_for_the_next_process_and_ends_with_a_persons_success(void)
 {
     static const struct modem_step steps[] = {
-        OPEN, SELECT, STATE, ECHO_OFF, CSIM("01 20 00 81 04 30303030", "63C2"),
-        SELECT_AGAIN, STATE,                       /* the next one */
-        OPEN_2, SELECT_2, STATE_2, VERIFY_2, CLOSE_2, /* a person */
-        SELECT_AGAIN, STATE, VERIFY, MSE, WARM, CLOSE, MODEM_END};
+        OPEN,         SELECT,   STATE,   ECHO_OFF, CSIM("01 20 00 81 04 30303030", "63C2"),
+        SELECT_AGAIN, STATE,                                /* the next one */
+        OPEN_2,       SELECT_2, STATE_2, VERIFY_2, CLOSE_2, /* a person */
+        SELECT_AGAIN, STATE,    VERIFY,  MSE,      WARM,
+        CLOSE,        MODEM_END};
     char stuck[TOKEN_PATH_SIZE];
     struct token_pin state;
     struct seat seat;

@@ -181,8 +181,8 @@ static void the_key_object_needs_the_applets_pin(void)
         CSIM("01 B0 00 00 2A", HEADER PRIV_NEW REST "03 308200 9000"),
         CLOSE,
         MODEM_END};
-    static const struct modem_step without[] = {OPEN,  SELECT, SELECT_DIRECTORY, DIRECTORY,
-                                                SELECT, STATE, CLOSE,  MODEM_END};
+    static const struct modem_step without[] = {OPEN,  SELECT, SELECT_DIRECTORY, DIRECTORY, SELECT,
+                                                STATE, CLOSE,  MODEM_END};
     struct typea_blob blob = {NULL, 0};
     struct seat seat;
 
