@@ -333,5 +333,7 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
         channel_drop(operation, standing);
     else
         standing->selected = SELECTED_NOTHING;
+    if (operation_out_of_step(operation)) /* the next answer may be this one's */
+        return report_set(why, OUTCOME_LOST, "the modem's answers are out of step");
     return channel_ensure(operation, applet, operation->iccid, why);
 }

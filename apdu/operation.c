@@ -13,6 +13,14 @@
 /* A farewell waits no longer for an answer that may still come. */
 #define FAREWELL_QUIET_MS 100
 
+static const char out_of_step[] =
+    "the modem's answers are out of step: one came that nobody asked for";
+
+bool operation_out_of_step(const struct operation *operation)
+{
+    return operation->transport.at.strayed && !operation->again;
+}
+
 static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
                                       uint8_t *answer, size_t *answer_length, int timeout_ms,
                                       int secrecy, struct deadline deadline, struct report *why)
@@ -31,9 +39,8 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
-    if (operation->transport.at.strayed && !operation->again)
-        outcome = report_set(why, OUTCOME_LOST,
-                             "the modem's answers are out of step: one came that nobody asked for");
+    if (operation_out_of_step(operation))
+        outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
     return outcome;
 }
@@ -53,6 +60,8 @@ static enum outcome before_pin(void *arg, struct report *why)
         return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (operation_out_of_step(operation))
+        return report_set(why, OUTCOME_LOST, "%s", out_of_step);
     if (echo.stays)
         return report_set(
             why, OUTCOME_PIN_PROTECTED,

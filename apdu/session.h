@@ -109,6 +109,10 @@ void operation_end(struct operation *operation);
  * and at_resync's. */
 enum outcome operation_wake(struct operation *operation, struct report *why);
 
+/* True where an answer came that nobody asked for, so that none can be trusted, on the first start:
+ * a modem that says all twice is borne on the second one. */
+bool operation_out_of_step(const struct operation *operation);
+
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
