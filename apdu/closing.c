@@ -67,7 +67,8 @@ static bool still_ours(struct operation *operation, struct standing *standing)
 
     if (own && applet != NULL && applet->probe != NULL)
         return !foreign_word(word_of(operation, standing, applet->probe));
-    if (operation->doubtful) {
+    /* what was opened since the doubt is no other's */
+    if (operation->doubtful && !(operation->opened && standing == operation->standing)) {
         uint16_t word = word_of(operation, standing, &status);
 
         return word != SW_OK && word != 0x6881;
