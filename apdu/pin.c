@@ -110,7 +110,7 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
                            .le = APDU_LE_NONE,
                            .secrecy = SECRET_COMMAND,
                            .once = true};
-    struct answer answer;
+    struct answer answer = {.length = 0};
     enum outcome outcome;
 
     memset(data, 0xFF, sizeof data); /* PIN1's padding (ETSI TS 102 221, 9.5.1) */
@@ -298,7 +298,7 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
 {
     const char *name = pin_name(PIN_APPLET);
     struct token_pin state;
-    struct answer answer;
+    struct answer answer = {.length = 0};
     enum outcome outcome;
 
     *sent = false;
