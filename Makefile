@@ -247,7 +247,7 @@ uninstall:
 		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
-	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey
+	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey $(DESTDIR)/var/lib/simkey
 	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7; do \
 		rmdir $(DESTDIR)$$folder 2>/dev/null || :; done
 

@@ -53,6 +53,37 @@ void apdu_doubt(const struct card *card)
         card->doubt(card->arg);
 }
 
+void card_note_selected(const struct card *card, const uint8_t *aid, size_t aid_length)
+{
+    struct selection *selection = card->selection;
+
+    if (selection == NULL || aid_length > sizeof selection->aid)
+        return;
+    memcpy(selection->aid, aid, aid_length);
+    selection->aid_length = aid_length;
+}
+
+bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_length)
+{
+    const struct selection *selection = card->selection;
+
+    return selection != NULL && aid_length > 0 && selection->aid_length == aid_length &&
+           memcmp(selection->aid, aid, aid_length) == 0;
+}
+
+/* Whatever is no question for a PIN's state may change what the channel is. */
+static void note_command(const struct card *card, const struct apdu *command)
+{
+    bool secret = command->lc > 0 && (command->ins == INS_VERIFY || command->ins == INS_CHANGE);
+
+    if (card->selection == NULL)
+        return;
+    if (secret)
+        card->selection->passed = true;
+    if (secret || command->ins != INS_VERIFY)
+        card->selection->aid_length = 0;
+}
+
 /* One exchange: what came is appended to the answer. */
 static enum outcome exchange(const struct card *card, const struct apdu *command, int le,
                              struct answer *answer, struct report *why)
@@ -65,6 +96,7 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
 
     if (command->ins == INS_VERIFY || command->ins == INS_CHANGE || command->ins == INS_UNBLOCK)
         secrecy |= SECRET_COMMAND;
+    note_command(card, command);
     outcome = card->exchange(card->arg, bytes, length, got, &got_length,
                              command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
                              secrecy, card->deadline, why);
@@ -206,6 +238,8 @@ enum outcome apdu_send(const struct card *card, const struct apdu *command, stru
     outcome = exchange_le(card, command, answer, why);
     if (outcome == OUTCOME_OK)
         outcome = right_length(card, command, answer, why);
+    if (outcome == OUTCOME_OK && command->unfetched && (answer->sw & 0xFF00) == 0x6100)
+        answer->sw = SW_OK;
     if (outcome == OUTCOME_OK)
         outcome = collect(card, command, answer, why);
     return outcome;

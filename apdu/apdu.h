@@ -30,6 +30,7 @@ struct apdu {
     int le;         /* APDU_LE_NONE, or 1..256 */
     int timeout_ms; /* 0: APDU_TIMEOUT_MS */
     int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
+    bool unfetched; /* 61xx means 9000: the data that wait are not fetched */
     /* it reads, or does the same when it comes twice: sent once more where its answer was not heard
      * or is none of its own. VERIFY, CHANGE and UNBLOCK are never. */
     bool repeatable;
@@ -46,6 +47,15 @@ typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t 
                                       uint8_t *answer, size_t *answer_length, int timeout_ms,
                                       int secrecy, struct deadline deadline, struct report *why);
 
+/* Whether a PIN may be sent on the channel now: only directly behind a SELECT of the applet that was
+ * answered 9000, with nothing but questions for the state of a PIN between. Kept by apdu_send and
+ * file_select_applet; apdu/pin.c goes by it. */
+struct selection {
+    uint8_t aid[16];
+    size_t aid_length; /* 0: something else came since */
+    bool passed;       /* a PIN was handed on: the card may have seen it */
+};
+
 /* One channel to a card. */
 struct card {
     apdu_exchange_fn *exchange;
@@ -54,9 +64,17 @@ struct card {
     struct deadline deadline; /* of the whole operation */
     const struct trace *trace;
     /* learnt from the answers, kept by the session */
-    bool *no_le;        /* case-4 commands go without Le */
-    unsigned *max_read; /* the largest Le of READ BINARY that worked, 256 at first */
+    bool *no_le;                 /* case-4 commands go without Le */
+    unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
+    struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
+    /* NULL, or what has to be made sure of before a PIN leaves; gets arg */
+    enum outcome (*before_pin)(void *arg, struct report *why);
 };
+
+/* Notes that the applet was selected on the channel, and the card said 9000; whether that was the
+ * last thing on it. */
+void card_note_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
+bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
 
 /* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, what came before
  * is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's

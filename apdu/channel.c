@@ -25,6 +25,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     enum outcome outcome;
 
     transport_use(&operation->transport, carrier);
+    operation->selection.aid_length = 0;
     operation->sim->line.opening = true;
     operation_note(operation);
     standing = operation->standing;
@@ -48,6 +49,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (outcome == OUTCOME_OK) {
         operation->sim->line.carrier = carrier;
         channel_close_unheard(operation);
+        if (standing->channel.selected)
+            card_note_selected(&operation->card, applet->aid, applet->aid_length);
     } else if (operation->transport.at.restarted) {
         return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     }
@@ -244,6 +247,9 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
 {
     (void)carrier;
     transport_use(&operation->transport, operation->standing->channel.carrier);
+    if (operation->pin_follows && !operation->opened)
+        return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
+                                        applet->name, why);
     return file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
 }
 
@@ -268,7 +274,7 @@ static enum outcome open_claimed(struct operation *operation, const struct apple
     struct sim *sim = operation->sim;
     enum outcome outcome;
 
-    operation->fresh = true;
+    operation->fresh = operation->opened = true;
     channel_bury_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
@@ -309,7 +315,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
     standing->selected = SELECTED_NOTHING;
-    standing->verified = standing->unprotected = false;
+    standing_unverify(standing);
     standing->environment.set = false;
     operation->fresh = true;
     if (!standing->channel.selected && applet->aid_length > 0)
@@ -319,4 +325,22 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     else if (outcome == OUTCOME_NO_APPLET)
         channel_drop(operation, standing);
     return outcome;
+}
+
+/* Where opening selects, that is done again too: what was found open may have been used by others. */
+enum outcome channel_select_again(struct operation *operation, struct report *why)
+{
+    const struct applet *applet = operation->applet;
+    struct standing *standing = operation->standing;
+
+    if (card_just_selected(&operation->card, applet->aid, applet->aid_length))
+        return OUTCOME_OK;
+    operation->pin_follows = true;
+    if (standing->channel.selected)
+        channel_drop(operation, standing);
+    else
+        standing->selected = SELECTED_NOTHING;
+    if (operation_out_of_step(operation)) /* the next answer may be this one's */
+        return report_set(why, OUTCOME_LOST, "the modem's answers are out of step");
+    return channel_ensure(operation, applet, operation->iccid, why);
 }

@@ -17,6 +17,8 @@ void channel_lost(struct operation *operation, struct standing *standing)
 {
     struct sim *sim = operation->sim;
 
+    if (standing == operation->standing)
+        operation->selection.aid_length = 0;
     if (standing == &sim->own) {
         claim_release(&sim->settings, standing->channel.number, sim->claim);
         sim->claim = -1;
@@ -26,7 +28,7 @@ void channel_lost(struct operation *operation, struct standing *standing)
     memset(&standing->channel, 0, sizeof standing->channel);
     standing->selected = SELECTED_NOTHING;
     standing->broken = standing->kept = false;
-    standing->verified = standing->unprotected = false;
+    standing_unverify(standing);
     standing->environment.set = false;
     standing->iccid_asked = false; /* its text still serves the operation under way */
 }
@@ -65,7 +67,8 @@ static bool still_ours(struct operation *operation, struct standing *standing)
 
     if (own && applet != NULL && applet->probe != NULL)
         return !foreign_word(word_of(operation, standing, applet->probe));
-    if (operation->doubtful) {
+    /* what was opened since the doubt is no other's */
+    if (operation->doubtful && !(operation->opened && standing == operation->standing)) {
         uint16_t word = word_of(operation, standing, &status);
 
         return word != SW_OK && word != 0x6881;

@@ -18,6 +18,10 @@
 #define P2_FCP       0x04
 #define P2_NO_ANSWER 0x0C
 
+/* ISO 7816-4, table 11: the template of control information, and a DF's name in it. */
+#define TAG_FCI     0x6F
+#define TAG_DF_NAME 0x84
+
 #define READ_STEP_MIN 8
 
 static bool taken(uint16_t sw)
@@ -29,6 +33,24 @@ static bool taken(uint16_t sw)
 static bool parameters_refused(uint16_t sw)
 {
     return sw == 0x6A86 || sw == 0x6A81 || sw == 0x6A80 || sw == 0x6B00 || sw == 0x6700;
+}
+
+/* What became of SELECT by AID. */
+static enum outcome judge_applet(const struct card *card, const struct apdu *select,
+                                 const struct answer *answer, const char *name, struct report *why)
+{
+    if (answer->sw == SW_OK)
+        card_note_selected(card, select->data, select->lc);
+    if (taken(answer->sw))
+        return OUTCOME_OK;
+    if (answer->sw == 0x6A82)
+        return report_sw(why, OUTCOME_NO_APPLET, answer->sw, "this SIM does not have %s", name);
+    if (answer->sw == 0x6985 || answer->sw == 0x6999)
+        return report_sw(why, OUTCOME_REFUSED, answer->sw,
+                         "%s cannot be selected: it may be in use on another channel by another "
+                         "program, which has to end first",
+                         name);
+    return apdu_refused(answer, "select the applet", why);
 }
 
 enum outcome file_select_applet(const struct card *card, const uint8_t *aid, size_t aid_length,
@@ -49,16 +71,39 @@ enum outcome file_select_applet(const struct card *card, const uint8_t *aid, siz
         select.le = APDU_LE_ALL;
         outcome = apdu_send(card, &select, &answer, why);
     }
-    if (outcome != OUTCOME_OK || taken(answer.sw))
+    return outcome == OUTCOME_OK ? judge_applet(card, &select, &answer, name, why) : outcome;
+}
+
+/* The FCI's DF name (tag 84 in 6F; ISO 7816-4, 7.4.3), where it has one, begins like the AID. */
+static bool other_name(const struct answer *answer, const uint8_t *aid, size_t aid_length)
+{
+    struct span all = {answer->data, answer->length}, fci, df_name;
+
+    return tlv_find(all, TAG_FCI, &fci) && tlv_find(fci, TAG_DF_NAME, &df_name) &&
+           (df_name.length < aid_length || memcmp(df_name.data, aid, aid_length) != 0);
+}
+
+enum outcome file_select_applet_again(const struct card *card, const uint8_t *aid,
+                                      size_t aid_length, const char *name, struct report *why)
+{
+    const struct apdu select = {.ins = INS_SELECT,
+                                .p1 = P1_AID,
+                                .p2 = P2_FCI,
+                                .data = aid,
+                                .lc = aid_length,
+                                .le = APDU_LE_ALL,
+                                .unfetched = true};
+    struct answer answer;
+    enum outcome outcome = apdu_send(card, &select, &answer, why);
+
+    if (outcome != OUTCOME_OK)
         return outcome;
-    if (answer.sw == 0x6A82)
-        return report_sw(why, OUTCOME_NO_APPLET, answer.sw, "this SIM does not have %s", name);
-    if (answer.sw == 0x6985 || answer.sw == 0x6999)
-        return report_sw(why, OUTCOME_REFUSED, answer.sw,
-                         "%s cannot be selected: it may be in use on another channel by another "
-                         "program, which has to end first",
-                         name);
-    return apdu_refused(&answer, "select the applet", why);
+    if (parameters_refused(answer.sw))
+        return file_select_applet(card, aid, aid_length, name, why);
+    if (other_name(&answer, aid, aid_length))
+        return report_set(why, OUTCOME_LOST, "another application answers in the place of %s",
+                          name);
+    return judge_applet(card, &select, &answer, name, why);
 }
 
 enum outcome file_select(const struct card *card, const uint8_t *path, size_t path_length,

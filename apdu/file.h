@@ -14,6 +14,11 @@
 enum outcome file_select_applet(const struct card *card, const uint8_t *aid, size_t aid_length,
                                 const char *name, struct report *why);
 
+/* The same on a channel that was found open, before a PIN goes there: asks for the FCI, in which the
+ * applet may say its name (P2 00, else 0C). Errors: also OUTCOME_LOST if another one answers. */
+enum outcome file_select_applet_again(const struct card *card, const uint8_t *aid,
+                                      size_t aid_length, const char *name, struct report *why);
+
 /* Selects a file by its path from the MF (P1 08), a path of one file identifier also by that
  * identifier (P1 00) if the card wants it so, asking for the FCP. *size is what the FCP says, 0 if
  * it does not. Errors: OUTCOME_NOT_FOUND, ... */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operation as such: the device taken and let go, the record read and written, the modem woken,
  * the PIN. What is done with it is in session.c. */
+#include "apdu/pin_store.h"
+#include "apdu/rundir.h"
 #include "apdu/session.h"
+#include "modem/at_echo.h"
 #include "modem/forks.h"
 
 #include <string.h>
@@ -11,6 +14,14 @@
 /* A farewell waits no longer for an answer that may still come. */
 #define FAREWELL_QUIET_MS 100
 
+static const char out_of_step[] =
+    "the modem's answers are out of step: one came that nobody asked for";
+
+bool operation_out_of_step(const struct operation *operation)
+{
+    return operation->transport.at.strayed && !operation->again;
+}
+
 static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
                                       uint8_t *answer, size_t *answer_length, int timeout_ms,
                                       int secrecy, struct deadline deadline, struct report *why)
@@ -18,7 +29,9 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     struct operation *operation = arg;
     enum outcome outcome = OUTCOME_OK;
 
-    if (!operation->transport.at.restarted)
+    if (operation->transport.at.restarted)
+        operation->selection.passed = false; /* it is not even sent */
+    else
         outcome = operation->transport.ops->exchange(
             &operation->transport, &operation->standing->channel, command, command_length, answer,
             answer_length, timeout_ms, secrecy, deadline, why);
@@ -27,9 +40,8 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
-    if (operation->transport.at.strayed && !operation->again)
-        outcome = report_set(why, OUTCOME_LOST,
-                             "the modem's answers are out of step: one came that nobody asked for");
+    if (operation_out_of_step(operation))
+        outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
     return outcome;
 }
@@ -41,42 +53,205 @@ static void doubt_answer(void *arg)
     operation->transport.at.doubt = true;
 }
 
-static bool has_pin(const struct settings *settings)
+/* Nothing may repeat a PIN to those who read the port as well. */
+static enum outcome before_pin(void *arg, struct report *why)
 {
-    return settings->pin != NULL || settings->pin_source != NULL;
+    struct operation *operation = arg;
+    struct at *at = &operation->transport.at;
+    struct at_echo echo;
+    enum outcome outcome;
+
+    if (!transport_has_modem(&operation->transport))
+        return OUTCOME_OK;
+    outcome = at_echo_off(at, operation->deadline, &echo, why);
+    if (at->restarted)
+        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (operation_out_of_step(operation))
+        return report_set(why, OUTCOME_LOST, "%s", out_of_step);
+    if (echo.stays)
+        return report_set(
+            why, OUTCOME_PIN_PROTECTED,
+            "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
+            "whoever reads the port beside us would see it. Another program turned the echo on, or "
+            "this modem cannot turn it off: end that program (fuser %s), or use another port of "
+            "the "
+            "modem",
+            operation->sim->settings.device);
+    return OUTCOME_OK;
 }
 
-/* A process without a PIN must not use what another one's PIN opened. */
-static enum outcome must_have_pin(const struct settings *settings, struct report *why)
+/* A literal PIN counts only for the process that has it. */
+static void identify(struct operation *operation)
 {
-    char pin[PIN_SIZE];
-    enum outcome outcome = pin_from_settings(settings, PIN_APPLET, pin, why);
+    struct sim *sim = operation->sim;
+    struct pin_given *given = operation->given;
 
-    explicit_bzero(pin, sizeof pin);
+    if (given->identity.kind != PIN_LITERAL || given->identity.id[0] != 0)
+        return;
+    if (sim->start_of != getpid()) {
+        sim->start_of = getpid();
+        sim->start = rundir_process_start(sim->start_of);
+    }
+    given->identity.id[0] = (uint64_t)sim->start_of;
+    given->identity.id[1] = sim->start;
+}
+
+/* Asks for the state where the applet was just selected, and verifies. *sent: by our PIN. A record
+ * notes a refusal at once. */
+static enum outcome unlock(struct operation *operation, enum pin_reference reference, bool *sent,
+                           struct report *why)
+{
+    struct sim *sim = operation->sim;
+    enum outcome outcome = channel_select_again(operation, why);
+    struct pin_try try = {.given = operation->given,
+                          .memory = &sim->memory,
+                          .sim = operation->standing->iccid,
+                          .settings = &sim->settings};
+    size_t refusals = sim->memory.count;
+
+    *sent = false;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome = pin_unlock(&operation->card, reference, &try, why);
+    *sent = try.sent;
+    if (sim->memory.count != refusals)
+        operation_note(operation);
     return outcome;
 }
 
-/* A card that says "verified" is believed without a PIN only on a channel that is new, and while
- * nobody's verified session stands (the card's PIN is disabled then). */
+static bool others_verified(const struct operation *operation)
+{
+    const struct standing *shared = &operation->record.standing;
+
+    return shared->verified && !shared->unprotected;
+}
+
+/* A card that calls verified what we did not verify is believed only on a channel that is new, while
+ * no other stands on which somebody else's PIN was. */
+static enum outcome unlock_alone(struct operation *operation, struct report *why)
+{
+    bool known = operation->standing->channel.open && !operation->opened;
+    bool sent;
+    enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
+
+    if (outcome != OUTCOME_OK || sent || (!known && !others_verified(operation)))
+        return outcome;
+    channel_drop(operation, &operation->record.standing);
+    channel_drop(operation, operation->standing);
+    return unlock(operation, PIN_APPLET, &sent, why);
+}
+
+/* The channel that all share, in the place of the one that was there and whose PINs count further. */
+static void take_place(struct operation *operation, const struct standing *before)
+{
+    struct standing *shared = &operation->record.standing;
+
+    *shared = operation->alone;
+    shared->opener_count = before->opener_count;
+    memcpy(shared->openers, before->openers, sizeof shared->openers);
+    memset(&operation->alone, 0, sizeof operation->alone);
+    memset(&operation->record.lone, 0, sizeof operation->record.lone);
+    operation->standing = shared;
+}
+
+/* Somebody else's PIN opened what stands: ours is proven on a channel of its own, so that a wrong one
+ * takes nothing from the others. */
+static enum outcome prove(struct operation *operation, struct report *why)
+{
+    struct standing *shared = operation->standing;
+    const struct standing before = *shared;
+    bool fresh = operation->fresh;
+    enum outcome outcome;
+
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, operation->applet,
+                             before.iccid[0] != '\0' ? before.iccid : operation->iccid, why);
+    if (outcome == OUTCOME_OK)
+        outcome = unlock_alone(operation, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (operation->file < 0) /* nothing is shared any more */
+        return OUTCOME_OK;
+    if (!shared->channel
+             .open) { /* closed to make room, or because the card told them apart by it */
+        take_place(operation, &before);
+        return OUTCOME_OK;
+    }
+    channel_drop(operation, &operation->alone);
+    operation->standing = shared;
+    operation->fresh = fresh;
+    transport_use(&operation->transport, shared->channel.carrier);
+    return OUTCOME_OK;
+}
+
 enum outcome operation_pin(struct operation *operation, struct report *why)
 {
     struct standing *standing = operation->standing;
-    const struct settings *settings = &operation->sim->settings;
-    const struct standing *others = &operation->record.standing;
+    const struct pin_given *given = operation->given;
     bool trusted = operation->sim->learnt.pin_refused < SHORT_WAY_REFUSALS;
-    enum outcome outcome = OUTCOME_OK;
+    enum outcome outcome;
 
     if (standing->verified && trusted && standing->unprotected)
         return OUTCOME_OK;
-    if (standing->verified || !operation->fresh || (others->verified && !others->unprotected))
-        outcome = must_have_pin(settings, why);
-    if (outcome != OUTCOME_OK || (standing->verified && trusted))
-        return outcome;
+    if (given->outcome != OUTCOME_OK &&
+        (standing->verified || !operation->fresh || others_verified(operation))) {
+        *why = given->why; /* without a PIN nobody uses what another one's PIN opened */
+        return given->outcome;
+    }
+    identify(operation);
+    if (standing->verified && trusted && standing_opened_by(standing, &given->identity))
+        return OUTCOME_OK;
     operation->long_way = true;
-    outcome = pin_unlock(&operation->card, PIN_APPLET, settings, why);
-    standing->verified = outcome == OUTCOME_OK;
-    standing->unprotected = standing->verified && !has_pin(settings);
-    return outcome;
+    outcome = standing->verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
+    standing = operation->standing;
+    if (outcome != OUTCOME_OK) {
+        standing_unverify(standing);
+        return outcome;
+    }
+    standing->verified = true;
+    standing->unprotected = given->identity.kind == PIN_NOT_KEPT;
+    if (!standing->unprotected)
+        standing_opened(standing, &given->identity);
+    return OUTCOME_OK;
+}
+
+enum outcome operation_pin1(struct operation *operation, struct report *why)
+{
+    bool sent;
+
+    return unlock(operation, PIN_UICC, &sent, why);
+}
+
+size_t operation_refusals(struct operation *operation)
+{
+    struct pin_memory memory = operation->sim->memory;
+    const char *sim = operation->standing->iccid;
+
+    pin_store_load(&operation->sim->settings, sim, &memory);
+    return pin_memory_count(&memory, sim);
+}
+
+void operation_refused(struct operation *operation, const struct pin_identity *source)
+{
+    struct pin_try try = {.memory = &operation->sim->memory,
+                          .sim = operation->standing->iccid,
+                          .settings = &operation->sim->settings};
+
+    pin_store_load(try.settings, try.sim, try.memory);
+    pin_remember(&try, PIN_APPLET, source, 0);
+    operation_note(operation);
+}
+
+void operation_forgive(struct operation *operation, char *path, size_t size)
+{
+    const char *sim = operation->standing->iccid;
+
+    pin_memory_clear(&operation->sim->memory, sim);
+    if (pin_store_forget(&operation->sim->settings, sim, path, size))
+        path[0] = '\0';
+    operation_note(operation);
 }
 
 /* How long the line must be quiet now, so that no answer to an earlier operation is taken for one
@@ -136,6 +311,7 @@ static bool save(struct operation *operation, bool dirty)
     operation->record.dirty = dirty;
     operation->record.line = operation->sim->line;
     learnt_copy(&operation->record.learnt, &operation->sim->learnt);
+    operation->record.memory = operation->sim->memory;
     return record_save(operation->file, &operation->record);
 }
 
@@ -195,6 +371,8 @@ static void take_record(struct operation *operation)
     sim->line = operation->record.line;
     if (learnt->iccid[0] != '\0')
         learnt_copy(&sim->learnt, learnt);
+    if (operation->record.remembers)
+        sim->memory = operation->record.memory;
 }
 
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
@@ -218,7 +396,9 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .deadline = deadline,
                                     .trace = &sim->settings.trace,
                                     .no_le = &sim->learnt.no_le,
-                                    .max_read = &sim->learnt.max_read};
+                                    .max_read = &sim->learnt.max_read,
+                                    .selection = &operation->selection,
+                                    .before_pin = before_pin};
     record_init(&operation->record);
     queue_join(&operation->queue, &sim->settings);
     outcome = transport_begin(&operation->transport, &target, deadline, why);

@@ -1,30 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* VERIFY, CHANGE and the rules around them. */
 #include "apdu/pin.h"
-#include "modem/forks.h"
 
-#include <errno.h>
-#include <fcntl.h>
+#include "apdu/mias.h"
+#include "apdu/pin_store.h"
+
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define INS_VERIFY      0x20
 #define INS_CHANGE      0x24
 #define CLA_PROPRIETARY 0x80
 #define UICC_PIN_SIZE   8
-#define PIN_MIN         4
 
-/* What differs between the two PINs. */
+const uint8_t uicc_aid[16] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
+                              0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
+
+/* What differs between the two PINs. Reference 81 is another PIN in another application: the UICC
+ * has its PIN2 there (ETSI TS 102 221, table 9.3). */
 static const struct place {
     uint8_t p2;
-    size_t longest;
-    const char *name, *setting, *help;
+    const uint8_t *aid;
+    size_t aid_length;
+    const char *help;
 } places[] = {
-    [PIN_APPLET] = {0x81, PIN_SIZE - 1, "the signing PIN",
-                    "`pin-source` (SIMKEY_PIN_SOURCE, or SIMKEY_PIN)",
+    [PIN_APPLET] = {0x81, mias_aid, sizeof mias_aid,
                     "run `simkey pin verify` with the right PIN to reset the counter"},
-    [PIN_UICC] = {0x01, UICC_PIN_SIZE, "the SIM's PIN1", "`sim-pin-source` (SIMKEY_SIM_PIN_SOURCE)",
+    [PIN_UICC] = {0x01, uicc_aid, sizeof uicc_aid,
                   "let the modem verify it (AT+CPIN) to reset the counter"},
 };
 
@@ -49,8 +50,11 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
 {
     struct apdu ask = {.ins = INS_VERIFY, .p2 = places[reference].p2, .le = APDU_LE_NONE};
     struct answer answer;
-    enum outcome outcome = apdu_send(card, &ask, &answer, why);
+    enum outcome outcome;
 
+    if (card->selection != NULL)
+        card->selection->passed = false;
+    outcome = apdu_send(card, &ask, &answer, why);
     if (outcome == OUTCOME_CARRIER_REFUSED ||
         (outcome == OUTCOME_OK && (answer.sw == 0x6700 || (answer.sw & 0xFF00) == 0x6C00))) {
         ask.le = APDU_LE_ALL; /* a fifth byte 00: no data either */
@@ -63,35 +67,54 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
     return OUTCOME_OK;
 }
 
-static enum outcome blocked(const struct place *place, struct report *why)
+static enum outcome say_blocked(enum pin_reference reference, struct report *why)
 {
-    if (place->p2 == places[PIN_UICC].p2)
+    if (reference == PIN_UICC)
         return report_set(why, OUTCOME_PIN_BLOCKED, "%s is blocked: it needs the PUK (AT+CPIN)",
-                          place->name);
+                          pin_name(reference));
     return report_set(why, OUTCOME_PIN_BLOCKED,
                       "%s is blocked for ever: this SIM cannot sign any more and must be replaced",
-                      place->name);
+                      pin_name(reference));
+}
+
+/* The one way by which a PIN leaves: to the applet that it belongs to, and over a line that does not
+ * repeat it to others. The selection's `passed` tells afterwards whether the card may have seen it
+ * since its state was asked for. */
+static enum outcome send_secret(const struct card *card, enum pin_reference reference,
+                                const struct apdu *command, struct answer *answer,
+                                struct report *why)
+{
+    const struct place *place = &places[reference];
+    enum outcome outcome = OUTCOME_OK;
+
+    if (!card_just_selected(card, place->aid, place->aid_length))
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not sent, because the SIM did not confirm directly before that "
+                          "the application is selected which the PIN belongs to: try again",
+                          pin_name(reference));
+    if (card->before_pin != NULL)
+        outcome = card->before_pin(card->arg, why);
+    return outcome == OUTCOME_OK ? apdu_send(card, command, answer, why) : outcome;
 }
 
 /* Sends VERIFY, once, and says how the PIN stands afterwards. */
 static enum outcome verify(const struct card *card, enum pin_reference reference, const char *pin,
                            struct token_pin *state, struct report *why)
 {
-    const struct place *place = &places[reference];
     size_t length = strlen(pin);
     uint8_t data[PIN_SIZE];
     struct apdu command = {.ins = INS_VERIFY,
-                           .p2 = place->p2,
+                           .p2 = places[reference].p2,
                            .data = data,
                            .lc = reference == PIN_UICC ? UICC_PIN_SIZE : length,
                            .le = APDU_LE_NONE,
                            .secrecy = SECRET_COMMAND};
-    struct answer answer;
+    struct answer answer = {.length = 0};
     enum outcome outcome;
 
     memset(data, 0xFF, sizeof data); /* PIN1's padding (ETSI TS 102 221, 9.5.1) */
     memcpy(data, pin, length);
-    outcome = apdu_send(card, &command, &answer, why);
+    outcome = send_secret(card, reference, &command, &answer, why);
     explicit_bzero(data, sizeof data);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -100,73 +123,117 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
     if (state->verified)
         return OUTCOME_OK;
     if (state->blocked) {
-        (void)blocked(place, why);
-        report_prefix(why, "%s was wrong", place->name);
+        (void)say_blocked(reference, why);
+        report_prefix(why, "%s was wrong", pin_name(reference));
         return why->outcome;
     }
     if (state->left < 0)
-        return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong: correct %s", place->name,
-                          place->setting);
+        return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong: correct %s", pin_name(reference),
+                          pin_setting(reference));
     return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong, %d %s left: correct %s, then %s",
-                      place->name, state->left, state->left == 1 ? "try is" : "tries are",
-                      place->setting, place->help);
+                      pin_name(reference), state->left, state->left == 1 ? "try is" : "tries are",
+                      pin_setting(reference), places[reference].help);
 }
 
-enum outcome pin_unlock(const struct card *card, enum pin_reference reference,
-                        const struct settings *settings, struct report *why)
+/* Whether software may try at all: what the state says. */
+static enum outcome judge_state(const struct token_pin *state, enum pin_reference reference,
+                                struct report *why)
 {
-    const struct place *place = &places[reference];
-    struct token_pin state;
-    char pin[PIN_SIZE];
-    enum outcome outcome = pin_state(card, reference, &state, why);
+    const char *name = pin_name(reference), *help = places[reference].help;
 
+    if (state->left < 0)
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not tried, because the card does not tell how many tries are "
+                          "left: %s",
+                          name, help);
+    if (state->left < PIN_SOFTWARE_TRIES)
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not tried, to protect the SIM: only %d %s left; %s", name,
+                          state->left, state->left == 1 ? "try is" : "tries are", help);
+    return OUTCOME_OK;
+}
+
+/* The same: what is remembered of this SIM. */
+static enum outcome judge_memory(const struct pin_try *try, enum pin_reference reference, int left,
+                                 struct report *why)
+{
+    const char *name = pin_name(reference);
+    int before = pin_memory_left(try->memory, try->sim, reference);
+
+    if (pin_memory_refuses(try->memory, try->sim, reference, &try->given->identity))
+        return report_set(
+            why, OUTCOME_PIN_PROTECTED,
+            "%s from %s was refused by this SIM before, or its answer never came, and is not tried "
+            "again: correct it (a file is noticed when it changes), or run `simkey pin verify`",
+            name, try->given->where);
+    if (left < before)
+        return report_set(why, OUTCOME_PIN_PROTECTED,
+                          "%s was not tried, to protect the SIM: %d tries are left, and there were "
+                          "%d: somebody tried a wrong one; %s",
+                          name, left, before, places[reference].help);
+    return OUTCOME_OK;
+}
+
+void pin_remember(struct pin_try *try, enum pin_reference reference,
+                  const struct pin_identity *source, int left)
+{
+    struct pin_refusal refusal = {.reference = reference, .left = left};
+
+    memcpy(refusal.sim, try->sim, strnlen(try->sim, sizeof refusal.sim - 1));
+    refusal.source = *source;
+    pin_memory_add(try->memory, &refusal);
+    (void)pin_store_save(try->settings, try->sim, try->memory);
+}
+
+enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,
+                        struct report *why)
+{
+    struct token_pin state = {.left = -1};
+    enum outcome outcome = pin_state(card, reference, &state, why);
+    int left = state.left;
+
+    try->sent = false;
     if (outcome != OUTCOME_OK || state.verified)
         return outcome;
     if (state.blocked)
-        return blocked(place, why);
-    outcome = pin_from_settings(settings, reference, pin, why);
-    if (outcome == OUTCOME_OK && state.left < 0)
-        outcome = report_set(why, OUTCOME_PIN_PROTECTED,
-                             "%s was not tried, because the card does not tell how many tries are "
-                             "left: %s",
-                             place->name, place->help);
-    else if (outcome == OUTCOME_OK && state.left < PIN_SOFTWARE_TRIES)
-        outcome = report_set(
-            why, OUTCOME_PIN_PROTECTED, "%s was not tried, to protect the SIM: only %d %s left; %s",
-            place->name, state.left, state.left == 1 ? "try is" : "tries are", place->help);
-    if (outcome == OUTCOME_OK)
-        outcome = verify(card, reference, pin, &state, why);
-    explicit_bzero(pin, sizeof pin);
+        return say_blocked(reference, why);
+    if (try->given->outcome != OUTCOME_OK) {
+        *why = try->given->why;
+        return try->given->outcome;
+    }
+    outcome = judge_state(&state, reference, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    pin_store_load(try->settings, try->sim, try->memory);
+    outcome = judge_memory(try, reference, left, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    pin_memory_see(try->memory, try->sim, reference, left);
+    outcome = verify(card, reference, try->given->pin, &state, why);
+    try->sent = outcome == OUTCOME_OK;
+    if (outcome != OUTCOME_OK && card->selection->passed)
+        pin_remember(try, reference, &try->given->identity, left);
     return outcome;
-}
-
-static bool good_pin(const char *pin, enum pin_reference reference)
-{
-    size_t length = strlen(pin);
-
-    return length >= PIN_MIN && length <= places[reference].longest &&
-           strspn(pin, "0123456789") == length;
 }
 
 enum outcome pin_attempt(const struct card *card, enum pin_reference reference, const char *pin,
                          bool spend_last, struct token_pin *state, struct report *why)
 {
-    const struct place *place = &places[reference];
     enum outcome outcome;
 
-    if (!good_pin(pin, reference))
+    if (!pin_well_formed(pin, reference))
         return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent",
-                          place->name, PIN_MIN, place->longest);
+                          pin_name(reference), PIN_MIN, pin_longest(reference));
     outcome = pin_state(card, reference, state, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (state->blocked)
-        return blocked(place, why);
+        return say_blocked(reference, why);
     if (!state->verified && state->left < 2 && !spend_last)
         return report_set(why, OUTCOME_PIN_PROTECTED,
                           "%s was not tried: %s, and a wrong one would block it for ever; be sure, "
                           "then add --spend-last-try",
-                          place->name,
+                          pin_name(reference),
                           state->left < 0 ? "the card does not tell how many tries are left"
                                           : "only the last try is left");
     return verify(card, reference, pin, state, why);
@@ -197,7 +264,7 @@ static enum outcome change(const struct card *card, const char *old_pin, const c
     data[0] = (uint8_t)old_length;
     memcpy(data + 1, old_pin, old_length);
     memcpy(data + 1 + old_length, new_pin, new_length);
-    outcome = apdu_send(card, &command, answer, why);
+    outcome = send_secret(card, PIN_APPLET, &command, answer, why);
     explicit_bzero(data, sizeof data);
     return outcome;
 }
@@ -205,7 +272,7 @@ static enum outcome change(const struct card *card, const char *old_pin, const c
 /* Says what a card that did not answer 9000 means. */
 static enum outcome not_changed(const struct answer *answer, struct report *why)
 {
-    const struct place *place = &places[PIN_APPLET];
+    const char *name = pin_name(PIN_APPLET);
     struct token_pin state;
 
     if (!state_of(answer->sw, PIN_APPLET, &state))
@@ -213,30 +280,30 @@ static enum outcome not_changed(const struct answer *answer, struct report *why)
             why, OUTCOME_REFUSED, answer->sw,
             "this SIM's applet does not take the command that changes %s: the PIN should be "
             "as it was",
-            place->name);
+            name);
     if (state.blocked)
         return report_sw(why, OUTCOME_PIN_BLOCKED, answer->sw,
                          "%s is not changed, and blocked for ever: this SIM cannot sign any more",
-                         place->name);
+                         name);
     return report_sw(why, OUTCOME_PIN_WRONG, answer->sw,
                      "%s is not changed: the old one was wrong, or this applet wants another form "
                      "of the command; do not repeat it, %s",
-                     place->name, place->help);
+                     name, places[PIN_APPLET].help);
 }
 
 enum outcome pin_change(const struct card *card, const char *old_pin, const char *new_pin,
                         bool *sent, struct report *why)
 {
-    const struct place *place = &places[PIN_APPLET];
+    const char *name = pin_name(PIN_APPLET);
     struct token_pin state;
-    struct answer answer;
+    struct answer answer = {.length = 0};
     enum outcome outcome;
 
     *sent = false;
-    if (!good_pin(old_pin, PIN_APPLET))
-        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent",
-                          place->name, PIN_MIN, place->longest);
-    if (!good_pin(new_pin, PIN_APPLET) || strlen(new_pin) > PIN_NEW_MAX)
+    if (!pin_well_formed(old_pin, PIN_APPLET))
+        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent", name,
+                          PIN_MIN, pin_longest(PIN_APPLET));
+    if (!pin_well_formed(new_pin, PIN_APPLET) || strlen(new_pin) > PIN_NEW_MAX)
         return report_set(why, OUTCOME_USAGE, "a new PIN has %d to %d digits: nothing was sent",
                           PIN_MIN, PIN_NEW_MAX);
     if (strcmp(old_pin, new_pin) == 0)
@@ -245,98 +312,19 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
     if (outcome != OUTCOME_OK)
         return outcome;
     if (state.blocked)
-        return blocked(place, why);
+        return say_blocked(PIN_APPLET, why);
     if (state.left < PIN_SOFTWARE_TRIES)
         return report_set(why, OUTCOME_PIN_PROTECTED,
                           "%s was not changed, to protect the SIM: a change is only tried with %d "
                           "tries left, and %s; %s",
-                          place->name, PIN_SOFTWARE_TRIES,
+                          name, PIN_SOFTWARE_TRIES,
                           state.left < 0    ? "the card does not tell how many there are"
                           : state.left == 1 ? "only the last one is left"
                                             : "only 2 are left",
-                          place->help);
-    *sent = true;
+                          places[PIN_APPLET].help);
     outcome = change(card, old_pin, new_pin, &answer, why);
+    *sent = card->selection != NULL && card->selection->passed;
     if (outcome == OUTCOME_OK && answer.sw != SW_OK)
         outcome = not_changed(&answer, why);
     return outcome;
-}
-
-/* The first line of a PIN file, without its line end. */
-static enum outcome read_source(const char *source, const char *setting, char pin[PIN_SIZE],
-                                struct report *why)
-{
-    const char *path = strncmp(source, "file:", 5) == 0 ? source + 5 : source;
-    struct stat file;
-    char line[PIN_SIZE + 2] = "";
-    enum outcome outcome = OUTCOME_OK;
-    ssize_t got;
-    int fd;
-
-    forks_hold();
-    fd = forks_note(open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (fd < 0)
-        return report_set(why, OUTCOME_PIN_MISSING, "cannot read the PIN from %s: %s: correct %s",
-                          path, strerror(errno), setting);
-    if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
-        outcome = report_set(why, OUTCOME_PIN_MISSING, "the PIN file %s is no regular file", path);
-    } else if ((file.st_mode & (S_IROTH | S_IWOTH)) != 0) {
-        outcome = report_set(
-            why, OUTCOME_PIN_MISSING,
-            "the PIN file %s is open to all users: chmod 600 %s (or 640 for a group)", path, path);
-    } else if ((got = read(fd, line, sizeof line - 1)) < 0) {
-        outcome = report_set(why, OUTCOME_PIN_MISSING, "cannot read the PIN file %s: %s", path,
-                             strerror(errno));
-    } else {
-        line[got] = '\0';
-        line[strcspn(line, "\r\n")] = '\0';
-        if (strlen(line) >= PIN_SIZE)
-            line[0] = '\0';
-        memcpy(pin, line, PIN_SIZE);
-    }
-    forks_close(fd);
-    explicit_bzero(line, sizeof line);
-    return outcome;
-}
-
-/* What was read, if it is a PIN. */
-static enum outcome judge(enum outcome outcome, enum pin_reference reference, const char *setting,
-                          char pin[PIN_SIZE], struct report *why)
-{
-    if (outcome == OUTCOME_OK && !good_pin(pin, reference))
-        outcome =
-            report_set(why, OUTCOME_PIN_MISSING,
-                       "what %s gives is no PIN (%d to %zu digits on the first line): nothing "
-                       "was sent to the SIM",
-                       setting, PIN_MIN, places[reference].longest);
-    if (outcome != OUTCOME_OK)
-        explicit_bzero(pin, PIN_SIZE);
-    return outcome;
-}
-
-enum outcome pin_from_source(const char *source, const char *name, char pin[PIN_SIZE],
-                             struct report *why)
-{
-    memset(pin, 0, PIN_SIZE);
-    return judge(read_source(source, name, pin, why), PIN_APPLET, name, pin, why);
-}
-
-enum outcome pin_from_settings(const struct settings *settings, enum pin_reference reference,
-                               char pin[PIN_SIZE], struct report *why)
-{
-    const struct place *place = &places[reference];
-    const char *source = reference == PIN_UICC ? settings->sim_pin_source : settings->pin_source;
-    enum outcome outcome = OUTCOME_OK;
-
-    memset(pin, 0, PIN_SIZE);
-    if (reference == PIN_APPLET && settings->pin != NULL) {
-        if (strlen(settings->pin) < PIN_SIZE)
-            memcpy(pin, settings->pin, strlen(settings->pin));
-    } else if (source != NULL) {
-        outcome = read_source(source, place->setting, pin, why);
-    } else {
-        return report_set(why, OUTCOME_PIN_MISSING, "%s is needed and none is configured: set %s",
-                          place->name, place->setting);
-    }
-    return judge(outcome, reference, place->setting, pin, why);
 }

@@ -103,6 +103,27 @@ static void put_standing(struct writer *to, const struct standing *standing)
     put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));
 }
 
+/* What came later than the other lines, in lines of its own that older programs pass over: the tries
+ * last told of a SIM, the sources whose PINs opened the session, the refusals. */
+static void put_pins(struct writer *to, const struct standing *standing,
+                     const struct pin_memory *memory)
+{
+    char text[PIN_LINE_SIZE];
+
+    put(to, "tries %s %d %d\n", word(memory->sim), memory->left[PIN_APPLET],
+        memory->left[PIN_UICC]);
+    put(to, "openers %zu\n", standing->opener_count);
+    for (size_t i = 0; i < standing->opener_count; i++) {
+        pin_identity_text(&standing->openers[i], text);
+        put(to, "%s\n", text);
+    }
+    put(to, "refusals %zu\n", memory->count);
+    for (size_t i = 0; i < memory->count; i++) {
+        pin_refusal_text(&memory->refusals[i], text);
+        put(to, "%s\n", text);
+    }
+}
+
 static void put_record(struct writer *to, const struct record *record)
 {
     const struct learnt *learnt = &record->learnt;
@@ -120,6 +141,7 @@ static void put_record(struct writer *to, const struct record *record)
     put(to, "users %zu\n", record->user_count);
     for (size_t i = 0; i < record->user_count; i++)
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
+    put_pins(to, &record->standing, &record->memory);
 }
 
 /* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its
@@ -290,6 +312,50 @@ static void take_users(struct reader *from, struct record *record)
     }
 }
 
+static void take_openers(struct reader *from, struct standing *standing)
+{
+    size_t count = 0;
+
+    TAKE(from, 1, " openers %zu", &count);
+    from->good = from->good && count <= RECORD_OPENERS && (count == 0 || standing->verified);
+    for (size_t i = 0; from->good && i < count; i++)
+        from->good = pin_identity_take(&from->text, &standing->openers[i]);
+    standing->opener_count = from->good ? count : 0;
+}
+
+static void take_refusals(struct reader *from, struct pin_memory *memory)
+{
+    size_t count = 0;
+
+    TAKE(from, 1, " refusals %zu", &count);
+    from->good = from->good && count <= PIN_REFUSALS;
+    for (size_t i = 0; from->good && i < count; i++) {
+        struct pin_refusal refusal;
+
+        from->good = pin_refusal_take(&from->text, &refusal);
+        if (from->good)
+            pin_memory_add(memory, &refusal);
+    }
+}
+
+/* An older program writes none of this. */
+static void take_pins(struct reader *from, struct record *record)
+{
+    struct pin_memory *memory = &record->memory;
+    char text[33] = "-";
+    int v[2] = {0};
+
+    if (!from->good || strncmp(from->text + strspn(from->text, "\n"), "tries ", 6) != 0)
+        return;
+    TAKE(from, 3, " tries %32s %d %d", text, &v[0], &v[1]);
+    take_word(from, text, isdigit, memory->sim, sizeof memory->sim);
+    memory->left[PIN_APPLET] = within(from, v[0], PIN_LEFT_MAX);
+    memory->left[PIN_UICC] = within(from, v[1], PIN_LEFT_MAX);
+    take_openers(from, &record->standing);
+    take_refusals(from, memory);
+    record->remembers = from->good;
+}
+
 /* Both begin with the boot's line; the device's follows. */
 static bool same_boot(const char *text, const char *binding)
 {
@@ -333,6 +399,7 @@ static enum verdict parse(const char *text, struct record *record)
     take_channel(&from, &record->lone);
     take_learnt(&from, &record->learnt);
     take_users(&from, record);
+    take_pins(&from, record);
     if (moved) { /* if its modem kept its power, it may still be at work, and the channel open */
         record->line.ready = false;
         record->line.late_until = monotonic_ms();

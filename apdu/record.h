@@ -7,6 +7,7 @@
 #define SIMKEY_APDU_RECORD_H
 
 #include "apdu/mias.h"
+#include "apdu/pin_memory.h"
 #include "apdu/settings.h"
 #include "modem/identity.h"
 #include "modem/transport.h"
@@ -29,6 +30,8 @@ struct line {
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
 };
 
+#define RECORD_OPENERS 12
+
 /* A channel and what stands on it. Nothing secret. */
 struct standing {
     struct channel channel;
@@ -40,6 +43,9 @@ struct standing {
     struct mias_environment environment;
     bool iccid_asked;
     char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
+    /* whose PINs opened what is verified: who is not among them has to prove its own first */
+    size_t opener_count;
+    struct pin_identity openers[RECORD_OPENERS];
 };
 
 #define REFUSALS 32
@@ -79,6 +85,8 @@ struct record {
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];
+    bool remembers; /* memory was read: a record of an older version has none */
+    struct pin_memory memory;
 };
 
 /* An empty record: nothing stands, nothing was learnt. */
@@ -106,6 +114,14 @@ bool record_save(int fd, const struct record *record);
 
 /* Empties a file that could not be written: the next one starts anew. */
 void record_spoil(int fd);
+
+/* What was verified on a channel is not any more. */
+void standing_unverify(struct standing *standing);
+
+/* Notes that a source's PIN has opened what is verified; the oldest goes where there is no room.
+ * True if one has. */
+void standing_opened(struct standing *standing, const struct pin_identity *source);
+bool standing_opened_by(const struct standing *standing, const struct pin_identity *source);
 
 /* Notes that this process goes on with the channel. */
 void record_join(struct record *record);

@@ -17,8 +17,6 @@
 const struct applet applet_mias = {
     .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME, .kind = SELECTED_MIAS};
 
-static const uint8_t uicc_aid[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
-                                   0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
 const struct applet applet_uicc = {.aid = uicc_aid,
                                    .aid_length = sizeof uicc_aid,
                                    .name = "the application with the Type A files",
@@ -267,6 +265,10 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
     *again = false;
     iccid[0] = '\0';
     operation.again = job->again;
+    operation.applet = job->applet;
+    operation.iccid = job->iccid;
+    operation.given = job->given;
+    operation.pin_follows = job->pin;
     if (outcome == OUTCOME_OK) {
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)
@@ -303,6 +305,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     struct deadline deadline = job->deadline != NULL ? *job->deadline : sim_deadline(sim);
     struct report second = REPORT_INIT;
     struct job same = *job;
+    struct pin_given given;
     char iccid[ICCID_SIZE], ignored[ICCID_SIZE];
     bool again;
     enum outcome outcome, first;
@@ -311,6 +314,10 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         sim->own_iccid[0] != '\0')
         same.iccid = sim->own_iccid; /* what was begun on one SIM is not gone on with on another */
     (void)atomic_fetch_add(&sim->under_way, 1);
+    if (job->pin || job->pin_later) {
+        same.given = &given;
+        pin_given_read(&given, &sim->settings, job->reference);
+    }
     outcome = attempt(sim, &same, work, arg, deadline, iccid, &again, why);
     if (outcome != OUTCOME_OK && again && !job->once && !deadline_passed(deadline)) {
         if (same.iccid == NULL || same.iccid[0] == '\0')
@@ -324,6 +331,8 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         else
             *why = second;
     }
+    if (same.given != NULL)
+        pin_given_clear(&given);
     (void)atomic_fetch_sub(&sim->under_way, 1);
     if (outcome == OUTCOME_OK)
         report_clear(why);

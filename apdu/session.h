@@ -44,6 +44,9 @@ struct sim {
     _Atomic unsigned turn;
     struct line line;
     struct learnt learnt;
+    struct pin_memory memory; /* the record's, which counts where there is one */
+    uint64_t start;           /* when start_of did, see rundir_process_start */
+    pid_t start_of;
     pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
     pid_t own_pid;       /* the process whose the next two are */
     struct standing own; /* the channel of an applet that is not recorded */
@@ -62,6 +65,8 @@ struct sim {
 struct job {
     const struct applet *applet;     /* NULL: no channel at all */
     bool pin;                        /* the applet's PIN must be verified (mIAS) */
+    bool pin_later;                  /* the work may find out that it wants one */
+    enum pin_reference reference;    /* which */
     const char *iccid;               /* the SIM must be this one; NULL or "": any */
     bool fresh;                      /* on a channel of its own, closed afterwards */
     const struct deadline *deadline; /* NULL: sim_deadline's */
@@ -70,6 +75,7 @@ struct job {
     /* what it gives is proven by other means, as a signature is by the public key: no AT at its end
      * shows that no answer was another command's */
     bool proven;
+    struct pin_given *given; /* read by session_run; NULL: no PIN is wanted */
 };
 
 /* An operation under way: the device is open and locked, the channel stands. */
@@ -77,6 +83,10 @@ struct operation {
     struct sim *sim;
     struct transport transport;
     struct card card;
+    struct selection selection;  /* of the channel in use */
+    const struct applet *applet; /* the job's, and the SIM that it wants */
+    const char *iccid;
+    struct pin_given *given;
     struct deadline deadline;
     struct queue queue;
     int file; /* of the record, -1 without one */
@@ -84,11 +94,13 @@ struct operation {
     struct standing alone;     /* what stands on a channel for this operation only */
     struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
     bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
-    bool answered; /* the channel has answered in this operation */
-    bool again;    /* it is the second start */
-    bool long_way; /* the security environment was set, or the PIN verified, in this operation */
-    bool unheard;  /* a channel was opened whose number nobody heard */
-    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool pin_follows; /* the applet is selected for the sake of a PIN */
+    bool opened;      /* the channel in use was opened in this operation */
+    bool answered;    /* the channel has answered in this operation */
+    bool again;       /* it is the second start */
+    bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
+    bool unheard;     /* a channel was opened whose number nobody heard */
+    bool doubtful;    /* the modem may have restarted unseen: a channel may be somebody else's */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also
@@ -101,13 +113,30 @@ void operation_end(struct operation *operation);
  * and at_resync's. */
 enum outcome operation_wake(struct operation *operation, struct report *why);
 
+/* True where an answer came that nobody asked for, so that none can be trusted, on the first start:
+ * a modem that says all twice is borne on the second one. */
+bool operation_out_of_step(const struct operation *operation);
+
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
 
-/* Makes sure that the applet's PIN is verified on the channel, in the middle of the work: for work
- * that finds out late that it wants one (see struct job). */
+/* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work
+ * (pin_later in struct job), by the PIN of this process's own source. May select the applet again. */
 enum outcome operation_pin(struct operation *operation, struct report *why);
+
+/* The same for PIN1 of the application with the Type A files. */
+enum outcome operation_pin1(struct operation *operation, struct report *why);
+
+/* How many sources this SIM has refused. */
+size_t operation_refusals(struct operation *operation);
+
+/* A person's PIN was refused: notes its source for this SIM. */
+void operation_refused(struct operation *operation, const struct pin_identity *source);
+
+/* A person's PIN was right: forgets the refusals of this SIM. *path is "" or the file that could not
+ * be removed. */
+void operation_forgive(struct operation *operation, char *path, size_t size);
 
 /* Closes the channels that are marked as broken, if the modem is ready for that at once. */
 void operation_close(struct operation *operation);
@@ -122,6 +151,10 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
 /* Makes a channel stand with the applet selected: the standing one, or a new one (channel.c). */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
+
+/* Makes sure that the job's applet was selected on the channel with nothing behind it, as a PIN
+ * wants it: selects again, on a channel opened anew where opening selects (channel.c). */
+enum outcome channel_select_again(struct operation *operation, struct report *why);
 
 /* Closes a channel if it is open, and forgets what stood on it. Best effort. */
 void channel_drop(struct operation *operation, struct standing *standing);

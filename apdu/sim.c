@@ -209,6 +209,27 @@ enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline 
     return session_run(sim, &job, iccid_work, iccid, why);
 }
 
+static enum outcome card_iccid_work(struct operation *operation, void *arg, struct report *why)
+{
+    static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
+    enum outcome outcome;
+
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, &none, NULL, why);
+    if (outcome == OUTCOME_OK && operation->standing->iccid[0] == '\0')
+        outcome = channel_iccid(operation, why);
+    memcpy(arg, operation->standing->iccid, ICCID_SIZE);
+    return outcome;
+}
+
+enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    iccid[0] = '\0';
+    return session_run(sim, &job, card_iccid_work, iccid, why);
+}
+
 static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)
 {
     return modem_registration(&operation->transport.at, arg, operation->deadline, why);

@@ -60,6 +60,9 @@ enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char
  * reader): "" if the modem cannot tell it. */
 enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
                        struct report *why);
+/* The ICCID as the SIM itself tells it, on a channel of its own that is closed again: where the modem
+ * does not tell. Errors: OUTCOME_REFUSED, OUTCOME_CARRIER_REFUSED (no APDUs but to an applet), ... */
+enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct report *why);
 
 /* Whether the modem is registered in a network, in one operation that opens no channel. */
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);

@@ -6,6 +6,7 @@
 #ifndef SIMKEY_APDU_TOKEN_H
 #define SIMKEY_APDU_TOKEN_H
 
+#include "apdu/pin_source.h"
 #include "apdu/sim.h"
 #include "modem/identity.h"
 #include "modem/outcome.h"
@@ -100,13 +101,20 @@ struct token_pin {
     bool blocked;
     int left;
 };
-enum outcome token_pin_status(struct sim *sim, struct token_pin *state, struct report *why);
+/* *refused: how many PIN sources this SIM has refused before, which programs do not try again; may
+ * be NULL. */
+enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
+                              struct report *why);
 
 /* One explicit attempt of a person, at whatever number of tries, the last one only with spend_last.
- * pin: 4 to 16 digits. state is how things stand afterwards. Errors: OUTCOME_PIN_WRONG,
- * OUTCOME_PIN_BLOCKED, OUTCOME_PIN_PROTECTED. */
-enum outcome token_pin_verify(struct sim *sim, const char *pin, bool spend_last,
-                              struct token_pin *state, struct report *why);
+ * pin: 4 to 16 digits. source: where it came from, remembered if it is refused; NULL: it was typed.
+ * state is how things stand afterwards. Success makes programs try again what this SIM refused
+ * before; stuck is "" then, or the file with the refusals that could not be removed. Errors:
+ * OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED, OUTCOME_PIN_PROTECTED. */
+#define TOKEN_PATH_SIZE 512
+enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin_identity *source,
+                              bool spend_last, struct token_pin *state, char stuck[TOKEN_PATH_SIZE],
+                              struct report *why);
 
 /* A person's change of the PIN: one attempt at the full counter, on a channel of its own, never
  * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; see pin.h, pin_change. */

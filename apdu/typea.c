@@ -107,7 +107,10 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
         outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
                             &search->blob->length, why);
     if (outcome == OUTCOME_PIN_MISSING && why->sw == 0x6982) {
-        outcome = pin_unlock(&operation->card, PIN_UICC, &operation->sim->settings, why);
+        outcome = operation_pin1(operation, why);
+        if (outcome == OUTCOME_OK) /* selecting the application has left the file */
+            outcome = file_select(&operation->card, search->thing->path, sizeof search->thing->path,
+                                  &size, why);
         if (outcome == OUTCOME_OK)
             outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
                                 &search->blob->length, why);
@@ -122,8 +125,15 @@ static enum outcome find(struct sim *sim, const char *iccid, enum typea_store st
                          const struct thing *thing, struct typea_blob *blob, struct report *why)
 {
     const struct deadline deadline = sim_deadline(sim); /* of both places */
-    const struct job objects = {.applet = &applet_mias, .iccid = iccid, .deadline = &deadline};
-    const struct job files = {.applet = &applet_uicc, .iccid = iccid, .deadline = &deadline};
+    const struct job objects = {.applet = &applet_mias,
+                                .iccid = iccid,
+                                .deadline = &deadline,
+                                .pin_later = thing->private_key};
+    const struct job files = {.applet = &applet_uicc,
+                              .iccid = iccid,
+                              .deadline = &deadline,
+                              .pin_later = true,
+                              .reference = PIN_UICC};
     struct search search = {thing, blob};
     struct report other = REPORT_INIT;
     enum outcome outcome = OUTCOME_NOT_FOUND, by_file;

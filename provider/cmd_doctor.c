@@ -27,7 +27,7 @@ static const struct step {
     {"modem", FOUND_ACCESS, FOUND_MODEM, doctor_modem},
     {"sim", FOUND_MODEM, FOUND_SIM, doctor_sim},
     {"network", FOUND_SIM, 0, doctor_network},
-    {"iccid", FOUND_SIM, 0, doctor_iccid},
+    {"iccid", FOUND_SIM, FOUND_RIGHT_SIM, doctor_iccid},
     {"channel", FOUND_SIM, FOUND_CHANNEL, doctor_channel},
     {"mias", FOUND_CHANNEL, FOUND_MIAS, doctor_mias},
     {"typea", FOUND_CHANNEL, 0, doctor_typea},
@@ -35,7 +35,8 @@ static const struct step {
     {"pin", FOUND_MIAS, FOUND_TRIES, doctor_pin},
     {"certificate", FOUND_MIAS, FOUND_CERTIFICATE, doctor_certificate},
     {"key", FOUND_CERTIFICATE, FOUND_KEY, doctor_key},
-    {"signature", FOUND_KEY | FOUND_TRIES | FOUND_PIN_SOURCE, 0, doctor_signature},
+    {"signature", FOUND_KEY | FOUND_TRIES | FOUND_PIN_SOURCE | FOUND_RIGHT_SIM, 0,
+     doctor_signature},
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 
@@ -191,8 +192,10 @@ enum outcome cmd_doctor(const struct command_line *line, struct sim *none, struc
     doctor->list = cJSON_CreateArray();
     doctor->first = (struct report)REPORT_INIT;
     settings_init(&doctor->settings);
-    walk(doctor);
-    if (doctor->json) {
+    outcome = doctor_wanted(line, doctor->wanted, why);
+    if (outcome == OUTCOME_OK)
+        walk(doctor);
+    if (doctor->json && outcome == OUTCOME_OK) {
         text = cJSON_Print(doctor->list);
         if (text != NULL)
             printf("%s\n", text);

@@ -21,6 +21,7 @@ enum finding {
     FOUND_KEY = 1 << 8,
     FOUND_PIN_SOURCE = 1 << 9, /* a PIN is configured and can be read, or none is configured */
     FOUND_TRIES = 1 << 10,     /* a signature costs no try that programs would not spend */
+    FOUND_RIGHT_SIM = 1 << 11, /* the SIM is the one that FILE names, or none is named */
 };
 
 struct doctor {
@@ -43,6 +44,7 @@ struct doctor {
     struct report identity_why;
     struct modem_identity identity;
     char iccid[ICCID_SIZE];
+    char wanted[ICCID_SIZE]; /* the SIM that FILE names, "" if none */
     enum carrier carrier;
     enum outcome mias_outcome;
     struct report mias_why;
@@ -62,6 +64,11 @@ void doctor_skip(struct doctor *doctor, const char *remedy, const char *format, 
 
 /* A failure in the words of what failed, with the remedy that goes with its outcome. */
 void doctor_report(struct doctor *doctor, const struct report *why);
+
+/* The ICCID that the operand names, a key reference's file or a sim: URI; "" if it names none
+ * (cmd_doctor_modem.c). Errors: OUTCOME_USAGE. */
+enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
+                           struct report *why);
 
 /* cmd_doctor_setup.c */
 void doctor_provider(struct doctor *doctor);

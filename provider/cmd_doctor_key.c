@@ -20,10 +20,14 @@ void doctor_pin(struct doctor *doctor)
 {
     static const char remedy[] = "run simkey pin verify with the right PIN, which resets the "
                                  "counter; then correct the PIN where programs have it";
+    static const char remedy_refused[] =
+        "correct the PIN where programs have it (a file is noticed when it changes), or run simkey "
+        "pin verify with the right PIN, which clears that";
     const struct token_pin *pin = &doctor->pin;
     struct report why = REPORT_INIT;
+    size_t refused;
 
-    if (token_pin_status(doctor->sim, &doctor->pin, &why) != OUTCOME_OK) {
+    if (token_pin_status(doctor->sim, &doctor->pin, &refused, &why) != OUTCOME_OK) {
         doctor_report(doctor, &why);
     } else if (pin->blocked) {
         doctor_fail(doctor, OUTCOME_PIN_BLOCKED, "replace the SIM",
@@ -38,6 +42,13 @@ void doctor_pin(struct doctor *doctor)
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
                     "%d %s left: a wrong PIN was tried, and below %d programs do not try any",
                     pin->left, pin->left == 1 ? "try is" : "tries are", PIN_SOFTWARE_TRIES);
+    } else if (refused > 0) {
+        doctor->found |= FOUND_TRIES;
+        doctor_warn(
+            doctor, remedy_refused,
+            "%d tries are left, but this SIM refused the PIN of %zu %s before, or its answer "
+            "never came: programs do not try that again",
+            pin->left, refused, refused == 1 ? "source" : "sources");
     } else {
         doctor->found |= FOUND_TRIES;
         doctor_ok(doctor, "%d tries are left", pin->left);

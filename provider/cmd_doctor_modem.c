@@ -2,8 +2,11 @@
 /* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
 #include "apdu/typea.h"
 #include "provider/cmd_doctor.h"
+#include "provider/keyref.h"
 #include "provider/objects.h"
 
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,8 +101,90 @@ void doctor_network(struct doctor *doctor)
         doctor_warn(doctor, remedy, "the modem does not tell whether it is in a network");
 }
 
+/* A key reference, whose public key is of no interest here. */
+static enum outcome read_reference(const char *path, char wanted[ICCID_SIZE], struct report *why)
+{
+    BIO *in = BIO_new_file(path, "r");
+    char *label = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    struct keyref keyref;
+    long length = 0;
+    enum outcome outcome = OUTCOME_OK;
+
+    if (in == NULL || PEM_read_bio(in, &label, &header, &der, &length) != 1 ||
+        strcmp(label, KEYREF_PEM_LABEL) != 0)
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "%s is neither a key reference (`simkey key`) nor a sim: URI", path);
+    if (outcome == OUTCOME_OK)
+        outcome = keyref_read(&keyref, der, (size_t)length, NULL, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(wanted, keyref.iccid[0] != '\0' ? keyref.iccid : keyref.uri.iccid, ICCID_SIZE);
+        keyref_clear(&keyref);
+    }
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t)length); /* it may be somebody's private key */
+    BIO_free(in);
+    ERR_clear_error();
+    return outcome;
+}
+
+enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
+                           struct report *why)
+{
+    const char *what = line->operand_count > 0 ? line->operands[0] : NULL;
+    struct uri uri;
+    enum outcome outcome;
+
+    wanted[0] = '\0';
+    if (line->operand_count > 1)
+        return report_set(why, OUTCOME_USAGE, "simkey doctor takes one FILE, not \"%s\" too",
+                          line->operands[1]);
+    if (what == NULL)
+        return OUTCOME_OK;
+    if (strncmp(what, "sim:", 4) != 0)
+        return read_reference(what, wanted, why);
+    outcome = uri_parse(&uri, what, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(wanted, uri.iccid, ICCID_SIZE);
+        uri_clear(&uri);
+    }
+    return outcome;
+}
+
+/* Whether it is the SIM that FILE names: the PIN that is configured is that one's, and no other one
+ * gets it. Where the modem does not tell, the SIM itself is asked. */
+static void judge_wanted(struct doctor *doctor)
+{
+    static const char remedy[] = "insert that SIM, or make a key reference of this one: simkey key "
+                                 "signing";
+    struct report why = REPORT_INIT;
+    char iccid[ICCID_SIZE];
+
+    memcpy(iccid, doctor->iccid, sizeof iccid);
+    if (iccid[0] == '\0' && sim_card_iccid(doctor->sim, iccid, &why) != OUTCOME_OK) {
+        doctor_fail(
+            doctor, OUTCOME_WRONG_SIM, "leave the file out, if this is the SIM you mean",
+            "neither the modem nor the SIM tells it, so that it cannot be compared with %s: "
+            "no PIN is tried (%s)",
+            doctor->wanted, why.text);
+    } else if (strcmp(iccid, doctor->wanted) != 0) {
+        doctor_fail(doctor, OUTCOME_WRONG_SIM, remedy,
+                    "the SIM in the modem is %s, but %s names %s: no PIN is tried on it", iccid,
+                    doctor->line->operands[0], doctor->wanted);
+    } else {
+        doctor->found |= FOUND_RIGHT_SIM;
+        doctor_ok(doctor, "%s, as %s says", iccid, doctor->line->operands[0]);
+    }
+}
+
 void doctor_iccid(struct doctor *doctor)
 {
+    if (doctor->wanted[0] != '\0') {
+        judge_wanted(doctor);
+        return;
+    }
+    doctor->found |= FOUND_RIGHT_SIM;
     if (doctor->iccid[0] != '\0')
         doctor_ok(doctor, "%s", doctor->iccid);
     else

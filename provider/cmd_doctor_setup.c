@@ -315,7 +315,12 @@ static void mend_pin_file(const char *file, char *text, size_t size)
         "its first line is the PIN; for this user alone: chmod 600 %.300s; for a group that "
         "the user is in: chgrp dialout %.300s; chmod 640 %.300s",
         file, file, file);
-    if (access(file, F_OK) != 0)
+    if (strncmp(file, "credential:", 11) == 0)
+        (void)snprintf(text, size,
+                       "run simkey doctor within the service (systemd-run -P -p "
+                       "LoadCredential=%.200s:/path), or correct pin-source",
+                       file + 11);
+    else if (access(file, F_OK) != 0)
         (void)snprintf(text, size, "(umask 077; echo <PIN> > %.300s), or correct pin-source", file);
 }
 

@@ -112,7 +112,7 @@ static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
     struct token_pin state;
     size_t count;
     cJSON *containers, *pin;
-    enum outcome outcome = token_pin_status(sim, &state, why);
+    enum outcome outcome = token_pin_status(sim, &state, NULL, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;

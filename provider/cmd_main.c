@@ -32,7 +32,7 @@ static const struct command commands[] = {
      cmd_close},
     {"apdu", "HEX...", "sends raw APDUs on a fresh channel", OPTION_AID | OPTION_FORCE, false,
      false, cmd_apdu},
-    {"doctor", "",
+    {"doctor", "[FILE]",
      "walks from the provider to a signature and says what to do where it fails;\n"
      "    ends with the exit status of the first failure",
      OPTION_JSON, false, true, cmd_doctor},

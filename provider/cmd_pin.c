@@ -12,7 +12,8 @@
 static enum outcome show_state(struct sim *sim, struct report *why)
 {
     struct token_pin state;
-    enum outcome outcome = token_pin_status(sim, &state, why);
+    size_t refused;
+    enum outcome outcome = token_pin_status(sim, &state, &refused, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -25,31 +26,48 @@ static enum outcome show_state(struct sim *sim, struct report *why)
         printf("the card does not tell how many tries are left\n");
     else
         printf("%d %s left\n", state.left, state.left == 1 ? "try" : "tries");
+    if (refused > 0)
+        printf(
+            "programs do not try %s again: this SIM refused %s before, or the answer never came; "
+            "simkey pin verify with the right PIN clears that\n",
+            refused == 1 ? "the PIN of one source (file or setting)" : "the PINs of some sources",
+            refused == 1 ? "it" : "them");
     return OUTCOME_OK;
 }
 
 /* From the settings, else from the terminal. */
-static enum outcome get_pin(const struct command_line *line, char pin[PIN_SIZE], struct report *why)
+static enum outcome get_pin(const struct command_line *line, struct pin_given *given,
+                            struct report *why)
 {
     const struct settings *settings = &line->settings;
 
-    if (settings->pin != NULL || settings->pin_source != NULL || !terminal_there())
-        return pin_from_settings(settings, PIN_APPLET, pin, why);
-    return terminal_secret("PIN: ", pin, PIN_SIZE, why);
+    pin_given_read(given, settings, PIN_APPLET);
+    if (settings->pin == NULL && settings->pin_source == NULL && terminal_there())
+        return terminal_secret("PIN: ", given->pin, PIN_SIZE, why);
+    if (given->outcome != OUTCOME_OK)
+        *why = given->why;
+    return given->outcome;
 }
 
 static enum outcome verify(const struct command_line *line, struct sim *sim, struct report *why)
 {
     struct token_pin state = {.verified = false};
-    char pin[PIN_SIZE];
-    enum outcome outcome = get_pin(line, pin, why);
+    char stuck[TOKEN_PATH_SIZE];
+    struct pin_given given;
+    enum outcome outcome = get_pin(line, &given, why);
 
     if (outcome == OUTCOME_OK)
-        outcome =
-            token_pin_verify(sim, pin, (line->given & OPTION_SPEND_LAST_TRY) != 0, &state, why);
-    OPENSSL_cleanse(pin, sizeof pin);
+        outcome = token_pin_verify(sim, given.pin,
+                                   given.identity.kind != PIN_NOT_KEPT ? &given.identity : NULL,
+                                   (line->given & OPTION_SPEND_LAST_TRY) != 0, &state, stuck, why);
+    pin_given_clear(&given);
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (stuck[0] != '\0')
+        (void)fprintf(stderr,
+                      "simkey: programs may still refuse a PIN that this SIM refused before: this "
+                      "user cannot remove %s; run simkey pin verify as root\n",
+                      stuck);
     printf("the PIN is right: ");
     return show_state(sim, why);
 }
@@ -96,7 +114,7 @@ static enum outcome tell_doubt(struct sim *sim, enum outcome outcome, struct rep
     struct report asked = REPORT_INIT;
     char tries[REPORT_TEXT_SIZE];
 
-    if (token_pin_status(sim, &state, &asked) != OUTCOME_OK)
+    if (token_pin_status(sim, &state, NULL, &asked) != OUTCOME_OK)
         (void)snprintf(tries, sizeof tries, "the tries left cannot be asked for now (%.200s)",
                        asked.text);
     else if (state.blocked)

@@ -38,17 +38,17 @@ class Row:
 
     end: WORKS, Ends, or {job: either} with "" for the other jobs. jobs: all, if not told.
     carrier, switches, card, timeout: as in Cell. within: seconds, if less than the timeout.
-    keeps: how many channels may stay open, recorded in the run-dir. loses: how many may stay open
+    keeps: how many channels may stay open, recorded in the run-dir. pin2: a try of PIN2 may be lost. loses: how many may stay open
     of which nobody could know: a number, or {job: number}. resets: commands alone do not tell which
     channels are open. again: the same job works when the fault is over."""
 
     def __init__(self, faults, end=WORKS, jobs=JOBS, carrier="auto", switches=(), card="p256",
-                 timeout=TIMEOUT, within=None, keeps=0, loses=0, resets=False, again=False):
+                 timeout=TIMEOUT, within=None, keeps=0, loses=0, resets=False, again=False, pin2=False):
         self.faults, self.end = faults.split(), end
         self.jobs = [jobs] if isinstance(jobs, str) else jobs
         self.carrier, self.switches, self.card, self.timeout = carrier, switches, card, timeout
         self.within, self.keeps, self.loses = within, keeps, loses
-        self.resets, self.again = resets, again
+        self.resets, self.again, self.pin2 = resets, again, pin2
 
     def name(self):
         """The fault that it is about: the first."""
@@ -98,23 +98,31 @@ ENDLESS = Ends("no end", REFUSED, LATE)
 NO_SIM = Ends("no SIM", UNREACHABLE)
 OTHER_SIM = Ends(r"the SIM in the modem (is|was)|another SIM|SIM.*changed", ABSENT)
 GONE = Ends("gone|vanished|unplugged|disappeared", UNREACHABLE)
+# A PIN that was sent and not accepted in clear words is not sent a second time, by nobody.
+NOT_AGAIN = Ends("not tried again", PIN)
+AT_VERIFY = {"VERIFY": {"end": NOT_AGAIN}}
+ECHOES = {"tls": Ends("repeats what it is sent", PIN), "typea": Ends("repeats what it is sent", PIN), "": WORKS}
+# Another program's selection between the question for the tries and the PIN: no lock keeps it out.
+BETWEEN = {"end": {"": WORKS, "tls": Ends("PIN is wrong", PIN), "typea": Ends("PIN is wrong", PIN)}, "pin2": True}
 CUT_SHORT = Ends("result 000B", REFUSED)
 
 
 def text():
     """Everything about letters and lines is overcome."""
-    plain = ("echo-stays", "lower-case", "no-quotes", "no-blank", "blanks", "urc", "urc:3",
+    plain = ("lower-case", "no-quotes", "no-blank", "blanks", "urc", "urc:3",
              "no-compound", "garbage", "garbage:3", "open-garbage", "boot-chatter",
              "boot-chatter:3", "slow-lines:150", "partial:1")
     rows = [row for carrier in ("csim", "ccho") for row in each(*plain, carrier=carrier)]
     rows += each(*plain, card="rsa2048", switches=("--t0",), jobs=("tls", "typea"))
+    # No PIN goes over a line that repeats it.
+    for carrier in ("csim", "ccho"):
+        rows += each("echo-stays", end=ECHOES, carrier=carrier)
     rows += each("bare-ccho", "session16", carrier="ccho")
     # Without AT+CCHC only a close on the channel itself is left.
     rows += each("no-cchc", carrier="ccho")
     rows += each("no-cchc")
     # Errors in other words need errors.
-    rows += each("cme-text busy:3", "two-finals busy:3", "two-finals busy:1 echo-stays",
-                 "cme-text no-csim", "plain-error no-csim", "two-finals no-csim",
+    rows += each("cme-text busy:3", "two-finals busy:3", "cme-text no-csim", "plain-error no-csim", "two-finals no-csim",
                  "plain-error no-manage-channel:3", "cme-text no-manage-channel:3")
     rows += each("cme-text no-ccho", "plain-error no-ccho", "two-finals no-ccho")
     rows += sweep("echo-returns:{}", BUT_CLOSE)
@@ -146,23 +154,23 @@ def time():
     """The time-out of one exchange is about 5 s, of an operation here 30 s."""
     rows = each("mute:1500")
     rows += each("mute:600000", end=SILENT, timeout=12)
-    rows += sweep("mute-at:{},3000", apart={"CLOSE": {"keeps": 1}})
+    rows += sweep("mute-at:{},3000", apart={"CLOSE": {"keeps": 1}, **AT_VERIFY})
     rows += sweep("mute-at:{},3000", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START"),
-                  carrier="ccho")
+                  carrier="ccho", apart=AT_VERIFY)
     rows += sweep("mute-at:{},600000", ("ICCID", "OPEN", "VERIFY", "SIGN", "READ#2", "START"),
                   end=SILENT, timeout=8, keeps=1)
     rows += each("late:100", "late:300")
     rows += each("late:6000", end=TOO_LATE, timeout=15, keeps=1)
     rows += each("late:1500", end=TOO_LATE, timeout=8, keeps=1)
     # The card has done it, but the answer comes when nobody waits for it any more.
-    rows += sweep("late-at:{},6500", apart={"CLOSE": {"keeps": 1}})
-    rows += sweep("late-at:{},6500", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    rows += sweep("late-at:{},6500", apart={"CLOSE": {"keeps": 1}, **AT_VERIFY})
+    rows += sweep("late-at:{},6500", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
     # Of a channel whose number never came nobody knows.
-    rows += sweep("half-line:{}", apart={"OPEN": {"loses": 1}, "CLOSE": {"keeps": 1}})
-    rows += sweep("half-line:{}", ("STATE", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+    rows += sweep("half-line:{}", apart={"OPEN": {"loses": 1}, "CLOSE": {"keeps": 1}, **AT_VERIFY})
+    rows += sweep("half-line:{}", ("STATE", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
     rows += sweep("half-late:{},700")
     rows += sweep("half-late:{},6500", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START",
-                                        "FETCH"))
+                                        "FETCH"), apart=AT_VERIFY)
     rows += each("busy:1", "busy:5")
     rows += each("busy:100000", end=BUSY)
     return rows
@@ -172,10 +180,10 @@ def errors():
     """An error of the modem: the card has not seen the command (cme, error-at), or has done it
     (cme-after)."""
     rows = []
-    rows += sweep("cme:{},13")
-    rows += sweep("cme:{},3", BUT_CLOSE)
+    rows += sweep("cme:{},13", apart=AT_VERIFY)
+    rows += sweep("cme:{},3", BUT_CLOSE, apart=AT_VERIFY)
     for code in (0, 4, 14, 22, 50, 100):
-        rows += sweep(f"cme:{{}},{code}", SOME)
+        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code == 14 else AT_VERIFY)
     # Final: what it means, in words. Without its SIM a modem has no channels.
     final = ("OPEN", "SIGN", "READ#2", "START")
     rows += sweep("cme:{},10", final, end=NO_SIM, loses=1)
@@ -185,14 +193,14 @@ def errors():
     rows += sweep("cme:{},16", ("VERIFY",), end=Ends("PIN is wrong", PIN))
     rows += sweep("cme:{},17", ("SIGN",), end=Ends("PIN2", PIN))
     rows += sweep("cme:{},18", ("SIGN",), end=Ends("PUK2", PIN))
-    rows += sweep("cme-after:{},13", apart={"OPEN": {"loses": 1}})
+    rows += sweep("cme-after:{},13", apart={"OPEN": {"loses": 1}, **AT_VERIFY})
     for code in (0, 100):
-        rows += sweep(f"cme-after:{{}},{code}", ("VERIFY", "HASH", "SIGN", "READ#2", "START"))
-    rows += sweep("cme-after:{},3", ("VERIFY", "HASH", "SIGN", "READ#2", "START", "POLL"))
-    rows += sweep("cme:{},13", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
-    rows += sweep("cme-after:{},13", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
-    rows += sweep("error-at:{}")
-    rows += sweep("error-at:{}", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho")
+        rows += sweep(f"cme-after:{{}},{code}", ("VERIFY", "HASH", "SIGN", "READ#2", "START"), apart=AT_VERIFY)
+    rows += sweep("cme-after:{},3", ("VERIFY", "HASH", "SIGN", "READ#2", "START", "POLL"), apart=AT_VERIFY)
+    rows += sweep("cme:{},13", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
+    rows += sweep("cme-after:{},13", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
+    rows += sweep("error-at:{}", apart=AT_VERIFY)
+    rows += sweep("error-at:{}", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
     return rows
 
 
@@ -230,28 +238,33 @@ def card_and_carrier():
 
 
 def life():
-    rows = sweep("lose-channel:{}", BUT_CLOSE, resets=True)
+    # What is gone behind the question for the tries, the PIN is refused for.
+    gone = {"STATE": {"end": NOT_AGAIN}}
+    rows = sweep("lose-channel:{}", BUT_CLOSE, resets=True, apart=gone)
     rows += sweep("lose-channel:{}", ("OPEN", "STATE", "VERIFY", "MSE", "HASH", "READ#2", "START"),
-                  carrier="ccho", resets=True)
+                  carrier="ccho", resets=True, apart=gone)
     # safe2 leaves a channel alone that answers like somebody else's (see test_safe2.py).
-    rows += sweep("foreign:{}", BUT_CLOSE, loses={"safe2": 1})
+    first = {"tls": BETWEEN["end"]["tls"], "": WORKS} # Type A selects again
+    rows += sweep("foreign:{}", BUT_CLOSE, loses={"safe2": 1},
+                  apart={"SELECT": {**BETWEEN, "end": first}, "STATE": BETWEEN})
     rows += sweep("foreign:{}", ("OPEN", "VERIFY", "MSE", "HASH", "READ#2", "START"),
-                  carrier="ccho", loses={"safe2": 1})
+                  carrier="ccho", loses={"safe2": 1}, apart={"OPEN": {**BETWEEN, "end": first}})
     rows += sweep("foreign-mse:{}", BUT_CLOSE, loses={"safe2": 1})
     rows += sweep("foreign-mse:{}", ("MSE", "HASH"), jobs=("tls",), card="rsa2048")
     # The second try has no more time than the first left.
     rows += each("foreign-mse:{MSE} late:700", end=TOO_LATE, timeout=8, keeps=1)
     # A job of SAFE2 ends with a reset of the card; one that is done keeps its data.
-    cut = {"START": {"end": {"safe2": CUT_SHORT}}}
+    cut = {"START": {"end": {"safe2": CUT_SHORT}}, **gone}
     rows += sweep("refresh:{}", BUT_CLOSE, resets=True, apart=cut)
     rows += sweep("refresh:{}", ("VERIFY", "MSE", "HASH", "READ#2"), carrier="ccho", resets=True)
-    rows += sweep("modem-reset:{}", resets=True)
-    rows += sweep("modem-reset:{},3000", ("ICCID", "VERIFY", "SIGN", "READ#2", "POLL"), resets=True)
+    rows += sweep("modem-reset:{}", resets=True, apart=AT_VERIFY)
+    rows += sweep("modem-reset:{},3000", ("ICCID", "VERIFY", "SIGN", "READ#2", "POLL"), resets=True, apart=AT_VERIFY)
     rows += sweep("modem-reset:{}", ("OPEN", "VERIFY", "SIGN", "READ#2"), carrier="ccho",
-                  resets=True)
+                  resets=True, apart=AT_VERIFY)
+    doubt = {"VERIFY": {"again": False}} # a person has to say that the PIN is right
     done = {"CLOSE": {"end": WORKS}}
     rows += sweep("sim-removed:{}", end=NO_SIM, apart=done, loses=3)  # they are gone with it
-    rows += sweep("sim-removed:{},2000", SOME, end=NO_SIM, resets=True, again=True)
+    rows += sweep("sim-removed:{},2000", SOME, end=NO_SIM, resets=True, again=True, apart=doubt)
     # At first only the key reference knows which SIM is meant. The other SIM has another PIN.
     other = {"end": OTHER_SIM, "resets": True, "switches": ("--other-card", "{other}")}
     rows += sweep("other-sim:{}", BUT_CLOSE[2:], **other)
@@ -259,9 +272,9 @@ def life():
     # An operation ends at once; polling goes on when the modem is back.
     back = {"POLL": {"end": {"safe2": WORKS}, "within": None}}
     rows += sweep("hang-up:{},1000", end=GONE, within=3, again=True, resets=True,
-                  apart={**done, **back})
+                  apart={**done, **back, **doubt})
     rows += sweep("hang-up:{},1000", ("VERIFY", "SIGN", "READ#2"), end=GONE, within=3, again=True,
-                  resets=True, carrier="ccho")
+                  resets=True, carrier="ccho", apart=doubt)
     return rows
 
 

@@ -225,7 +225,7 @@ class Test:
         """The environment of a program. preload: it will load a module that may be sanitized."""
         env = {"PATH": PATH, "HOME": self.dir, "TMPDIR": self.dir, "LC_ALL": "C.UTF-8",
                "PYTHONDONTWRITEBYTECODE": "1",
-               "SIMKEY_RUN_DIR": self.run_dir}
+               "SIMKEY_RUN_DIR": self.run_dir, "SIMKEY_STATE_DIR": self.path("state")}
         if SANITIZED:
             asan = f"log_path={self.path('asan')}:exitcode=97"
             env["ASAN_OPTIONS"] = asan

@@ -33,12 +33,12 @@ CARDS = {
     "a line of 9600 baud": (["--baud", "9600"], ("csim",), ("p256",)),
 }
 ICCID_COMMANDS = ("+CCID", "+ICCID", "+QCCID", "#CCID", "+CICCID", "%XICCID", "+CRSM")
-FAULTS = ("echo-stays", "lower-case", "no-quotes", "no-blank", "blanks", "bare-ccho", "session16",
+FAULTS = ("lower-case", "no-quotes", "no-blank", "blanks", "bare-ccho", "session16",
           "urc", "urc:1", "urc:3", "cme-text", "plain-error", "no-compound", "busy:1", "busy:5",
           "two-finals", "mute:1200", "late:60")
-MIXTURES = (("echo-stays", "lower-case", "no-quotes", "urc"), ("plain-error", "no-compound"),
+MIXTURES = (("lower-case", "no-quotes", "urc"), ("plain-error", "no-compound"),
             ("cme-text", "two-finals", "busy:2"), ("blanks", "session16", "urc:1"),
-            ("no-blank", "no-quotes", "bare-ccho", "echo-stays"))
+            ("no-blank", "no-quotes", "bare-ccho"))
 
 
 def tls_works(t, switches, carrier, key):

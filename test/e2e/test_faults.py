@@ -62,6 +62,9 @@ class Try:
         if self.ran.wrong:
             self.wrong.append(self.ran.wrong)
         after = [tries_left(card) for card in self.cards]
+        if row.pin2:
+            before, after = ([[pair for pair in card if pair[0] != "pin2"] for card in cards]
+                             for cards in (before, after))
         self.claim(before == after, f"PIN tries before {before} and after {after}")
         self.claim(not self.cell.blind_verify(row.is_busy()),
                    "VERIFY without asking for the tries left, or thrice")

@@ -197,7 +197,8 @@ if not SANITIZED:  # as it is installed
                      "usr/share/doc/simkey/examples/safe2/safe2.service"):
             t.check(name in there, f"{name} is not installed: {there}")
         t.equal([name for name in there if "debian" in name or "completion.bash" in name], [], "too much")
-        t.says(t.read("root/usr/lib/tmpfiles.d/simkey.conf").decode(), r"(?m)^d /run/simkey 2770 root dialout")
+        t.says(t.read("root/usr/lib/tmpfiles.d/simkey.conf").decode(), 
+               [r"(?m)^d /run/simkey 2770 root dialout", r"(?m)^d /var/lib/simkey 2770 root dialout"])
         t.says(t.read("root/usr/share/doc/simkey/examples/safe2/safe2.service").decode(), "=/usr/bin/safe2 ")
         conf = t.read("root/usr/share/doc/simkey/examples/openssl.cnf").decode()
         t.says(conf, "# module = " + re.escape(modules) + "/simkey.so")

@@ -80,7 +80,7 @@ def our_trace(t, level, carrier, switches):
 for detail in ("apdu", "at"):
     for by in ("csim", "ccho"):
         for words, options in (("a plain card", []), ("a T=0 card", ["--t0"]),
-                               ("a modem with echo", ["--fault", "echo-stays"])):
+                               ("a modem whose echo comes back", ["--fault", "echo-returns:3"])):
             test(name=f"nothing secret in a trace of level {detail}, {by}, {words}", level=detail,
                  carrier=by, switches=options)(our_trace)
 

@@ -14,7 +14,7 @@ from test_processes import CLIENT
 from tls import CLOSING, COLD, demanding_nginx, handshake, pki
 
 SAFE2 = os.path.join(BUILD, "safe2")
-OBJECTS_COST = 8  # beside the reads
+OBJECTS_COST = 9  # beside the reads: the applet is selected again before the PIN
 READ = 255  # octets a read
 DIRECTORY = "A40804020101"
 

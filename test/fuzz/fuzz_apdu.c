@@ -27,6 +27,8 @@ struct seat {
     uint8_t argument;
     bool no_le;
     unsigned max_read;
+    struct selection selection;
+    struct pin_memory memory;
 };
 
 static const uint8_t pattern[512] = {1, 2, 3};
@@ -132,6 +134,17 @@ static enum outcome path_of_four(struct seat *seat, struct report *why)
     return outcome;
 }
 
+/* As if the application had just been selected, half of the times. */
+static void select_for(struct seat *seat, enum pin_reference reference)
+{
+    if ((seat->argument & 0x80) != 0)
+        return;
+    if (reference == PIN_UICC)
+        card_note_selected(&seat->card, uicc_aid, sizeof uicc_aid);
+    else
+        card_note_selected(&seat->card, mias_aid, sizeof mias_aid);
+}
+
 static enum outcome state(struct seat *seat, struct report *why)
 {
     struct token_pin pin;
@@ -146,9 +159,16 @@ static enum outcome state(struct seat *seat, struct report *why)
 
 static enum outcome unlock(struct seat *seat, struct report *why)
 {
-    enum outcome outcome =
-        pin_unlock(&seat->card, seat->argument & 1 ? PIN_UICC : PIN_APPLET, &seat->settings, why);
+    enum pin_reference reference = seat->argument & 1 ? PIN_UICC : PIN_APPLET;
+    struct pin_given given;
+    struct pin_try try = {
+        .given = &given, .memory = &seat->memory, .sim = "", .settings = &seat->settings};
+    enum outcome outcome;
 
+    pin_given_read(&given, &seat->settings, reference);
+    select_for(seat, reference);
+    outcome = pin_unlock(&seat->card, reference, &try, why);
+    pin_given_clear(&given);
     REQUIRE(seat->hostile.verifies <= 1);
     REQUIRE(outcome != OUTCOME_PIN_PROTECTED || seat->hostile.verifies == 0);
     /* +CME ERROR: 16 is the modem's own word */
@@ -166,6 +186,7 @@ static enum outcome try_pin(struct seat *seat, struct report *why)
     enum outcome outcome;
 
     seat->hostile.tries_wanted = last ? TRIES_ANY : TRIES_PERSON;
+    select_for(seat, seat->argument & 1 ? PIN_UICC : PIN_APPLET);
     outcome = pin_attempt(&seat->card, seat->argument & 1 ? PIN_UICC : PIN_APPLET, pin, last,
                           &after, why);
     REQUIRE(seat->hostile.verifies <= 1);
@@ -272,7 +293,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                               .arg = &seat.hostile,
                               .deadline = deadline_in(30000),
                               .no_le = &seat.no_le,
-                              .max_read = &seat.max_read};
+                              .max_read = &seat.max_read,
+                              .selection = &seat.selection};
     for (unsigned i = 0; i < count; i++) {
         seat.argument = arguments[i];
         operate(&seat, which[i]);

@@ -244,11 +244,12 @@ static enum outcome raw(struct sim *sim, struct report *why)
 
 static enum outcome person(struct sim *sim, struct modem *modem, bool last, struct report *why)
 {
+    char stuck[TOKEN_PATH_SIZE];
     struct token_pin state;
     enum outcome outcome;
 
     modem->card.tries_wanted = last ? TRIES_ANY : TRIES_PERSON;
-    outcome = token_pin_verify(sim, "0000", last, &state, why);
+    outcome = token_pin_verify(sim, "0000", NULL, last, &state, stuck, why);
     REQUIRE(modem->card.verifies <= 1);
     return outcome;
 }
@@ -283,7 +284,7 @@ static enum outcome operate(struct sim *sim, struct modem *modem, unsigned which
     case 11:
         return raw(sim, why);
     case 12:
-        return token_pin_status(sim, &state, why);
+        return token_pin_status(sim, &state, NULL, why);
     case 13:
         return person(sim, modem, (which & 0x10) != 0, why);
     case 14:

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 static const char *const type_names[] = {"rsa2048", "p256", "p384"};
-static const char *const pin_names[PIN_NAMES] = {"applet", "pin1", "puk1"};
+static const char *const pin_names[PIN_NAMES] = {"applet", "pin1", "puk1", "pin2"};
 
 unsigned key_bits(enum key_type type)
 {
@@ -173,13 +173,16 @@ static bool load_pins(struct card *card)
 
     if (f == NULL)
         return false;
+    /* a card that was made before there was a PIN2 has the usual one */
+    card->pins[PIN_UICC2] =
+        (struct pin){.value = CARD_PIN2, .size = sizeof CARD_PIN2 - 1, .tries = 3, .max = 3};
     while (good && fgets(line, sizeof line, f) != NULL) {
         good = load_pin_line(card, line);
         count++;
     }
     fclose(f);
     explicit_bzero(line, sizeof line);
-    if (!good || count != PIN_NAMES) {
+    if (!good || (count != PIN_NAMES && count != PIN_UICC2)) {
         fprintf(stderr, "simmodem: %s/private/pins is damaged\n", card->dir);
         return false;
     }

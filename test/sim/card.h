@@ -27,7 +27,10 @@
 #define CARD_CONTAINERS 15
 #define CARD_PIN_MAX    16
 
-enum pin_name { PIN_APPLET, PIN_UICC1, PIN_UICC1_PUK, PIN_NAMES };
+enum pin_name { PIN_APPLET, PIN_UICC1, PIN_UICC1_PUK, PIN_UICC2, PIN_NAMES };
+
+/* The UICC's PIN2: nobody needs it, but a try of it must not be spent by who means the applet's. */
+#define CARD_PIN2 "97531"
 
 struct pin {
     uint8_t value[CARD_PIN_MAX];

@@ -234,8 +234,8 @@ static bool make_containers(const struct options *o, const struct issuer *ca, co
 static bool write_pins(const struct options *o)
 {
     struct card card = {.dir = NULL};
-    const char *const values[PIN_NAMES] = {o->pin, o->pin1, "12345678"};
-    static const unsigned tries[PIN_NAMES] = {3, 3, 10};
+    const char *const values[PIN_NAMES] = {o->pin, o->pin1, "12345678", CARD_PIN2};
+    static const unsigned tries[PIN_NAMES] = {3, 3, 10, 3};
     char dir[4096];
     bool done;
 

@@ -16,6 +16,7 @@ static const uint8_t aid[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
 struct telecom {
     struct cursor cursor;
     bool verified; /* PIN1, on this channel */
+    bool verified2;
 };
 
 static bool present(const struct uicc *u)
@@ -66,8 +67,26 @@ static bool pin1_disabled(const struct uicc *u)
     return u->options->pin1_state != PIN1_ENABLED;
 }
 
+/* PIN2, which has the reference that the applet's PIN has there (TS 102 221, table 9.3). Whatever is
+ * no PIN2 costs a try, also what is shorter than 8 octets: a careless card counts that. */
+static unsigned verify2(struct uicc *u, struct telecom *t, const struct command *cmd)
+{
+    unsigned sw;
+
+    if (cmd->lc == 0 && cmd->has_le && cmd->le != 256)
+        return 0x6700;
+    if (cmd->lc == 0)
+        return t->verified2 ? 0x9000 : pin_state(u->card, PIN_UICC2);
+    sw = pin_verify(u->card, PIN_UICC2, cmd->data,
+                    cmd->lc == PIN1_SIZE ? image_pin1_size(cmd->data) : cmd->lc);
+    t->verified2 = sw == 0x9000;
+    return sw;
+}
+
 static unsigned verify(struct uicc *u, struct telecom *t, const struct command *cmd)
 {
+    if (cmd->p1 == 0 && cmd->p2 == 0x81)
+        return verify2(u, t, cmd);
     if (cmd->p1 != 0 || cmd->p2 != 0x01)
         return cmd->p1 != 0 ? 0x6A86 : 0x6A88;
     if (cmd->lc == 0) {
@@ -154,7 +173,7 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
         return;
     case 0x20:
         r->sw = verify(u, t, cmd);
-        if (cmd->lc > 0 && r->sw != 0x6700)
+        if (cmd->lc > 0 && cmd->p2 == 0x01 && r->sw != 0x6700)
             t->verified = r->sw == 0x9000;
         return;
     case 0x24:

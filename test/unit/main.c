@@ -34,6 +34,8 @@ static const struct {
     {"pin", add_pin_suite},
     {"pin_source", add_pin_source_suite},
     {"pin_change", add_pin_change_suite},
+    {"pin_memory", add_pin_memory_suite},
+    {"riders", add_riders_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
     {"typea", add_typea_suite},
@@ -69,6 +71,7 @@ static void forget_environment(void)
 
     for (i = 0; i < sizeof names / sizeof names[0]; i++)
         unsetenv(names[i]);
+    setenv("SIMKEY_STATE_DIR", "/dev/null/none", 1); /* nothing outlives a test */
 }
 
 static int add_suites(const char *wanted)

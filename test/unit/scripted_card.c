@@ -89,6 +89,12 @@ void card_start(struct scripted_card *scripted, const struct card_step *steps)
     scripted->card.deadline = deadline_in(10000);
     scripted->card.no_le = &scripted->no_le;
     scripted->card.max_read = &scripted->max_read;
+    scripted->card.selection = &scripted->selection;
+}
+
+void card_select(struct scripted_card *scripted, const uint8_t *aid, size_t aid_length)
+{
+    card_note_selected(&scripted->card, aid, aid_length);
 }
 
 void card_continue_at(struct scripted_card *scripted, const struct card_step *steps,

@@ -25,10 +25,14 @@ struct scripted_card {
     int last_timeout; /* of the last exchange, milliseconds */
     bool no_le;       /* what the card remembers */
     unsigned max_read;
-    struct card card; /* what the code under test gets */
+    struct selection selection; /* card_select fills it */
+    struct card card;           /* what the code under test gets */
 };
 
 void card_start(struct scripted_card *scripted, const struct card_step *steps);
+
+/* As if this applet had just been selected, answered 9000: a PIN may follow. */
+void card_select(struct scripted_card *scripted, const uint8_t *aid, size_t aid_length);
 
 /* Goes on with other steps, keeping what was learnt; fails if some are left over. */
 void card_continue_at(struct scripted_card *scripted, const struct card_step *steps,

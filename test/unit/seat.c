@@ -28,12 +28,12 @@ const struct modem_step seat_starts_without_iccid[] = {LINE("AT", OK),
                                                        LINE("AT%XICCID?", DOES_NOT_KNOW),
                                                        MODEM_END};
 
-void seat_begin(struct seat *seat, const struct modem_step *steps,
-                const struct modem_step *standing, const char *name, const char *value)
+static void begin(struct seat *seat, const struct modem_step *steps,
+                  const struct modem_step *standing, const char *source, const char *pin,
+                  const char *name, const char *value)
 {
     struct settings settings;
 
-    memset(seat, 0, sizeof *seat);
     report_clear(&seat->why);
     seat->key.key_id = 0x31;
     seat->key.type = TOKEN_RSA;
@@ -42,15 +42,33 @@ void seat_begin(struct seat *seat, const struct modem_step *steps,
     settings_init(&settings);
     EXPECT(settings_set(&settings, "device", seat->modem.device, &seat->why), OUTCOME_OK,
            &seat->why);
-    EXPECT(settings_set(&settings, "pin", "0000", &seat->why), OUTCOME_OK, &seat->why);
+    EXPECT(settings_set(&settings, source, pin, &seat->why), OUTCOME_OK, &seat->why);
     EXPECT(settings_set(&settings, "timeout", "8", &seat->why), OUTCOME_OK, &seat->why);
-    folder_make(&seat->run_dir);
     EXPECT(settings_set(&settings, "run-dir", seat->run_dir.path, &seat->why), OUTCOME_OK,
            &seat->why);
     if (name)
         EXPECT(settings_set(&settings, name, value, &seat->why), OUTCOME_OK, &seat->why);
     EXPECT(sim_new(&seat->sim, &settings, &seat->why), OUTCOME_OK, &seat->why);
     settings_clear(&settings);
+}
+
+void seat_begin(struct seat *seat, const struct modem_step *steps,
+                const struct modem_step *standing, const char *name, const char *value)
+{
+    memset(seat, 0, sizeof *seat);
+    folder_make(&seat->run_dir);
+    begin(seat, steps, standing, "pin", "0000", name, value);
+}
+
+void seat_begin_with_file(struct seat *seat, const struct modem_step *steps,
+                          const struct modem_step *standing, const char *name, const char *value)
+{
+    char path[192];
+
+    memset(seat, 0, sizeof *seat);
+    folder_make(&seat->run_dir);
+    folder_write(&seat->run_dir, "pin", "0000\n", 5, 0600, path);
+    begin(seat, steps, standing, "pin-source", path, name, value);
 }
 
 void seat_end_at(struct seat *seat, const char *file, int line)

@@ -19,12 +19,16 @@
 #define DIGEST "DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD"
 #define OPEN   CSIM("00 70 00 00 01", "01 9000")
 #define SELECT CSIM("01 A4 04 0C 0D " MIAS_AID, "9000")
-#define STATE  CSIM("01 20 00 81", "63C3")
-#define VERIFY CSIM("01 20 00 81 04 30303030", "9000")
-#define MSE    CSIM("01 22 41 B6 06 800142 840131", "9000")
-#define HASH   CSIM("01 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000")
-#define CDS    CSIM("01 2A 9E 9A 00", "51674E 9000")
-#define CLOSE  CSIM("00 70 80 01 00", "9000")
+/* On a channel that was found open, before a PIN. */
+#define SELECT_AGAIN CSIM("01 A4 04 00 0D " MIAS_AID " 00", "6F 0F 84 0D " MIAS_AID " 9000")
+#define STATE        CSIM("01 20 00 81", "63C3")
+/* Directly before a PIN the echo is looked for. */
+#define ECHO_OFF LINE("ATE0", OK), LINE("AT", OK)
+#define VERIFY   ECHO_OFF, CSIM("01 20 00 81 04 30303030", "9000")
+#define MSE      CSIM("01 22 41 B6 06 800142 840131", "9000")
+#define HASH     CSIM("01 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000")
+#define CDS      CSIM("01 2A 9E 9A 00", "51674E 9000")
+#define CLOSE    CSIM("00 70 80 01 00", "9000")
 
 /* The same with other answers. */
 #define HASH_SAYS(answer) CSIM("01 2A 90 A0 22 9020 " DIGEST " 00", answer)
@@ -56,6 +60,10 @@ extern const struct modem_step seat_starts_without_iccid[];
  * NULL: seat_starts. */
 void seat_begin(struct seat *seat, const struct modem_step *steps,
                 const struct modem_step *standing, const char *name, const char *value);
+
+/* The same with the PIN in a file, as services have it: whoever has it is the same source. */
+void seat_begin_with_file(struct seat *seat, const struct modem_step *steps,
+                          const struct modem_step *standing, const char *name, const char *value);
 
 /* Gives the SIM back, which closes its channel: CLOSE must be in the script where one is open. */
 void seat_end_at(struct seat *seat, const char *file, int line);

@@ -378,7 +378,11 @@ static void a_card_that_never_reads_is_given_up(void)
     struct small_card small = {.limit = 0, .file_size = 700, .refusal = 0x6700};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {.exchange = small_exchange,
+                        .arg = &small,
+                        .deadline = deadline_in(5000),
+                        .no_le = &no_le,
+                        .max_read = &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;
@@ -393,7 +397,11 @@ static void a_file_without_an_end_is_bounded(void)
     struct small_card small = {.limit = 256, .file_size = 1 << 20};
     bool no_le = false;
     unsigned max_read = 256;
-    struct card card = {small_exchange, NULL, &small, deadline_in(5000), NULL, &no_le, &max_read};
+    struct card card = {.exchange = small_exchange,
+                        .arg = &small,
+                        .deadline = deadline_in(5000),
+                        .no_le = &no_le,
+                        .max_read = &max_read};
     struct report why = REPORT_INIT;
     uint8_t *data = NULL;
     size_t length = 0;

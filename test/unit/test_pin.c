@@ -2,6 +2,7 @@
 /* The rules that keep a SIM from blocking: the state costs nothing, software never goes below three
  * tries, a wrong PIN costs one try once, and no PIN ever goes to the other's place. Where PINs come
  * from is judged in test_pin_source.c. */
+#include "apdu/mias.h"
 #include "apdu/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
@@ -97,19 +98,45 @@ static void a_senseless_state_is_an_error(void)
 
 /* ---- software ---- */
 
+static void select_for(struct scripted_card *card, enum pin_reference reference)
+{
+    if (reference == PIN_APPLET)
+        card_select(card, mias_aid, sizeof mias_aid);
+    else
+        card_select(card, uicc_aid, sizeof uicc_aid);
+}
+
+/* With the PIN of these settings, and what is remembered of the SIM. */
+static enum outcome unlock_by(const struct settings *settings, const struct card_step *steps,
+                              enum pin_reference reference, struct pin_memory *memory,
+                              struct report *why)
+{
+    struct scripted_card card;
+    struct pin_given given;
+    struct pin_try try = {
+        .given = &given, .memory = memory, .sim = "89880330000000000017", .settings = settings};
+    enum outcome outcome;
+
+    pin_given_read(&given, settings, reference);
+    card_start(&card, steps);
+    select_for(&card, reference);
+    outcome = pin_unlock(&card.card, reference, &try, why);
+    card_finish(&card);
+    pin_given_clear(&given);
+    return outcome;
+}
+
 static enum outcome unlock(const struct card_step *steps, enum pin_reference reference,
                            const char *pin, struct report *why)
 {
-    struct scripted_card card;
+    struct pin_memory memory = {.count = 0};
     struct settings settings;
     enum outcome outcome;
 
     settings_init(&settings);
     if (pin)
         EXPECT(settings_set(&settings, "pin", pin, why), OUTCOME_OK, why);
-    card_start(&card, steps);
-    outcome = pin_unlock(&card.card, reference, &settings, why);
-    card_finish(&card);
+    outcome = unlock_by(&settings, steps, reference, &memory, why);
     settings_clear(&settings);
     return outcome;
 }
@@ -219,7 +246,7 @@ static void the_applets_pin_is_never_sent_to_the_uiccs_place(void)
 static enum outcome unlock_from_file(const struct card_step *steps, enum pin_reference reference,
                                      const char *content, struct report *why)
 {
-    struct scripted_card card;
+    struct pin_memory memory = {.count = 0};
     struct settings settings;
     struct folder folder;
     char path[192];
@@ -229,9 +256,7 @@ static enum outcome unlock_from_file(const struct card_step *steps, enum pin_ref
     folder_write(&folder, "pin1", content, strlen(content), 0600, path);
     settings_init(&settings);
     EXPECT(settings_set(&settings, "sim-pin-source", path, why), OUTCOME_OK, why);
-    card_start(&card, steps);
-    outcome = pin_unlock(&card.card, reference, &settings, why);
-    card_finish(&card);
+    outcome = unlock_by(&settings, steps, reference, &memory, why);
     settings_clear(&settings);
     folder_remove(&folder);
     return outcome;
@@ -254,6 +279,75 @@ static void the_uiccs_pin_is_padded_to_eight_bytes(void)
     EXPECT(unlock_from_file(applet, PIN_APPLET, "1234\n", &why), OUTCOME_PIN_MISSING, &why);
 }
 
+/* ---- where a PIN goes ---- */
+
+static void a_pin_goes_only_to_the_applet_that_was_just_selected(void)
+{
+    static const struct card_step steps[] = {{ASK_81, "63C3"}, CARD_END};
+    static const struct card_step behind[] = {
+        {"00 B0 00 00 05", "2D2D2D2D2D 9000"}, {ASK_81, "63C3"}, CARD_END};
+    static const struct apdu read = {.ins = 0xB0, .le = 5};
+    struct scripted_card card;
+    struct token_pin state;
+    struct answer answer;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps); /* nothing */
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+    card_start(&card, steps); /* the application that has another PIN under this reference */
+    card_select(&card, uicc_aid, sizeof uicc_aid);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+    card_start(&card, behind); /* something came since */
+    card_select(&card, mias_aid, sizeof mias_aid);
+    EXPECT(apdu_send(&card.card, &read, &answer, &why), OUTCOME_OK, &why);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+}
+
+static void a_second_verify_wants_a_second_selection(void)
+{
+    static const struct card_step steps[] = {
+        {ASK_81, "63C3"}, {VERIFY_81, "63C2"}, {ASK_81, "63C2"}, CARD_END};
+    struct scripted_card card;
+    struct token_pin state;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps);
+    select_for(&card, PIN_APPLET);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_WRONG,
+           &why);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    card_finish(&card);
+}
+
+static enum outcome echo_is_on(void *arg, struct report *why)
+{
+    (void)arg;
+    return report_set(why, OUTCOME_PIN_PROTECTED, "the echo is on");
+}
+
+static void what_has_to_be_made_sure_of_before_comes_first(void)
+{
+    static const struct card_step steps[] = {{ASK_81, "63C3"}, CARD_END};
+    struct scripted_card card;
+    struct token_pin state;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps);
+    card.card.before_pin = echo_is_on;
+    select_for(&card, PIN_APPLET);
+    EXPECT(pin_attempt(&card.card, PIN_APPLET, "0000", true, &state, &why), OUTCOME_PIN_PROTECTED,
+           &why);
+    EXPECT_SAYS(why.text, "echo");
+    card_finish(&card);
+}
+
 /* ---- a person ---- */
 
 static enum outcome attempt(const struct card_step *steps, const char *pin, bool spend_last,
@@ -264,6 +358,7 @@ static enum outcome attempt(const struct card_step *steps, const char *pin, bool
 
     memset(state, 0, sizeof *state);
     card_start(&card, steps);
+    select_for(&card, PIN_APPLET);
     outcome = pin_attempt(&card.card, PIN_APPLET, pin, spend_last, state, why);
     card_finish(&card);
     return outcome;
@@ -341,6 +436,9 @@ void add_pin_suite(void)
         TEST(a_person_may_try_with_two_left),
         TEST(the_last_try_is_only_spent_when_told),
         TEST(what_is_no_pin_costs_nothing),
+        TEST(a_pin_goes_only_to_the_applet_that_was_just_selected),
+        TEST(a_second_verify_wants_a_second_selection),
+        TEST(what_has_to_be_made_sure_of_before_comes_first),
     };
 
     ADD_SUITE("pin", tests);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The change of the applet's PIN, whose command is doubtful: one attempt, at the full counter, never
  * repeated, and never in a trace. The other PIN rules are judged in test_pin.c. */
+#include "apdu/mias.h"
 #include "apdu/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
@@ -19,6 +20,7 @@ static enum outcome change(const struct card_step *steps, const char *old_pin, c
     enum outcome outcome;
 
     card_start(&card, steps);
+    card_select(&card, mias_aid, sizeof mias_aid);
     *sent = true;
     outcome = pin_change(&card.card, old_pin, new_pin, sent, why);
     card_finish(&card);
@@ -48,6 +50,7 @@ static void the_command_is_secret_and_has_no_length_to_correct(void)
     bool sent;
 
     card_start(&card, steps);
+    card_select(&card, mias_aid, sizeof mias_aid);
     EXPECT(pin_change(&card.card, "0000", "4711", &sent, &why), OUTCOME_REFUSED, &why);
     EXPECT_NUMBER(card.last_secrecy & SECRET_COMMAND, SECRET_COMMAND);
     card_finish(&card);
@@ -138,10 +141,15 @@ static void a_change_that_got_lost_is_not_repeated(void)
 static void a_whole_change_has_a_channel_of_its_own(void)
 {
     static const struct modem_step right[] = {
-        OPEN, SELECT, STATE, CSIM("81 24 00 81 09 04 30303030 34373131", "9000"), CLOSE, MODEM_END};
+        OPEN,  SELECT,   STATE, ECHO_OFF, CSIM("81 24 00 81 09 04 30303030 34373131", "9000"),
+        CLOSE, MODEM_END};
     static const struct modem_step lost[] = {
-        OPEN, SELECT, STATE,
-        LINE("AT+CSIM=28,\"8124008109043030303034373131\"", "\r\n+CME ERROR: 13\r\n"), MODEM_END};
+        OPEN,
+        SELECT,
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=28,\"8124008109043030303034373131\"", "\r\n+CME ERROR: 13\r\n"),
+        MODEM_END};
     static const struct modem_step closing[] = {
         LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
         MODEM_END};

@@ -289,6 +289,139 @@ static void the_boot_is_asked_for_once(void)
     desk_end(&desk);
 }
 
+/* The longest of everything: it still fits, and all of it is read. */
+static void fill_up(struct record *record)
+{
+    struct pin_refusal refusal = {.sim = "12345678901234567890", .reference = PIN_UICC, .left = 15};
+
+    for (size_t i = 0; i < RECORD_USERS; i++)
+        record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i};
+    record->user_count = RECORD_USERS;
+    for (size_t i = 0; i < RECORD_OPENERS; i++) {
+        struct pin_identity source = {PIN_LITERAL, {i}};
+
+        for (size_t j = 1; j < PIN_ID_NUMBERS; j++)
+            source.id[j] = UINT64_MAX;
+        standing_opened(&record->standing, &source);
+        refusal.source = source;
+        refusal.source.kind = PIN_FILE;
+        pin_memory_add(&record->memory, &refusal);
+    }
+    pin_memory_see(&record->memory, refusal.sim, PIN_APPLET, 15);
+}
+
+static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
+{
+    const struct pin_identity last = {
+        PIN_LITERAL, {RECORD_OPENERS - 1, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+    char wanted[PIN_LINE_SIZE], got[PIN_LINE_SIZE];
+    struct record record, old;
+    struct desk desk;
+    int fd;
+
+    desk_begin(&desk);
+    fd = record_open(&desk.settings, &old);
+    fill(&record);
+    memcpy(record.binding, old.binding, sizeof record.binding);
+    fill_up(&record);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &old));
+    CU_ASSERT_TRUE_FATAL(old.remembers && !old.dirty);
+    EXPECT_NUMBER(old.standing.opener_count, RECORD_OPENERS);
+    CU_ASSERT_TRUE(standing_opened_by(&old.standing, &last));
+    EXPECT_NUMBER(old.memory.count, PIN_REFUSALS);
+    for (size_t i = 0; i < PIN_REFUSALS; i++) {
+        pin_refusal_text(&record.memory.refusals[i], wanted);
+        pin_refusal_text(&old.memory.refusals[i], got);
+        CU_ASSERT_STRING_EQUAL(got, wanted);
+    }
+    EXPECT_NUMBER(pin_memory_left(&old.memory, "12345678901234567890", PIN_APPLET), 15);
+    EXPECT_NUMBER(old.user_count, RECORD_USERS);
+    standing_unverify(&old.standing);
+    CU_ASSERT_FALSE(standing_opened_by(&old.standing, &last));
+    desk_end(&desk);
+}
+
+/* CRC-32 as in the record (ITU-T V.42), bit by bit. */
+static uint32_t sum_of(const char *text)
+{
+    uint32_t crc = 0xFFFFFFFF;
+
+    for (; *text != '\0'; text++) {
+        crc ^= (unsigned char)*text;
+        for (int i = 0; i < 8; i++)
+            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320 : 0);
+    }
+    return ~crc;
+}
+
+/* Writes the lines of an older version's record with others behind them, under a good sum. */
+static void write_with(struct desk *desk, const char *lines)
+{
+    char text[4096] = "", more[4096];
+    char *behind;
+    int fd;
+
+    write_record(desk, false);
+    fd = open(desk->file, O_RDWR);
+    CU_ASSERT_TRUE_FATAL(fd >= 0 && read(fd, text, sizeof text - 1) > 0);
+    behind = strstr(text, "\ntries ");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(behind);
+    behind[1] = '\0';
+    (void)snprintf(more, sizeof more, "%.3000s%.600s", text, lines);
+    (void)snprintf(text, sizeof text, "%.3600ssum %08x\n", more, sum_of(more));
+    CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
+    CU_ASSERT_EQUAL(pwrite(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+    (void)close(fd);
+}
+
+static void an_older_programs_record_is_read_and_tells_nothing_of_pins(void)
+{
+    struct record record;
+    struct desk desk;
+
+    desk_begin(&desk);
+    write_with(&desk, "");
+    reads(&desk, true, false);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    CU_ASSERT_FALSE(record.remembers);
+    EXPECT_NUMBER(record.standing.opener_count, 0); /* verified, but by nobody who is known */
+    write_with(&desk, "of a later version\n");
+    reads(&desk, true, false);
+    write_with(&desk, "tries - 3 0\nopeners 1\nfile 1 2 3 4 5\nrefusals 0\nlater\n");
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    CU_ASSERT_TRUE(record.remembers);
+    EXPECT_NUMBER(record.standing.opener_count, 1);
+    desk_end(&desk);
+}
+
+static void hostile_lines_about_pins_are_not_believed(void)
+{
+    static const char *const lines[] = {
+        "tries - 16 0\nopeners 0\nrefusals 0\n",
+        "tries - -1 0\nopeners 0\nrefusals 0\n",
+        "tries x 3 0\nopeners 0\nrefusals 0\n",
+        "tries 123456789012345678901234567890123 3 0\nopeners 0\nrefusals 0\n",
+        "tries - 3 0\nopeners 13\nrefusals 0\n",
+        "tries - 3 0\nopeners 99999999999999999999\nrefusals 0\n",
+        "tries - 3 0\nopeners 1\nrefusals 0\n",
+        "tries - 3 0\nopeners 1\nhash 1 2 3 4 5\nrefusals 0\n",
+        "tries - 3 0\nopeners 0\nrefusals 9\n",
+        "tries - 3 0\nopeners 0\nrefusals 1\nrefused - 7 3 file 1 2 3 4 5\n",
+        "tries - 3 0\nopeners 0\n",
+        "tries \n"};
+    struct desk desk;
+    size_t i;
+
+    desk_begin(&desk);
+    for (i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        write_with(&desk, lines[i]);
+        reads(&desk, false, true);
+    }
+    desk_end(&desk);
+}
+
 static void the_dead_are_no_users(void)
 {
     struct record record;
@@ -326,6 +459,9 @@ void add_record_suite(void)
         TEST(a_full_disk_is_noticed),
         TEST(a_time_that_is_too_late_is_not_believed),
         TEST(the_boot_is_asked_for_once),
+        TEST(whose_pin_opened_and_whose_was_refused_is_read_again),
+        TEST(an_older_programs_record_is_read_and_tells_nothing_of_pins),
+        TEST(hostile_lines_about_pins_are_not_believed),
         TEST(the_dead_are_no_users),
     };
 

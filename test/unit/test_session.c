@@ -103,7 +103,7 @@ static void a_pin_that_is_not_wanted_is_not_sent(void)
 
 #define CCHO_OPEN LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK)
 #define CCHO_COLD                                                                                  \
-    CCHO_OPEN, CGLA("00 20 00 81", "63C3"), CGLA("00 20 00 81 04 30303030", "9000"),               \
+    CCHO_OPEN, CGLA("00 20 00 81", "63C3"), ECHO_OFF, CGLA("00 20 00 81 04 30303030", "9000"),     \
         CGLA("00 22 41 B6 06 800142 840131", "9000"), CCHO_WARM
 #define CCHO_WARM                                                                                  \
     CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", "6120"), CGLA("00 C0 00 00 20", DIGEST "9000"),      \

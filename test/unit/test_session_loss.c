@@ -167,23 +167,10 @@ static void a_card_that_wants_its_environment_each_time_gets_it(void)
 
 static void a_card_that_wants_its_pin_each_time_gets_it(void)
 {
-    static const struct modem_step steps[] = {COLD,
-                                              HASH,
-                                              CDS_SAYS("6982"),
-                                              CLOSE,
-                                              COLD,
-                                              HASH,
-                                              CDS_SAYS("6982"),
-                                              CLOSE,
-                                              COLD,
-                                              STATE,
-                                              VERIFY,
-                                              WARM,
-                                              STATE,
-                                              VERIFY,
-                                              WARM,
-                                              CLOSE,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        COLD,         HASH,  CDS_SAYS("6982"), CLOSE, COLD,   HASH,  CDS_SAYS("6982"),
+        CLOSE,        COLD,  SELECT_AGAIN,     STATE, VERIFY, MSE,   WARM,
+        SELECT_AGAIN, STATE, VERIFY,           MSE,   WARM,   CLOSE, MODEM_END};
     struct seat seat;
     int i;
 

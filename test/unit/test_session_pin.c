@@ -90,9 +90,13 @@ static void a_wrong_pin_costs_one_try_however_often_it_is_used(void)
     static const struct modem_step steps[] = {OPEN,
                                               SELECT,
                                               STATE,
+                                              ECHO_OFF,
                                               CSIM("01 20 00 81 04 30303030", "63C2"),
+                                              SELECT_AGAIN,
                                               CSIM("01 20 00 81", "63C2"),
+                                              SELECT_AGAIN,
                                               CSIM("01 20 00 81", "63C2"),
+                                              SELECT_AGAIN,
                                               CSIM("01 20 00 81", "63C2"),
                                               CLOSE,
                                               MODEM_END};
@@ -120,11 +124,17 @@ static void without_a_pin_there_is_no_signature(void)
 static void a_verify_that_got_lost_is_not_sent_again_without_asking(void)
 {
     static const struct modem_step steps[] = {
-        OPEN,   SELECT,
-        STATE,  LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
-        CLOSE,  OPEN,
-        SELECT, CSIM("01 20 00 81", "63C2"),
-        CLOSE,  MODEM_END};
+        OPEN,
+        SELECT,
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,
+        OPEN,
+        SELECT,
+        CSIM("01 20 00 81", "63C2"),
+        CLOSE,
+        MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -137,20 +147,27 @@ static void a_persons_attempt_is_one_verify_whatever_happens(void)
     static const struct modem_step right[] = {OPEN,   SELECT, CSIM("01 20 00 81", "63C2"),
                                               VERIFY, CLOSE,  MODEM_END};
     static const struct modem_step lost[] = {
-        OPEN, SELECT, STATE, LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
+        OPEN,
+        SELECT,
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 13\r\n"),
         MODEM_END};
     static const struct modem_step closing[] = {
         LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
         MODEM_END};
+    char stuck[TOKEN_PATH_SIZE];
     struct token_pin state;
     struct seat seat;
 
     seat_begin(&seat, right, NULL, NULL, NULL);
-    EXPECT(token_pin_verify(seat.sim, "0000", false, &state, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT(token_pin_verify(seat.sim, "0000", NULL, false, &state, stuck, &seat.why), OUTCOME_OK,
+           &seat.why);
     CU_ASSERT(state.verified);
     seat_end(&seat);
     seat_begin(&seat, lost, closing, NULL, NULL);
-    CU_ASSERT(token_pin_verify(seat.sim, "0000", false, &state, &seat.why) != OUTCOME_OK);
+    CU_ASSERT(token_pin_verify(seat.sim, "0000", NULL, false, &state, stuck, &seat.why) !=
+              OUTCOME_OK);
     seat_end(&seat);
 }
 

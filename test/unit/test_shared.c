@@ -45,7 +45,7 @@ static void the_next_process_goes_on_with_two_commands(void)
     static const struct modem_step steps[] = {COLD, WARM, WARM, WARM, CLOSE, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, true);
@@ -62,7 +62,7 @@ static void the_next_process_asks_nothing_again(void)
     static const struct modem_step nothing[] = {MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, nothing, NULL, NULL);
+    seat_begin_with_file(&seat, steps, nothing, NULL, NULL);
     seat_signs(&seat);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     seat_end(&seat);
@@ -73,7 +73,7 @@ static void the_last_of_the_living_closes_the_channel(void)
     static const struct modem_step steps[] = {COLD, CLOSE, COLD, WARM, CLOSE, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false); /* alone: closes */
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, true);  /* dies: leaves it */
     seat_signs(&seat);
@@ -86,7 +86,7 @@ static void a_kept_session_stays(void)
     bool closed = false;
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, "session", "keep");
+    seat_begin_with_file(&seat, steps, NULL, "session", "keep");
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     seat_signs(&seat);
@@ -102,7 +102,7 @@ static void who_shares_does_not_close_what_another_one_keeps(void)
     static const struct modem_step steps[] = {COLD, WARM, WARM, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, "session", "keep");
+    seat_begin_with_file(&seat, steps, NULL, "session", "keep");
     seat_signs(&seat);
     another_process_signs(&seat, "session", "shared", OUTCOME_OK, false);
     seat_signs(&seat);
@@ -114,9 +114,9 @@ static void without_a_pin_nobody_uses_what_another_ones_pin_opened(void)
     static const struct modem_step steps[] = {COLD, WARM, CLOSE, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
-    another_process_signs(&seat, "pin", "", OUTCOME_PIN_MISSING, false);
+    another_process_signs(&seat, "pin-source", "", OUTCOME_PIN_MISSING, false);
     seat_signs(&seat);
     seat_end(&seat);
 }
@@ -136,11 +136,11 @@ static void nor_on_a_channel_of_its_own(void)
     struct sim *mine;
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
     settings_init(&settings);
     EXPECT(settings_copy(&settings, sim_settings(seat.sim), &why), OUTCOME_OK, &why);
-    EXPECT(settings_set(&settings, "pin", "", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "pin-source", "", &why), OUTCOME_OK, &why);
     EXPECT(settings_set(&settings, "session", "private", &why), OUTCOME_OK, &why);
     mine = seat.sim;
     EXPECT(sim_new(&seat.sim, &settings, &why), OUTCOME_OK, &why);
@@ -172,6 +172,7 @@ static void a_private_process_leaves_the_shared_session_alone(void)
         CSIM("00 70 00 00 01", "02 9000"),
         CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
         CSIM("02 20 00 81", "63C3"),
+        ECHO_OFF,
         CSIM("02 20 00 81 04 30303030", "9000"),
         CSIM("02 22 41 B6 06 800142 840131", "9000"),
         CSIM("02 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),
@@ -182,7 +183,7 @@ static void a_private_process_leaves_the_shared_session_alone(void)
         MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
     another_process_signs(&seat, "session", "private", OUTCOME_OK, false);
     seat_signs(&seat);
@@ -206,7 +207,7 @@ static void after_a_death_the_line_is_cleaned_and_the_channel_closed(void)
     static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
     somebody_died(&seat);
     seat_signs(&seat);
@@ -218,7 +219,7 @@ static void without_a_folder_sessions_are_private(void)
     static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, "run-dir", "/dev/null/run");
+    seat_begin_with_file(&seat, steps, NULL, "run-dir", "/dev/null/run");
     seat_signs(&seat);
     seat_signs(&seat);
     seat_end(&seat);

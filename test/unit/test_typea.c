@@ -187,13 +187,14 @@ static void the_key_object_needs_the_applets_pin(void)
         SELECT,
         SELECT_DIRECTORY,
         DIRECTORY,
+        SELECT,
         STATE,
         VERIFY,
         CSIM("01 A4 08 04 02 4402 00", "62 04 8002 002A 9000"),
         CSIM("01 B0 00 00 2A", HEADER PRIV_NEW REST "03 308200 9000"),
         CLOSE,
         MODEM_END};
-    static const struct modem_step without[] = {OPEN,  SELECT, SELECT_DIRECTORY, DIRECTORY,
+    static const struct modem_step without[] = {OPEN,  SELECT, SELECT_DIRECTORY, DIRECTORY, SELECT,
                                                 STATE, CLOSE,  MODEM_END};
     struct typea_blob blob = {NULL, 0};
     struct seat seat;
@@ -261,6 +262,7 @@ static void the_applets_pin_does_not_open_the_files(void)
                                               SELECT_UICC,
                                               SELECT_CERT_FILE,
                                               CSIM("01 B0 00 00 05", "6982"),
+                                              SELECT_UICC,
                                               CSIM("01 20 00 01", "63C3"),
                                               CLOSE,
                                               MODEM_END};
@@ -282,8 +284,11 @@ static void pin1_opens_the_files(void)
         SELECT_UICC,
         CSIM("01 A4 08 04 04 7FAA6F02 00", "62 04 8002 0003 9000"),
         CSIM("01 B0 00 00 03", "6982"),
+        SELECT_UICC,
         CSIM("01 20 00 01", "63C3"),
+        ECHO_OFF,
         CSIM("01 20 00 01 08 31323334FFFFFFFF", "9000"),
+        CSIM("01 A4 08 04 04 7FAA6F02 00", "62 04 8002 0003 9000"),
         CSIM("01 B0 00 00 03", "308200 9000"),
         CLOSE,
         MODEM_END};
