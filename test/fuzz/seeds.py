@@ -173,6 +173,29 @@ for head in (0, 2, 4, 8):
          bytes([head, 0]) + opened + SELECT + STATE3 + DONE * 3 + h("04fe04fe00fe"),
          bytes([head | 1, 0, 0]) + opened + SIGN + DONE + ok(bytes(range(64))))
 
+# With a record: operations in turn by programs that share it, and what others write into it.
+WARM = DONE + ok(bytes(range(64)))
+FORGED = h("02" "81" "27" "01" "00" "05" "01" "00")  # ready; a channel, mIAS, verified, this SIM; one user
+SAFE2 = SELECT + ok(h("00070000")) + ok(b"{}" * 20)
+
+
+def turns(head, *steps):
+    return bytes([head]) + b"".join(bytes([which, turn]) for which, turn, _ in steps) + \
+        b"".join(answers for _, _, answers in steps)
+
+
+for head in (0x10, 0x12, 0x14, 0x50):
+    for which in (0, 2, 3, 4, 6, 8, 10, 12, 0x1C, 0x2C, 13, 0x2D, 14):
+        seed("session", turns(head | 1, (which, 0, SIGN), (which, 0, WARM + SIGN)),
+             turns(head | 1, (0, 0, SIGN), (which, 1, SELECT + STATE3 + DONE + WARM)),
+             turns(head | 1, (which, 0x11, FORGED + WARM + SIGN), (which, 2, WARM)))
+    seed("session", turns(head | 0x21, (0, 0, SIGN), (0, 1, STATE3 + WARM), (0, 2, WARM), (6, 0x81, SELECT + LISTS)),
+         turns(head | 0x21, (10, 0, SAFE2), (0x1A, 4, DONE + SAFE2), (0, 0x4D, SIGN), (0, 0x18, SIGN)),
+         turns(head | 0x21, (0, 0, SELECT + STATE3 + ok(sw=7)), (0, 0, SELECT + STATE3 * 2 + DONE * 3), (0, 0x40, SIGN),
+               (0, 0x15, FORGED + SIGN)),
+         turns(head | 0x21, (0, 0x20, SELECT + STATE3 + b"\xf2"), (0, 0x80, SIGN), (13, 0, SIGN), (7, 0x1C, SIGN)),
+         turns(head | 0x21, (2, 0, SIGN), (2, 3, SELECT + b"\xf4" + SIGN), (2, 0x14, h("2001") + SIGN), (11, 0, DONE * 2)))
+
 
 def main():
     for target, inputs in SEEDS.items():
