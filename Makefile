@@ -145,7 +145,7 @@ $(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(FUZZ_SHARED) $(FUZZED)
 REPLAYED := $(FUZZ_TARGETS:$(OUT)/obj/%=$(OUT)/replay/%)
 REDIRECTED := $(ON_LINE) $(ON_PROC) $(ON_THREADS)
 REPLAY := $(FUZZ_REPLAY) $(REPLAYED) $(FUZZ_SHARED) $(addprefix $(OUT)/replay/,$(REDIRECTED))
-$(OUT)/replay/test/fuzz/fuzz_%.o: override CPPFLAGS += $(PCSC_FLAGS) -DLLVMFuzzerTestOneInput=replay_$*
+$(OUT)/replay/test/fuzz/fuzz_%.o: override CPPFLAGS += $(PCSC_FLAGS) -DLLVMFuzzerTestOneInput=$(subst fuzz_,replay_,$(notdir $*))
 $(addprefix $(OUT)/replay/,$(ON_LINE)): override CPPFLAGS += -include test/fuzz/redirect.h
 $(addprefix $(OUT)/replay/,$(ON_PROC)): override CPPFLAGS += -include test/fuzz/redirect_proc.h
 $(addprefix $(OUT)/replay/,$(ON_THREADS)): override CPPFLAGS += -include test/fuzz/redirect_pcsc.h $(PCSC_FLAGS)
@@ -218,7 +218,7 @@ fuzz:
 	@sh test/deps.sh lint
 	@$(MAKE) --no-print-directory -s -j2 CC=clang OUT=build/fuzz \
 		SANITIZE=fuzzer-no-link,address,undefined fuzzers
-	@sh test/fuzz/run.sh build/fuzz $(SECONDS)
+	@FULL=$(FULL) sh test/fuzz/run.sh build/fuzz $(SECONDS) $(addprefix fuzz_,$(TARGETS))
 
 lint:
 	@sh test/deps.sh lint
@@ -304,7 +304,8 @@ help:
 	@echo "make test-usb         the cable is pulled out: a USB port in a guest of QEMU; ONLY=PATTERN"
 	@echo "make bench            what a handshake costs, into build/bench; QUICK=1: in a minute or two"
 	@echo "make bench-readme     the summary of the last bench, for README"
-	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60)"
+	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60), or FULL=1: 200,000"
+	@echo "                      sessions and a million inputs of each other target; TARGETS=\"...\""
 	@echo "make lint             layout, warnings, static analysis"
 	@echo "make format           lays out all C files"
 	@echo "make install          into PREFIX (/usr/local) and OpenSSL's modules directory; DESTDIR=DIR"

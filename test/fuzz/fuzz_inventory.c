@@ -28,24 +28,25 @@ static const char *text_of(BIO *out)
     return text;
 }
 
-/* Comments, and lines of a fingerprint, a space, an ICCID and a semicolon. */
+/* Lines of a fingerprint, a space, an ICCID, a semicolon, and perhaps a comment: which key. */
 static void check_map(const struct inventory *inventory)
 {
     BIO *out = written(inventory, inventory_write_map);
 
     for (const char *line = text_of(out); *line != '\0';) {
-        size_t length = strcspn(line, "\n"), hex = strspn(line, "0123456789abcdef");
+        size_t hex = strspn(line, "0123456789abcdef"), digits;
+        const char *rest = line + hex + 1;
 
-        REQUIRE(line[length] == '\n');
-        for (size_t i = 0; i < length; i++)
-            REQUIRE(line[i] >= ' ' && line[i] <= '~');
-        if (line[0] != '#') {
-            REQUIRE(hex == 40 && line[hex] == ' ');
-            REQUIRE(hex + 1 + strspn(line + hex + 1, "0123456789") == length - 1);
-            REQUIRE(length >= 40 + 1 + 10 + 1 && length <= 40 + 1 + 20 + 1);
-            REQUIRE(line[length - 1] == ';');
+        REQUIRE(hex == 40 && line[hex] == ' ');
+        digits = strspn(rest, "0123456789");
+        REQUIRE(digits >= 10 && digits <= 20 && rest[digits] == ';');
+        rest += digits + 1;
+        if (*rest != '\n') {
+            REQUIRE(strncmp(rest, " # sim:", 7) == 0);
+            rest += 7 + strspn(rest + 7, "abcdefghijklmnopqrstuvwxyz0123456789-=;");
         }
-        line += length + 1;
+        REQUIRE(*rest == '\n');
+        line = rest + 1;
     }
     BIO_free(out);
 }

@@ -364,7 +364,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span input = {data, size};
     uint8_t head = input_byte(&input), which[OPERATIONS], turn[OPERATIONS];
-    unsigned count = 1 + (head & HEAD_MORE ? 1 : 0) + (head & HEAD_TWO_MORE ? 2 : 0);
+    unsigned count = 1 + (head & HEAD_MORE ? 1u : 0u) + (head & HEAD_TWO_MORE ? 2u : 0u);
     struct game game = {.record = (head & HEAD_RECORD) != 0,
                         .modem = {.only_ccho = (head & HEAD_CCHO) != 0,
                                   .tells_iccid = (head & HEAD_NO_ICCID) == 0,

@@ -151,13 +151,15 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
 {
     struct at_result result = {.final = AT_FINAL_ERROR, .cme = -1, .value = ""};
     size_t number = 0;
+    struct hostile *card = arg;
 
     (void)deadline;
+    card->channels[1].open = true; /* who lost it opened another one */
     REQUIRE(timeout_ms > 0);
     REQUIRE((command[0] & 0x03) == 0); /* the transport's bits */
     REQUIRE(command[1] != INS_VERIFY || (secrecy & SECRET_COMMAND) != 0);
     *answer_length = 0;
-    switch (hostile_answer(arg, 1, command, command_length, answer, &number)) {
+    switch (hostile_answer(card, 1, command, command_length, answer, &number)) {
     case HOSTILE_ANSWERS:
     case HOSTILE_TWICE:
     case HOSTILE_STRAY:

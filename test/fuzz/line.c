@@ -5,6 +5,7 @@
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/redirect.h"
 #undef fstat
+#undef close
 
 #include <errno.h>
 #include <stdio.h>
@@ -157,8 +158,7 @@ int line_open(const char *path, int flags, ...)
 
 int line_close(int fd)
 {
-    REQUIRE(fd == LINE_FD);
-    return 0;
+    return fd == LINE_FD ? 0 : close(fd);
 }
 
 int line_isatty(int fd)

@@ -31,6 +31,8 @@ void neighbour_empty(void)
     char suffix[16];
 
     kept_length = 0;
+    if (run_dir[0] == '\0')
+        return;
     remove_file("session");
     remove_file("queue");
     remove_file("safe2");
