@@ -189,8 +189,8 @@ for head in (0x10, 0x12, 0x14, 0x50):
         seed("session", turns(head | 1, (which, 0, SIGN), (which, 0, WARM + SIGN)),
              turns(head | 1, (0, 0, SIGN), (which, 1, SELECT + STATE3 + DONE + WARM)),
              turns(head | 1, (which, 0x11, FORGED + WARM + SIGN), (which, 2, WARM)))
-    seed("session", turns(head | 1, (14, 0, DONE * 8), (0, 0, STATE3 + DONE + WARM)),
-         turns(head | 1, (6, 2, SELECT + LISTS), (0, 1, STATE3 + DONE + WARM)),
+    seed("session", turns(head | 1, (5, 0, SELECT + LISTS), (0, 0, STATE3 + DONE + WARM)),
+         turns(head | 1, (5, 2, SELECT + LISTS), (0, 1, STATE3 + DONE + WARM)),
          turns(head | 1, (0, 0, SIGN), (8, 1, STATE3 + DONE + file(DIRECTORY) + file(data_object("PRIV_TYPE_A", b"0")))),
          turns(head | 1, (0, 0, SIGN), (8, 1, file(DIRECTORY) + STATE3 + DONE + file(data_object("PRIV_TYPE_A", b"0")))))
     seed("session", turns(head | 0x21, (0, 0, SIGN), (0, 1, STATE3 + WARM), (0, 2, WARM), (6, 0x81, SELECT + LISTS)),
