@@ -31,6 +31,7 @@
 #define HEAD_RECORD   0x10 /* there is a run-dir */
 #define HEAD_TWO_MORE 0x20
 #define HEAD_ECHO     0x40 /* the modem's echo cannot be turned off */
+#define HEAD_STATE    0x80 /* with a record: what is refused is kept beyond a reboot too */
 #define OPERATIONS    4
 
 #define TURN_PROGRAM(turn) ((turn)&3) /* enum hostile_source; 3: the first one, for itself alone */
@@ -369,7 +370,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                         .modem = {.only_ccho = (head & HEAD_CCHO) != 0,
                                   .tells_iccid = (head & HEAD_NO_ICCID) == 0,
                                   .from_input = (head & HEAD_OPEN) != 0,
-                                  .echo_stays = (head & HEAD_ECHO) != 0}};
+                                  .echo_stays = (head & HEAD_ECHO) != 0,
+                                  .keeps_state = (head & HEAD_STATE) != 0}};
 
     for (unsigned i = 0; i < count; i++) {
         which[i] = input_byte(&input);
@@ -379,6 +381,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     game.modem.card.echo = true;
     game.modem.card.remembers = game.record && game.modem.tells_iccid;
     line_start(modem_heard, &game.modem);
+    neighbour_keep_state(game.record && game.modem.keeps_state);
     make_settings(&game.settings, SOURCE_LITERAL, game.record);
     for (unsigned i = 0; i < count; i++)
         take_turn(&game, which[i], turn[i]);

@@ -13,6 +13,7 @@ struct modem {
     bool tells_iccid; /* by AT+CRSM */
     bool from_input;  /* how opening a channel ends is the input's word too */
     bool echo_stays;  /* whatever ATE0 says */
+    bool keeps_state; /* what was refused is kept beyond the record */
 };
 
 /* Takes a line that the host wrote: give it to line_start with a struct modem. */

@@ -14,9 +14,11 @@
 #define FILE_NAME "proc-none-modem"
 #define KEPT_SIZE 8192
 
-static char folder[64], run_dir[80], pin_file[80];
+static char folder[64], run_dir[80], pin_file[80], state_dir[80];
 static char kept[KEPT_SIZE];
 static size_t kept_length;
+
+static void make_folder(void);
 
 static void remove_file(const char *suffix)
 {
@@ -26,6 +28,20 @@ static void remove_file(const char *suffix)
     (void)unlink(path);
 }
 
+static void remove_state(const char *name)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/%s.pin", state_dir, name);
+    (void)unlink(path);
+}
+
+void neighbour_keep_state(bool kept)
+{
+    make_folder();
+    REQUIRE(setenv("SIMKEY_STATE_DIR", kept ? state_dir : "/dev/null/none", 1) == 0);
+}
+
 void neighbour_empty(void)
 {
     char suffix[16];
@@ -33,6 +49,8 @@ void neighbour_empty(void)
     kept_length = 0;
     if (run_dir[0] == '\0')
         return;
+    remove_state(MODEM_ICCID);
+    remove_state(FILE_NAME);
     remove_file("session");
     remove_file("queue");
     remove_file("safe2");
@@ -46,6 +64,7 @@ static void remove_folder(void)
 {
     neighbour_empty();
     (void)rmdir(run_dir);
+    (void)rmdir(state_dir);
     (void)unlink(pin_file);
     (void)rmdir(folder);
 }
@@ -61,7 +80,8 @@ static void make_folder(void)
     REQUIRE(mkdtemp(folder) != NULL);
     (void)snprintf(run_dir, sizeof run_dir, "%s/run", folder);
     (void)snprintf(pin_file, sizeof pin_file, "%s/pin", folder);
-    REQUIRE(mkdir(run_dir, 0700) == 0);
+    (void)snprintf(state_dir, sizeof state_dir, "%s/state", folder);
+    REQUIRE(mkdir(run_dir, 0700) == 0 && mkdir(state_dir, 0700) == 0);
     fd = open(pin_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     REQUIRE(fd >= 0 && write(fd, "0000\n", 5) == 5 && close(fd) == 0);
     REQUIRE(atexit(remove_folder) == 0);
@@ -254,7 +274,7 @@ void neighbour_change(enum neighbour_change change, struct modem *modem,
 {
     for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)
         modem->card.channels[i].owed = false;
-    modem->card.remembers = false;
+    modem->card.remembers = modem->card.remembers && modem->keeps_state;
     modem->card.told = modem->card.before = -1;
     if (change == NEIGHBOUR_FORGE)
         forge(&modem->card.input, settings);

@@ -13,7 +13,10 @@
 const char *neighbour_run_dir(void);
 const char *neighbour_pin_file(void);
 
-/* Takes all files out of the run-dir. */
+/* What is kept beyond a reboot is kept in a folder of its own, or nowhere. */
+void neighbour_keep_state(bool kept);
+
+/* Takes all files out of the run-dir, and what was kept beyond a reboot. */
 void neighbour_empty(void);
 
 /* What becomes of the record between two operations. */

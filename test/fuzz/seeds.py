@@ -184,7 +184,7 @@ def turns(head, *steps):
         b"".join(answers for _, _, answers in steps)
 
 
-for head in (0x10, 0x12, 0x14, 0x50):
+for head in (0x10, 0x12, 0x14, 0x50, 0x90):
     for which in (0, 2, 3, 4, 6, 8, 10, 12, 0x1C, 0x2C, 13, 0x2D, 14):
         seed("session", turns(head | 1, (which, 0, SIGN), (which, 0, WARM + SIGN)),
              turns(head | 1, (0, 0, SIGN), (which, 1, SELECT + STATE3 + DONE + WARM)),
