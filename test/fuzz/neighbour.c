@@ -36,10 +36,10 @@ static void remove_state(const char *name)
     (void)unlink(path);
 }
 
-void neighbour_keep_state(bool kept)
+void neighbour_keep_state(bool keeps)
 {
     make_folder();
-    REQUIRE(setenv("SIMKEY_STATE_DIR", kept ? state_dir : "/dev/null/none", 1) == 0);
+    REQUIRE(setenv("SIMKEY_STATE_DIR", keeps ? state_dir : "/dev/null/none", 1) == 0);
 }
 
 void neighbour_empty(void)

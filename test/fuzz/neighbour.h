@@ -14,7 +14,7 @@ const char *neighbour_run_dir(void);
 const char *neighbour_pin_file(void);
 
 /* What is kept beyond a reboot is kept in a folder of its own, or nowhere. */
-void neighbour_keep_state(bool kept);
+void neighbour_keep_state(bool keeps);
 
 /* Takes all files out of the run-dir, and what was kept beyond a reboot. */
 void neighbour_empty(void);
