@@ -43,6 +43,7 @@ static void give_pins(struct settings *settings)
         REQUIRE(fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, "0000\n", 5) == 5);
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
+    REQUIRE(settings_set(settings, "device", LINE_DEVICE, &why) == OUTCOME_OK);
     REQUIRE(settings_set(settings, "pin-source", path, &why) == OUTCOME_OK);
     REQUIRE(settings_set(settings, "sim-pin-source", path, &why) == OUTCOME_OK);
 }
