@@ -5,7 +5,8 @@
  *   on a channel where an applet was selected in this operation, with nothing but questions for the
  *   PIN's state in between; while at least three tries are left, and no fewer than the card said
  *   before; never again after a refusal (or an answer that did not come) of the same source; never
- *   while the line echoes. What one source's PIN opened, another one does not use. */
+ *   while the line echoes. What one source's PIN opened is used by others only once theirs was
+ *   accepted too. */
 #ifndef SIMKEY_TEST_FUZZ_HOSTILE_H
 #define SIMKEY_TEST_FUZZ_HOSTILE_H
 
@@ -45,6 +46,7 @@ struct hostile {
     int told, before;   /* tries left by the last and the last but one answer, -1: not told */
     unsigned verifies;  /* VERIFYs with data that came in this operation */
     bool verify_under_way;
+    unsigned proved;          /* bit 1 << source: its PIN was accepted once */
     bool refused[SOURCES][2]; /* by source and reference: the applet's PIN, PIN1 */
     unsigned exchanges;
     bool disturbed; /* an answer of this operation did not come, or not alone */

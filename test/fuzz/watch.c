@@ -106,13 +106,14 @@ static void check_pin(struct hostile *card, const struct watched *watched, uint8
     card->verifies++;
 }
 
-/* What a PIN opened is used by programs with the same source only. */
+/* What a PIN opened is used only by programs whose own PIN was accepted too, there or elsewhere. */
 static void check_ride(const struct hostile *card, const struct watched *watched)
 {
     unsigned sources = card->channels[watched->channel].sources;
 
     if (watched->ins == INS_PSO && sources != 0)
-        REQUIRE(card->source != SOURCE_NONE && (sources & 1U << card->source) != 0);
+        REQUIRE(card->source != SOURCE_NONE &&
+                ((sources | card->proved) & 1U << card->source) != 0);
 }
 
 struct watched watch_command(struct hostile *card, unsigned channel, const uint8_t *command,
@@ -151,6 +152,7 @@ static void note_accepted(struct hostile *card, const struct watched *watched)
         card->told = card->before = -1;
     } else if (watched->p2 == PIN_REFERENCE || watched->ins == INS_GET_RESPONSE) {
         card->channels[watched->channel].sources |= 1U << card->source;
+        card->proved |= 1U << card->source;
     }
 }
 
