@@ -209,7 +209,7 @@ static void note_foreign(struct hostile_channel *channel, const struct watched *
 
     channel->status_asked =
         watched->ins == INS_STATUS || (watched->ins == INS_GET_RESPONSE && channel->status_asked);
-    if (sw == 0x6881 || (channel->status_asked && sw == 0x9000))
+    if (sw == 0x6881 || (channel->status_asked && (sw == 0x9000 || (sw & 0xFF00) == 0x9100)))
         channel->owed = false;
     if (watched->ins == INS_SAFE2 && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
                                       sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
@@ -239,6 +239,8 @@ static void note_failure(struct hostile *card, const struct watched *watched, bo
         return;
     }
     card->asked = false;
+    if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
+        card->disturbed = true;
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
