@@ -170,7 +170,7 @@ OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(S
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers
-tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker $(OUT)/fuzz-replay
+tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker $(if $(filter 1,$(PROVIDER)),$(OUT)/fuzz-replay)
 everything: tests $(OUT)/handshake $(USB) $(FUZZ)
 usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)

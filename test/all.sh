@@ -38,7 +38,9 @@ if [ -z "$only" ] || [ "$only" = unit ]; then
 fi
 if [ -z "$only" ] || [ "$only" = unit ] || [ "$only" = fuzz ]; then
     echo "Inputs of the fuzz targets"
-    if ! { /usr/bin/python3 test/fuzz/seeds.py "$build/seeds" &&
+    if [ ! -x "$build/fuzz-replay" ] && [ ! -x "$build/simkey" ]; then
+        echo "left out: they need the provider, which this build does not have"
+    elif ! { /usr/bin/python3 test/fuzz/seeds.py "$build/seeds" &&
         timeout -k 5 300 "$build/fuzz-replay" test/fuzz/corpus "$build/seeds" </dev/null; }; then
         echo "FAILED: make fuzz shows more" >&2
         status=1
