@@ -123,17 +123,44 @@ $(OUT)/usb/half.so: $(OUT)/obj/test/usb/half.o
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -shared -o $@ $^
 
-# Fuzz targets, for clang: `make fuzz` builds them apart, and modem/port.c and modem/deadline.c run
-# on the line and the clock of test/fuzz/line.c there.
+# Fuzz targets, for clang: `make fuzz` builds them apart. What they replace of the system's is put in
+# by headers: the line and its clock (test/fuzz/line.c), /proc (proc.c), threads (threads.c).
 FUZZ := $(call objects,$(call sources,test/fuzz/*.c))
-FUZZ_TARGETS := $(filter $(OUT)/obj/test/fuzz/fuzz_%.o,$(FUZZ))
-FUZZERS := $(FUZZ_TARGETS:$(OUT)/obj/test/fuzz/%.o=$(OUT)/%)
-SECONDS ?= 60
-ifneq ($(findstring fuzzer,$(SANITIZE)),)
-$(OUT)/obj/modem/port.o $(OUT)/obj/modem/deadline.o: override CPPFLAGS += -include test/fuzz/redirect.h
+ifneq ($(PCSC),1)
+FUZZ := $(filter-out %/fuzz_pcsc.o,$(FUZZ))
 endif
-$(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(filter-out $(FUZZ_TARGETS),$(FUZZ)) $(MODULE) $(APDU) $(MODEM)
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lcrypto
+FUZZ_REPLAY := $(OUT)/obj/test/fuzz/replay.o
+FUZZ_TARGETS := $(filter $(OUT)/obj/test/fuzz/fuzz_%.o,$(FUZZ))
+FUZZ_SHARED := $(filter-out $(FUZZ_TARGETS) $(FUZZ_REPLAY),$(FUZZ))
+FUZZERS := $(FUZZ_TARGETS:$(OUT)/obj/test/fuzz/%.o=$(OUT)/%)
+FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/cmd_main.o,$(TOOL))
+SECONDS ?= 60
+PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
+ON_LINE := modem/port.o modem/deadline.o
+ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/rundir.c modem/descriptor.c provider/cmd_doctor_holders.c))
+ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
+$(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
+ifneq ($(findstring fuzzer,$(SANITIZE)),)
+$(addprefix $(OUT)/obj/,$(ON_LINE)): override CPPFLAGS += -include test/fuzz/redirect.h
+$(addprefix $(OUT)/obj/,$(ON_PROC)): override CPPFLAGS += -include test/fuzz/redirect_proc.h
+$(addprefix $(OUT)/obj/,$(ON_THREADS)): override CPPFLAGS += -include test/fuzz/redirect_pcsc.h
+endif
+$(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(FUZZ_SHARED) $(FUZZED)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lcrypto -lcjson
+
+# All targets in one program that gives them files: their corpora as a test, with any compiler.
+REPLAYED := $(FUZZ_TARGETS:$(OUT)/obj/%=$(OUT)/replay/%)
+REDIRECTED := $(ON_LINE) $(ON_PROC) $(ON_THREADS)
+REPLAY := $(FUZZ_REPLAY) $(REPLAYED) $(FUZZ_SHARED) $(addprefix $(OUT)/replay/,$(REDIRECTED))
+$(OUT)/replay/test/fuzz/fuzz_%.o: override CPPFLAGS += $(PCSC_FLAGS) -DLLVMFuzzerTestOneInput=$(subst fuzz_,replay_,$(notdir $*))
+$(addprefix $(OUT)/replay/,$(ON_LINE)): override CPPFLAGS += -include test/fuzz/redirect.h
+$(addprefix $(OUT)/replay/,$(ON_PROC)): override CPPFLAGS += -include test/fuzz/redirect_proc.h
+$(addprefix $(OUT)/replay/,$(ON_THREADS)): override CPPFLAGS += -include test/fuzz/redirect_pcsc.h $(PCSC_FLAGS)
+$(OUT)/replay/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+$(OUT)/fuzz-replay: $(REPLAY) $(filter-out $(addprefix $(OUT)/obj/,$(REDIRECTED)),$(FUZZED))
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcrypto -lcjson
 
 # What is needed is named before the compiler complains of it.
 .PHONY: needed
@@ -150,7 +177,8 @@ OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(S
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers
-tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker $(OUT)/memory $(OUT)/memory_fail.so
+tests: all $(OUT)/unit $(OUT)/port_shim.so $(OUT)/api $(OUT)/worker $(OUT)/memory $(OUT)/memory_fail.so \
+	$(if $(filter 1,$(PROVIDER)),$(OUT)/fuzz-replay)
 everything: tests $(OUT)/handshake $(USB) $(FUZZ)
 usb: all $(OUT)/usb/again $(OUT)/usb/half.so
 fuzzers: $(FUZZERS)
@@ -198,7 +226,7 @@ fuzz:
 	@sh test/deps.sh lint
 	@$(MAKE) --no-print-directory -s -j2 CC=clang OUT=build/fuzz \
 		SANITIZE=fuzzer-no-link,address,undefined fuzzers
-	@sh test/fuzz/run.sh build/fuzz $(SECONDS)
+	@FULL=$(FULL) sh test/fuzz/run.sh build/fuzz $(SECONDS) $(addprefix fuzz_,$(TARGETS))
 
 lint:
 	@sh test/deps.sh lint
@@ -284,7 +312,8 @@ help:
 	@echo "make test-usb         the cable is pulled out: a USB port in a guest of QEMU; ONLY=PATTERN"
 	@echo "make bench            what a handshake costs, into build/bench; QUICK=1: in a minute or two"
 	@echo "make bench-readme     the summary of the last bench, for README"
-	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60)"
+	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60), or FULL=1: 200,000"
+	@echo "                      sessions and a million inputs of each other target; TARGETS=\"...\""
 	@echo "make lint             layout, warnings, static analysis"
 	@echo "make format           lays out all C files"
 	@echo "make install          into PREFIX (/usr/local) and OpenSSL's modules directory; DESTDIR=DIR"
@@ -295,4 +324,4 @@ help:
 	@echo "                      CELLS=\"sid i386\": some of them"
 	@echo "make clean            removes build/"
 
--include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT)/obj $(OUT)/replay -name '*.d' 2>/dev/null)

@@ -181,7 +181,7 @@ static LONG take(struct reader *reader)
     reader->connected = result == SCARD_S_SUCCESS;
     if (reader->connected)
         result = SCardBeginTransaction(reader->card);
-    if (result == SCARD_W_RESET_CARD &&
+    if (reader->connected && result == SCARD_W_RESET_CARD &&
         SCardReconnect(reader->card, SCARD_SHARE_SHARED, PROTOCOLS, SCARD_LEAVE_CARD,
                        &reader->protocol) == SCARD_S_SUCCESS)
         result = SCardBeginTransaction(reader->card);

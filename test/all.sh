@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # all.sh BUILD [SANITIZERS]: runs the CUnit suites, then the end-to-end tests, and closes on both
-# summaries. ONLY=unit runs the suites alone, ONLY=PATTERN the end-to-end tests whose names match.
+# summaries. ONLY=unit runs the suites and the fuzz targets' inputs alone, ONLY=fuzz those inputs,
+# ONLY=PATTERN the end-to-end tests whose names match.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 build=$1
@@ -35,9 +36,19 @@ if [ -z "$only" ] || [ "$only" = unit ]; then
             "$build/unit" "$suite"
     done
 fi
+if [ -z "$only" ] || [ "$only" = unit ] || [ "$only" = fuzz ]; then
+    echo "Inputs of the fuzz targets"
+    if [ ! -x "$build/fuzz-replay" ] && [ ! -x "$build/simkey" ]; then
+        echo "left out: they need the provider, which this build does not have"
+    elif ! { /usr/bin/python3 test/fuzz/seeds.py "$build/seeds" &&
+        timeout -k 5 300 "$build/fuzz-replay" test/fuzz/corpus "$build/seeds" </dev/null; }; then
+        echo "FAILED: make fuzz shows more" >&2
+        status=1
+    fi
+fi
 summary=$log.summary
 sed -n '/^Run Summary/,/^Elapsed/p' "$log" >"$summary"
-if [ "$only" != unit ]; then
+if [ "$only" != unit ] && [ "$only" != fuzz ]; then
     echo "End-to-end tests"
     python=/usr/bin/python3
     [ -x $python ] || python=python3

@@ -45,6 +45,7 @@ static void give_pins(struct settings *settings)
         REQUIRE(fd >= 0 && fchmod(fd, 0600) == 0 && write(fd, "0000\n", 5) == 5);
         (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     }
+    REQUIRE(settings_set(settings, "device", LINE_DEVICE, &why) == OUTCOME_OK);
     REQUIRE(settings_set(settings, "pin-source", path, &why) == OUTCOME_OK);
     REQUIRE(settings_set(settings, "sim-pin-source", path, &why) == OUTCOME_OK);
 }
@@ -261,9 +262,9 @@ static void operate(struct seat *seat, uint8_t which)
     struct report why = REPORT_INIT;
     enum outcome outcome;
 
-    seat->hostile.tries_wanted = TRIES_SOFTWARE;
-    seat->hostile.exchanges = seat->hostile.verifies = 0;
-    seat->hostile.asked = false;
+    hostile_operation(&seat->hostile, SOURCE_FILE, TRIES_SOFTWARE);
+    seat->hostile.exchanges = 0;
+    seat->hostile.channels[1].selected = true; /* what the callers of pin.h see to */
     outcome = operations[which % (sizeof operations / sizeof operations[0])](seat, &why);
     check_report(outcome, &why);
     REQUIRE(seat->max_read >= 1 && seat->max_read <= 256);
@@ -289,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         arguments[i] = input_byte(&input);
     }
     hostile_start(&seat.hostile, input, TRIES_SOFTWARE);
+    hostile_open(&seat.hostile, 1, false);
     seat.card = (struct card){.exchange = hostile_exchange,
                               .arg = &seat.hostile,
                               .deadline = deadline_in(30000),

@@ -2,6 +2,7 @@
 /* Fuzz target: what stands in a claim, the file in the run-dir that says whose a channel is. */
 #include "apdu/claim.h"
 #include "test/fuzz/fuzz.h"
+#include "test/fuzz/neighbour.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,20 +11,18 @@
 
 #define CHANNEL 3
 
-static char folder[] = "/tmp/simkey-fuzz-XXXXXX";
-static char claim[sizeof folder + 64];
+static char claim[160];
 
-static void remove_folder(void)
+static void remove_claim(void)
 {
     (void)unlink(claim);
-    (void)rmdir(folder);
 }
 
 static void make_folder(void)
 {
-    REQUIRE(mkdtemp(folder) != NULL);
-    (void)snprintf(claim, sizeof claim, "%s/proc-none-modem.channel-%d", folder, CHANNEL);
-    REQUIRE(atexit(remove_folder) == 0);
+    (void)snprintf(claim, sizeof claim, "%s/proc-none-modem.channel-%d", neighbour_run_dir(),
+                   CHANNEL);
+    REQUIRE(atexit(remove_claim) == 0);
 }
 
 static void write_claim(const uint8_t *data, size_t size)
@@ -43,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         make_folder();
     settings_init(&settings);
     REQUIRE(settings_set(&settings, "device", "/proc/none/modem", &why) == OUTCOME_OK);
-    REQUIRE(settings_set(&settings, "run-dir", folder, &why) == OUTCOME_OK);
+    REQUIRE(settings_set(&settings, "run-dir", neighbour_run_dir(), &why) == OUTCOME_OK);
     write_claim(data, size);
     REQUIRE(claim_look(&settings, CHANNEL) != CLAIM_NONE);
     REQUIRE(claim_look(&settings, CHANNEL) != CLAIM_HELD); /* nobody locks it */

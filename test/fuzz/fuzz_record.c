@@ -3,6 +3,7 @@
  * fuzzer gets behind it. */
 #include "apdu/record.h"
 #include "test/fuzz/fuzz.h"
+#include "test/fuzz/neighbour.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,14 +14,12 @@
 
 #define DEVICE "/dev/null"
 
-static char folder[] = "/tmp/simkey-fuzz-XXXXXX";
-static char file[sizeof folder + 64];
+static char file[160];
 static char head[RECORD_BINDING + 32];
 
-static void remove_folder(void)
+static void remove_file(void)
 {
     (void)unlink(file);
-    (void)rmdir(folder);
 }
 
 /* What stands before the part that is fuzzed: version, boot, device. */
@@ -29,9 +28,9 @@ static void read_head(const struct settings *settings)
     struct record record;
     int fd;
 
-    (void)snprintf(file, sizeof file, "%s/dev-null.session", folder);
+    (void)snprintf(file, sizeof file, "%s/dev-null.session", neighbour_run_dir());
     fd = record_open(settings, &record);
-    REQUIRE(fd >= 0 && close(fd) == 0);
+    REQUIRE(fd >= 0 && close(fd) == 0 && atexit(remove_file) == 0);
     (void)snprintf(head, sizeof head, "simkey session 1\n%s", record.binding);
 }
 
@@ -79,9 +78,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     settings_init(&settings);
     REQUIRE(settings_set(&settings, "device", DEVICE, &why) == OUTCOME_OK);
-    if (head[0] == '\0')
-        REQUIRE(mkdtemp(folder) != NULL && atexit(remove_folder) == 0);
-    REQUIRE(settings_set(&settings, "run-dir", folder, &why) == OUTCOME_OK);
+    REQUIRE(settings_set(&settings, "run-dir", neighbour_run_dir(), &why) == OUTCOME_OK);
     if (head[0] == '\0')
         read_head(&settings);
     write_record(data, size);

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: the public operations (keys, Type A, SAFE2, raw APDUs) from port to applet, with a
- * modem that speaks AT well and a card behind it that does not (hostile.h).
+ * modem that speaks AT well and a card behind it that does not (hostile.h), by up to three programs
+ * that share a run-dir: one with a PIN, one with a PIN from a file, one without.
  *
- * The first byte: 1 operation or 2; carrier by AT+CCHO only; no ICCID told; channels opened by the
- * input too. Then one byte for each operation; the rest are the card's answers. */
+ * The first byte: how many operations, and what the modem is like (see HEAD_*). Then one byte for
+ * each operation, and with HEAD_RECORD one more each (see TURN_*); the rest are the card's answers,
+ * and what other programs write into the record. */
 #include "apdu/safe2.h"
+#include "apdu/session.h"
 #include "apdu/token.h"
 #include "apdu/typea.h"
 #include "provider/key.h"
-#include "test/fuzz/hostile.h"
 #include "test/fuzz/line.h"
+#include "test/fuzz/neighbour.h"
 
 #include <openssl/ec.h>
 #include <stdio.h>
@@ -19,90 +22,25 @@
 #define TIMEOUT_S   20
 #define FAREWELL_MS 500
 #define SLACK_MS    100
+#define PAUSE_MS    3000
 
-#define HEAD_TWO      0x01
-#define HEAD_CCHO     0x02
+#define HEAD_MORE     0x01 /* one operation more */
+#define HEAD_CCHO     0x02 /* AT+CSIM is refused */
 #define HEAD_NO_ICCID 0x04
-#define HEAD_OPEN     0x08
+#define HEAD_OPEN     0x08 /* opening channels is the input's too */
+#define HEAD_RECORD   0x10 /* there is a run-dir */
+#define HEAD_TWO_MORE 0x20
+#define HEAD_ECHO     0x40 /* the modem's echo cannot be turned off */
+#define HEAD_STATE    0x80 /* with a record: what is refused is kept beyond a reboot too */
+#define OPERATIONS    4
 
-struct modem {
-    struct hostile card;
-    uint8_t head;
-};
+#define TURN_PROGRAM(turn) ((turn)&3) /* enum hostile_source; 3: the first one, for itself alone */
+#define TURN_RECORD(turn)  ((turn) >> 2 & 7) /* enum neighbour_change; less: nothing */
+#define TURN_FORGET        0x20              /* what the signature said was not true */
+#define TURN_CLOSE         0x40              /* the program ends afterwards */
+#define TURN_LATER         0x80 /* time passes, and another program turns the echo on */
 
-static void say(const char *text)
-{
-    line_say(text, strlen(text), 5);
-}
-
-static void say_answer(const char *prefix, const uint8_t *answer, size_t length, bool torn)
-{
-    char hex[2 * APDU_ANSWER_SIZE + 1], text[2 * APDU_ANSWER_SIZE + 64];
-
-    hex_encode(answer, length, hex);
-    if (torn)
-        hex[length] = '\0';
-    (void)snprintf(text, sizeof text, "\r\n%s %zu,\"%s\"\r\n\r\nOK\r\n", prefix, 2 * length, hex);
-    say(text);
-}
-
-static void pass(struct modem *modem, const char *prefix, const char *value)
-{
-    uint8_t command[APDU_COMMAND_SIZE], answer[APDU_ANSWER_SIZE] = {0x90, 0x00};
-    size_t length = at_parse_apdu(value, command, sizeof command), answer_length = 0;
-    char text[32];
-
-    REQUIRE(length >= 4);
-    if (command[1] == 0x70 && (modem->head & HEAD_OPEN) == 0) {
-        const uint8_t opened[] = {0x01, 0x90, 0x00};
-
-        say_answer(prefix, command[2] == 0 ? opened : opened + 1, command[2] == 0 ? 3 : 2, false);
-        return;
-    }
-    switch (hostile_answer(&modem->card, command, length, answer, &answer_length)) {
-    case HOSTILE_ANSWERS:
-        say_answer(prefix, answer, answer_length, false);
-        break;
-    case HOSTILE_CME:
-        (void)snprintf(text, sizeof text, "\r\n+CME ERROR: %zu\r\n", answer_length);
-        say(text);
-        break;
-    case HOSTILE_ERROR:
-        say("\r\nERROR\r\n");
-        break;
-    case HOSTILE_TORN:
-        say_answer(prefix, answer, 2, true);
-        break;
-    case HOSTILE_SILENT:
-        break;
-    case HOSTILE_GONE:
-        line_unplug();
-        break;
-    }
-}
-
-static void heard(void *arg, const char *text)
-{
-    struct modem *modem = arg;
-
-    if (strncmp(text, "AT+CSIM=", 8) == 0 && (modem->head & HEAD_CCHO) != 0)
-        say("\r\n+CME ERROR: 4\r\n");
-    else if (strncmp(text, "AT+CSIM=", 8) == 0)
-        pass(modem, "+CSIM:", text + 8);
-    else if (strncmp(text, "AT+CGLA=1,", 10) == 0)
-        pass(modem, "+CGLA:", text + 10);
-    else if (strncmp(text, "AT+CCHO=", 8) == 0)
-        say("\r\n+CCHO: 1\r\n\r\nOK\r\n");
-    else if (strncmp(text, "AT+CRSM=", 8) == 0 && (modem->head & HEAD_NO_ICCID) == 0)
-        say("\r\n+CRSM: 144,0,\"98883003000000000071\"\r\n\r\nOK\r\n");
-    else if (strcmp(text, "AT+CPIN?") == 0)
-        say("\r\n+CPIN: READY\r\n\r\nOK\r\n");
-    else if (strncmp(text, "ATE0", 4) == 0 || strcmp(text, "AT") == 0 ||
-             strncmp(text, "AT+CMEE", 7) == 0 || strncmp(text, "AT+CCHC", 7) == 0)
-        say("\r\nOK\r\n");
-    else
-        say("\r\nERROR\r\n");
-}
+#define PROGRAMS 4
 
 static const uint8_t digest[64] = {0xDD};
 
@@ -242,23 +180,53 @@ static enum outcome raw(struct sim *sim, struct report *why)
     return sim_raw(sim, &request, why);
 }
 
-static enum outcome person(struct sim *sim, struct modem *modem, bool last, struct report *why)
+static enum outcome person(struct sim *sim, struct hostile *card, unsigned how, struct report *why)
 {
+    bool last = (how & 1) != 0, sent;
     char stuck[TOKEN_PATH_SIZE];
     struct token_pin state;
     enum outcome outcome;
 
-    modem->card.tries_wanted = last ? TRIES_ANY : TRIES_PERSON;
-    outcome = token_pin_verify(sim, "0000", NULL, last, &state, stuck, why);
-    REQUIRE(modem->card.verifies <= 1);
+    if (how & 2) {
+        card->change_wanted = true;
+        outcome = token_pin_change(sim, "0000", "1111", &sent, why);
+        REQUIRE(sent || card->verifies == 0);
+    } else {
+        card->tries_wanted = last ? TRIES_ANY : TRIES_PERSON;
+        outcome = token_pin_verify(sim, "0000", NULL, last, &state, stuck, why);
+    }
+    REQUIRE(card->verifies <= 1);
     return outcome;
 }
 
-static enum outcome operate(struct sim *sim, struct modem *modem, unsigned which,
+/* What needs no key. */
+static enum outcome question(struct sim *sim, unsigned which, struct report *why)
+{
+    struct modem_identity identity;
+    enum registration registered;
+    char iccid[ICCID_SIZE] = "";
+    enum carrier carrier;
+    struct token_pin state;
+    bool closed;
+
+    switch (which % 8) {
+    case 1:
+        return sim_shut(sim, &closed, why);
+    case 2:
+        return sim_probe(sim, mias_aid, sizeof mias_aid, MIAS_NAME, &carrier, why);
+    case 3:
+        return sim_identity(sim, &identity, iccid, why);
+    case 4:
+        return sim_registration(sim, &registered, why);
+    default:
+        return token_pin_status(sim, &state, NULL, why);
+    }
+}
+
+static enum outcome operate(struct sim *sim, struct hostile *card, unsigned which,
                             struct report *why)
 {
     const struct token_key key = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 2048};
-    struct token_pin state;
     uint8_t bytes[200];
     uint32_t mask;
 
@@ -284,9 +252,9 @@ static enum outcome operate(struct sim *sim, struct modem *modem, unsigned which
     case 11:
         return raw(sim, why);
     case 12:
-        return token_pin_status(sim, &state, NULL, why);
+        return question(sim, which >> 4, why);
     case 13:
-        return person(sim, modem, (which & 0x10) != 0, why);
+        return person(sim, card, which >> 4, why);
     case 14:
         return token_random(sim, bytes, sizeof bytes, why);
     default:
@@ -294,51 +262,137 @@ static enum outcome operate(struct sim *sim, struct modem *modem, unsigned which
     }
 }
 
-static struct sim *make_sim(void)
+/* ---- programs and their turns ---- */
+
+struct game {
+    struct modem modem;
+    struct settings settings; /* the first program's */
+    bool record;
+    struct sim *sims[PROGRAMS];
+};
+
+static void make_settings(struct settings *settings, unsigned program, bool record)
+{
+    struct report why = REPORT_INIT;
+
+    settings_init(settings);
+    REQUIRE(settings_set(settings, "device", LINE_DEVICE, &why) == OUTCOME_OK);
+    REQUIRE(settings_set(settings, "run-dir", record ? neighbour_run_dir() : "/proc/none/run",
+                         &why) == OUTCOME_OK);
+    if (program == SOURCE_FILE)
+        REQUIRE(settings_set(settings, "pin-source", neighbour_pin_file(), &why) == OUTCOME_OK);
+    else if (program != SOURCE_NONE)
+        REQUIRE(settings_set(settings, "pin", "0000", &why) == OUTCOME_OK);
+    if (program == SOURCE_FILE)
+        REQUIRE(settings_set(settings, "sim-pin-source", neighbour_pin_file(), &why) == OUTCOME_OK);
+    if (program == SOURCES)
+        REQUIRE(settings_set(settings, "session", "private", &why) == OUTCOME_OK);
+    settings->timeout = TIMEOUT_S;
+}
+
+static struct sim *sim_of(struct game *game, unsigned program)
 {
     struct report why = REPORT_INIT;
     struct settings settings;
-    struct sim *sim = NULL;
 
-    settings_init(&settings);
-    REQUIRE(settings_set(&settings, "device", LINE_DEVICE, &why) == OUTCOME_OK);
-    REQUIRE(settings_set(&settings, "run-dir", "/proc/none/run", &why) == OUTCOME_OK);
-    REQUIRE(settings_set(&settings, "pin", "0000", &why) == OUTCOME_OK);
-    settings.timeout = TIMEOUT_S;
-    REQUIRE(sim_new(&sim, &settings, &why) == OUTCOME_OK);
+    if (game->sims[program] != NULL)
+        return game->sims[program];
+    make_settings(&settings, program, game->record);
+    REQUIRE(sim_new(&game->sims[program], &settings, &why) == OUTCOME_OK);
     settings_clear(&settings);
-    return sim;
+    return game->sims[program];
+}
+
+static void end_program(struct game *game, unsigned program)
+{
+    int64_t started = line_now();
+
+    if (game->sims[program] == NULL)
+        return;
+    hostile_operation(&game->modem.card, SOURCE_NONE, TRIES_SOFTWARE);
+    sim_free(game->sims[program]);
+    game->sims[program] = NULL;
+    REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
+}
+
+/* A channel of SAFE2's is the process's own between its operations. */
+static void check_channels(struct game *game)
+{
+    const struct channel *own[PROGRAMS];
+    size_t count = 0;
+
+    /* where the modem owes an answer, nothing can be closed, nor written down without a run-dir */
+    for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record && game->modem.card.disturbed; i++)
+        game->modem.card.channels[i].owed = false;
+    for (unsigned i = 0; i < PROGRAMS; i++)
+        if (game->sims[i] != NULL && game->sims[i]->own.channel.open)
+            own[count++] = &game->sims[i]->own.channel;
+    neighbour_check(&game->modem, &game->settings, own, count);
+}
+
+static void take_turn(struct game *game, unsigned which, unsigned turn)
+{
+    unsigned program = TURN_PROGRAM(turn);
+    struct sim *sim = sim_of(game, program);
+    /* what looks for two places, or proves a signature, is two operations */
+    int64_t most = (which % 16 == 3 || which % 16 == 7 || which % 16 == 8 ? 2 : 1) *
+                   (int64_t)TIMEOUT_S * 1000,
+            started;
+    struct report why = REPORT_INIT;
+    enum outcome outcome;
+
+    if (TURN_RECORD(turn) >= NEIGHBOUR_FORGE)
+        neighbour_change((enum neighbour_change)TURN_RECORD(turn), &game->modem, &game->settings);
+    else if (TURN_RECORD(turn) == 1)
+        neighbour_keep();
+    if (turn & TURN_FORGET)
+        sim_forget(sim);
+    if (turn & TURN_LATER) {
+        line_wait(PAUSE_MS);
+        game->modem.card.echo = true;
+    }
+    line_plug();
+    hostile_operation(&game->modem.card,
+                      program < SOURCES ? (enum hostile_source)program : SOURCE_LITERAL,
+                      TRIES_SOFTWARE);
+    started = line_now();
+    outcome = operate(sim, &game->modem.card, which, &why);
+    check_report(outcome, &why);
+    REQUIRE(line_now() - started <= most + SLACK_MS);
+    check_channels(game);
+    if (turn & TURN_CLOSE)
+        end_program(game, program);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span input = {data, size};
-    struct modem modem = {.head = input_byte(&input)};
-    unsigned count = modem.head & HEAD_TWO ? 2 : 1;
-    unsigned which[2] = {input_byte(&input), count == 2 ? input_byte(&input) : 0};
-    struct sim *sim;
-    int64_t started;
+    uint8_t head = input_byte(&input), which[OPERATIONS], turn[OPERATIONS];
+    unsigned count = 1 + (head & HEAD_MORE ? 1u : 0u) + (head & HEAD_TWO_MORE ? 2u : 0u);
+    struct game game = {.record = (head & HEAD_RECORD) != 0,
+                        .modem = {.only_ccho = (head & HEAD_CCHO) != 0,
+                                  .tells_iccid = (head & HEAD_NO_ICCID) == 0,
+                                  .from_input = (head & HEAD_OPEN) != 0,
+                                  .echo_stays = (head & HEAD_ECHO) != 0,
+                                  .keeps_state = (head & HEAD_STATE) != 0}};
 
-    hostile_start(&modem.card, input, TRIES_SOFTWARE);
-    line_start(heard, &modem);
-    sim = make_sim();
     for (unsigned i = 0; i < count; i++) {
-        /* what looks for two places, or proves a signature, is two operations */
-        int64_t most = (which[i] % 16 == 3 || which[i] % 16 == 7 || which[i] % 16 == 8 ? 2 : 1) *
-                       (int64_t)TIMEOUT_S * 1000;
-        struct report why = REPORT_INIT;
-        enum outcome outcome;
-
-        modem.card.tries_wanted = TRIES_SOFTWARE;
-        modem.card.verifies = 0;
-        started = line_now();
-        outcome = operate(sim, &modem, which[i], &why);
-        check_report(outcome, &why);
-        REQUIRE(line_now() - started <= most + SLACK_MS);
+        which[i] = input_byte(&input);
+        turn[i] = game.record ? input_byte(&input) : 0;
     }
-    modem.card.tries_wanted = TRIES_SOFTWARE;
-    started = line_now();
-    sim_free(sim);
-    REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
+    hostile_start(&game.modem.card, input, TRIES_SOFTWARE);
+    game.modem.card.echo = true;
+    game.modem.card.remembers = game.record && game.modem.tells_iccid;
+    line_start(modem_heard, &game.modem);
+    neighbour_keep_state(game.record && game.modem.keeps_state);
+    make_settings(&game.settings, SOURCE_LITERAL, game.record);
+    for (unsigned i = 0; i < count; i++)
+        take_turn(&game, which[i], turn[i]);
+    for (unsigned i = 0; i < PROGRAMS; i++)
+        end_program(&game, i);
+    check_channels(&game);
+    settings_clear(&game.settings);
+    if (game.record)
+        neighbour_empty();
     return 0;
 }

@@ -1,64 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The hostile card. */
+/* The hostile card: what it answers, and what it knows of its channels. What it forbids is in
+ * watch.c. */
 #include "test/fuzz/hostile.h"
 
-#include <string.h>
+#include "test/fuzz/watch.h"
 
-#define INS_VERIFY       0x20
-#define INS_GET_RESPONSE 0xC0
+#include <string.h>
 
 void hostile_start(struct hostile *card, struct span input, int tries_wanted)
 {
     memset(card, 0, sizeof *card);
     card->input = input;
+    card->told = card->before = -1;
+    hostile_operation(card, SOURCE_LITERAL, tries_wanted);
+}
+
+void hostile_operation(struct hostile *card, enum hostile_source source, int tries_wanted)
+{
+    card->source = source;
     card->tries_wanted = tries_wanted;
+    card->verifies = 0;
+    card->change_wanted = card->asked = card->disturbed = false;
+    watch_settle(card);
+    if (!card->remembers)
+        memset(card->refused, 0, sizeof card->refused);
+    for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)
+        card->channels[i].selected = card->channels[i].select_under_way = false;
 }
 
-/* The four cases of a short command (ISO 7816-4, 5.1). *lc and *le are 0 where absent. */
-static void check_shape(const uint8_t *command, size_t length, size_t *lc, size_t *le)
+unsigned hostile_free_channel(const struct hostile *card)
 {
-    REQUIRE(length >= 4 && length <= APDU_COMMAND_SIZE);
-    *lc = *le = 0;
-    if (length == 4)
-        return;
-    if (length == 5) {
-        *le = command[4] == 0 ? 256 : command[4];
-        return;
-    }
-    *lc = command[4];
-    REQUIRE(*lc > 0);
-    REQUIRE(length == 5 + *lc || length == 6 + *lc);
-    if (length == 6 + *lc)
-        *le = command[length - 1] == 0 ? 256 : command[length - 1];
+    for (unsigned i = 1; i < 4; i++)
+        if (!card->channels[i].open)
+            return i;
+    return 0;
 }
 
-/* A VERIFY with data comes right behind the state that allows it. */
-static void check_pin(struct hostile *card, const uint8_t *command, size_t lc)
+void hostile_open(struct hostile *card, unsigned channel, bool selected)
 {
-    bool tries = (card->state & 0xFFF0) == 0x63C0;
-    int left = tries ? card->state & 0x0F : -1;
-
-    REQUIRE(command[1] != 0x24 && command[1] != 0x2C); /* nobody asked for CHANGE or UNBLOCK */
-    if (command[1] != INS_VERIFY || lc == 0)
-        return;
-    REQUIRE(command[0] == (command[0] & 0x4F));
-    REQUIRE((command[3] == 0x81 && lc >= 4 && lc <= 16) || (command[3] == 0x01 && lc == 8));
-    card->verifies++;
-    REQUIRE(card->asked);
-    REQUIRE(card->state != 0x6983 && left != 0);
-    if (card->tries_wanted == TRIES_SOFTWARE)
-        REQUIRE(left >= TRIES_SOFTWARE);
-    else if (card->tries_wanted == TRIES_PERSON)
-        REQUIRE(left >= TRIES_PERSON || card->state == 0x9000 || (card->state & 0xFF00) == 0x9100 ||
-                card->state == 0x6984);
+    REQUIRE(channel > 0 && channel < HOSTILE_CHANNELS);
+    card->channels[channel] =
+        (struct hostile_channel){.open = true, .owed = true, .selected = selected};
 }
 
-/* Notes what the program now knows of the PIN's state. */
-static void note_state(struct hostile *card, const uint8_t *command, size_t lc, uint16_t sw)
+void hostile_close(struct hostile *card, unsigned channel)
 {
-    card->asked =
-        (command[1] == INS_VERIFY && lc == 0) || (card->asked && command[1] == INS_GET_RESPONSE);
-    card->state = sw;
+    REQUIRE(channel < HOSTILE_CHANNELS);
+    card->channels[channel] = (struct hostile_channel){.open = false};
+}
+
+void hostile_reset(struct hostile *card)
+{
+    memset(card->channels, 0, sizeof card->channels);
+    card->asked = false;
 }
 
 static uint16_t usual(uint8_t place)
@@ -71,15 +65,17 @@ static uint16_t usual(uint8_t place)
     return words[place % (sizeof words / sizeof words[0])];
 }
 
-static enum hostile_end fail(struct hostile *card, uint8_t kind, size_t *number)
+/* How a command ends that is not simply answered. */
+static enum hostile_end take_end(struct hostile *card, uint8_t kind, size_t *number)
 {
     static const enum hostile_end ends[] = {HOSTILE_ERROR, HOSTILE_TORN, HOSTILE_SILENT,
-                                            HOSTILE_GONE};
+                                            HOSTILE_GONE,  HOSTILE_LATE, HOSTILE_RESTARTS,
+                                            HOSTILE_STRAY, HOSTILE_TWICE};
 
-    *number = kind < 0xF0 ? input_byte(&card->input) : 0;
-    if (kind >= 0xF0 || *number != CME_SIM_BUSY)
-        card->asked = false;
-    return kind < 0xF0 ? HOSTILE_CME : ends[kind & 3];
+    if (kind >= 0xF0)
+        return ends[kind & 7];
+    *number = input_byte(&card->input);
+    return HOSTILE_CME;
 }
 
 /* The data of an answer: the input's, or as many bytes as the command asked for. */
@@ -98,39 +94,55 @@ static size_t put_data(struct hostile *card, size_t le, uint8_t *answer)
     return data.length;
 }
 
-enum hostile_end hostile_answer(struct hostile *card, const uint8_t *command, size_t length,
-                                uint8_t *answer, size_t *answer_length)
+static uint16_t take_word(struct hostile *card, uint8_t kind)
 {
-    size_t lc, le, used;
-    uint16_t sw;
-    uint8_t kind;
+    uint16_t sw = usual(kind);
 
-    card->exchanges++;
-    check_shape(command, length, &lc, &le);
-    check_pin(card, command, lc);
-    if (card->input.length == 0) {
-        card->asked = false;
-        return HOSTILE_SILENT;
-    }
-    kind = input_byte(&card->input);
-    if (kind >= 0xE0) {
-        enum hostile_end end = fail(card, kind, answer_length);
-
-        if (end == HOSTILE_CME && *answer_length == CME_SIM_BUSY && command[1] == INS_VERIFY)
-            card->verifies -= lc > 0; /* a modem that is busy has not passed it on */
-        return end;
-    }
-    sw = usual(kind);
     if (kind >= 0x80) {
         sw = (uint16_t)(input_byte(&card->input) << 8);
         sw = (uint16_t)(sw | input_byte(&card->input));
     }
-    used = put_data(card, le, answer);
-    answer[used] = (uint8_t)(sw >> 8);
-    answer[used + 1] = (uint8_t)sw;
+    return sw;
+}
+
+static bool has_answer(enum hostile_end end)
+{
+    return end == HOSTILE_ANSWERS || end == HOSTILE_LATE || end == HOSTILE_STRAY ||
+           end == HOSTILE_TWICE;
+}
+
+enum hostile_end hostile_answer(struct hostile *card, unsigned channel, const uint8_t *command,
+                                size_t length, uint8_t *answer, size_t *answer_length)
+{
+    enum hostile_end end = HOSTILE_ANSWERS;
+    struct watched watched;
+    size_t used;
+    uint8_t kind;
+
+    card->exchanges++;
+    watched = watch_command(card, channel, command, length);
+    if (card->input.length == 0) {
+        watch_end(card, &watched, HOSTILE_SILENT, 0);
+        return HOSTILE_SILENT;
+    }
+    kind = input_byte(&card->input);
+    if (kind >= 0xE0)
+        end = take_end(card, kind, answer_length);
+    if (!has_answer(end)) {
+        watch_end(card, &watched, end, *answer_length);
+        return end;
+    }
+    if (end != HOSTILE_ANSWERS)
+        kind = input_byte(&card->input);
+    watched.sw = take_word(card, kind);
+    used = put_data(card, watched.le, answer);
+    answer[used] = (uint8_t)(watched.sw >> 8);
+    answer[used + 1] = (uint8_t)watched.sw;
     *answer_length = used + 2;
-    note_state(card, command, lc, sw);
-    return HOSTILE_ANSWERS;
+    watched.first = answer[0];
+    watched.answer_length = used + 2;
+    watch_end(card, &watched, end, 0);
+    return end;
 }
 
 enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_length,
@@ -139,14 +151,18 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
 {
     struct at_result result = {.final = AT_FINAL_ERROR, .cme = -1, .value = ""};
     size_t number = 0;
+    struct hostile *card = arg;
 
     (void)deadline;
+    card->channels[1].open = true; /* who lost it opened another one */
     REQUIRE(timeout_ms > 0);
     REQUIRE((command[0] & 0x03) == 0); /* the transport's bits */
     REQUIRE(command[1] != INS_VERIFY || (secrecy & SECRET_COMMAND) != 0);
     *answer_length = 0;
-    switch (hostile_answer(arg, command, command_length, answer, &number)) {
+    switch (hostile_answer(card, 1, command, command_length, answer, &number)) {
     case HOSTILE_ANSWERS:
+    case HOSTILE_TWICE:
+    case HOSTILE_STRAY:
         *answer_length = number;
         return OUTCOME_OK;
     case HOSTILE_CME:
@@ -158,7 +174,10 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
     case HOSTILE_TORN:
         return report_set(why, OUTCOME_BAD_DATA, "torn");
     case HOSTILE_SILENT:
+    case HOSTILE_LATE:
         return report_set(why, OUTCOME_TIMEOUT, "silent");
+    case HOSTILE_RESTARTS:
+        return report_set(why, OUTCOME_LOST, "restarted");
     case HOSTILE_GONE:
         return report_set(why, OUTCOME_NO_MODEM, "gone");
     }

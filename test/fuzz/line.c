@@ -4,10 +4,14 @@
 
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/redirect.h"
+#undef fstat
+#undef close
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #define LINE_FD      1000 /* no descriptor of ours gets that high */
 #define WRITTEN_SIZE 1024 /* the longest command line is shorter */
@@ -20,7 +24,7 @@ static struct {
     line_heard_fn *heard;
     void *arg;
     int64_t now_us;
-    bool unplugged;
+    bool unplugged, locked;
     size_t most;
     unsigned calls;
     char written[WRITTEN_SIZE];
@@ -40,16 +44,42 @@ void line_start(line_heard_fn *heard, void *arg)
     line.heard = heard;
     line.arg = arg;
     line.now_us = 1000000;
-    line.unplugged = false;
+    line.unplugged = line.locked = false;
     line.most = 0;
     line.calls = 0;
     line.written_length = line.used = line.taken = line.chunk_count = line.chunk = 0;
+}
+
+/* What is read makes room. */
+static void forget_read(void)
+{
+    if (line.taken < line.used)
+        return;
+    line.used = line.taken = line.chunk_count = line.chunk = 0;
+}
+
+/* SHOW=1 prints the dialogue. */
+static void show(const char *mark, const void *bytes, size_t length, unsigned delay_ms)
+{
+    static int wanted = -1;
+    const char *text = bytes;
+
+    if (wanted < 0)
+        wanted = getenv("SHOW") != NULL;
+    if (wanted == 0)
+        return;
+    (void)fprintf(stderr, "%8lld ms %s ", (long long)line.now_us / 1000, mark);
+    for (size_t i = 0; i < length; i++)
+        (void)fputc(text[i] >= ' ' && text[i] <= '~' ? text[i] : '.', stderr);
+    (void)fprintf(stderr, delay_ms > 5 ? " (after %u ms)\n" : "\n", delay_ms);
 }
 
 void line_say(const void *bytes, size_t length, unsigned delay_ms)
 {
     int64_t at = line.now_us;
 
+    forget_read();
+    show("<", bytes, length, delay_ms);
     if (length == 0 || line.chunk_count == CHUNKS || length > sizeof line.waiting - line.used)
         return;
     if (line.chunk < line.chunk_count && line.chunks[line.chunk_count - 1].at_us > at)
@@ -63,6 +93,21 @@ void line_say(const void *bytes, size_t length, unsigned delay_ms)
 void line_unplug(void)
 {
     line.unplugged = true;
+}
+
+void line_lock_elsewhere(void)
+{
+    line.locked = true;
+}
+
+void line_plug(void)
+{
+    line.unplugged = false;
+}
+
+void line_wait(unsigned ms)
+{
+    line.now_us += (int64_t)ms * 1000;
 }
 
 void line_cut(size_t most)
@@ -113,8 +158,7 @@ int line_open(const char *path, int flags, ...)
 
 int line_close(int fd)
 {
-    REQUIRE(fd == LINE_FD);
-    return 0;
+    return fd == LINE_FD ? 0 : close(fd);
 }
 
 int line_isatty(int fd)
@@ -124,8 +168,20 @@ int line_isatty(int fd)
 
 int line_flock(int fd, int operation)
 {
-    (void)operation;
     REQUIRE(fd == LINE_FD);
+    errno = EWOULDBLOCK;
+    return line.locked && operation != LOCK_UN ? -1 : 0;
+}
+
+/* As the kernel's table of locks names it. */
+int line_fstat(int fd, struct stat *file)
+{
+    if (fd != LINE_FD)
+        return fstat(fd, file);
+    memset(file, 0, sizeof *file);
+    file->st_mode = S_IFCHR;
+    file->st_dev = makedev(0, 5);
+    file->st_ino = 77;
     return 0;
 }
 
@@ -208,6 +264,7 @@ ssize_t line_write(int fd, const void *data, size_t length)
         REQUIRE(line.written_length < sizeof line.written);
         line.written[line.written_length++] = c == '\r' ? '\0' : c;
         if (c == '\r') {
+            show(">", line.written, line.written_length - 1, 0);
             line.written_length = 0;
             line.heard(line.arg, line.written);
         }

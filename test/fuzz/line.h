@@ -22,6 +22,15 @@ void line_say(const void *bytes, size_t length, unsigned delay_ms);
 /* It is unplugged, once all it said is read. */
 void line_unplug(void);
 
+/* Another process has the device locked, for good. */
+void line_lock_elsewhere(void);
+
+/* It is plugged in again. */
+void line_plug(void);
+
+/* Time passes. */
+void line_wait(unsigned ms);
+
 /* Later reads and writes are cut to so many bytes; 0: as they come. */
 void line_cut(size_t most);
 

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <libserialport.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +20,8 @@ int line_open(const char *path, int flags, ...);
 int line_close(int fd);
 int line_isatty(int fd);
 int line_flock(int fd, int operation);
+int line_fstat(int fd, struct stat *file);
+FILE *proc_fopen(const char *path, const char *mode); /* proc.h */
 int line_tcgetattr(int fd, struct termios *settings);
 int line_tcflush(int fd, int queue);
 int line_poll(struct pollfd *watch, nfds_t count, int timeout_ms);
@@ -30,6 +34,8 @@ enum sp_return line_get_port_by_name(const char *name, struct sp_port **port);
 #define open                line_open
 #define close               line_close
 #define isatty              line_isatty
+#define fstat               line_fstat
+#define fopen               proc_fopen
 #define flock               line_flock
 #define tcgetattr           line_tcgetattr
 #define tcflush             line_tcflush

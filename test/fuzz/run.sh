@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD SECONDS [TARGET...]: runs the fuzz targets one after the other, each so long, from the
-# corpus in this folder and from what earlier runs left in BUILD/corpus. One line a target. Fails if
-# there is a finding, which is an input in BUILD/findings; give it to BUILD/TARGET to see it again.
+# corpus in this folder and from what earlier runs left in BUILD/corpus. FULL=1 in place of a time:
+# 200,000 sessions, and a million inputs of each other target. One line a target (progress.py). Fails
+# if there is a finding, which is an input in BUILD/findings; give it to BUILD/TARGET to see it again,
+# with SHOW=1 in the environment to see what the modem was asked and answered.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 build=$1
@@ -25,7 +27,14 @@ for target; do
     name=${target#fuzz_}
     log=$build/log/$name
     mkdir -p "$build/corpus/$name" "$build/seeds/$name" "test/fuzz/corpus/$name"
-    "$build/$target" -max_total_time="$seconds" -timeout=5 -rss_limit_mb=512 -max_len=2048 \
+    limit=-max_total_time=$seconds
+    if [ -n "${FULL-}" ]; then
+        limit=-runs=1000000
+        [ "$name" != session ] || limit=-runs=200000
+    fi
+    longest=2048
+    case $name in chain | inventory) longest=8192 ;; esac # a certificate is 500 characters at least
+    "$build/$target" "$limit" -timeout=5 -rss_limit_mb=1024 -max_len="$longest" \
         -print_final_stats=1 -artifact_prefix="$build/findings/$name-" \
         "$build/corpus/$name" "test/fuzz/corpus/$name" "$build/seeds/$name" >"$log" 2>&1 </dev/null
     code=$?
@@ -34,9 +43,6 @@ for target; do
         status=1
         verdict="FOUND: $(sed -n "s|.*Test unit written to ||p" "$log" | tail -1), see $log"
     fi
-    awk -v name="$name" -v verdict="$verdict" '
-        /stat::number_of_executed_units/ { runs = $2 }
-        /cov: / { for (i = 1; i < NF; i++) if ($i == "cov:") cov = $(i + 1) }
-        END { printf "%-12s %10d executions, coverage %5d edges: %s\n", name, runs, cov, verdict }' "$log"
+    python3 test/fuzz/progress.py "$name" "$log" "$verdict"
 done
 exit $status

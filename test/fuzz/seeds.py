@@ -173,6 +173,72 @@ for head in (0, 2, 4, 8):
          bytes([head, 0]) + opened + SELECT + STATE3 + DONE * 3 + h("04fe04fe00fe"),
          bytes([head | 1, 0, 0]) + opened + SIGN + DONE + ok(bytes(range(64))))
 
+# With a record: operations in turn by programs that share it, and what others write into it.
+WARM = DONE + ok(bytes(range(64)))
+FORGED = h("02" "81" "27" "01" "00" "05" "01" "00")  # ready; a channel, mIAS, verified, this SIM; one user
+SAFE2 = SELECT + ok(h("00070000")) + ok(b"{}" * 20)
+
+
+def turns(head, *steps):
+    return bytes([head]) + b"".join(bytes([which, turn]) for which, turn, _ in steps) + \
+        b"".join(answers for _, _, answers in steps)
+
+
+for head in (0x10, 0x12, 0x14, 0x50, 0x90):
+    for which in (0, 2, 3, 4, 6, 8, 10, 12, 0x1C, 0x2C, 13, 0x2D, 14):
+        seed("session", turns(head | 1, (which, 0, SIGN), (which, 0, WARM + SIGN)),
+             turns(head | 1, (0, 0, SIGN), (which, 1, SELECT + STATE3 + DONE + WARM)),
+             turns(head | 1, (which, 0x11, FORGED + WARM + SIGN), (which, 2, WARM)))
+    seed("session", turns(head | 1, (5, 0, SELECT + LISTS), (0, 0, STATE3 + DONE + WARM)),
+         turns(head | 1, (5, 2, SELECT + LISTS), (0, 1, STATE3 + DONE + WARM)),
+         turns(head | 1, (0, 0, SIGN), (8, 1, STATE3 + DONE + file(DIRECTORY) + file(data_object("PRIV_TYPE_A", b"0")))),
+         turns(head | 1, (0, 0, SIGN), (8, 1, file(DIRECTORY) + STATE3 + DONE + file(data_object("PRIV_TYPE_A", b"0")))))
+    seed("session", turns(head | 0x21, (0, 0, SIGN), (0, 1, STATE3 + WARM), (0, 2, WARM), (6, 0x81, SELECT + LISTS)),
+         turns(head | 0x21, (10, 0, SAFE2), (0x1A, 4, DONE + SAFE2), (0, 0x4D, SIGN), (0, 0x18, SIGN)),
+         turns(head | 0x21, (0, 0, SELECT + STATE3 + ok(sw=7)), (0, 0, SELECT + STATE3 * 2 + DONE * 3), (0, 0x40, SIGN),
+               (0, 0x15, FORGED + SIGN)),
+         turns(head | 0x21, (0, 0x20, SELECT + STATE3 + b"\xf2"), (0, 0x80, SIGN), (13, 0, SIGN), (7, 0x1C, SIGN)),
+         turns(head | 0x21, (2, 0, SIGN), (2, 3, SELECT + b"\xf4" + SIGN), (2, 0x14, h("2001") + SIGN), (11, 0, DONE * 2)))
+
+# ---- PIN files ----
+seed("pin_source", *[bytes([kind]) + content for kind in (0, 4, 5, 6, 7, 0o10, 0o20, 0x80)
+                     for content in (b"0000\n", b"12345678\r\n", b"1234567890123456\n", b"12345678901234567\n")],
+     b"\0", b"\0\n0000\n", b"\x000000\0", b"\x00 0000\n", b"\x00123\n", b"\0123a\n", b"\x00" + b"1" * 300)
+
+
+# ---- /proc ----
+def text(content):
+    return bytes([len(content)]) + content
+
+
+COMM = text(b"minicom\n")
+MAPS = text(b"7f00-7f01 r-xp 00000000 08:01 77 /usr/lib/simkey.so\n")
+LOCK = text(b"1: FLOCK  ADVISORY  WRITE 5 00:05:77 0 EOF\n2: POSIX  ADVISORY  READ 5 08:01:1 0 0\n")
+HOLDER = b"\x01\x03\x00\x03"  # one file: number 3, the port, its number
+STAT = b"4711 (a b) c) S 1 " + b"0 " * 17 + b"123456 0\n"
+for kind in (0, 1):
+    seed("proc", bytes([kind]) + b"\x01\x05" + HOLDER + MAPS + COMM + LOCK,
+         bytes([kind]) + b"\x02\x05\x06" + HOLDER + text(b"") + COMM + b"\xfe" + text(b"ModemManager\n") + LOCK + COMM,
+         bytes([kind]) + b"\x02\x05\x06\x02\x03\x01\x07" + text(b"pos: 0\ntty-index: 3\n") + b"\x01\x04\x00\x03" + MAPS
+         + text(b"x\x1b[2J\n") + b"\x00" + LOCK + COMM,
+         bytes([kind]) + b"\x03\x80" + text(b"self") + b"\x05\xff\x06\xfe" + text(b"ModemManager\n") + LOCK,
+         bytes([kind]) + b"\x01\x05\x03\x03\x03\x03\x04\x03\x03\x05\x04" + text(b"/dev/char/188:3") + b"\x03" + MAPS + COMM + LOCK,
+         bytes([kind]) + b"\x14" + bytes(range(1, 21)) + (HOLDER + text(b"") + COMM) * 20 + LOCK)
+seed("proc", b"\x02" + LOCK + COMM, b"\x02" + text(b"1: FLOCK  ADVISORY  WRITE 7 00:05:77 0 EOF\n") + text(b"a\x1b]0;b\n"), b"\x02\xff",
+     b"\x03" + text(STAT), b"\x03" + text(STAT.replace(b"S", b"Z")), b"\x03" + text(b"4711 (x"), b"\x03\xff")
+
+# ---- card readers: how many commands and the protocol, name; establish, list, connect, begin, transmit... ----
+READERS = b"\0\x02" + text(b"Omnikey 00 00") + text(b"Virtual PCD 00 01")
+READY = b"\0" + READERS + b"\0\0"
+OPENED, NINE = b"\0" + text(h("019000")), b"\0" + text(h("9000"))
+for head in (2, 0x83, 0x41):
+    seed("pcsc", bytes([head]) + text(b"Omni") + READY + OPENED + NINE * 4, bytes([head]) + text(b"1") + READY + NINE * 4,
+         bytes([head]) + text(b"") + READY, bytes([head]) + text(b"x") + READY,
+         bytes([head]) + text(b"Omni") + b"\0" + READERS + b"\x2c\x2c\0\x2b\0\0" + OPENED + b"\x2b\0" + NINE * 2,
+         bytes([head]) + text(b"Omni") + READY + OPENED + b"\x40\0" + NINE * 3,
+         bytes([head]) + text(b"Omni") + READY + OPENED + b"\x2d\0\0\x10" + NINE * 3,
+         bytes([head]) + text(b"Omni") + b"\x40" + READERS + b"\0\0", bytes([head]) + text(b"Omni") + b"\x21")
+
 
 def main():
     for target, inputs in SEEDS.items():

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The run-dir of a fuzz target. */
+#include "test/fuzz/neighbour.h"
+
+#include "apdu/claim.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define FILE_NAME "proc-none-modem"
+#define KEPT_SIZE 8192
+
+static char folder[64], run_dir[80], pin_file[80], state_dir[80];
+static char kept[KEPT_SIZE];
+static size_t kept_length;
+
+static void make_folder(void);
+
+static void remove_file(const char *suffix)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/" FILE_NAME ".%s", run_dir, suffix);
+    (void)unlink(path);
+}
+
+static void remove_state(const char *name)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/%s.pin", state_dir, name);
+    (void)unlink(path);
+}
+
+void neighbour_keep_state(bool keeps)
+{
+    make_folder();
+    REQUIRE(setenv("SIMKEY_STATE_DIR", keeps ? state_dir : "/dev/null/none", 1) == 0);
+}
+
+void neighbour_empty(void)
+{
+    char suffix[16];
+
+    kept_length = 0;
+    if (run_dir[0] == '\0')
+        return;
+    remove_state(MODEM_ICCID);
+    remove_state(FILE_NAME);
+    remove_file("session");
+    remove_file("queue");
+    remove_file("safe2");
+    for (unsigned i = 1; i < HOSTILE_CHANNELS; i++) {
+        (void)snprintf(suffix, sizeof suffix, "channel-%u", i);
+        remove_file(suffix);
+    }
+}
+
+static void remove_folder(void)
+{
+    neighbour_empty();
+    (void)rmdir(run_dir);
+    (void)rmdir(state_dir);
+    (void)unlink(pin_file);
+    (void)rmdir(folder);
+}
+
+static void make_folder(void)
+{
+    int fd;
+
+    if (folder[0] != '\0')
+        return;
+    (void)snprintf(folder, sizeof folder, "%s/simkey-fuzz-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    REQUIRE(mkdtemp(folder) != NULL);
+    (void)snprintf(run_dir, sizeof run_dir, "%s/run", folder);
+    (void)snprintf(pin_file, sizeof pin_file, "%s/pin", folder);
+    (void)snprintf(state_dir, sizeof state_dir, "%s/state", folder);
+    REQUIRE(mkdir(run_dir, 0700) == 0 && mkdir(state_dir, 0700) == 0);
+    fd = open(pin_file, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    REQUIRE(fd >= 0 && write(fd, "0000\n", 5) == 5 && close(fd) == 0);
+    REQUIRE(atexit(remove_folder) == 0);
+}
+
+const char *neighbour_run_dir(void)
+{
+    make_folder();
+    return run_dir;
+}
+
+const char *neighbour_pin_file(void)
+{
+    make_folder();
+    return pin_file;
+}
+
+/* ---- the record ---- */
+
+static int open_record(int flags)
+{
+    char path[160];
+
+    (void)snprintf(path, sizeof path, "%s/" FILE_NAME ".session", run_dir);
+    return open(path, flags | O_CLOEXEC, 0660);
+}
+
+void neighbour_keep(void)
+{
+    int fd = open_record(O_RDONLY);
+    ssize_t got = fd >= 0 ? read(fd, kept, sizeof kept) : 0;
+
+    kept_length = got > 0 ? (size_t)got : 0;
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+static unsigned channel_number(const struct channel *channel)
+{
+    return channel->carrier == CARRIER_CCHO ? modem_session(channel->session) : channel->number;
+}
+
+/* A channel may be named by whoever wrote the record: then the card has it open. */
+static void know(struct modem *modem, const struct channel *channel)
+{
+    unsigned number = channel_number(channel);
+
+    if (channel->open && number > 0 && number < HOSTILE_CHANNELS)
+        modem->card.channels[number].open = true;
+}
+
+static void know_record(struct modem *modem, const struct settings *settings)
+{
+    struct record record;
+
+    if (!record_peek(settings, &record))
+        return;
+    know(modem, &record.standing.channel);
+    know(modem, &record.lone);
+    if (record.line.last < HOSTILE_CHANNELS) /* it may be taken for one that was opened unseen */
+        modem->card.channels[record.line.last].open |= record.line.last > 0;
+}
+
+static void take_channel(struct span *input, struct channel *channel)
+{
+    uint8_t bits = input_byte(input);
+
+    if ((bits & 0x80) == 0)
+        return;
+    channel->open = true;
+    channel->carrier = bits & 0x40 ? CARRIER_CCHO : CARRIER_CSIM;
+    channel->selected = bits & 0x40;
+    channel->number = bits & 0x40 ? 0 : (uint8_t)(1 + bits % (HOSTILE_CHANNELS - 1));
+    if (bits & 0x40)
+        (void)snprintf(channel->session, sizeof channel->session, "%d", bits & 0x1F);
+}
+
+static void take_standing(struct span *input, struct standing *standing)
+{
+    uint8_t bits;
+
+    take_channel(input, &standing->channel);
+    bits = input_byte(input);
+    standing->iccid_asked = (bits & 0x01) != 0;
+    if (standing->iccid_asked && (bits & 0x02) != 0)
+        (void)snprintf(standing->iccid, sizeof standing->iccid, "%s",
+                       bits & 0x04 ? MODEM_ICCID : "89880330000000000025");
+    if (!standing->channel.open)
+        return;
+    standing->broken = (bits & 0x08) != 0;
+    standing->kept = (bits & 0x10) != 0;
+    standing->verified = (bits & 0x20) != 0;
+    standing->unprotected = (bits & 0x40) != 0;
+    standing->environment.set = (bits & 0x80) != 0;
+    standing->selected = (enum selected)(input_byte(input) % (SELECTED_UICC + 1));
+    if (standing->environment.set) {
+        standing->environment.template_tag = 0xB6;
+        standing->environment.algorithm = input_byte(input);
+        standing->environment.key_id = 0x31;
+    }
+}
+
+static void take_learnt(struct span *input, struct learnt *learnt)
+{
+    uint8_t bits = input_byte(input);
+
+    if (bits & 0x01)
+        (void)snprintf(learnt->iccid, sizeof learnt->iccid, "%s", MODEM_ICCID);
+    learnt->no_le = (bits & 0x02) != 0;
+    learnt->short_way = (bits & 0x04) != 0;
+    learnt->environment_refused = bits >> 3 & 3;
+    learnt->pin_refused = bits >> 5 & 3;
+    learnt->max_read = bits & 0x80 ? 1u + input_byte(input) : APDU_LE_ALL;
+    if (bits & 0x80)
+        atomic_store(&learnt->refusals[0], (uint16_t)(0x3100 | input_byte(input)));
+}
+
+static void take_users(struct span *input, struct record *record)
+{
+    uint8_t bits = input_byte(input);
+
+    if (bits & 0x01)
+        record_join(record);
+    if (bits & 0x02) /* one that is dead, and init, which lives */
+        record->users[record->user_count++] = (struct record_user){1, 77};
+}
+
+static void forge(struct span *input, const struct settings *settings)
+{
+    struct record record;
+    int fd = record_open(settings, &record);
+    char binding[RECORD_BINDING];
+    uint8_t bits = input_byte(input), claim;
+
+    if (fd < 0)
+        return;
+    memcpy(binding, record.binding, sizeof binding);
+    record_init(&record);
+    memcpy(record.binding, binding, sizeof binding);
+    record.dirty = (bits & 0x01) != 0;
+    record.line.ready = (bits & 0x02) != 0;
+    record.line.echo_stays = (bits & 0x04) != 0;
+    record.line.opening = (bits & 0x08) != 0;
+    record.line.carrier = (enum carrier)((bits >> 4 & 3) % (CARRIER_LAST + 1));
+    record.line.last = bits & 0x40 ? input_byte(input) % HOSTILE_CHANNELS : 0;
+    record.line.late_until = bits & 0x80 ? (int64_t)input_byte(input) << 8 : 0;
+    take_standing(input, &record.standing);
+    take_channel(input, &record.lone);
+    if (channel_number(&record.lone) == channel_number(&record.standing.channel))
+        record.lone.open = false;
+    take_learnt(input, &record.learnt);
+    take_users(input, &record);
+    REQUIRE(record_save(fd, &record) && close(fd) == 0);
+    claim = input_byte(input) % HOSTILE_CHANNELS;
+    if (claim > 0)
+        (void)claim_take(settings, claim, false);
+}
+
+static void know_claims(struct modem *modem, const struct settings *settings)
+{
+    for (unsigned i = 1; i < HOSTILE_CHANNELS; i++)
+        if (!modem->card.channels[i].open && claim_look(settings, i) != CLAIM_NONE)
+            modem->card.channels[i].open = true;
+}
+
+static void tear(struct span *input)
+{
+    uint8_t place = input_byte(input), with = input_byte(input);
+    int fd = open_record(O_RDWR);
+
+    if (fd < 0)
+        return;
+    if (place < 16)
+        REQUIRE(ftruncate(fd, (off_t)place * with) == 0);
+    else
+        REQUIRE(pwrite(fd, &with, 1, place) == 1);
+    REQUIRE(close(fd) == 0);
+}
+
+static void put_back(void)
+{
+    int fd = open_record(O_RDWR | O_CREAT);
+
+    REQUIRE(fd >= 0 && ftruncate(fd, 0) == 0);
+    REQUIRE(write(fd, kept, kept_length) == (ssize_t)kept_length && close(fd) == 0);
+}
+
+void neighbour_change(enum neighbour_change change, struct modem *modem,
+                      const struct settings *settings)
+{
+    for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)
+        modem->card.channels[i].owed = false;
+    modem->card.remembers = modem->card.remembers && modem->keeps_state;
+    modem->card.told = modem->card.before = -1;
+    if (change == NEIGHBOUR_FORGE)
+        forge(&modem->card.input, settings);
+    else if (change == NEIGHBOUR_TEAR)
+        tear(&modem->card.input);
+    else if (change == NEIGHBOUR_OLD && kept_length > 0)
+        put_back();
+    else if (change == NEIGHBOUR_REMOVE)
+        remove_file("session");
+    know_record(modem, settings);
+    know_claims(modem, settings);
+}
+
+/* ---- afterwards ---- */
+
+static bool names(const struct channel *channel, unsigned number)
+{
+    return channel->open && channel_number(channel) == number;
+}
+
+static bool any_names(const struct channel *const own[], size_t count, unsigned number)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names(own[i], number))
+            return true;
+    return false;
+}
+
+void neighbour_check(const struct modem *modem, const struct settings *settings,
+                     const struct channel *const own[], size_t count)
+{
+    struct record record;
+    bool there = false;
+
+    record_init(&record);
+    for (unsigned i = 1; i < HOSTILE_CHANNELS; i++) {
+        if (!modem->card.channels[i].owed)
+            continue;
+        if (!there)
+            there = record_peek(settings, &record);
+        REQUIRE(any_names(own, count, i) || names(&record.standing.channel, i) ||
+                names(&record.lone, i) || record.line.opening ||
+                claim_look(settings, i) != CLAIM_NONE);
+    }
+}

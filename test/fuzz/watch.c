@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules, as the card sees them. */
+#include "test/fuzz/watch.h"
+
+#include <string.h>
+
+#define PIN_REFERENCE  0x81 /* the applet's PIN */
+#define PIN1_REFERENCE 0x01
+#define P1_BY_NAME     0x04
+#define P1_CLOSE       0x80
+
+/* The four cases of a short command (ISO 7816-4, 5.1). */
+static struct watched check_shape(const uint8_t *command, size_t length)
+{
+    struct watched watched = {.lc = 0};
+
+    REQUIRE(length >= 4 && length <= APDU_COMMAND_SIZE);
+    watched.ins = command[1];
+    watched.p1 = command[2];
+    watched.p2 = command[3];
+    if (length == 4)
+        return watched;
+    if (length == 5) {
+        watched.le = command[4] == 0 ? 256 : command[4];
+        return watched;
+    }
+    watched.lc = command[4];
+    REQUIRE(watched.lc > 0);
+    REQUIRE(length == 5 + watched.lc || length == 6 + watched.lc);
+    if (length == 6 + watched.lc)
+        watched.le = command[length - 1] == 0 ? 256 : command[length - 1];
+    return watched;
+}
+
+static bool tries_known(uint16_t sw)
+{
+    return (sw & 0xFFF0) == 0x63C0;
+}
+
+/* The applet's or the card's word that something is selected (ISO 7816-4, 5.6). */
+static bool selects(uint16_t sw)
+{
+    return sw == 0x9000 || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200 ||
+           (sw & 0xFF00) == 0x6300;
+}
+
+static bool *refusal_of(struct hostile *card, uint8_t p2)
+{
+    return &card->refused[card->source][p2 == PIN1_REFERENCE];
+}
+
+static bool by_person(const struct hostile *card)
+{
+    return card->tries_wanted != TRIES_SOFTWARE || card->change_wanted;
+}
+
+/* On the basic channel channels are managed and nothing else; elsewhere a channel must be open. The
+ * modem's own channel is not closed: 1, unless it is known. */
+static void check_channel(const struct hostile *card, const struct watched *watched)
+{
+    REQUIRE(watched->channel < HOSTILE_CHANNELS);
+    if (watched->channel > 0)
+        REQUIRE(card->channels[watched->channel].open);
+    else
+        REQUIRE(watched->ins == INS_MANAGE_CHANNEL);
+    if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
+        REQUIRE(watched->p2 > 0 && watched->p2 < HOSTILE_CHANNELS &&
+                (watched->p2 != 1 || card->channels[1].open));
+}
+
+/* What the card said right before allows a try. */
+static void check_tries(const struct hostile *card, const struct watched *watched)
+{
+    int left = tries_known(card->state) ? card->state & 0x0F : -1;
+
+    REQUIRE(card->asked && card->asked_on == watched->channel);
+    REQUIRE(card->state != 0x6983 && left != 0);
+    if (card->tries_wanted == TRIES_SOFTWARE)
+        REQUIRE(left >= TRIES_SOFTWARE);
+    else if (card->tries_wanted == TRIES_PERSON)
+        REQUIRE(left >= TRIES_PERSON || card->state == 0x9000 || (card->state & 0xFF00) == 0x9100 ||
+                card->state == 0x6984);
+    if (!by_person(card) && card->remembers && watched->p2 == PIN_REFERENCE)
+        REQUIRE(left >= card->before);
+}
+
+static void check_pin(struct hostile *card, const struct watched *watched, uint8_t cla)
+{
+    REQUIRE(watched->ins != INS_UNBLOCK); /* nobody asked for it */
+    REQUIRE(watched->ins != INS_CHANGE || (card->change_wanted && watched->lc > 0));
+    if ((watched->ins != INS_VERIFY && watched->ins != INS_CHANGE) || watched->lc == 0)
+        return;
+    if (watched->ins == INS_VERIFY)
+        REQUIRE(cla == (cla & 0x4F) &&
+                ((watched->p2 == PIN_REFERENCE && watched->lc >= 4 && watched->lc <= 16) ||
+                 (watched->p2 == PIN1_REFERENCE && watched->lc == 8)));
+    REQUIRE(!card->echo);
+    REQUIRE(card->channels[watched->channel].selected);
+    check_tries(card, watched);
+    if (!by_person(card)) {
+        REQUIRE(card->source != SOURCE_NONE);
+        REQUIRE(!*refusal_of(card, watched->p2));
+    } else {
+        REQUIRE(card->verifies == 0);
+    }
+    card->verifies++;
+}
+
+/* What a PIN opened is used only by programs whose own PIN was accepted too, there or elsewhere. */
+static void check_ride(const struct hostile *card, const struct watched *watched)
+{
+    unsigned sources = card->channels[watched->channel].sources;
+
+    if (watched->ins == INS_PSO && sources != 0)
+        REQUIRE(card->source != SOURCE_NONE &&
+                ((sources | card->proved) & 1U << card->source) != 0);
+}
+
+struct watched watch_command(struct hostile *card, unsigned channel, const uint8_t *command,
+                             size_t length)
+{
+    struct watched watched = check_shape(command, length);
+
+    watched.channel = channel;
+    if (watched.ins != INS_GET_RESPONSE)
+        watch_settle(card);
+    check_channel(card, &watched);
+    check_pin(card, &watched, command[0]);
+    check_ride(card, &watched);
+    return watched;
+}
+
+/* ---- afterwards ---- */
+
+static void note_refusal(struct hostile *card, uint8_t p2)
+{
+    if (!by_person(card))
+        *refusal_of(card, p2) = true;
+}
+
+void watch_settle(struct hostile *card)
+{
+    if (card->verify_under_way)
+        note_refusal(card, PIN_REFERENCE);
+    card->verify_under_way = false;
+}
+
+static void note_accepted(struct hostile *card, const struct watched *watched)
+{
+    if (by_person(card)) { /* a person's success clears what is remembered */
+        memset(card->refused, 0, sizeof card->refused);
+        card->told = card->before = -1;
+    } else if (watched->p2 == PIN_REFERENCE || watched->ins == INS_GET_RESPONSE) {
+        card->channels[watched->channel].sources |= 1U << card->source;
+        card->proved |= 1U << card->source;
+    }
+}
+
+/* The status word of a VERIFY or CHANGE with data. */
+static void note_verified(struct hostile *card, const struct watched *watched)
+{
+    bool accepted = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100 ||
+                    (watched->sw == 0x6984 && watched->p2 == PIN1_REFERENCE);
+
+    card->verify_under_way = (watched->sw & 0xFF00) == 0x6100;
+    if (accepted)
+        note_accepted(card, watched);
+    else if (!card->verify_under_way)
+        note_refusal(card, watched->p2);
+    if (tries_known(watched->sw) && watched->p2 == PIN_REFERENCE)
+        card->told = watched->sw & 0x0F;
+}
+
+static void note_state(struct hostile *card, const struct watched *watched)
+{
+    bool question = watched->ins == INS_VERIFY && watched->lc == 0;
+
+    card->asked = question || (card->asked && watched->ins == INS_GET_RESPONSE);
+    card->asked_on = watched->channel;
+    card->state = watched->sw;
+    if (card->asked && tries_known(watched->sw) && watched->p2 == PIN_REFERENCE) {
+        card->before = card->told;
+        card->told = watched->sw & 0x0F;
+    }
+}
+
+/* Whether an applet is freshly selected on the channel. */
+static void note_selection(struct hostile_channel *channel, const struct watched *watched)
+{
+    bool select = watched->ins == INS_SELECT && watched->p1 == P1_BY_NAME,
+         fetch = watched->ins == INS_GET_RESPONSE,
+         question = watched->ins == INS_VERIFY && watched->lc == 0,
+         on = select || (fetch && channel->select_under_way);
+
+    if (on) {
+        channel->select_under_way =
+            (watched->sw & 0xFF00) == 0x6100 || (fetch && (watched->sw & 0xFF00) == 0x6C00);
+        channel->selected = selects(watched->sw); /* what a PIN opened may stay open */
+    } else if (!fetch && !question) {
+        channel->selected = channel->select_under_way = false;
+    }
+}
+
+/* 6881: there is no such channel. Before one is closed that a restart may have given to another, it
+ * is asked: one that answers like a network application's, or SAFE2's that does not know its own question, is left alone. */
+static void note_foreign(struct hostile_channel *channel, const struct watched *watched)
+{
+    uint16_t sw = watched->sw;
+
+    channel->status_asked =
+        watched->ins == INS_STATUS || (watched->ins == INS_GET_RESPONSE && channel->status_asked);
+    if (sw == 0x6881 || (channel->status_asked && (sw == 0x9000 || (sw & 0xFF00) == 0x9100)))
+        channel->owed = false;
+    if (watched->ins == INS_SAFE2 && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
+                                      sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
+        channel->owed = false;
+}
+
+static void note_channels(struct hostile *card, const struct watched *watched, bool heard)
+{
+    bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
+
+    if (watched->p1 == P1_CLOSE) {
+        hostile_close(card, watched->channel > 0 ? watched->channel : watched->p2);
+    } else if (ok && watched->answer_length == 3 && watched->first >= 1 &&
+               watched->first < HOSTILE_CHANNELS) {
+        hostile_open(card, watched->first, false);
+        card->channels[watched->first].owed = heard;
+    }
+}
+
+/* No answer, or none that can be trusted. */
+static void note_failure(struct hostile *card, const struct watched *watched, bool seen)
+{
+    bool pin = (watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0;
+
+    if (!seen) {
+        card->verifies -= pin; /* a modem that is busy has not passed it on */
+        return;
+    }
+    card->asked = false;
+    if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
+        card->disturbed = true;
+    if (pin)
+        note_refusal(card, watched->p2);
+    if (watched->ins != INS_VERIFY || watched->lc > 0)
+        card->channels[watched->channel].selected = false;
+}
+
+void watch_end(struct hostile *card, const struct watched *watched, enum hostile_end end,
+               size_t cme)
+{
+    bool heard = end == HOSTILE_ANSWERS;
+
+    if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
+        card->disturbed = true;
+    if (watched->answer_length == 0) {
+        note_failure(card, watched, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
+        if (end == HOSTILE_RESTARTS ||
+            (end == HOSTILE_CME && (cme == CME_NO_SIM || cme == CME_SIM_WRONG)))
+            hostile_reset(card); /* nothing is open on a SIM that is not there */
+        return;
+    }
+    if (watched->ins == INS_MANAGE_CHANNEL) {
+        note_channels(card, watched, heard);
+        return;
+    }
+    if (!heard && end != HOSTILE_TWICE) {
+        note_failure(card, watched, true);
+        return;
+    }
+    if ((watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0)
+        note_verified(card, watched);
+    else if (watched->ins == INS_GET_RESPONSE && card->verify_under_way)
+        note_verified(card, watched);
+    note_state(card, watched);
+    note_foreign(&card->channels[watched->channel], watched);
+    note_selection(&card->channels[watched->channel], watched);
+}
