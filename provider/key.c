@@ -51,6 +51,7 @@ int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg)
 {
     int object = OSSL_OBJECT_PKEY;
     OSSL_PARAM params[4];
+    struct provider *provider = key->provider;
     int result;
 
     /* The reference is the address of our pointer; LOAD takes the key and leaves NULL. */
@@ -61,5 +62,6 @@ int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg)
     params[3] = OSSL_PARAM_construct_end();
     result = callback(params, arg);
     key_free(key);
+    order_prepare(provider);
     return result;
 }

@@ -20,6 +20,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/provider.h>
+#include <pthread.h>
 #include <string.h>
 
 struct line_up {
@@ -59,25 +60,59 @@ static void fetch_once(OSSL_LIB_CTX *application, int operation)
     ERR_pop_to_mark();
 }
 
+/* The place that says that this thread is settling; NULL if it is already, or no place is left. Not
+ * a thread-local variable: its memory is allocated at the first use, and the dynamic linker ends the
+ * program where that fails. */
+static atomic_uintptr_t *enter(struct provider *provider)
+{
+    const uintptr_t self = (uintptr_t)pthread_self();
+    uintptr_t none;
+
+    for (size_t i = 0; i < SETTLING_THREADS; i++)
+        if (atomic_load(&provider->settling[i]) == self)
+            return NULL;
+    for (size_t i = 0; i < SETTLING_THREADS; i++) {
+        none = 0;
+        if (atomic_compare_exchange_strong(&provider->settling[i], &none, self))
+            return &provider->settling[i];
+    }
+    return NULL;
+}
+
 void order_settle(struct provider *provider, int operation)
 {
-    /* The nested look-up comes back to us in the same thread: it is answered at once. */
-    static _Thread_local bool nested;
     struct line_up line_up = {.provider = provider};
     atomic_bool *settled = &provider->settled[operation == OSSL_OP_KEYMGMT];
+    atomic_uintptr_t *place;
 
     if (operation != OSSL_OP_KEYMGMT && operation != OSSL_OP_SIGNATURE)
         return;
-    if (provider->application == NULL || nested || atomic_load(settled))
+    if (provider->application == NULL || atomic_load(settled))
         return;
-    nested = true;
+    /* The nested look-up comes back to us in the same thread: it is answered at once. */
+    place = enter(provider);
+    if (place == NULL)
+        return;
     OSSL_PROVIDER_do_all(provider->application, look, &line_up);
     if (line_up.behind != NULL)
         OSSL_PROVIDER_available(provider->application, line_up.behind);
     /* Also where nobody is behind us: another thread may be half way through this. */
     fetch_once(provider->application, operation);
     atomic_store(settled, true);
-    nested = false;
+    atomic_store(place, 0);
+}
+
+void order_prepare(struct provider *provider)
+{
+    OSSL_LIB_CTX *application = provider->application;
+
+    if (application == NULL || atomic_exchange(&provider->prepared, true))
+        return;
+    ERR_set_mark();
+    EVP_SIGNATURE_free(EVP_SIGNATURE_fetch(application, "RSA", NULL));
+    EVP_ASYM_CIPHER_free(EVP_ASYM_CIPHER_fetch(application, "RSA", NULL));
+    EVP_MD_free(EVP_MD_fetch(application, "SHA256", NULL));
+    ERR_pop_to_mark();
 }
 
 void order_complain(const struct provider *provider)

@@ -45,6 +45,9 @@ struct provider_sim {
 /* How often the private library context may be made anew. */
 #define CONTEXTS_REPLACED 16
 
+/* Threads that look algorithms up for the first time at once. */
+#define SETTLING_THREADS 64
+
 struct provider {
     const OSSL_CORE_HANDLE *handle;
     struct core core;
@@ -58,8 +61,10 @@ struct provider {
     _Atomic(struct config *) config; /* config.c; NULL: to be loaded */
     _Atomic uint32_t warned;         /* decoder.c: the reference that was told of last */
     _Atomic(struct provider_sim *) sims;
-    atomic_bool settled[2]; /* order.c */
-    bool noted;             /* farewell.c */
+    atomic_bool settled[2]; /* order.c, as the next two */
+    atomic_bool prepared;
+    atomic_uintptr_t settling[SETTLING_THREADS];
+    bool noted; /* farewell.c */
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
@@ -94,6 +99,11 @@ void context_clear(struct provider *provider);
 
 /* order.c: see there. Called before query_operation answers. */
 void order_settle(struct provider *provider, int operation);
+
+/* Looks up, in the application's context, what a signature with a key of ours needs. To be called
+ * once a key is loaded: libcrypto makes its methods at their first look-up, and loses for ever those
+ * for which memory is out just then, the default provider's too. */
+void order_prepare(struct provider *provider);
 
 /* Leaves a word in the error queue if nobody is there but base, null and us: for look-ups of what
  * only the default and fips providers have, which are bound to fail then. */

@@ -31,11 +31,12 @@ enum {
 struct store {
     struct provider *provider;
     struct uri uri;
-    struct choice *choice; /* of the SIM that the URI means */
-    int expect;            /* OSSL_STORE_INFO_CERT and its like; 0 is whatever there is */
-    unsigned done;         /* of WANT_... */
-    bool failed;           /* the load before this one */
-    X509 *certificate;     /* once read */
+    struct choice *choice;     /* of the SIM that the URI means */
+    int expect;                /* OSSL_STORE_INFO_CERT and its like; 0 is whatever there is */
+    unsigned done;             /* of WANT_... */
+    bool failed;               /* the load before this one */
+    OSSL_STORE_LOADER *loader; /* see keep_loader */
+    X509 *certificate;         /* once read */
     struct token_key token;
 };
 
@@ -68,6 +69,24 @@ static unsigned wanted(const struct store *store)
     return want & ~store->done;
 }
 
+/* OSSL_STORE_open frees its loader twice where memory for its own context is out (seen in OpenSSL
+ * 3.0): the second time it takes the reference of its table of methods, which is freed again later.
+ * So one more is held until something else is asked of the store. If that is closed before, and
+ * memory is out, the reference is left to OSSL_STORE_open. */
+static void keep_loader(struct store *store)
+{
+    ERR_set_mark();
+    if (store->provider->application != NULL)
+        store->loader = OSSL_STORE_LOADER_fetch(store->provider->application, "sim", NULL);
+    ERR_pop_to_mark();
+}
+
+static void give_loader(struct store *store)
+{
+    OSSL_STORE_LOADER_free(store->loader);
+    store->loader = NULL;
+}
+
 static void *store_open(void *provctx, const char *uri)
 {
     struct provider *provider = provctx;
@@ -83,8 +102,10 @@ static void *store_open(void *provctx, const char *uri)
     outcome = uri_parse(&store->uri, uri, &why);
     if (outcome == OUTCOME_OK) {
         outcome = config_choice(provider, &store->uri, store->uri.iccid, &store->choice, &why);
-        if (outcome == OUTCOME_OK)
+        if (outcome == OUTCOME_OK) {
+            keep_loader(store);
             return store;
+        }
         uri_clear(&store->uri);
     }
     RAISE_REPORT(provider, &why);
@@ -96,6 +117,8 @@ static int store_close(void *ctx)
 {
     struct store *store = ctx;
 
+    if (ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE)
+        give_loader(store);
     X509_free(store->certificate);
     choice_free(store->choice);
     uri_clear(&store->uri);
@@ -125,7 +148,10 @@ static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 
 static int store_eof(void *ctx)
 {
-    return wanted(ctx) == 0;
+    struct store *store = ctx;
+
+    give_loader(store);
+    return wanted(store) == 0;
 }
 
 /* Hands out DER. type and structure are NULL where libcrypto wants none. */
@@ -353,6 +379,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
     int result = 0;
 
     (void)passphrase, (void)passphrase_arg;
+    give_loader(store);
     /* libcrypto tells an error from an end by eof, which may not follow a failed load at once: it comes with the next. */
     if (store->failed) {
         store->done = WANT_CERT | WANT_KEY | WANT_PUBLIC;
