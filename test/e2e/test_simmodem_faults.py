@@ -160,7 +160,8 @@ def ok_first(t):
     t.equal(lines_of(line.hear(0.2)), ["OK", "+CSQ: 20,99"], "an answer")
     line.say("AT+NONE")
     t.equal(lines_of(line.hear(0.2)), ["ERROR"], "an error")
-    line.ready()
+    line.say("AT+CPIN?")
+    t.equal(lines_of(line.hear(0.2)), ["OK", "+CPIN: READY"], "a SIM command")
 
 
 @test

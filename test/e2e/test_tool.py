@@ -4,8 +4,9 @@
 import json
 import os
 import re
+import shutil
 
-from fixture import KEYS, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
+from fixture import KEYS, REFUSED, SHARED, SIMKEY, UNREACHABLE, USAGE, test
 
 
 def info(t, key):
@@ -30,6 +31,21 @@ def info(t, key):
 
 for kind in KEYS:
     test(name=f"info tells modem, SIM and keys of a {kind} card and needs no PIN", key=kind)(info)
+
+
+@test
+def one_certificate_that_cannot_be_used_is_told_and_is_no_failure(t):
+    """Whichever container it is in, the last one too."""
+    other = t.path("other.pem")
+    t.run(["openssl", "req", "-x509", "-newkey", "ed25519", "-nodes", "-subj", "/CN=x", "-keyout",
+           t.path("other.key"), "-out", other], preload=False)
+    for place in (2, 6):
+        card = t.path(f"card-{place}")
+        shutil.copytree(os.path.join(SHARED, "cards", "p256"), card)
+        shutil.copy(other, os.path.join(card, f"signing-{place}.pem"))
+        result = t.simkey(t.sim(card), "info", expect=None)
+        t.says(result.out, "error: the key's type is neither RSA nor EC")
+        t.equal((result.status, result.err), (0, ""), f"with that of container {place}")
 
 
 @test
