@@ -103,7 +103,7 @@ def a_modems_names_do_nothing_on_a_terminal(t):
         t.run([SAFE2, "get"], env=env, expect=USAGE, says="--device-id")
         done = t.run([SIMKEY, "doctor", "--json"], env=env, expect=None)
         harmless(t, done.raw)
-        t.says(json.loads(done.out)[6]["text"], r"^\?]0;owned")
+        t.says(next(line["text"] for line in json.loads(done.out) if line["step"] == "modem"), r"^\?]0;owned")
     finally:
         modem.end()
 
