@@ -190,6 +190,35 @@ bool channel_close_stray(struct operation *operation)
     return true;
 }
 
+/* The number that a session's name is, 0 if it is another word. */
+static unsigned session_number(const struct channel *channel)
+{
+    const char *rest = channel->session;
+    long number;
+
+    if (!channel->open || channel->carrier != CARRIER_CCHO || !at_take_number(&rest, &number) ||
+        *rest != '\0' || number < 1 || number > CHANNEL_MAX)
+        return 0;
+    return (unsigned)number;
+}
+
+void channel_close_missed(struct operation *operation)
+{
+    const unsigned shared = session_number(&operation->record.standing.channel);
+    const unsigned mine = session_number(&operation->sim->own.channel);
+    struct channel missed = {.open = true, .carrier = CARRIER_CCHO};
+    struct report ignored = REPORT_INIT;
+    unsigned number = 1;
+
+    if (shared == 0)
+        return;
+    while (number == shared || number == mine)
+        number++;
+    (void)snprintf(missed.session, sizeof missed.session, "%u", number);
+    (void)transport_ccho.close(&operation->transport, &missed,
+                               deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
+}
+
 void channel_bury_dead(struct operation *operation)
 {
     for (uint8_t number = CHANNEL_MAX; number > 0; number--)

@@ -297,6 +297,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         at->restarted = false;
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
+        if (operation->unheard)
+            channel_close_missed(operation);
     }
     line->opening = false;
     at->strayed = at->foreign = false;

@@ -177,6 +177,12 @@ void channel_lost(struct operation *operation, struct standing *standing);
 /* Closes the channel whose opening was answered too late. False if that was not heard. */
 bool channel_close_stray(struct operation *operation);
 
+/* Closes the session that a program opened by AT+CCHO beside the one that all share, when it died
+ * before its name was heard (another program may have read that away): modems count sessions from 1,
+ * and nobody else's is closed but one that began after its death. Nothing where names are no
+ * numbers. */
+void channel_close_missed(struct operation *operation);
+
 /* Writes down a channel that cannot be closed now, for the next operation to close; closes it. */
 void channel_leave_open(struct operation *operation, const struct channel *channel);
 void channel_close_lone(struct operation *operation);
