@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey key --rewrite: takes the settings out of key references of before. The file is replaced
  * whole, with the owner, group and mode that it had, and what else is in it stays as it is. */
+#include "modem/text.h"
 #include "provider/cmd.h"
 #include "provider/keyref.h"
 
@@ -181,9 +182,9 @@ static enum outcome rewrite_in(int folder, const char *name, const char *path, s
     if (words != 0)
         outcome = replace_file(folder, name, path, &file, data, (size_t)length, why);
     if (outcome == OUTCOME_OK && words != 0)
-        printf("took %s out of %s\n", keyref_words(words, names, sizeof names), path);
+        text_line(stdout, "took %s out of %s", keyref_words(words, names, sizeof names), path);
     else if (outcome == OUTCOME_OK)
-        printf("%s has no settings in it and stays as it is\n", path);
+        text_line(stdout, "%s has no settings in it and stays as it is", path);
 out:
     BIO_free(in);
     BIO_free(out);

@@ -214,6 +214,8 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.says(t.simkey(first, "doctor", reference, expect=None).out, ["ok +iccid .*as ", "ok +signature"])
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
+    os.mkfifo(t.path("pipe"))  # that nobody writes
+    t.simkey(other, "doctor", t.path("pipe"), expect=USAGE, says="a FIFO, not a file", seconds=10)
     t.simkey(other, "doctor", "sim:signing;iccid=89880330000000000017", expect=3, says="no PIN is tried")
     t.equal(sent(other), [], "PINs sent")
 
