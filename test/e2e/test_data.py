@@ -195,6 +195,21 @@ def rewrite_shows_a_name_and_a_terminal_does_not_obey_it(t):
 
 
 @test(left_out=ROOT_ONLY)
+def rewrite_follows_no_link_of_another_user(t):
+    _, thief, _, _, _ = victim(t)
+    good = t.read("key.pem")
+    mine = t.write("mine.pem", forged(good, uri_of(good) + f"?device={thief.device}"))
+    before = t.read("mine.pem")
+    os.mkdir(t.path("his"), 0o755)
+    os.symlink(mine, t.path("his/link.pem"))
+    os.chown(t.path("his/link.pem"), 65534, -1, follow_symlinks=False)
+    os.chown(t.path("his"), 65534, -1)
+    t.run([SIMKEY, "key", "--rewrite", t.path("his/link.pem")], env=t.env(), expect=USAGE, says="link of another user")
+    t.equal(t.read("mine.pem"), before, "the file")
+    t.run([SIMKEY, "key", "--rewrite", mine], env=t.env())
+
+
+@test(left_out=ROOT_ONLY)
 def rewrite_keeps_the_owner_of_the_file(t):
     _, thief, _, _, _ = victim(t)
     good = t.read("key.pem")
