@@ -7,6 +7,7 @@
 #include "modem/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,14 +24,16 @@ static bool content_is(const char *path, const uint8_t *data, size_t length)
 {
     uint8_t there[SAFE2_DATA_MAX + 1];
     struct stat about;
-    FILE *file;
-    size_t got;
+    ssize_t got = -1;
+    /* not to wait for a pipe's writer: the folder may be another user's */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
-    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode) || (file = fopen(path, "re")) == NULL)
+    if (fd < 0)
         return false;
-    got = fread(there, 1, sizeof there, file);
-    (void)fclose(file);
-    return got == length && memcmp(there, data, length) == 0;
+    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
+        got = read(fd, there, sizeof there);
+    (void)close(fd);
+    return got == (ssize_t)length && memcmp(there, data, length) == 0;
 }
 
 static void become(const char *command, const char *path)

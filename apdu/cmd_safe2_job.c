@@ -4,8 +4,11 @@
 #include "modem/text.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FIRST_POLL_MS        2000 /* a quick answer need not wait for a whole interval */
 #define REGISTRATION_POLL_MS 2000
@@ -274,20 +277,44 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why)
     return outcome;
 }
 
-static enum outcome read_telemetry(const char *path, uint8_t *data, size_t *length,
-                                   struct report *why)
+/* Reads until there is more than fits, or the end. What stdin is, its giver knows; a file by its name
+ * may be a pipe that nobody writes, or a terminal. */
+static enum outcome read_all(int fd, const char *path, uint8_t *data, size_t *length,
+                             struct deadline until, struct report *why)
 {
-    FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-    int error;
+    struct pollfd watch = {.fd = fd, .events = POLLIN, .revents = 0};
 
-    if (file == NULL)
+    for (*length = 0; *length <= SAFE2_SEND_MAX;) {
+        int ready = fd == STDIN_FILENO ? 1 : poll(&watch, 1, deadline_left(until));
+        ssize_t got = ready > 0 ? read(fd, data + *length, SAFE2_SEND_MAX + 1 - *length) : -1;
+
+        if (ready == 0)
+            return report_set(why, OUTCOME_TIMEOUT,
+                              "nothing was to be read from %s within the job's time", path);
+        if (got == 0)
+            break;
+        if (got < 0 && errno != EINTR && errno != EAGAIN)
+            return report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(errno));
+        *length += got > 0 ? (size_t)got : 0;
+    }
+    return OUTCOME_OK;
+}
+
+static enum outcome read_telemetry(const char *path, uint8_t *data, size_t *length,
+                                   struct deadline until, struct report *why)
+{
+    int fd = strcmp(path, "-") == 0 || strcmp(path, "/dev/stdin") == 0
+                 ? STDIN_FILENO
+                 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    enum outcome outcome;
+
+    if (fd < 0)
         return report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(errno));
-    *length = fread(data, 1, SAFE2_SEND_MAX + 1, file);
-    error = ferror(file) != 0 ? errno : 0;
-    if (file != stdin)
-        (void)fclose(file);
-    if (error != 0)
-        return report_set(why, OUTCOME_USAGE, "cannot read %s: %s", path, strerror(error));
+    outcome = read_all(fd, path, data, length, until, why);
+    if (fd != STDIN_FILENO)
+        (void)close(fd);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     if (*length < 1 || *length > SAFE2_SEND_MAX)
         return report_set(why, OUTCOME_USAGE, "telemetry has 1 to %d bytes; %s has %s",
                           SAFE2_SEND_MAX, path, *length == 0 ? "none" : "more");
@@ -302,7 +329,8 @@ enum outcome safe2_send_command(struct safe2_run *run, struct report *why)
     enum outcome outcome;
 
     safe2_hold_signals(false);
-    outcome = read_telemetry(run->line->operands[0], data, &length, why);
+    outcome = read_telemetry(run->line->operands[0], data, &length,
+                             deadline_in(run->line->timeout_ms), why);
     safe2_hold_signals(true);
     begin(run);
     if (outcome == OUTCOME_OK)

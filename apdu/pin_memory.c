@@ -15,8 +15,13 @@ static bool same_place(const struct pin_refusal *refusal, const char *sim,
 static bool same_refusal(const struct pin_refusal *refusal, const char *sim,
                          enum pin_reference reference, const struct pin_identity *source)
 {
-    return same_place(refusal, sim, reference) && refusal->source.kind == source->kind &&
-           (source->kind == PIN_LITERAL || pin_same_source(&refusal->source, source));
+    const uint64_t *one = refusal->source.id, *other = source->id;
+
+    if (!same_place(refusal, sim, reference) || refusal->source.kind != source->kind)
+        return false;
+    if (source->kind == PIN_CREDENTIAL) /* of whatever start of its service */
+        return one[PIN_ID_NAME] == other[PIN_ID_NAME] && one[PIN_ID_SIZE] == other[PIN_ID_SIZE];
+    return source->kind == PIN_LITERAL || pin_same_source(&refusal->source, source);
 }
 
 bool pin_memory_refuses(const struct pin_memory *memory, const char *sim,
@@ -102,14 +107,19 @@ void pin_memory_clear(struct pin_memory *memory, const char *sim)
 
 /* ---- words ---- */
 
-/* "file" or "literal" and five hexadecimal numbers. */
+static const char *const kinds[] = {[PIN_NOT_KEPT] = "none",
+                                    [PIN_LITERAL] = "literal",
+                                    [PIN_FILE] = "file",
+                                    [PIN_CREDENTIAL] = "service"};
+
+/* The kind and five hexadecimal numbers. */
 void pin_identity_text(const struct pin_identity *identity, char text[PIN_LINE_SIZE])
 {
     const uint64_t *id = identity->id;
 
-    (void)snprintf(
-        text, PIN_LINE_SIZE, "%s %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
-        identity->kind == PIN_FILE ? "file" : "literal", id[0], id[1], id[2], id[3], id[4]);
+    (void)snprintf(text, PIN_LINE_SIZE,
+                   "%s %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %" PRIx64,
+                   kinds[identity->kind], id[0], id[1], id[2], id[3], id[4]);
 }
 
 bool pin_identity_take(const char **text, struct pin_identity *identity)
@@ -123,9 +133,11 @@ bool pin_identity_take(const char **text, struct pin_identity *identity)
                &id[0], &id[1], &id[2], &id[3], &id[4], &used) != 1 + PIN_ID_NUMBERS ||
         used == 0)
         return false;
-    if (strcmp(kind, "file") != 0 && strcmp(kind, "literal") != 0)
+    identity->kind = PIN_LITERAL;
+    while (identity->kind <= PIN_CREDENTIAL && strcmp(kind, kinds[identity->kind]) != 0)
+        identity->kind++;
+    if (identity->kind > PIN_CREDENTIAL)
         return false;
-    identity->kind = strcmp(kind, "file") == 0 ? PIN_FILE : PIN_LITERAL;
     *text += used;
     return true;
 }

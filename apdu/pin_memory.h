@@ -30,7 +30,8 @@ struct pin_memory {
 };
 
 /* True if this source must not be tried on this SIM: it was refused, or so many were that no more
- * can be remembered. Literal PINs count as one source, because they cannot be told apart. */
+ * can be remembered. Literal PINs count as one source, because they cannot be told apart; so does a
+ * credential of one name and size, because a restart of its service makes another file of it. */
 bool pin_memory_refuses(const struct pin_memory *memory, const char *sim,
                         enum pin_reference reference, const struct pin_identity *source);
 

@@ -86,6 +86,26 @@ static void identify(const struct stat *file, struct pin_identity *identity)
                                        (uint64_t)file->st_mtim.tv_nsec}};
 }
 
+/* systemd makes the file anew at each start of the service: by inode and time alone a PIN that was
+ * refused would be another source each time, and a service that restarts would spend all tries. The
+ * name stays, here as FNV-1a. */
+static void identify_credential(const char *path, struct pin_identity *identity)
+{
+    static const uint64_t start = UINT64_C(0xcbf29ce484222325), prime = UINT64_C(0x100000001b3);
+    const char *folder = secure_getenv("CREDENTIALS_DIRECTORY");
+    size_t length = folder != NULL ? strlen(folder) : 0;
+    uint64_t sum = start;
+
+    if (length == 0 || strncmp(path, folder, length) != 0 || path[length] != '/')
+        return;
+    for (path += length; *path != '\0'; path++)
+        if (*path != '/')
+            sum = (sum ^ (unsigned char)*path) * prime;
+    identity->kind = PIN_CREDENTIAL;
+    identity->id[3] = identity->id[3] * UINT64_C(1000000000) + identity->id[4];
+    identity->id[PIN_ID_NAME] = sum;
+}
+
 /* The first line, without its line end; "" if it is too long. */
 static enum outcome read_line(int fd, const char *path, char pin[PIN_SIZE], struct report *why)
 {
@@ -124,6 +144,7 @@ static enum outcome read_path(const char *path, const char *setting, char pin[PI
             "the PIN file %s is open to all users: chmod 600 %s (or 640 for a group)", path, path);
     } else {
         identify(&file, identity);
+        identify_credential(path, identity);
         outcome = read_line(fd, path, pin, why);
     }
     forks_close(fd);

@@ -21,13 +21,18 @@ enum pin_kind {
     PIN_NOT_KEPT, /* typed by a person, or none: never remembered */
     PIN_LITERAL,  /* in a setting: no two of them can be told apart */
     PIN_FILE,
+    PIN_CREDENTIAL, /* a file of systemd's, which is made anew at each start of its service */
 };
 
 #define PIN_ID_NUMBERS 5
 
 /* One source. Of a file: st_dev, st_ino, st_size, and st_mtim's seconds and nanoseconds, so that a
  * file that was written anew is another source. Of a literal PIN: the process that has it (pid,
- * start as rundir_process_start tells it) and zeros. */
+ * start as rundir_process_start tells it) and zeros. Of a credential: as of a file, but the time as
+ * nanoseconds in one number, and then PIN_ID_NAME, by which it is known again after a restart. */
+#define PIN_ID_SIZE 2
+#define PIN_ID_NAME 4 /* a checksum of the credential's name */
+
 struct pin_identity {
     enum pin_kind kind;
     uint64_t id[PIN_ID_NUMBERS];

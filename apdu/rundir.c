@@ -137,6 +137,50 @@ int rundir_shared(const char *path, const struct settings *settings)
     return fd;
 }
 
+/* The directory of ours beside a name that is taken, "" if there is none. The first one
+ * in the alphabet: programs that make one at once agree on it. */
+static void find_beside(const char *taken, char name[NAME_MAX + 1])
+{
+    int fd = descriptor_high(open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    const struct dirent *entry;
+    size_t length = strlen(taken);
+    struct stat file;
+
+    if (list == NULL && fd >= 0)
+        (void)close(fd);
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (strncmp(entry->d_name, taken, length) == 0 && entry->d_name[length] == '-' &&
+            fstatat(fd, entry->d_name, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(file.st_mode) &&
+            file.st_uid == geteuid() && (file.st_mode & 0777) == 0700 &&
+            (name[0] == '\0' || strcmp(entry->d_name, name) < 0))
+            (void)snprintf(name, NAME_MAX + 1, "%s", entry->d_name);
+    if (list != NULL)
+        (void)closedir(list);
+}
+
+/* /tmp/simkey-UID; where another user has made that, one with a name that he could not foresee: else
+ * anybody could take from a user's programs what they know of each other, and of PINs that were
+ * refused. */
+static int temporary_directory(void)
+{
+    char path[PATH_MAX], made[64], name[NAME_MAX + 1] = "";
+    int fd;
+
+    (void)snprintf(path, sizeof path, "/tmp/simkey-%lu", (unsigned long)geteuid());
+    fd = make_directory(path, 0700);
+    if (fd >= 0 || (errno != EPERM && errno != EACCES && errno != ENOTDIR && errno != ELOOP))
+        return fd;
+    (void)snprintf(made, sizeof made, "/tmp/simkey-%lu-XXXXXX", (unsigned long)geteuid());
+    find_beside(path + sizeof "/tmp/" - 1, name);
+    if (name[0] == '\0' && mkdtemp(made) != NULL)
+        find_beside(path + sizeof "/tmp/" - 1, name);
+    if (name[0] == '\0')
+        return -1;
+    (void)snprintf(path, sizeof path, "/tmp/%s", name);
+    return make_directory(path, 0700);
+}
+
 /* /run/simkey, which root makes for the device's group; else a directory of this user. */
 static int default_directory(const struct settings *settings)
 {
@@ -150,11 +194,7 @@ static int default_directory(const struct settings *settings)
     if (runtime != NULL && runtime[0] == '/' && own_folder(runtime) &&
         snprintf(path, sizeof path, "%s/simkey", runtime) < (int)sizeof path)
         fd = make_directory(path, 0700);
-    if (fd < 0) {
-        (void)snprintf(path, sizeof path, "/tmp/simkey-%lu", (unsigned long)geteuid());
-        fd = make_directory(path, 0700);
-    }
-    return fd;
+    return fd >= 0 ? fd : temporary_directory();
 }
 
 int rundir_open(const struct settings *settings)

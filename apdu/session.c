@@ -273,6 +273,8 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)
             outcome = work(&operation, arg, why);
+        if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
+            outcome = why->outcome;
         if (outcome == OUTCOME_OK && !job->proven)
             outcome = at_confirm(&operation.transport.at, operation.deadline, why);
         listen(&operation, outcome);

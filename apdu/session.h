@@ -100,7 +100,9 @@ struct operation {
     bool again;       /* it is the second start */
     bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
     bool unheard;     /* a channel was opened whose number nobody heard */
-    bool doubtful;    /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool accepted;    /* the SIM took our PIN of that place in this operation */
+    enum pin_reference accepted_at;
+    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also
@@ -127,6 +129,11 @@ enum outcome operation_pin(struct operation *operation, struct report *why);
 
 /* The same for PIN1 of the application with the Type A files. */
 enum outcome operation_pin1(struct operation *operation, struct report *why);
+
+/* After work that failed: whether the SIM took our PIN in this operation, then refused for want of
+ * one, and does not say that it is verified either. One of its words is not true, and the PIN may have
+ * cost a try: its source is noted as refused, and *why says so (OUTCOME_PIN_PROTECTED). */
+bool operation_pin_doubted(struct operation *operation, struct report *why);
 
 /* How many sources this SIM has refused. */
 size_t operation_refusals(struct operation *operation);

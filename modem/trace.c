@@ -13,11 +13,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define PATIENCE_MS 100 /* for one line */
 
 #define TRACE_LINE_SIZE (2 * (APDU_COMMAND_SIZE + APDU_ANSWER_SIZE) + 128)
 
@@ -51,17 +57,36 @@ static int open_file(const char *path)
     return fd;
 }
 
+/* Writes without a wait and without a signal: stderr may be a pipe whose reader sleeps, or is gone, and
+ * the SIM is ours at this moment. Then the line is lost. */
+static void write_line(int fd, const char *line, size_t length)
+{
+    static const struct timespec now = {0, 0};
+    struct pollfd watch = {.fd = fd, .events = POLLOUT, .revents = 0};
+    sigset_t broken, before, waiting;
+    ssize_t written;
+
+    if (poll(&watch, 1, PATIENCE_MS) != 1 || watch.revents != POLLOUT)
+        return;
+    (void)sigemptyset(&broken);
+    (void)sigemptyset(&waiting);
+    (void)sigaddset(&broken, SIGPIPE);
+    (void)sigpending(&waiting);
+    (void)pthread_sigmask(SIG_BLOCK, &broken, &before);
+    written = write(fd, line, length);
+    if (written < 0 && errno == EPIPE && sigismember(&waiting, SIGPIPE) == 0)
+        (void)sigtimedwait(&broken, NULL, &now);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* A trace that cannot be written, or not within the limit for files, stops nobody. */
 static void emit(const struct trace *trace, const char *line, size_t length)
 {
     int saved = errno;
     int fd = trace->path != NULL ? open_file(trace->path) : STDERR_FILENO;
 
-    if (fd >= 0 && descriptor_room_at(fd, length)) {
-        ssize_t ignored = write(fd, line, length);
-
-        (void)ignored;
-    }
+    if (fd >= 0 && descriptor_room_at(fd, length))
+        write_line(fd, line, length);
     if (fd >= 0 && trace->path != NULL)
         forks_close(fd);
     errno = saved;

@@ -80,6 +80,9 @@ void doctor_run_dir(struct doctor *doctor);
 /* cmd_doctor_owners.c: a warning for each file or folder that others can change. */
 void doctor_ownership(struct doctor *doctor);
 
+/* Whether somebody else than root and this user can change this file, or put another in its place. */
+bool doctor_others_change(const char *path);
+
 /* cmd_doctor_port.c, cmd_doctor_holders.c */
 void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);

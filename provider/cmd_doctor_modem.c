@@ -2,13 +2,17 @@
 /* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
 #include "apdu/typea.h"
 #include "provider/cmd_doctor.h"
+#include "provider/cmd_input.h"
 #include "provider/keyref.h"
 #include "provider/objects.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define REFERENCE_MAX 1048576 /* with certificates beside it */
 
 /* ---- modem, SIM, network ---- */
 
@@ -101,16 +105,20 @@ void doctor_network(struct doctor *doctor)
         doctor_warn(doctor, remedy, "the modem does not tell whether it is in a network");
 }
 
-/* A key reference, whose public key is of no interest here. */
+/* A key reference, whose public key is of no interest here. The file may be anybody's. */
 static enum outcome read_reference(const char *path, char wanted[ICCID_SIZE], struct report *why)
 {
-    BIO *in = BIO_new_file(path, "r");
-    char *label = NULL, *header = NULL;
+    BIO *in = NULL;
+    char *text = NULL, *label = NULL, *header = NULL;
     unsigned char *der = NULL;
     struct keyref keyref;
+    size_t text_length;
     long length = 0;
-    enum outcome outcome = OUTCOME_OK;
+    enum outcome outcome = input_read(path, REFERENCE_MAX, &text, &text_length, why);
 
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    in = BIO_new_mem_buf(text, (int)text_length);
     if (in == NULL || PEM_read_bio(in, &label, &header, &der, &length) != 1 ||
         strcmp(label, KEYREF_PEM_LABEL) != 0)
         outcome = report_set(why, OUTCOME_USAGE,
@@ -125,6 +133,8 @@ static enum outcome read_reference(const char *path, char wanted[ICCID_SIZE], st
     OPENSSL_free(header);
     OPENSSL_clear_free(der, (size_t)length); /* it may be somebody's private key */
     BIO_free(in);
+    OPENSSL_cleanse(text, text_length);
+    free(text);
     ERR_clear_error();
     return outcome;
 }

@@ -23,8 +23,8 @@
 
 /* One file that matters, and the way to it. */
 struct way {
-    struct doctor *doctor;
-    const char *what; /* "the module" */
+    struct doctor *doctor; /* NULL: problems are counted, not told */
+    const char *what;      /* "the module" */
     const char *file;
     bool folders_only;
     char at[PATH_MAX]; /* what is looked at, without links */
@@ -118,6 +118,8 @@ static void complain(const struct way *way, struct seen *seen, const struct stat
         return;
     seen->inodes[seen->count] = file->st_ino;
     seen->devices[seen->count++] = file->st_dev;
+    if (way->doctor == NULL)
+        return;
     quote(name, path, sizeof path);
     (void)snprintf(remedy, sizeof remedy, "%s %s", command, path);
     if (way->next[strspn(way->next, "/")] == '\0' && !S_ISDIR(file->st_mode))
@@ -219,6 +221,14 @@ static void look_at(struct doctor *doctor, struct seen *seen, const char *what, 
         if (S_ISLNK(file.st_mode) && !follow(&way))
             return;
     }
+}
+
+bool doctor_others_change(const char *path)
+{
+    struct seen seen = {.count = 0};
+
+    look_at(NULL, &seen, "", path, false);
+    return seen.count > 0;
 }
 
 void doctor_ownership(struct doctor *doctor)

@@ -6,6 +6,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/conf.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -97,6 +98,38 @@ static void judge_active(struct doctor *doctor, const struct line_up *line_up, c
         doctor_ok(doctor, "%s activates simkey %s of %s; the order is: %s%s", conf, version,
                   module_of(line_up->simkey), line_up->names,
                   line_up->first ? " (default is better put first)" : "");
+}
+
+/* What OpenSSL would load: by the name in openssl.cnf, or where there is none. */
+static void module_path(const char *name, char path[PATH_MAX])
+{
+    if (name != NULL && name[0] == '/')
+        (void)snprintf(path, PATH_MAX, "%s", name);
+    else
+        (void)snprintf(path, PATH_MAX, "%s/%s", modules_directory(),
+                       name != NULL ? name : "simkey.so");
+}
+
+/* Loading runs the module's code, as root where root asks. It is not done where others can write what
+ * is loaded, or the file that names it: to tell that is what doctor is for. */
+static bool judge_trust(struct doctor *doctor, const char *conf)
+{
+    CONF *parsed = NCONF_new(NULL);
+    const char *section = parsed != NULL ? openssl_conf_section(parsed, conf) : NULL;
+    const char *name = section != NULL ? NCONF_get_string(parsed, section, "module") : NULL;
+    char module[PATH_MAX];
+    bool file = doctor_others_change(conf);
+
+    module_path(name, module);
+    NCONF_free(parsed);
+    if (!file && !doctor_others_change(module))
+        return true;
+    note_module(doctor, module);
+    doctor_warn(doctor, "do what the step ownership says, then run simkey doctor again",
+                "nothing is loaded: others than root and this user can change %.400s, and whoever "
+                "does has his code run by every program that loads it",
+                file ? conf : module);
+    return false;
 }
 
 /* It is not active: does -provider simkey find it? */
@@ -195,7 +228,7 @@ void doctor_provider(struct doctor *doctor)
         doctor_warn(doctor, "correct OPENSSL_CONF, or make that file from configs/openssl.cnf",
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
                     conf, strerror(errno));
-    } else {
+    } else if (judge_trust(doctor, conf)) {
         ERR_set_mark();
         if (OSSL_LIB_CTX_load_config(libctx, conf) == 1) {
             judge_file(doctor, libctx, conf);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey key --rewrite: takes the settings out of key references of before. The file is replaced
  * whole, with the owner, group and mode that it had, and what else is in it stays as it is. */
+#include "modem/place.h"
+#include "modem/text.h"
 #include "provider/cmd.h"
 #include "provider/keyref.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <limits.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -181,31 +182,29 @@ static enum outcome rewrite_in(int folder, const char *name, const char *path, s
     if (words != 0)
         outcome = replace_file(folder, name, path, &file, data, (size_t)length, why);
     if (outcome == OUTCOME_OK && words != 0)
-        printf("took %s out of %s\n", keyref_words(words, names, sizeof names), path);
+        text_line(stdout, "took %s out of %s", keyref_words(words, names, sizeof names), path);
     else if (outcome == OUTCOME_OK)
-        printf("%s has no settings in it and stays as it is\n", path);
+        text_line(stdout, "%s has no settings in it and stays as it is", path);
 out:
     BIO_free(in);
     BIO_free(out);
     return outcome;
 }
 
+/* A link stays one; another user's is not followed, for it could lead to any file of root's. */
 enum outcome cmd_key_rewrite(const char *path, struct report *why)
 {
-    char *real = realpath(path, NULL); /* a link stays one */
-    char *copy = real != NULL ? strdup(real) : NULL;
-    enum outcome outcome;
-    int folder;
+    struct place place;
+    enum outcome outcome = place_find(&place, path, why);
 
-    if (real == NULL || copy == NULL) {
+    if (outcome != OUTCOME_OK) {
+        why->outcome = outcome = OUTCOME_USAGE; /* the path is the user's */
+    } else if (!place.exists || place.descriptor >= 0) {
+        errno = place.descriptor >= 0 ? EINVAL : ENOENT;
         outcome = file_error("read", path, why);
-    } else if ((folder = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0) {
-        outcome = file_error("read the folder of", path, why);
     } else {
-        outcome = rewrite_in(folder, strrchr(real, '/') + 1, path, why);
-        (void)close(folder);
+        outcome = rewrite_in(place.folder, place.name, path, why);
     }
-    free(copy);
-    free(real);
+    place_close(&place);
     return outcome;
 }

@@ -185,6 +185,30 @@ def rewrite_leaves_what_it_cannot_read_as_it_is(t):
     t.run([SIMKEY, "cert", "--rewrite", t.path("two"), "signing"], env=t.env(), expect=USAGE)
 
 
+@test
+def rewrite_shows_a_name_and_a_terminal_does_not_obey_it(t):
+    victim(t)
+    path = t.write("a\x1b]0;owned\x07\n\u009b2J.pem", t.read("key.pem"))
+    told = t.run([SIMKEY, "key", "--rewrite", path], env=t.env())
+    t.equal([c for c in told.raw.decode()[:-1] if not c.isprintable()], [], f"controls in {told.raw}")
+    t.says(told.out, r"a\\x1b]0;owned")
+
+
+@test(left_out=ROOT_ONLY)
+def rewrite_follows_no_link_of_another_user(t):
+    _, thief, _, _, _ = victim(t)
+    good = t.read("key.pem")
+    mine = t.write("mine.pem", forged(good, uri_of(good) + f"?device={thief.device}"))
+    before = t.read("mine.pem")
+    os.mkdir(t.path("his"), 0o755)
+    os.symlink(mine, t.path("his/link.pem"))
+    os.chown(t.path("his/link.pem"), 65534, -1, follow_symlinks=False)
+    os.chown(t.path("his"), 65534, -1)
+    t.run([SIMKEY, "key", "--rewrite", t.path("his/link.pem")], env=t.env(), expect=USAGE, says="link of another user")
+    t.equal(t.read("mine.pem"), before, "the file")
+    t.run([SIMKEY, "key", "--rewrite", mine], env=t.env())
+
+
 @test(left_out=ROOT_ONLY)
 def rewrite_keeps_the_owner_of_the_file(t):
     _, thief, _, _, _ = victim(t)

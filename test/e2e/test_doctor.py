@@ -770,10 +770,44 @@ def settings_pin_file_and_module_are_looked_at_too(t):
            ["the module, .*simkey.so, can be changed by user nobody",
             f"the PIN file, .* through the folder {pins} by all users"])
     mended(t, env, problems)
-    os.chmod(settings, 0o646)  # it is not read at all then, and names no PIN file
+    os.chmod(settings, 0o646)  # then nothing is taken from it, nor from elsewhere
     problems = ownership(t, env)
-    t.says("\n".join(line[0] for line in problems), ["the settings file, .*by all users"])
+    t.equal(len(problems), 1, f"problems: {problems}")
+    t.says(problems[0][0], "the settings file, .*by all users")
     mended(t, env, problems)
+
+
+TRAP = """#include <stdio.h>
+__attribute__((constructor)) static void run(void)
+{
+    FILE *file = fopen("%s", "w");
+
+    if (file != NULL)
+        fclose(file);
+}
+"""
+
+
+@test(left_out=GIVES)
+def nothing_is_loaded_that_others_can_change(t):
+    folder, path = own_folder(t, "conf")
+    modules, _ = own_folder(t, "modules")
+    module, ran = os.path.join(modules, "simkey.so"), t.path("ran")
+    t.run(["gcc", "-shared", "-fPIC", "-o", module, t.write("trap.c", TRAP % ran)])
+    named = ("openssl_conf = a\n[a]\nproviders = b\n[b]\ndefault = c\nsimkey = d\n[c]\nactivate = 1\n"
+             f"[d]\nmodule = {module}\nactivate = 1\n")
+    for text, theirs in ((named, folder), (named, path), (named, module), (named, modules), ("# nothing\n", module),
+                         (named.replace("simkey = d", "other = d"), path)):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        os.chown(theirs, NOBODY, -1)
+        env = t.env(OPENSSL_CONF=path, SIMKEY_DEVICE="/dev/null", OPENSSL_MODULES=modules)
+        done = t.run([SIMKEY, "doctor"], env=env, expect=None, preload=False)
+        t.check(not os.path.exists(ran), f"code of another user's was run: {theirs}")
+        t.says(done.out, ["warning +provider +nothing is loaded: others", "warning +ownership .* user nobody"])
+        os.chown(theirs, 0, -1)
+    t.run([SIMKEY, "doctor"], env=env, expect=None, preload=False)
+    t.check(os.path.exists(ran), "root's own module was not loaded")
 
 
 @test(left_out=GIVES)

@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import resource
+import shutil
 import socket
 import stat
 import subprocess
@@ -337,3 +338,34 @@ def a_member_of_the_group_holds_up_nobody(t):
     os.rmdir(t.run_dir)
     signs("a run-dir that was removed")
     t.equal(sim.tries(), 3, "tries")
+
+
+@test(left_out=ROOT)
+def a_run_dir_that_a_stranger_made_first_is_replaced(t):
+    """Else he could take from a user's programs what they know of refused PINs."""
+    user, sim = 54321, t.sim("p256")
+    os.chown(os.path.realpath(sim.device), user, -1)
+    program = t.path("simkey")
+    shutil.copy(SIMKEY, program)
+    above = t.dir
+    while above.startswith("/tmp/"):
+        os.chmod(above, os.stat(above).st_mode | 0o055)
+        above = os.path.dirname(above)
+    name = f"simkey-{user}"
+    ours = lambda: sorted(n for n in os.listdir("/tmp") if n.startswith(name))
+    env = t.env(SIMKEY_DEVICE=sim.device, SIMKEY_RUN_DIR=None, HOME="/")
+    try:
+        for make in (["mkdir", "-m", "700"], ["mkdir", "-m", "777"], ["ln", "-s", t.run_dir], ["mkfifo"]):
+            stranger(t, *make, f"/tmp/{name}")
+            for _ in range(2):
+                t.run(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", program, "cert", "signing"],
+                      env=env, preload=False)
+            t.equal(len(ours()), 2, f"{make}: {ours()}")
+            place = os.path.join("/tmp", ours()[1])
+            t.equal((os.stat(place).st_uid, stat.S_IMODE(os.stat(place).st_mode)), (user, 0o700), "the folder")
+            t.check([n for n in os.listdir(place) if n.endswith(".session")], f"no record: {os.listdir(place)}")
+            stranger(t, "rm", "-rf", f"/tmp/{name}")
+        t.equal(os.listdir(t.run_dir), [], "in the folder that the link named")
+    finally:
+        for left in ours():
+            t.run(["rm", "-rf", f"/tmp/{left}"])

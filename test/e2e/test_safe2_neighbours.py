@@ -377,6 +377,10 @@ def a_file_that_another_user_names_is_read_as_that_user(t):
     by_sudo = dict(t.env(), SUDO_UID="33", SUDO_COMMAND="/usr/local/sbin/safe2-enrol put ...")
     place.enrol(*put, place.roots + "/shadow", expect=2, says="cannot read", env=by_sudo)
     place.enrol("rotate", ICCID, key, expect=1, says="cannot read", env=by_sudo)
+    for way in ("/dev/fd/../root", "/proc/self/fd/../root", "/dev/fd/0/../../root", "/proc/self/root", "/dev/fd/../cwd",
+                f"/proc/{os.getpid()}/root"):
+        place.enrol(*put, way + place.roots + "/shadow", expect=2, says="cannot read", env=by_sudo)
+    t.equal(place.enrol("show", "--iccid", ICCID).out, "{}\n", "what is still served")
     os.mkdir(t.path("another"), 0o755)
     t.write("another/own", "{}", 0o600)
     for path in ("another/own", "another"):

@@ -280,6 +280,24 @@ def a_signal_ends_the_command_of_exec_too(t):
 
 
 @test
+def telemetry_from_a_pipe_is_not_awaited_longer_than_the_job(t):
+    site = Site(t)
+    os.mkfifo(t.path("pipe"))
+    site.sim.mark()
+    t.run([SAFE2, "send", *FAST, "--timeout", "1", t.path("pipe")], site.sim, expect=TIMEOUT, says="nothing was to be read",
+          seconds=15)
+    t.equal(site.sim.words(), [], "APDUs")
+    late = t.start("safe2", [SAFE2, "send", *FAST, t.path("pipe")], t.env(site.sim))
+    with open(t.path("pipe"), "wb", buffering=0) as pipe:
+        for part in (b"from ", b"a pipe"):
+            pipe.write(part)
+            time.sleep(0.3)
+    t.equal(late.wait(), 0, late.said())
+    t.equal([body for _, body in site.server.telemetry(site.iccid)], [b"from a pipe"], "what came")
+    t.run(["bash", "-c", f'exec {SAFE2} send {" ".join(FAST)} <(printf substituted)'], site.sim, preload=False)
+
+
+@test
 def a_signal_ends_it_while_it_waits_for_somebody_else(t):
     site = Site(t)
     site.put(CONFIG)

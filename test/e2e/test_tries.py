@@ -18,10 +18,14 @@ from signer import Signer, dgst
 
 
 class Between(threading.Thread):
-    """Passes lines to a modem; a line that matches is answered in its place."""
+    """Passes lines to a modem; a line that matches is answered in its place, or (rules whose name begins
+    with "as_if") passed on and its status words are exchanged."""
 
     def __init__(self, t, sim, **rules):
         super().__init__(daemon=True)
+        self.as_if = {re.compile(rules[name][0]): rules.pop(name)[1] for name in list(rules)
+                      if name.startswith("as_if")}
+        self.instead, self.held = None, b""
         self.rules = [(re.compile(pattern), answer) for pattern, answer in rules.values()]
         self.master, slave = pty.openpty()
         tty.setraw(slave)
@@ -36,13 +40,23 @@ class Between(threading.Thread):
             for fd in select.select([self.master, self.modem], [], [])[0]:
                 data = os.read(fd, 4096)
                 if fd == self.modem:
-                    os.write(self.master, data)
+                    self.answer(data)
                     continue
                 *lines, rest = (rest + data).split(b"\r")
                 for line in lines:
                     self.hear(line)
 
+    def answer(self, data):
+        self.held += data
+        if self.instead is None or re.search(rb"(OK|ERROR[^\r]*)\r\n$", self.held):
+            changed = re.sub(rb'\+CSIM: *4, *"?[0-9A-F]{4}"?', f'+CSIM: 4,"{self.instead}"'.encode(), self.held)
+            os.write(self.master, self.held if self.instead is None else changed)
+            self.held, self.instead = b"", None
+
     def hear(self, line):
+        for pattern, answer in self.as_if.items():
+            if pattern.search(line.decode("latin1")):
+                self.instead = answer
         for pattern, answer in self.rules:
             if pattern.search(line.decode("latin1")):
                 os.write(self.master, f"\r\n+CSIM: {len(answer)},\"{answer}\"\r\n\r\nOK\r\n".encode())
@@ -90,6 +104,36 @@ for says in ("63C3", "63CF"):
     for gone in (False, True):
         test(name=f"a card that always says {says} loses one try over six starts"
                   f"{', the run-dir wiped between them' if gone else ''}", state=says, wiped=gone)(a_card_that_lies)
+
+
+@test
+def a_card_that_calls_a_wrong_pin_right_loses_one_try(t):
+    sim = t.sim("p256")
+    reference = t.exported(sim)[1]
+    between = Between(t, sim, state=(STATE, "63C3"), as_if_right=(r'AT\+CSIM=\d+,"0[123]20008104', "9000"))
+    for number in range(4):
+        sign(t, reference, between.device, "failure", ["wanted one all the same" if number == 0 else "not tried again"],
+             SIMKEY_PIN_SOURCE=t.pin_file("9999"))
+    t.equal((len(sent(sim)), sim.tries()), (1, 2), "PINs sent, and tries")
+    between.rules.clear()
+    between.as_if.clear()
+    sign(t, reference, between.device, "failure", ["not tried"], SIMKEY_PIN_SOURCE=t.pin_file("9999"))
+    t.simkey(None, "pin", "verify", env=t.env(sim, SIMKEY_DEVICE=between.device))
+    sign(t, reference, between.device, 0, SIMKEY_PIN_SOURCE=t.pin_file("0000"))
+
+
+@test
+def a_key_that_the_pin_does_not_open_makes_no_pin_wrong(t):
+    """Else whoever hands in a key reference would take the PIN from all others."""
+    sim = t.sim("p256")
+    reference = t.exported(sim)[1]
+    between = Between(t, sim, as_if_closed=(r'AT\+CSIM=\d+,"0[123]22', "6982"))
+    env = {"SIMKEY_PIN_SOURCE": t.pin_file("0000")}
+    for _ in range(2):
+        sign(t, reference, between.device, "failure", **env)
+    between.as_if.clear()
+    sign(t, reference, between.device, 0, **env)
+    t.equal(sim.tries(), 3, "tries")
 
 
 @test
@@ -214,6 +258,8 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.says(t.simkey(first, "doctor", reference, expect=None).out, ["ok +iccid .*as ", "ok +signature"])
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
+    os.mkfifo(t.path("pipe"))  # that nobody writes
+    t.simkey(other, "doctor", t.path("pipe"), expect=USAGE, says="a FIFO, not a file", seconds=10)
     t.simkey(other, "doctor", "sim:signing;iccid=89880330000000000017", expect=3, says="no PIN is tried")
     t.equal(sent(other), [], "PINs sent")
 

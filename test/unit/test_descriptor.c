@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -184,6 +185,38 @@ static void nothing_is_written_beyond_the_limit(void)
     desk_end(&desk);
 }
 
+/* Whoever reads the trace may sleep or end: neither stops the program, nor ends it. */
+static void a_trace_into_a_pipe_neither_waits_nor_kills(void)
+{
+    const struct trace trace = {.level = TRACE_AT, .path = NULL};
+    int status = -1, ends[2];
+    pid_t child = fork_child();
+
+    if (child == 0) {
+        int64_t start = monotonic_ms();
+        char most[4096] = "";
+        sigset_t waiting;
+        int wrong = 0;
+
+        (void)signal(SIGPIPE, SIG_DFL);
+        wrong += pipe(ends) != 0 || dup2(ends[1], STDERR_FILENO) < 0;
+        trace_line(&trace, '>', "AT", MASK_NOTHING);
+        wrong += read(ends[0], most, sizeof most) <= 0 || strstr(most, "> AT") == NULL;
+        wrong += fcntl(ends[1], F_SETFL, O_NONBLOCK) != 0;
+        while (write(ends[1], most, sizeof most) > 0)
+            ;
+        wrong += fcntl(ends[1], F_SETFL, 0) != 0;
+        trace_line(&trace, '>', "AT", MASK_NOTHING);
+        (void)close(ends[0]);
+        trace_line(&trace, '>', "AT", MASK_NOTHING);
+        wrong += sigpending(&waiting) != 0 || sigismember(&waiting, SIGPIPE) != 0;
+        wrong += monotonic_ms() - start > 5000;
+        _exit(wrong);
+    }
+    (void)waitpid(child, &status, 0);
+    EXPECT_NUMBER(status, 0);
+}
+
 void add_descriptor_suite(void)
 {
     static const struct test tests[] = {
@@ -191,6 +224,7 @@ void add_descriptor_suite(void)
         TEST(the_device_is_no_standard_descriptor),
         TEST(files_of_the_run_dir_are_no_standard_descriptors),
         TEST(nothing_is_written_beyond_the_limit),
+        TEST(a_trace_into_a_pipe_neither_waits_nor_kills),
     };
 
     ADD_SUITE("descriptor", tests);

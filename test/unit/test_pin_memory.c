@@ -107,6 +107,35 @@ static void a_file_that_was_written_anew_is_another_source(void)
     bench_end(&bench);
 }
 
+/* systemd writes a credential anew at each start of the service: that makes no other source of it. */
+static void a_credential_is_the_same_source_after_a_restart(void)
+{
+    size_t i; /* by its name, then by its path */
+
+    for (i = 0; i < 2; i++) {
+        struct bench bench;
+        char moved[256];
+
+        bench_begin(&bench);
+        CU_ASSERT_EQUAL(setenv("CREDENTIALS_DIRECTORY", bench.folder.path, 1), 0);
+        EXPECT(settings_set(&bench.settings, "pin-source",
+                            i == 0 ? "credential:secret" : bench.path, &bench.why),
+               OUTCOME_OK, &bench.why);
+        EXPECT(bench_unlock(&bench, refused), OUTCOME_PIN_WRONG, &bench.why);
+        (void)snprintf(moved, sizeof moved, "%s/before", bench.folder.path);
+        CU_ASSERT_EQUAL(rename(bench.path, moved), 0);
+        folder_write(&bench.folder, "secret", "0000\n", 5, 0600, bench.path);
+        EXPECT(bench_unlock(&bench, asked), OUTCOME_PIN_PROTECTED, &bench.why);
+        memset(&bench.memory, 0, sizeof bench.memory); /* a reboot */
+        EXPECT(bench_unlock(&bench, asked), OUTCOME_PIN_PROTECTED, &bench.why);
+        EXPECT(settings_set(&bench.settings, "pin-source", "credential:before", &bench.why),
+               OUTCOME_OK, &bench.why);
+        EXPECT(bench_unlock(&bench, accepted), OUTCOME_OK, &bench.why);
+        CU_ASSERT_EQUAL(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+        bench_end(&bench);
+    }
+}
+
 /* Nobody keeps anything of a PIN by which two of them could be told apart. */
 static void all_literal_pins_are_one_source(void)
 {
@@ -340,6 +369,7 @@ void add_pin_memory_suite(void)
     static const struct test tests[] = {
         TEST(what_was_refused_is_not_tried_again),
         TEST(a_file_that_was_written_anew_is_another_source),
+        TEST(a_credential_is_the_same_source_after_a_restart),
         TEST(all_literal_pins_are_one_source),
         TEST(fewer_tries_than_before_are_no_time_to_try),
         TEST(a_pin_that_was_not_sent_is_not_remembered),
