@@ -35,6 +35,8 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = operation->transport.ops->exchange(
             &operation->transport, &operation->standing->channel, command, command_length, answer,
             answer_length, timeout_ms, secrecy, deadline, why);
+    if (operation->transport.at.withheld)
+        operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
     if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));

@@ -332,6 +332,77 @@ static void a_lost_verify_is_the_last_one_of_its_source(void)
     seat_end(&seat);
 }
 
+/* Only the modem says that a SIM which is busy has not seen the PIN, and one that says so each time
+ * would get all the tries. */
+static void a_pin_is_not_said_again_to_a_sim_that_is_busy(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        LINE("AT+CSIM=8,\"01200081\"", "\r\n+CME ERROR: 14\r\n"), /* a question is */
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 14\r\n"),
+        CLOSE,
+        OPEN,
+        SELECT,
+        STATE,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 1);
+    seat_end(&seat);
+}
+
+/* Another program's answer behind ours: it may have selected on our channel. The PIN that was not
+ * sent is not taken for one that was refused; on the second start as well. */
+static void behind_another_programs_answer_no_pin_goes_out(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", OK),
+                                              LINE("AT", OK "\r\n+CSIM: 6,\"6A8200\"\r\n" OK),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", OK),
+                                              LINE("AT", OK "\r\n+CSIM: 6,\"6A8200\"\r\n" OK),
+                                              CLOSE,
+                                              COLD,
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_LOST, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 0);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* A URI may say `timeout`: a PIN whose answer nobody waits for would count as refused ever after. */
+static void with_too_little_time_left_no_pin_goes_out(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,     SELECT,       LINE("AT+CSIM=8,\"01200081\"", LONG "\r\n+CSIM: 4,\"63C3\"\r\n" OK),
+        ECHO_OFF, SELECT_AGAIN, STATE,
+        VERIFY,   MSE,          WARM,
+        CLOSE,    MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, "timeout", "1");
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "`timeout`");
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 static void a_refusal_holds_for_the_next_process_and_ends_with_a_persons_success(void)
 {
     static const struct modem_step steps[] = {
@@ -371,6 +442,9 @@ void add_riders_suite(void)
         TEST(where_the_line_echoes_no_pin_goes_out),
         TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_lost_verify_is_the_last_one_of_its_source),
+        TEST(a_pin_is_not_said_again_to_a_sim_that_is_busy),
+        TEST(behind_another_programs_answer_no_pin_goes_out),
+        TEST(with_too_little_time_left_no_pin_goes_out),
         TEST(a_refusal_holds_for_the_next_process_and_ends_with_a_persons_success),
     };
 
