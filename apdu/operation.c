@@ -106,16 +106,17 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
                            struct report *why)
 {
     struct sim *sim = operation->sim;
-    enum outcome outcome = channel_select_again(operation, why);
-    struct pin_try try = {.given = operation->given,
-                          .memory = &sim->memory,
-                          .sim = operation->standing->iccid,
-                          .settings = &sim->settings};
+    enum outcome outcome = channel_ask_sim(operation, why);
+    struct pin_try try = {
+        .given = operation->given, .memory = &sim->memory, .settings = &sim->settings};
     size_t refusals = sim->memory.count;
 
     *sent = false;
+    if (outcome == OUTCOME_OK)
+        outcome = channel_select_again(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    try.sim = operation->standing->iccid;
     outcome = pin_unlock(&operation->card, reference, &try, why);
     *sent = try.sent;
     if (sim->memory.count != refusals)

@@ -248,6 +248,49 @@ static void a_session_by_ccho_is_opened_anew(void)
     seat_end(&seat);
 }
 
+/* The record says which SIM the channel is in; that may be out of date, or forged. */
+static void before_a_pin_the_sim_is_asked_who_it_is(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        LINE(CRSM, CRSM_SAYS),
+        SELECT,
+        RANDOM,
+        LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK),
+        CLOSE,
+        MODEM_END};
+    static const struct modem_step starts[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                               LINE("AT+CMEE=1", OK), MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, starts, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    take_random(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_WRONG_SIM, &seat.why);
+    seat_end(&seat);
+}
+
+/* Nor does a refused PIN get another try by the name of another SIM. */
+static void a_refusal_is_not_lost_by_another_name_in_the_record(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,         SELECT, STATE, ECHO_OFF, CSIM("01 20 00 81 04 30303030", "63C2"),
+        SELECT_AGAIN, STATE,  CLOSE, MODEM_END};
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_WRONG, &seat.why);
+    fd = record_open(sim_settings(seat.sim), &record);
+    strcpy(record.standing.iccid, "89880330000000099999");
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    seat_end(&seat);
+}
+
 /* ---- the echo ---- */
 
 static void where_the_line_echoes_no_pin_goes_out(void)
@@ -439,6 +482,8 @@ void add_riders_suite(void)
         TEST(where_another_application_answers_a_new_channel_is_taken),
         TEST(a_selection_with_a_warning_gets_no_pin),
         TEST(a_session_by_ccho_is_opened_anew),
+        TEST(before_a_pin_the_sim_is_asked_who_it_is),
+        TEST(a_refusal_is_not_lost_by_another_name_in_the_record),
         TEST(where_the_line_echoes_no_pin_goes_out),
         TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_lost_verify_is_the_last_one_of_its_source),
