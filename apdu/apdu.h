@@ -54,6 +54,7 @@ struct selection {
     uint8_t aid[16];
     size_t aid_length; /* 0: something else came since */
     bool passed;       /* a PIN was handed on: the card may have seen it */
+    int64_t asked_ms;  /* how long the question for a PIN's state took */
 };
 
 /* One channel to a card. */

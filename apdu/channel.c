@@ -327,6 +327,24 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     return outcome;
 }
 
+/* What is remembered of refused PINs goes by the ICCID, and other programs write the record. A modem
+ * that does not tell it leaves a new channel, on which the card tells. */
+enum outcome channel_ask_sim(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome;
+
+    if (operation->told || operation->opened || !transport_has_modem(&operation->transport))
+        return OUTCOME_OK;
+    standing->iccid_asked = false;
+    outcome = session_iccid(operation, why);
+    if (outcome == OUTCOME_OK && standing->iccid[0] == '\0') {
+        channel_drop(operation, standing);
+        return OUTCOME_OK;
+    }
+    return outcome == OUTCOME_OK ? check_iccid(operation, operation->iccid, why) : outcome;
+}
+
 /* Where opening selects, that is done again too: what was found open may have been used by others. */
 enum outcome channel_select_again(struct operation *operation, struct report *why)
 {

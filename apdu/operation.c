@@ -37,6 +37,8 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = operation->transport.ops->exchange(
             &operation->transport, &operation->standing->channel, command, command_length, answer,
             answer_length, timeout_ms, secrecy, deadline, why);
+    if (operation->transport.at.withheld)
+        operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
     if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
@@ -106,16 +108,17 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
                            struct report *why)
 {
     struct sim *sim = operation->sim;
-    enum outcome outcome = channel_select_again(operation, why);
-    struct pin_try try = {.given = operation->given,
-                          .memory = &sim->memory,
-                          .sim = operation->standing->iccid,
-                          .settings = &sim->settings};
+    enum outcome outcome = channel_ask_sim(operation, why);
+    struct pin_try try = {
+        .given = operation->given, .memory = &sim->memory, .settings = &sim->settings};
     size_t refusals = sim->memory.count;
 
     *sent = false;
+    if (outcome == OUTCOME_OK)
+        outcome = channel_select_again(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    try.sim = operation->standing->iccid;
     outcome = pin_unlock(&operation->card, reference, &try, why);
     *sent = try.sent;
     operation->accepted = outcome == OUTCOME_OK && try.sent;
@@ -393,6 +396,25 @@ static void own_anew(struct sim *sim)
     memset(&sim->own, 0, sizeof sim->own);
 }
 
+static bool same_channel(const struct channel *a, const struct channel *b)
+{
+    return a->open && b->open && a->carrier == b->carrier && a->number == b->number &&
+           strcmp(a->session, b->session) == 0;
+}
+
+/* What this process holds by itself is nobody else's: a record that says so is out of date, and to go
+ * by it would close, or work on, the channel under another name. */
+static void correct_record(struct operation *operation)
+{
+    struct record *record = &operation->record;
+    const struct channel *own = &operation->sim->own.channel;
+
+    if (same_channel(&record->standing.channel, own))
+        channel_lost(operation, &record->standing);
+    if (same_channel(&record->lone, own))
+        memset(&record->lone, 0, sizeof record->lone);
+}
+
 /* Takes over what the record says. What a modem without an ICCID taught may be another SIM's. */
 static void take_record(struct operation *operation)
 {
@@ -404,6 +426,7 @@ static void take_record(struct operation *operation)
         sim->line.ready = false;
         return;
     }
+    correct_record(operation);
     sim->line = operation->record.line;
     if (learnt->iccid[0] != '\0')
         learnt_copy(&sim->learnt, learnt);
@@ -461,6 +484,19 @@ void operation_end(struct operation *operation)
     operation->transport.ops->end(&operation->transport);
 }
 
+/* This process's channel becomes the next operation's to close, and is not its own any more: closed
+ * by both it would be closed twice, the second time perhaps as somebody else's. */
+static void leave_own(struct operation *operation)
+{
+    struct standing *own = &operation->sim->own;
+    const struct channel channel = own->channel;
+
+    if (!own->broken || !channel.open)
+        return;
+    channel_lost(operation, own);
+    channel_leave_open(operation, &channel);
+}
+
 void operation_close(struct operation *operation)
 {
     struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
@@ -469,8 +505,7 @@ void operation_close(struct operation *operation)
     if (!shared->broken && !own->broken && !operation->record.lone.open)
         return;
     if (quiet_needed(operation) > FAREWELL_QUIET_MS) { /* not now: the next operation closes it */
-        if (own->broken)
-            channel_leave_open(operation, &own->channel);
+        leave_own(operation);
         return;
     }
     operation_note(operation);

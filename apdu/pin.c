@@ -12,6 +12,11 @@
 #define CLA_PROPRIETARY 0x80
 #define UICC_PIN_SIZE   8
 
+/* What the answer to a PIN may take: longer than that to the question for its state, because the card
+ * writes its counter. */
+#define ANSWER_MS    400
+#define ANSWER_TIMES 3
+
 const uint8_t uicc_aid[16] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
                               0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
 
@@ -50,6 +55,7 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
 {
     struct apdu ask = {.ins = INS_VERIFY, .p2 = places[reference].p2, .le = APDU_LE_NONE};
     struct answer answer;
+    int64_t started = monotonic_ms();
     enum outcome outcome;
 
     if (card->selection != NULL)
@@ -62,6 +68,8 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
     }
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (card->selection != NULL)
+        card->selection->asked_ms = monotonic_ms() - started;
     if (!state_of(answer.sw, reference, state))
         return apdu_refused(&answer, "ask for the state of the PIN", why);
     return OUTCOME_OK;
@@ -75,6 +83,24 @@ static enum outcome say_blocked(enum pin_reference reference, struct report *why
     return report_set(why, OUTCOME_PIN_BLOCKED,
                       "%s is blocked for ever: this SIM cannot sign any more and must be replaced",
                       pin_name(reference));
+}
+
+/* A PIN whose answer is not waited for counts as refused: it is not sent where the time-out, which may
+ * come from a URI, leaves less time than the answer is likely to need. */
+static enum outcome judge_time(const struct card *card, enum pin_reference reference,
+                               struct report *why)
+{
+    int64_t needed = ANSWER_MS + ANSWER_TIMES * card->selection->asked_ms;
+    int left = deadline_left(card->deadline);
+
+    if (needed > APDU_TIMEOUT_MS) /* longer is not waited for; the SIM may have been busy before */
+        needed = APDU_TIMEOUT_MS;
+    if (left >= needed)
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_PIN_PROTECTED,
+                      "%s was not sent, because %d ms of the time-out are left and its answer may "
+                      "take %lld: raise `timeout`",
+                      pin_name(reference), left, (long long)needed);
 }
 
 /* The one way by which a PIN leaves: to the applet that it belongs to, and over a line that does not
@@ -94,6 +120,8 @@ static enum outcome send_secret(const struct card *card, enum pin_reference refe
                           pin_name(reference));
     if (card->before_pin != NULL)
         outcome = card->before_pin(card->arg, why);
+    if (outcome == OUTCOME_OK)
+        outcome = judge_time(card, reference, why);
     return outcome == OUTCOME_OK ? apdu_send(card, command, answer, why) : outcome;
 }
 

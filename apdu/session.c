@@ -38,7 +38,7 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
         return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
         return outcome;
-    standing->iccid_asked = true;
+    standing->iccid_asked = operation->told = true;
     if (strcmp(standing->iccid, learnt->iccid) != 0) {
         memset(learnt, 0, sizeof *learnt);
         learnt->max_read = APDU_LE_ALL;

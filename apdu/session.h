@@ -99,6 +99,7 @@ struct operation {
     bool answered;    /* the channel has answered in this operation */
     bool again;       /* it is the second start */
     bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
+    bool told;        /* the modem was asked for the ICCID in this operation */
     bool unheard;     /* a channel was opened whose number nobody heard */
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
@@ -158,6 +159,10 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
 /* Makes a channel stand with the applet selected: the standing one, or a new one (channel.c). */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
+
+/* Before a PIN: makes sure that the channel is in the SIM that the operation wants, and that the SIM's
+ * ICCID is what was told in this operation, not what a record says (channel.c). */
+enum outcome channel_ask_sim(struct operation *operation, struct report *why);
 
 /* Makes sure that the job's applet was selected on the channel with nothing behind it, as a PIN
  * wants it: selects again, on a channel opened anew where opening selects (channel.c). */

@@ -89,6 +89,7 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     int64_t pause = BUSY_FIRST_MS;
     enum outcome outcome = OUTCOME_OK;
 
+    result->said = false;
     if (at->port == NULL) { /* a card reader: nobody knows AT there */
         *result = (struct at_result){.final = AT_FINAL_ERROR, .cme = -1};
         return OUTCOME_OK;
@@ -102,7 +103,7 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {
         outcome = ask(at, command, deadline, result, why);
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
-            deadline_passed(patience))
+            command->once || deadline_passed(patience))
             return outcome;
         deadline_sleep(patience, pause);
         pause = pause * 2 > BUSY_LONGEST_MS ? BUSY_LONGEST_MS : pause * 2;

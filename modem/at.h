@@ -79,6 +79,7 @@ struct at {
     bool doubt;      /* an answer made no sense to who asked: at_settle before anything else */
     bool foreign;    /* as strayed, but by another answer than the last one that was taken */
     uint32_t taken;  /* checksum of that */
+    bool withheld;   /* nothing of the last APDU went out */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;
@@ -117,6 +118,7 @@ struct at_command {
     int timeout_ms;     /* of this exchange, inside the operation's deadline */
     int secrecy;        /* enum secrecy, for the trace */
     bool question; /* to the modem itself: where its answer is in doubt it is asked once more */
+    bool once;     /* a PIN: never said again, not even where the SIM is said to be busy */
 };
 
 struct at_result {
@@ -127,18 +129,23 @@ struct at_result {
     unsigned values;          /* so many such lines came */
     bool differ;              /* not all of them say the same */
     bool early;               /* an OK came before the first one */
+    bool said;                /* the command went out, at least in part */
 };
 
 /* Sends one command and collects its answer until the final result. OUTCOME_OK means that a final
  * result came, good or bad: see result->final. "+CME ERROR: 14" (SIM busy) is waited out here, with
- * a growing pause, for about 10 s in all: the card has not seen the command. After an error the
- * line is drained, because some modems send two finals.
+ * a growing pause, for about 10 s in all: the card has not seen the command. (Only the modem says so:
+ * with command->once that is the answer.) After an error the line is drained, because some modems
+ * send two finals.
  *
  * A final result may be somebody else's: the text of a message, another program's. So a command that
  * is owed a line is not ended by an OK without it, nor, unless it is a question, by an error: the
  * line is brought into step (`AT`), and an answer that comes until then is the answer. A question is
  * then asked once more. Two answers that differ are OUTCOME_LOST. Whatever comes of it, nothing is
  * outstanding afterwards, so that the caller may repeat what may be repeated.
+ *
+ * With command->once nothing is said where another's answer was heard, or the modem restarted, since
+ * at->foreign and at->restarted were last reset: the channel may have become somebody else's.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */

@@ -33,6 +33,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->breaks = 0;
     at->unsettled = at->doubt = at->foreign = false;
     at->taken = 0;
+    at->withheld = false;
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
@@ -336,10 +337,14 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->cme = -1;
     result->value[0] = '\0';
     result->values = 0;
-    result->differ = result->early = false;
+    result->differ = result->early = result->said = false;
     outcome = at_skip(at, 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (command->once && (at->restarted || at->foreign))
+        return report_set(why, OUTCOME_LOST,
+                          at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
+    result->said = true;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
     outcome = port_write(at->port, command->line, strlen(command->line), until, why);

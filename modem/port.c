@@ -296,6 +296,7 @@ enum outcome port_write(struct port *port, const void *data, size_t length,
                         struct deadline deadline, struct report *why)
 {
     const char *rest = data;
+    bool started = false;
 
     while (length > 0) {
         ssize_t written = write(port->fd, rest, length);
@@ -305,6 +306,9 @@ enum outcome port_write(struct port *port, const void *data, size_t length,
             length -= (size_t)written;
         } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
             return gone(port, why);
+        } else if (!started) { /* another program may have stopped the line, and left it so */
+            (void)tcflow(port->fd, TCOON);
+            started = true;
         } else {
             enum outcome outcome = wait_for(port, POLLOUT, deadline, why);
 

@@ -7,7 +7,8 @@
 #include <string.h>
 
 /* "AT+CGLA=", a session word, a comma. */
-#define HEAD_SIZE 40
+#define HEAD_SIZE    40
+#define WITHOUT_DATA 5 /* a command APDU that has none is no longer (ISO 7816-4, 5.1) */
 
 uint8_t cla_with_channel(uint8_t cla, uint8_t number)
 {
@@ -151,7 +152,8 @@ enum outcome transport_pass(struct transport *transport, const char *head, const
                                  .answer = AT_ANSWER_PREFIXED,
                                  .prefix = prefix,
                                  .timeout_ms = timeout_ms,
-                                 .secrecy = secrecy};
+                                 .secrecy = secrecy,
+                                 .once = (secrecy & SECRET_COMMAND) != 0 && length > WITHOUT_DATA};
     struct at_result result;
     enum outcome outcome;
     int used;
@@ -163,6 +165,7 @@ enum outcome transport_pass(struct transport *transport, const char *head, const
     hex_encode(command, length, line + used);
     memcpy(line + (size_t)used + 2 * length, "\"", 2);
     outcome = at_command(&transport->at, &request, deadline, &result, why);
+    transport->at.withheld = !result.said;
     if (outcome == OUTCOME_OK)
         outcome = transport_final(&result, "pass a command to the SIM", why);
     if (outcome == OUTCOME_OK) {

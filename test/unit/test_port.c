@@ -294,6 +294,25 @@ static void a_line_that_takes_nothing_ends_writing_at_the_deadline(void)
     free(much);
 }
 
+/* Another program's Ctrl-S, or tcflow(3), outlives its use of the port. */
+static void a_line_that_another_program_stopped_goes_on(void)
+{
+    char got[3] = "";
+    struct report why = REPORT_INIT;
+    struct port *port;
+    struct pty pty;
+
+    pty_make(&pty);
+    CU_ASSERT_EQUAL(tcflow(pty.slave, TCOOFF), 0);
+    port = open_port(&pty);
+    EXPECT(port_write(port, "AT", 2, deadline_in(1000), &why), OUTCOME_OK, &why);
+    if (why.outcome == OUTCOME_OK)
+        CU_ASSERT_EQUAL(read(pty.master, got, 2), 2);
+    EXPECT_TEXT(got, "AT");
+    port_close(port);
+    pty_unplug(&pty);
+}
+
 static void draining_waits_until_the_line_is_quiet(void)
 {
     static const struct modem_step steps[] = {
@@ -424,6 +443,7 @@ void add_port_suite(void)
         TEST(an_unplugged_modem_ends_reading_and_writing_at_once),
         TEST(a_modem_unplugged_while_somebody_reads_ends_that_at_once),
         TEST(a_line_that_takes_nothing_ends_writing_at_the_deadline),
+        TEST(a_line_that_another_program_stopped_goes_on),
         TEST(draining_waits_until_the_line_is_quiet),
         TEST(draining_without_patience_takes_what_is_there),
         TEST(draining_a_line_that_never_rests_ends_at_the_deadline),

@@ -273,6 +273,34 @@ static void an_unplugged_modem_ends_the_question_at_once(void)
     seat_end(&seat);
 }
 
+/* The modem owes an answer when the program lets go of the SIM: the next operation closes the channel,
+ * and does not take it for its own as well. */
+static void a_channel_left_to_the_next_operation_is_closed_once(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              SET_ID,
+                                              START,
+                                              LINE("AT+CSIM=10,\"01CC020000\"", ""),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT_SAFE2,
+                                              ASK("00010000 9000"),
+                                              BYE,
+                                              MODEM_END};
+    struct safe2_status status;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "timeout", "2");
+    EXPECT(request(&seat), OUTCOME_OK, &seat.why);
+    EXPECT(safe2_status(seat.sim, SAFE2_RECEIVING, &status, &seat.why), OUTCOME_TIMEOUT, &seat.why);
+    sim_close(seat.sim);
+    EXPECT_NUMBER(claim_look(sim_settings(seat.sim), 1), CLAIM_NONE);
+    asks(&seat, SAFE2_RECEIVING, 0x0001, 0);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
+    seat_end(&seat);
+}
+
 static void no_channel_is_free(void)
 {
     static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "6A81"), MODEM_END};
@@ -421,6 +449,7 @@ void add_safe2_loss_suite(void)
         TEST(what_is_lost_twice_is_an_error_that_may_pass),
         TEST(a_modem_that_restarts_in_mid_poll_is_met_anew),
         TEST(an_unplugged_modem_ends_the_question_at_once),
+        TEST(a_channel_left_to_the_next_operation_is_closed_once),
         TEST(no_channel_is_free),
         TEST(the_channel_is_held_while_it_stands),
         TEST(a_signature_on_a_full_card_leaves_it_alone),
