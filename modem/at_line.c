@@ -7,8 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define SETTLE_MS  AT_SETTLE_MS
-#define RESTART_MS 500 /* after a boot line the answer comes soon or never */
+/* Before a PIN it is listened that long for what may come behind the last answer. */
+#define ONCE_QUIET_MS 30
+#define SETTLE_MS     AT_SETTLE_MS
+#define RESTART_MS    500 /* after a boot line the answer comes soon or never */
 /* So long is waited for an answer behind its OK, as a part of the command's time-out: 1 s where that
  * is 5 s. */
 #define BEHIND_OK_PART 5
@@ -338,7 +340,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->value[0] = '\0';
     result->values = 0;
     result->differ = result->early = result->said = false;
-    outcome = at_skip(at, 0, deadline, &finals, why);
+    outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (command->once && (at->restarted || at->foreign))
