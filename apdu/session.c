@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way of a job through an operation, how it leaves the card, and the one new start that it may
- * get. */
+/* The way of a job through an operation, how it leaves the card, and the new starts that it may get.
+ */
 #include "apdu/session.h"
 
 #include "apdu/claim.h"
@@ -13,6 +13,11 @@
 #define LATE_ANSWER_MS 1500
 /* How long is listened after a failure for an answer too many. */
 #define LISTEN_MS 150
+/* After two losses in a row: the pauses before further starts, and what is left of the time-out for
+ * the last one. */
+#define REPAIR_FIRST_MS   50
+#define REPAIR_LONGEST_MS 1000
+#define REPAIR_RESERVE_MS 2000
 
 const struct applet applet_mias = {
     .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME, .kind = SELECTED_MIAS};
@@ -301,16 +306,60 @@ static enum outcome say_swapped(const struct job *job, enum outcome outcome, str
         "that is the one you mean");
 }
 
+/* Whether a failure is worth one more start. The second one may undo whatever stood on the card
+ * before. Further ones are for losses only (of the channel, the modem, the step of its answers), which
+ * say nothing of the command itself: until shortly before the deadline, with growing pauses in which
+ * others get the device. */
+static bool start_anew(const struct job *job, enum outcome outcome, unsigned starts,
+                       struct deadline deadline)
+{
+    int64_t pause = REPAIR_FIRST_MS;
+
+    if (job->once || deadline_passed(deadline))
+        return false;
+    if (starts == 1)
+        return true;
+    if (outcome != OUTCOME_LOST || deadline_left(deadline) < REPAIR_RESERVE_MS)
+        return false;
+    for (unsigned i = 2; i < starts && pause < REPAIR_LONGEST_MS; i++)
+        pause *= 2;
+    deadline_sleep(deadline, pause < REPAIR_LONGEST_MS ? pause : REPAIR_LONGEST_MS);
+    return true;
+}
+
+/* The work, started anew as often as that may help. */
+static enum outcome run_repeatedly(struct sim *sim, struct job *job, operation_fn *work, void *arg,
+                                   struct deadline deadline, struct report *why)
+{
+    char iccid[ICCID_SIZE], later[ICCID_SIZE];
+    bool again;
+    enum outcome outcome = attempt(sim, job, work, arg, deadline, iccid, &again, why);
+
+    for (unsigned starts = 1;
+         outcome != OUTCOME_OK && again && start_anew(job, outcome, starts, deadline); starts++) {
+        struct report next = REPORT_INIT;
+        enum outcome before = outcome;
+
+        if (job->iccid == NULL || job->iccid[0] == '\0')
+            job->iccid = iccid;
+        job->again = true;
+        outcome = attempt(sim, job, work, arg, deadline, later, &again, &next);
+        /* one that only ran out of time knows less than the one before it */
+        if (outcome == OUTCOME_TIMEOUT && before == OUTCOME_BAD_DATA)
+            outcome = before;
+        else
+            *why = next;
+    }
+    return outcome;
+}
+
 enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
                          struct report *why)
 {
     struct deadline deadline = job->deadline != NULL ? *job->deadline : sim_deadline(sim);
-    struct report second = REPORT_INIT;
     struct job same = *job;
     struct pin_given given;
-    char iccid[ICCID_SIZE], ignored[ICCID_SIZE];
-    bool again;
-    enum outcome outcome, first;
+    enum outcome outcome;
 
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
         sim->own_iccid[0] != '\0')
@@ -320,19 +369,7 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         same.given = &given;
         pin_given_read(&given, &sim->settings, job->reference);
     }
-    outcome = attempt(sim, &same, work, arg, deadline, iccid, &again, why);
-    if (outcome != OUTCOME_OK && again && !job->once && !deadline_passed(deadline)) {
-        if (same.iccid == NULL || same.iccid[0] == '\0')
-            same.iccid = iccid;
-        same.again = true;
-        first = outcome;
-        outcome = attempt(sim, &same, work, arg, deadline, ignored, &again, &second);
-        /* one that only ran out of time knows less than the one before it */
-        if (outcome == OUTCOME_TIMEOUT && first == OUTCOME_BAD_DATA)
-            outcome = first;
-        else
-            *why = second;
-    }
+    outcome = run_repeatedly(sim, &same, work, arg, deadline, why);
     if (same.given != NULL)
         pin_given_clear(&given);
     (void)atomic_fetch_sub(&sim->under_way, 1);

@@ -80,14 +80,29 @@ static void a_torn_answer_to_a_signature_is_redone_from_the_start(void)
     seat_end(&seat);
 }
 
-static void what_is_lost_twice_is_an_error(void)
+/* Nothing was said that cannot be said again: it is, as long as there is time. */
+static void what_is_lost_again_and_again_is_done_in_the_end(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, HASH_SAYS("6881"), OPEN, SELECT, STATE,    VERIFY,
+        MSE,  HASH_SAYS("6881"), OPEN, SELECT, STATE,    VERIFY,
+        MSE,  HASH_SAYS("6881"), COLD, CLOSE,  MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void without_time_what_is_lost_twice_is_an_error(void)
 {
     static const struct modem_step steps[] = {
         COLD, HASH_SAYS("6881"), OPEN, SELECT, STATE,    VERIFY,
         MSE,  HASH_SAYS("6881"), COLD, CLOSE,  MODEM_END};
     struct seat seat;
 
-    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_begin(&seat, steps, NULL, "timeout", "2");
     seat_signs(&seat);
     EXPECT(seat_sign(&seat), OUTCOME_LOST, &seat.why);
     seat_signs(&seat);
@@ -382,7 +397,8 @@ void add_session_loss_suite(void)
         TEST(a_refusal_on_a_standing_channel_is_redone_on_a_new_one),
         TEST(a_modem_that_failed_is_given_a_new_session),
         TEST(a_torn_answer_to_a_signature_is_redone_from_the_start),
-        TEST(what_is_lost_twice_is_an_error),
+        TEST(what_is_lost_again_and_again_is_done_in_the_end),
+        TEST(without_time_what_is_lost_twice_is_an_error),
         TEST(a_refusal_on_a_new_channel_is_final_the_second_time),
         TEST(a_signature_that_does_not_verify_leads_to_a_new_channel),
         TEST(a_restart_of_the_modem_starts_everything_anew),
