@@ -96,6 +96,7 @@ int main(int argc, char **argv)
 {
     const struct command *command;
     struct report why = REPORT_INIT;
+    enum outcome outcome;
 
     descriptor_fill();
     (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
@@ -127,7 +128,8 @@ int main(int argc, char **argv)
             return 0;
         }
     }
-    if (run(command, argc - 1, argv + 1, &why) != OUTCOME_OK)
+    outcome = run(command, argc - 1, argv + 1, &why);
+    if (outcome != OUTCOME_OK)
         text_line(stderr, "simkey: %s", why.text);
-    return outcome_exit_status(why.outcome);
+    return outcome_exit_status(outcome);
 }
