@@ -293,6 +293,29 @@ static enum outcome open_claimed(struct operation *operation, const struct apple
     return OUTCOME_OK;
 }
 
+/* The SIM in which a channel is: what a record says of it may be out of date, or forged, and the modem
+ * has the last word. Nothing that stood there before counts then. */
+static enum outcome right_sim(struct operation *operation, const char *iccid, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome = session_iccid(operation, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = check_iccid(operation, iccid, why);
+    if (outcome != OUTCOME_WRONG_SIM || operation->told || operation->opened ||
+        !transport_has_modem(&operation->transport))
+        return outcome;
+    standing->iccid_asked = false;
+    outcome = session_iccid(operation, why);
+    if (outcome == OUTCOME_OK)
+        outcome = check_iccid(operation, iccid, why);
+    standing_unverify(standing);
+    standing->environment.set = false;
+    if (!standing->channel.selected)
+        standing->selected = SELECTED_NOTHING;
+    return outcome;
+}
+
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why)
 {
@@ -309,9 +332,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         return outcome;
     standing = operation->standing;
     transport_use(&operation->transport, standing->channel.carrier);
-    outcome = session_iccid(operation, why);
-    if (outcome == OUTCOME_OK)
-        outcome = check_iccid(operation, iccid, why);
+    outcome = right_sim(operation, iccid, why);
     if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
     standing->selected = SELECTED_NOTHING;

@@ -334,7 +334,7 @@ enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *
                                   .aid_length = raw->aid_length,
                                   .name = "that applet",
                                   .kind = SELECTED_OTHER};
-    const struct job job = {.applet = &applet, .fresh = true, .once = true};
+    const struct job job = {.applet = &applet, .fresh = true, .once = raw->count > 0};
     struct sim_raw copy = *raw;
 
     return session_run(sim, &job, raw_work, &copy, why);

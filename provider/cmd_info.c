@@ -39,16 +39,25 @@ static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
     return OUTCOME_OK;
 }
 
+/* The way to the SIM failed, which says nothing of what is in it. */
+static bool disturbed(enum outcome outcome)
+{
+    return outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_TIMEOUT ||
+           outcome == OUTCOME_NO_MODEM || outcome == OUTCOME_PORT_BUSY ||
+           outcome == OUTCOME_NO_SIM || outcome == OUTCOME_SYSTEM;
+}
+
 /* An applet is there if it can be selected. */
-static bool add_applet(cJSON *applets, struct sim *sim, const char *name,
-                       const struct known_applet *applet)
+static enum outcome add_applet(cJSON *applets, struct sim *sim, const char *name,
+                               const struct known_applet *applet, struct report *why)
 {
     const struct sim_raw select = {.aid = applet->aid, .aid_length = applet->length};
-    struct report why = REPORT_INIT;
-    bool there = sim_raw(sim, &select, &why) == OUTCOME_OK;
+    enum outcome outcome = sim_raw(sim, &select, why);
 
-    (void)cJSON_AddBoolToObject(applets, name, there);
-    return there;
+    if (disturbed(outcome))
+        return outcome;
+    (void)cJSON_AddBoolToObject(applets, name, outcome == OUTCOME_OK);
+    return OUTCOME_OK;
 }
 
 /* See cmd_x509.h; a certificate that cannot be shown is an error of its container only. */
@@ -58,21 +67,24 @@ static void add_certificate(cJSON *object, const X509 *certificate)
         (void)cJSON_AddStringToObject(object, "error", "the certificate cannot be decoded");
 }
 
-static void add_algorithms(cJSON *object, struct sim *sim, const struct token_key *key)
+/* None where the key's algorithms cannot be asked for. */
+static enum outcome add_algorithms(cJSON *object, struct sim *sim, const struct token_key *key,
+                                   struct report *why)
 {
     cJSON *list = cJSON_AddArrayToObject(object, "algorithms");
-    struct report why = REPORT_INIT;
     uint32_t mask;
     char name[32];
+    enum outcome outcome = token_algorithms(sim, key, &mask, why);
 
-    if (token_algorithms(sim, key, &mask, &why) != OUTCOME_OK)
-        return;
+    if (outcome != OUTCOME_OK)
+        return disturbed(outcome) ? outcome : OUTCOME_OK;
     for (unsigned scheme = 0; scheme < 3; scheme++)
         for (unsigned hash = 0; hash < TOKEN_HASHES; hash++)
             if ((mask & UINT32_C(1) << (scheme * TOKEN_HASHES + hash)) != 0) {
                 (void)snprintf(name, sizeof name, "%s-%s", scheme_names[scheme], hash_names[hash]);
                 (void)cJSON_AddItemToArray(list, cJSON_CreateString(name));
             }
+    return OUTCOME_OK;
 }
 
 static enum outcome add_container(cJSON *list, struct sim *sim, const struct token_container *info,
@@ -101,9 +113,9 @@ static enum outcome add_container(cJSON *list, struct sim *sim, const struct tok
     (void)snprintf(key_id, sizeof key_id, "%02X", (unsigned)signing.key.key_id);
     (void)cJSON_AddStringToObject(object, "key_id", key_id);
     add_certificate(object, signing.certificate);
-    add_algorithms(object, sim, &signing.key);
+    outcome = add_algorithms(object, sim, &signing.key, why);
     signing_key_clear(&signing);
-    return OUTCOME_OK;
+    return outcome;
 }
 
 static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
@@ -144,8 +156,16 @@ static void add_available(cJSON *root, struct sim *sim)
     X509_free(certificate);
 }
 
+static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *why)
+{
+    enum outcome outcome = add_applet(applets, sim, "typea_files", &known_files, why);
+
+    return outcome == OUTCOME_OK ? add_applet(applets, sim, "safe2", &known_safe2, why) : outcome;
+}
+
 static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
 {
+    struct report other = REPORT_INIT;
     cJSON *applets;
     enum outcome outcome;
 
@@ -157,9 +177,10 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     outcome = add_keys(root, sim, why);
     applets = cJSON_AddObjectToObject(root, "applets");
     (void)cJSON_AddBoolToObject(applets, "mias", outcome == OUTCOME_OK);
-    if (outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) {
-        (void)add_applet(applets, sim, "typea_files", &known_files);
-        (void)add_applet(applets, sim, "safe2", &known_safe2);
+    if ((outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) &&
+        add_others(applets, sim, &other) != OUTCOME_OK) {
+        *why = other;
+        return why->outcome;
     }
     if (outcome == OUTCOME_OK)
         add_available(root, sim);

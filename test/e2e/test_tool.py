@@ -7,6 +7,7 @@ import re
 import shutil
 
 from fixture import KEYS, REFUSED, SHARED, SIMKEY, UNREACHABLE, USAGE, test
+from test_tries import Between
 
 
 def info(t, key):
@@ -31,6 +32,17 @@ def info(t, key):
 
 for kind in KEYS:
     test(name=f"info tells modem, SIM and keys of a {kind} card and needs no PIN", key=kind)(info)
+
+
+def disturbed(t, command):
+    sim = t.sim("p256")
+    between = Between(t, sim, torn=(command, "900"))
+    result = t.simkey(None, "info", "--json", env=t.env(sim, SIMKEY_DEVICE=between.device), expect=REFUSED)
+    t.equal(result.out, "", "what is told")
+
+
+for what, pattern in (("SAFE2", r"A4040[0-9A-F]{3}F0706F6467"), ("algorithms", r'"0[123]2241B6')):
+    test(name=f"info takes no torn answer for the absence of {what}", command=pattern)(disturbed)
 
 
 @test

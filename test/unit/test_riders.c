@@ -270,6 +270,27 @@ static void before_a_pin_the_sim_is_asked_who_it_is(void)
     seat_end(&seat);
 }
 
+/* A record that names the wrong SIM keeps nobody from the right one. */
+static void a_record_that_names_another_sim_is_corrected(void)
+{
+    static const struct modem_step steps[] = {COLD, SELECT_AGAIN, STATE, VERIFY,   MSE,
+                                              WARM, WARM,         CLOSE, MODEM_END};
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    seat_signs(&seat);
+    fd = record_open(sim_settings(seat.sim), &record);
+    strcpy(record.standing.iccid, "89880330000000099999");
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* Nor does a refused PIN get another try by the name of another SIM. */
 static void a_refusal_is_not_lost_by_another_name_in_the_record(void)
 {
@@ -482,6 +503,7 @@ void add_riders_suite(void)
         TEST(a_selection_with_a_warning_gets_no_pin),
         TEST(a_session_by_ccho_is_opened_anew),
         TEST(before_a_pin_the_sim_is_asked_who_it_is),
+        TEST(a_record_that_names_another_sim_is_corrected),
         TEST(a_refusal_is_not_lost_by_another_name_in_the_record),
         TEST(where_the_line_echoes_no_pin_goes_out),
         TEST(an_echo_that_was_turned_on_is_turned_off),
