@@ -22,7 +22,7 @@
 
 static bool content_is(const char *path, const uint8_t *data, size_t length)
 {
-    uint8_t there[SAFE2_DATA_MAX + 1];
+    uint8_t there[SAFE2_DATA_MAX + 1] = {0};
     struct stat about;
     ssize_t got = -1;
     /* not to wait for a pipe's writer: the folder may be another user's */

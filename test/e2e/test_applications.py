@@ -306,6 +306,7 @@ def accepted_by_systemd(t):
     service = shutil.copy(os.path.join(ROOT, "configs/simkey-stunnel.service"), t.dir)
     result = t.run(["systemd-analyze", "verify", "--man=no", unit, service], env=t.env())
     t.equal((result.out, result.err), ("", ""), "what systemd-analyze said")
+    t.says(t.read("simkey-stunnel.service").decode(), "(?m)^ReadWritePaths=-/run/simkey -/var/lib/simkey$")
 
 
 if not SANITIZED:  # unmodified programs: nothing for a sanitizer's library
