@@ -275,6 +275,7 @@ static enum outcome open_claimed(struct operation *operation, const struct apple
     enum outcome outcome;
 
     operation->fresh = operation->opened = true;
+    operation->standing->iccid_asked = false; /* whatever a record says without a channel */
     channel_bury_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)

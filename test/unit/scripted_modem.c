@@ -199,7 +199,9 @@ static void hear_line(struct player *player)
             answer(player, step);
             return;
         }
-    if (strcmp(player->line, "AT") == 0) { /* any modem says OK to that, whatever the script */
+    /* any modem says OK to these, whatever the script; how many come depends on the machine's load */
+    if (strcmp(player->line, "AT") == 0 || strcmp(player->line, "ATQ0") == 0 ||
+        strcmp(player->line, "ATV1") == 0) {
         say(player, OK);
         return;
     }

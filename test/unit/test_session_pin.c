@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which SIM and which PIN, end to end: other SIMs, missing applets, wrong and missing PINs. No VERIFY is ever sent twice. */
+#include "apdu/record.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* ---- SIMs and applets ---- */
 
@@ -171,6 +173,151 @@ static void a_persons_attempt_is_one_verify_whatever_happens(void)
     seat_end(&seat);
 }
 
+/* ---- what is sent to whom ---- */
+
+/* The record says which SIM the channel is in; that may be out of date, or forged. */
+static void before_a_pin_the_sim_is_asked_who_it_is(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        LINE(CRSM, CRSM_SAYS),
+        SELECT,
+        CSIM("01 84 00 00 04", "01020304 9000"),
+        LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK),
+        CLOSE,
+        MODEM_END};
+    static const struct modem_step starts[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                               LINE("AT+CMEE=1", OK), MODEM_END};
+    struct seat seat;
+    uint8_t bytes[4];
+
+    seat_begin(&seat, steps, starts, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    EXPECT(token_random(seat.sim, bytes, sizeof bytes, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT(seat_sign(&seat), OUTCOME_WRONG_SIM, &seat.why);
+    seat_end(&seat);
+}
+
+/* A record that names the wrong SIM keeps nobody from the right one. */
+static void a_record_that_names_another_sim_is_corrected(void)
+{
+    static const struct modem_step steps[] = {COLD, SELECT_AGAIN, STATE, VERIFY, MSE,      WARM,
+                                              WARM, CLOSE,        COLD,  CLOSE,  MODEM_END};
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    strcpy(seat.key.iccid, ICCID);
+    seat_signs(&seat);
+    fd = record_open(sim_settings(seat.sim), &record);
+    strcpy(record.standing.iccid, "89880330000000099999");
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    seat_signs(&seat);
+    seat_signs(&seat);
+    (void)close(fd); /* the same without a channel */
+    fd = record_open(sim_settings(seat.sim), &record);
+    record.lone = record.standing.channel;
+    memset(&record.standing, 0, sizeof record.standing);
+    strcpy(record.standing.iccid, "89880330000000099999");
+    record.standing.iccid_asked = true;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Nor does a refused PIN get another try by the name of another SIM. */
+static void a_refusal_is_not_lost_by_another_name_in_the_record(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,         SELECT, STATE, ECHO_OFF, CSIM("01 20 00 81 04 30303030", "63C2"),
+        SELECT_AGAIN, STATE,  CLOSE, MODEM_END};
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_WRONG, &seat.why);
+    fd = record_open(sim_settings(seat.sim), &record);
+    strcpy(record.standing.iccid, "89880330000000099999");
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    seat_end(&seat);
+}
+
+/* Only the modem says that a SIM which is busy has not seen the PIN, and one that says so each time
+ * would get all the tries. */
+static void a_pin_is_not_said_again_to_a_sim_that_is_busy(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        LINE("AT+CSIM=8,\"01200081\"", "\r\n+CME ERROR: 14\r\n"), /* a question is */
+        STATE,
+        ECHO_OFF,
+        LINE("AT+CSIM=18,\"012000810430303030\"", "\r\n+CME ERROR: 14\r\n"),
+        CLOSE,
+        OPEN,
+        SELECT,
+        STATE,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 1);
+    seat_end(&seat);
+}
+
+/* Another program's answer behind ours: it may have selected on our channel. The PIN that was not
+ * sent is not taken for one that was refused: it goes out when the line is in step. */
+static void behind_another_programs_answer_no_pin_goes_out(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", OK),
+                                              LINE("AT", OK "\r\n+CSIM: 6,\"6A8200\"\r\n" OK),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", OK),
+                                              LINE("AT", OK "\r\n+CSIM: 6,\"6A8200\"\r\n" OK),
+                                              CLOSE,
+                                              COLD,
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 1);
+    seat_end(&seat);
+}
+
+/* A URI may say `timeout`: a PIN whose answer nobody waits for would count as refused ever after. */
+static void with_too_little_time_left_no_pin_goes_out(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,     SELECT,       LINE("AT+CSIM=8,\"01200081\"", LONG "\r\n+CSIM: 4,\"63C3\"\r\n" OK),
+        ECHO_OFF, SELECT_AGAIN, STATE,
+        VERIFY,   MSE,          WARM,
+        CLOSE,    MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, "timeout", "1");
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "`timeout`");
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 void add_session_pin_suite(void)
 {
     static const struct test tests[] = {
@@ -182,6 +329,12 @@ void add_session_pin_suite(void)
         TEST(without_a_pin_there_is_no_signature),
         TEST(a_verify_that_got_lost_is_not_sent_again_without_asking),
         TEST(a_persons_attempt_is_one_verify_whatever_happens),
+        TEST(before_a_pin_the_sim_is_asked_who_it_is),
+        TEST(a_record_that_names_another_sim_is_corrected),
+        TEST(a_refusal_is_not_lost_by_another_name_in_the_record),
+        TEST(a_pin_is_not_said_again_to_a_sim_that_is_busy),
+        TEST(behind_another_programs_answer_no_pin_goes_out),
+        TEST(with_too_little_time_left_no_pin_goes_out),
     };
 
     ADD_SUITE("session_pin", tests);
