@@ -4,6 +4,7 @@
 
 #include "apdu/mias.h"
 #include "apdu/pin_store.h"
+#include "modem/at.h"
 
 #include <string.h>
 
@@ -239,8 +240,16 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     pin_memory_see(try->memory, try->sim, reference, left);
     outcome = verify(card, reference, try->given->pin, &state, why);
     try->sent = outcome == OUTCOME_OK;
-    if (outcome != OUTCOME_OK && card->selection->passed)
-        pin_remember(try, reference, &try->given->identity, left);
+    if (outcome == OUTCOME_OK || !card->selection->passed)
+        return outcome;
+    /* A SIM that is busy has not seen it, but only the modem says so: believed once. The next start
+     * asks the SIM for its tries before. */
+    if (why->cme == CME_SIM_BUSY && !try->given->busy) {
+        try->given->busy = true;
+        why->outcome = OUTCOME_LOST;
+        return OUTCOME_LOST;
+    }
+    pin_remember(try, reference, &try->given->identity, left);
     return outcome;
 }
 

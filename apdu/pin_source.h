@@ -45,6 +45,7 @@ struct pin_given {
     char pin[PIN_SIZE];
     const char *where; /* the source in words, borrowed from the settings */
     struct pin_identity identity;
+    bool busy; /* the modem called the SIM busy when it was sent: believed once, see pin_unlock */
 };
 
 /* Reads the PIN from where the settings say. Always fills *given; ends with pin_given_clear. A

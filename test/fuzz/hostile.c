@@ -20,6 +20,7 @@ void hostile_operation(struct hostile *card, enum hostile_source source, int tri
     card->source = source;
     card->tries_wanted = tries_wanted;
     card->verifies = 0;
+    card->called_busy = false;
     card->change_wanted = card->asked = card->disturbed = false;
     watch_settle(card);
     if (!card->remembers)

@@ -45,6 +45,7 @@ struct hostile {
     uint16_t state;     /* what it was told */
     int told, before;   /* tries left by the last and the last but one answer, -1: not told */
     unsigned verifies;  /* VERIFYs with data that came in this operation */
+    bool called_busy;   /* one of them was answered by a busy SIM, which has not seen it */
     bool verify_under_way;
     unsigned proved;          /* bit 1 << source: its PIN was accepted once */
     bool refused[SOURCES][2]; /* by source and reference: the applet's PIN, PIN1 */

@@ -234,8 +234,13 @@ static void note_failure(struct hostile *card, const struct watched *watched, bo
 {
     bool pin = (watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0;
 
-    if (!seen && !pin) /* a modem that is busy has not passed it on, but it may lie about a PIN */
+    if (!seen && !pin) /* a modem that is busy has not passed it on */
         return;
+    if (!seen && !card->called_busy) { /* believed of a PIN once, because it may lie */
+        card->called_busy = true;
+        card->verifies--;
+        return;
+    }
     card->asked = false;
     if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
         card->disturbed = true;

@@ -375,8 +375,8 @@ static void writing_and_reading_agree(void)
 {
     static const char *const texts[] = {"sim:signing", "sim:signing;container=7;key-id=a1",
                                         "sim:available;store=files;type=private",
-                                        "sim:signing;iccid=89880330000000000017?device=/dev/"
-                                        "a%20b%26c%3Bd%25e%23f%3Fg%3Dh&timeout=9",
+                                        ("sim:signing;iccid=89880330000000000017?device=/dev/"
+                                         "a%20b%26c%3Bd%25e%23f%3Fg%3Dh&timeout=9"),
                                         "sim:available;modem=second?device=/x/%C3%A9"};
     struct uri uri, again;
     char *text = NULL, *second = NULL;
