@@ -337,15 +337,16 @@ static bool same_channel(const struct channel *a, const struct channel *b)
            strcmp(a->session, b->session) == 0;
 }
 
-/* What this process holds by itself is nobody else's: a record that says so is out of date, and to go
- * by it would close, or work on, the channel under another name. */
+/* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
+ * another program, whose record is newer than what we know, got the number. Ours is forgotten, or it
+ * would be closed under another name. */
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
     const struct channel *own = &operation->sim->own.channel;
 
     if (same_channel(&record->standing.channel, own))
-        channel_lost(operation, &record->standing);
+        channel_lost(operation, &operation->sim->own);
     if (same_channel(&record->lone, own))
         memset(&record->lone, 0, sizeof record->lone);
 }
