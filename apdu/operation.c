@@ -76,7 +76,8 @@ static enum outcome before_pin(void *arg, struct report *why)
             why, OUTCOME_PIN_PROTECTED,
             "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
             "whoever reads the port beside us would see it. Another program turned the echo on, or "
-            "this modem cannot turn it off: end that program (fuser %s), or use another of its ports",
+            "this modem cannot turn it off: end that program (fuser %s), or use another of its "
+            "ports",
             operation->sim->settings.device);
     return OUTCOME_OK;
 }

@@ -27,9 +27,9 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
 
 /* What software tries, and what is remembered of it. */
 struct pin_try {
-    struct pin_given *given; /* read before the device was taken */
-    struct pin_memory *memory;     /* gets what this try teaches */
-    const char *sim;               /* its ICCID, "" if nobody tells */
+    struct pin_given *given;   /* read before the device was taken */
+    struct pin_memory *memory; /* gets what this try teaches */
+    const char *sim;           /* its ICCID, "" if nobody tells */
     const struct settings *settings;
     bool sent; /* the PIN went to the card, and the card said 9000 */
 };

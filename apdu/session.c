@@ -328,22 +328,23 @@ static bool start_anew(const struct job *job, enum outcome outcome, unsigned sta
 }
 
 /* The work, started anew as often as that may help. */
-static enum outcome run_repeatedly(struct sim *sim, struct job *job, operation_fn *work, void *arg,
-                                   struct deadline deadline, struct report *why)
+static enum outcome run_repeatedly(struct sim *sim, const struct job *first, operation_fn *work,
+                                   void *arg, struct deadline deadline, struct report *why)
 {
     char iccid[ICCID_SIZE], later[ICCID_SIZE];
+    struct job job = *first;
     bool again;
-    enum outcome outcome = attempt(sim, job, work, arg, deadline, iccid, &again, why);
+    enum outcome outcome = attempt(sim, &job, work, arg, deadline, iccid, &again, why);
 
     for (unsigned starts = 1;
-         outcome != OUTCOME_OK && again && start_anew(job, outcome, starts, deadline); starts++) {
+         outcome != OUTCOME_OK && again && start_anew(&job, outcome, starts, deadline); starts++) {
         struct report next = REPORT_INIT;
         enum outcome before = outcome;
 
-        if (job->iccid == NULL || job->iccid[0] == '\0')
-            job->iccid = iccid;
-        job->again = true;
-        outcome = attempt(sim, job, work, arg, deadline, later, &again, &next);
+        if (job.iccid == NULL || job.iccid[0] == '\0')
+            job.iccid = iccid;
+        job.again = true;
+        outcome = attempt(sim, &job, work, arg, deadline, later, &again, &next);
         /* one that only ran out of time knows less than the one before it */
         if (outcome == OUTCOME_TIMEOUT && before == OUTCOME_BAD_DATA)
             outcome = before;
