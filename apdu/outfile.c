@@ -122,7 +122,7 @@ static enum outcome write_special(const struct place *place, const char *path, c
     if (place_foreign(place, &place->file))
         return report_set(
             why, OUTCOME_USAGE,
-            "%s is not written: it is no file, and belongs to another user (uid %lu): "
+            "%s is not written: it is not a regular file and belongs to another user (uid %lu): "
             "name another place",
             path, (unsigned long)place->file.st_uid);
     fd = open_special(place);

@@ -6,7 +6,7 @@
 service_user() { # user, program that brings it: the user, or us where we cannot become another
     if [ "$me" != 0 ]; then user_name "$me" && return; fi
     id "$1" >/dev/null 2>&1 ||
-        fail $SYSTEM "there is no user $1: install $2 first, because no server shall run as root."
+        fail $SYSTEM "the user $1 does not exist: install $2 first; the server must not run as root."
     printf %s "$1"
 }
 
