@@ -25,15 +25,20 @@ trap 'exit 143' TERM
 user_name() { id -un "$1" 2>>/dev/null || printf %s "$1"; }
 
 # Runs a command as this user (name or number). It gets none of our folder, environment, terminal, lock
-# and privileges, because that user has the process in his hands: only two pipes, which he cannot
-# keep open for ever. The caller sees to stdin. What it says on stderr is left out.
+# and privileges, nor what whoever called us has open, because that user has the process in his hands:
+# only two pipes, which he cannot keep open without end. The caller sees to stdin. What it says on
+# stderr is left out.
 as_user() { # user, command...
-    local change=()
+    local change=() number
     if [ "$me" = 0 ] && [ "$1" != root ] && [ "$1" != 0 ]; then
         change=(setpriv --reuid "$1" --regid "$(id -g "$1" 2>>/dev/null || echo 65534)" --clear-groups
             --no-new-privs --inh-caps=-all)
     fi
-    (cd / && exec 9>&- 2>>/dev/null &&
+    (cd / && exec 2>>/dev/null || exit
+        for number in /proc/self/fd/*; do
+            number=${number##*/}
+            if [ "$number" -gt 2 ]; then exec {number}>&-; fi
+        done
         exec env -i PATH="$PATH" LC_ALL=C setsid -w timeout -k 2 120 "${change[@]}" "${@:2}") |
         timeout --foreground 125 head -c 100000000
 }

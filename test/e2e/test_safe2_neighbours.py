@@ -8,6 +8,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import stat
 import subprocess
 import time
@@ -224,6 +225,10 @@ def what_root_lends_the_web_server_s_user_is_two_pipes(t):
     os.mkdir(t.path("closed/open"), 0o755)
     watcher = place.starts("games", WATCHER, stdin=subprocess.PIPE)  # no other test is this user
     env = dict(t.env(), OF_ROOT="1")
+    ours = [os.open(t.write("ours", SECRET), os.O_RDONLY), socket.socketpair()[0].detach()]
+    for number in ours:
+        os.set_inheritable(number, True)
+    lent = [os.readlink(f"/proc/self/fd/{number}") for number in ours]
     end = time.monotonic() + 6
     while time.monotonic() < end:
         for words in (["list"], ["put", "--iccid", ICCID, t.write("config", "{}")], ["show", "--iccid", ICCID]):
@@ -243,7 +248,11 @@ def what_root_lends_the_web_server_s_user_is_two_pipes(t):
     watcher.wait_for(lambda: "folder" in watcher.said() and watcher.popen.poll() is not None, "the list")
     seen = watcher.said()
     t.says(seen, ["file pipe:", "terminal 0"])
-    for line in seen.split("\n"):
+    for number, name in zip(ours, lent):
+        os.close(number)
+        t.check("file " + name not in seen, f"a process of that user has what root's caller has open: {name}")
+    # A socket of its own: bash looks for its user at nscd.
+    for line in re.sub(r"(?m)^file socket:.*\n", "", seen).split("\n"):
         t.check(re.fullmatch(r"|ready|terminal 0|"
                              rf"folder (/|{place.root})|file (pipe:.*|/dev/null|/(etc|lib|usr|proc)/.*|{place.root}(/(sims|devices).*)?)",
                              line), f"a process of that user has: {line}")
