@@ -31,12 +31,13 @@ $(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
-# apdu/cmd_*.c is the safe2 command.
-SAFE2 := $(call objects,$(call sources,apdu/cmd_*.c))
-APDU := $(filter-out $(SAFE2),$(call objects,$(call sources,apdu/*.c)))
-# provider/cmd_*.c is the simkey tool; the rest is the module, a few files of which the tool shares.
-TOOL := $(call objects,$(call sources,provider/cmd_*.c))
-MODULE := $(filter-out $(TOOL),$(call objects,$(call sources,provider/*.c)))
+# apdu/safe2 is the safe2 command, and its applet.
+SAFE2_APPLET := $(call objects,apdu/safe2/applet.c)
+SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*.c)))
+APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET)
+# provider/tool is the simkey command, which shares a few files of the module.
+TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
+MODULE := $(call objects,$(call sources,provider/*.c))
 TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
@@ -133,11 +134,11 @@ FUZZ_REPLAY := $(OUT)/obj/test/fuzz/replay.o
 FUZZ_TARGETS := $(filter $(OUT)/obj/test/fuzz/fuzz_%.o,$(FUZZ))
 FUZZ_SHARED := $(filter-out $(FUZZ_TARGETS) $(FUZZ_REPLAY),$(FUZZ))
 FUZZERS := $(FUZZ_TARGETS:$(OUT)/obj/test/fuzz/%.o=$(OUT)/%)
-FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/cmd_main.o,$(TOOL))
+FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
 SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o
-ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/rundir.c modem/descriptor.c provider/cmd_doctor_holders.c))
+ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/doctor/holders.c))
 ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
 $(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
 ifneq ($(findstring fuzzer,$(SANITIZE)),)
@@ -233,7 +234,7 @@ lint:
 	@test/lint.sh
 
 format:
-	clang-format -i $(wildcard */*.[ch] test/*/*.[ch])
+	clang-format -i $(wildcard */*.[ch] */*/*.[ch] */*/*/*.[ch])
 
 # Where what is installed goes. The module goes where OpenSSL looks for modules by itself.
 BINDIR ?= $(PREFIX)/bin
@@ -244,7 +245,7 @@ MODULESDIR ?= $(shell pkg-config --variable=modulesdir libcrypto 2>/dev/null)
 DOCDIR := $(DATADIR)/doc/simkey
 EXAMPLES := $(DOCDIR)/examples
 COMPLETIONS := $(DATADIR)/bash-completion/completions
-PAGES := provider/simkey.1 apdu/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
+PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
 INSTALL ?= install
 
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.

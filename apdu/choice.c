@@ -2,7 +2,7 @@
 /* Choosing among the SIMs of several modems. */
 #include "apdu/choice.h"
 
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>

@@ -2,8 +2,8 @@
 /* The operations on keys, each as one taking of the SIM, spoken in mIAS. */
 #include "apdu/token.h"
 
-#include "apdu/file.h"
-#include "apdu/session.h"
+#include "apdu/card/file.h"
+#include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>

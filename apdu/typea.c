@@ -2,8 +2,8 @@
 /* Type A: where the two blobs are found, and how they are read. */
 #include "apdu/typea.h"
 
-#include "apdu/file.h"
-#include "apdu/session.h"
+#include "apdu/card/file.h"
+#include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>

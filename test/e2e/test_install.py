@@ -54,7 +54,7 @@ def modules_directory(t):
 
 @test
 def the_pages_of_simkey_and_its_help_name_the_same(t):
-    page = text_of("provider/simkey.1")
+    page = text_of("provider/tool/simkey.1")
     commands, options = page.split(".Sh OPTIONS")
     entries = re.split(r"^\.It Ic (\w+)", commands, flags=re.M)
     sections = dict(zip(entries[1::2], entries[2::2]))
@@ -70,7 +70,7 @@ def the_pages_of_simkey_and_its_help_name_the_same(t):
 
 @test
 def the_page_of_safe2_and_its_help_name_the_same(t):
-    page, said = text_of("apdu/safe2.1"), help_of(t, SAFE2)
+    page, said = text_of("apdu/safe2/safe2.1"), help_of(t, SAFE2)
     t.equal(page_options(page), set(re.findall(OPTION, said)), "options")
     t.equal(sorted(re.findall(r"^\.It Ic (\w+)", page, re.M)),
             sorted(re.findall(r"^safe2 (\w+) ", said, re.M)), "commands")
@@ -99,7 +99,7 @@ def the_page_of_the_provider_names_all_settings(t):
 
 @test
 def the_man_pages_have_no_fault(t):
-    for page in ("provider/simkey.1", "apdu/safe2.1", "test/sim/simmodem.1", "provider/provider-simkey.7"):
+    for page in ("provider/tool/simkey.1", "apdu/safe2/safe2.1", "test/sim/simmodem.1", "provider/provider-simkey.7"):
         t.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(ROOT, page)])
 
 

@@ -3,7 +3,7 @@
 #ifndef SIMKEY_TEST_FUZZ_FUZZ_H
 #define SIMKEY_TEST_FUZZ_FUZZ_H
 
-#include "apdu/tlv.h"
+#include "apdu/card/tlv.h"
 #include "modem/outcome.h"
 
 #include <stdbool.h>

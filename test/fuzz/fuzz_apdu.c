@@ -3,10 +3,10 @@
  *
  * The first byte is the number of operations (1 to 4) and the carrier's habits, then one byte for
  * each operation and one for its argument; the rest are the card's answers (hostile.h). */
-#include "apdu/apdu.h"
-#include "apdu/file.h"
-#include "apdu/mias.h"
-#include "apdu/pin.h"
+#include "apdu/applet/mias.h"
+#include "apdu/applet/pin.h"
+#include "apdu/card/apdu.h"
+#include "apdu/card/file.h"
 #include "test/fuzz/hostile.h"
 #include "test/fuzz/line.h"
 

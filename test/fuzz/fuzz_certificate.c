@@ -7,7 +7,7 @@
  *   1     what is compressed here, announced right
  *   2     a bomb: the second byte says what is announced, the third how often the rest repeats
  *   3, 4  a certificate; a private key */
-#include "apdu/mias.h"
+#include "apdu/applet/mias.h"
 #include "provider/objects.h"
 #include "test/fuzz/fuzz.h"
 

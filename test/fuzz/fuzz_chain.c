@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: the files of CAs and CRLs that simkey verify reads. The first byte is the purpose;
  * then PEM: the certificate that is judged, a NUL, the CAs, and perhaps a NUL and CRLs. */
-#include "provider/cmd_chain.h"
+#include "provider/tool/chain.h"
 #include "test/fuzz/text_file.h"
 
 #include <ctype.h>

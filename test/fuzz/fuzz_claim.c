@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: what stands in a claim, the file in the run-dir that says whose a channel is. */
-#include "apdu/claim.h"
+#include "apdu/session/claim.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/neighbour.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: the records of SIMs that simkey inventory reads, and what it makes of them: CSV, JSON
  * and nginx's map, in which nothing that stood in a record may get out of its place. */
-#include "provider/cmd_inventory.h"
+#include "provider/tool/inventory.h"
 #include "test/fuzz/text_file.h"
 
 #include <ctype.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: PIN files. The first byte says what is at the path: a file with the lowest bits of its
  * mode, a link to it, a folder, a FIFO, nothing; the rest is the file. */
-#include "apdu/pin.h"
+#include "apdu/applet/pin.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/neighbour.h"
 

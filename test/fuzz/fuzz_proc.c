@@ -4,9 +4,9 @@
  * chooses. */
 #include "test/fuzz/proc.h"
 
-#include "apdu/rundir.h"
+#include "apdu/session/rundir.h"
 #include "modem/transport.h"
-#include "provider/cmd_doctor.h"
+#include "provider/tool/doctor/doctor.h"
 #include "test/fuzz/line.h"
 
 #include <ctype.h>

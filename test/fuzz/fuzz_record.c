@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: the session record of another process, with its checksum made right so that the
  * fuzzer gets behind it. */
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/neighbour.h"
 

@@ -6,8 +6,8 @@
  * The first byte: how many operations, and what the modem is like (see HEAD_*). Then one byte for
  * each operation, and with HEAD_RECORD one more each (see TURN_*); the rest are the card's answers,
  * and what other programs write into the record. */
-#include "apdu/safe2.h"
-#include "apdu/session.h"
+#include "apdu/safe2/applet.h"
+#include "apdu/session/session.h"
 #include "apdu/token.h"
 #include "apdu/typea.h"
 #include "provider/key.h"

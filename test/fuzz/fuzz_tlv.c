@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: TLVs, FCP templates, the container map, the directory and Type A objects, as bytes.
  */
-#include "apdu/mias.h"
+#include "apdu/applet/mias.h"
 #include "test/fuzz/fuzz.h"
 
 #include <stdlib.h>

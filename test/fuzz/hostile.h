@@ -10,7 +10,7 @@
 #ifndef SIMKEY_TEST_FUZZ_HOSTILE_H
 #define SIMKEY_TEST_FUZZ_HOSTILE_H
 
-#include "apdu/apdu.h"
+#include "apdu/card/apdu.h"
 #include "modem/transport.h"
 #include "test/fuzz/fuzz.h"
 

@@ -2,7 +2,7 @@
 /* The run-dir of a fuzz target. */
 #include "test/fuzz/neighbour.h"
 
-#include "apdu/claim.h"
+#include "apdu/session/claim.h"
 
 #include <fcntl.h>
 #include <stdio.h>

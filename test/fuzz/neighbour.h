@@ -3,7 +3,7 @@
 #ifndef SIMKEY_TEST_FUZZ_NEIGHBOUR_H
 #define SIMKEY_TEST_FUZZ_NEIGHBOUR_H
 
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 #include "test/fuzz/modem.h"
 
 #define NEIGHBOUR_DEVICE "/proc/none/modem" /* nothing of that name exists */

@@ -4,7 +4,7 @@
 #ifndef SIMKEY_TEST_UNIT_SAFE2_SEAT_H
 #define SIMKEY_TEST_UNIT_SAFE2_SEAT_H
 
-#include "apdu/safe2.h"
+#include "apdu/safe2/applet.h"
 #include "test/unit/seat.h"
 
 #define SAFE2_AID       "F0706F646773616665320101"

@@ -4,7 +4,7 @@
 #ifndef SIMKEY_TEST_UNIT_SCRIPTED_CARD_H
 #define SIMKEY_TEST_UNIT_SCRIPTED_CARD_H
 
-#include "apdu/apdu.h"
+#include "apdu/card/apdu.h"
 
 /* Hex, blanks do not count. An answer may also be what the modem says instead of the card: "+CME
  * 3", "ERROR", "TIMEOUT", "GONE" (unplugged), "LOST". */

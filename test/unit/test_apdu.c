@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands, responses and the T=0 rules (protocol-at: "APDU" 9 to 11, protocol-mias: "Card and
  * channels") with a scripted card. */
-#include "apdu/apdu.h"
+#include "apdu/card/apdu.h"
 #include "modem/transport.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose the logical channels are: claims in the run-dir, by living, dead and other processes, and what leaked channels become
  * of them end to end. */
-#include "apdu/claim.h"
+#include "apdu/session/claim.h"
 #include "test/unit/pty.h"
 #include "test/unit/safe2_seat.h"
 #include "test/unit/unit.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What we open is above 2, whatever the program was started with, and nothing is written beyond its
  * limit. Each case in a child, whose descriptors and limits are its own. */
-#include "apdu/claim.h"
-#include "apdu/queue.h"
-#include "apdu/record.h"
+#include "apdu/session/claim.h"
+#include "apdu/session/queue.h"
+#include "apdu/session/record.h"
 #include "modem/descriptor.h"
 #include "modem/port.h"
 #include "modem/trace.h"

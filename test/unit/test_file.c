@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SELECT and READ BINARY: fallbacks of the parameters, the ends that a file can have, the largest
  * read. */
-#include "apdu/file.h"
+#include "apdu/card/file.h"
 #include "modem/trace.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"

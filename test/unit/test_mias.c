@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The files of the mIAS applet with hand-made bytes: container map, key references, directory, certificates plain and
  * compressed, honest and hostile. */
-#include "apdu/mias.h"
+#include "apdu/applet/mias.h"
 #include "modem/trace.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"

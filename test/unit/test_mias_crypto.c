@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mIAS security operations byte by byte: plans for each scheme and hash, MSE SET kept and renewed, PSO HASH and CDS,
  * DECIPHER with its chain, GET CHALLENGE. */
-#include "apdu/mias.h"
+#include "apdu/applet/mias.h"
 #include "modem/trace.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"

@@ -2,8 +2,8 @@
 /* The rules that keep a SIM from blocking: the state costs nothing, software never goes below three
  * tries, a wrong PIN costs one try once, and no PIN ever goes to the other's place. Where PINs come
  * from is judged in test_pin_source.c. */
-#include "apdu/mias.h"
-#include "apdu/pin.h"
+#include "apdu/applet/mias.h"
+#include "apdu/applet/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
 #include "test/unit/unit.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The change of the applet's PIN, whose command is doubtful: one attempt, at the full counter, never
  * repeated, and never in a trace. The other PIN rules are judged in test_pin.c. */
-#include "apdu/mias.h"
-#include "apdu/pin.h"
+#include "apdu/applet/mias.h"
+#include "apdu/applet/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
 #include "test/unit/seat.h"

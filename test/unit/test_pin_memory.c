@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One try, and no second one from a source that was refused: whatever the card says of its tries, in
  * this process, in the next one, and beyond a reboot. */
-#include "apdu/mias.h"
-#include "apdu/pin.h"
-#include "apdu/pin_store.h"
+#include "apdu/applet/mias.h"
+#include "apdu/applet/pin.h"
+#include "apdu/session/pin_store.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"
 #include "test/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where a PIN may come from: a file that only its owner reads, whose first line is the PIN. */
-#include "apdu/pin.h"
+#include "apdu/applet/pin.h"
 #include "test/unit/check.h"
 #include "test/unit/unit.h"
 

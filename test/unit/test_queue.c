@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who waits first is served first, and nobody waits for the dead or the stopped. */
-#include "apdu/queue.h"
+#include "apdu/session/queue.h"
 #include "modem/port.h"
 #include "test/unit/pty.h"
 #include "test/unit/seat.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The session record: what one process writes another one reads, and what is not to be believed is not. */
-#include "apdu/record.h"
-#include "apdu/rundir.h"
+#include "apdu/session/record.h"
+#include "apdu/session/rundir.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may use what a PIN has opened, and where a PIN is sent when a channel is found open: to the
  * applet that was just selected, over a line that does not repeat it, once. */
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 #include "test/unit/pty.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whose the run-dir is: a device's group may share it, and nobody whom a name in a setting suggests. */
-#include "apdu/rundir.h"
+#include "apdu/session/rundir.h"
 #include "test/unit/check.h"
 #include "test/unit/pty.h"
 #include "test/unit/unit.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SAFE2's client against a scripted modem: starting a job, the states in both forms, fetching. What
  * becomes of it when channels are lost is judged in test_safe2_loss.c. */
-#include "apdu/claim.h"
-#include "apdu/safe2.h"
+#include "apdu/safe2/applet.h"
+#include "apdu/session/claim.h"
 #include "test/unit/pty.h"
 #include "test/unit/safe2_seat.h"
 #include "test/unit/unit.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* SAFE2's client when channels are lost, taken over or held: the job goes on in the SIM, is never
  * started twice, and nobody else's channel is closed. */
-#include "apdu/claim.h"
-#include "apdu/safe2.h"
+#include "apdu/safe2/applet.h"
+#include "apdu/session/claim.h"
 #include "modem/deadline.h"
 #include "test/unit/pty.h"
 #include "test/unit/safe2_seat.h"

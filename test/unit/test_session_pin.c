@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which SIM and which PIN, end to end: other SIMs, missing applets, wrong and missing PINs. No VERIFY is ever sent twice. */
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One session on the card for several processes: what stands is gone on with, by those who have a
  * PIN; the last one closes it; what a process that died left behind is cleaned up by the next. */
-#include "apdu/record.h"
+#include "apdu/session/record.h"
 #include "test/unit/pty.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* BER-TLV, FCP and chains of commands: hand-made bytes, honest and hostile. */
-#include "apdu/apdu.h"
-#include "apdu/tlv.h"
+#include "apdu/card/apdu.h"
+#include "apdu/card/tlv.h"
 #include "modem/trace.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_card.h"

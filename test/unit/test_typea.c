@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Type A: data objects byte by byte, and both places end to end: the directory p11 of the applet, and the files under the
  * UICC's PIN1. */
-#include "apdu/mias.h"
+#include "apdu/applet/mias.h"
 #include "apdu/typea.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"

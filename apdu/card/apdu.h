@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands, responses and the T=0 rules (61xx, 6Cxx, Le, chaining), once for all applets. It does
+ * not know which applet or which modem: the raw exchange is a function, which lets the tests put a
+ * scripted card behind it. */
+#ifndef SIMKEY_APDU_CARD_APDU_H
+#define SIMKEY_APDU_CARD_APDU_H
+
+#include "modem/deadline.h"
+#include "modem/outcome.h"
+#include "modem/trace.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define APDU_LE_NONE   (-1)
+#define APDU_LE_ALL    256  /* Le 00: whatever there is */
+#define APDU_CLA_CHAIN 0x10 /* ISO 7816-4, 5.4.1: not the last command of a chain */
+
+/* Usual time-outs of one exchange, milliseconds. */
+#define APDU_TIMEOUT_MS 5000
+#define APDU_TIMEOUT_KEY_MS                                                                        \
+    20000 /* private-key operations: a slow card, and the modem's own queue */
+
+/* A short command APDU (ISO 7816-4, 5.1). */
+struct apdu {
+    uint8_t cla, ins, p1, p2;
+    const uint8_t *data;
+    size_t lc;      /* 0..255 */
+    int le;         /* APDU_LE_NONE, or 1..256 */
+    int timeout_ms; /* 0: APDU_TIMEOUT_MS */
+    int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
+    bool unfetched; /* 61xx means 9000: the data that wait are not fetched */
+    /* it reads, or does the same when it comes twice: sent once more where its answer was not heard
+     * or is none of its own. VERIFY, CHANGE and UNBLOCK are never. */
+    bool repeatable;
+};
+
+struct answer {
+    uint8_t data[4096];
+    size_t length;
+    uint16_t sw;
+};
+
+/* The raw exchange: a command, an answer with its SW. One channel's. */
+typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t command_length,
+                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
+                                      int secrecy, struct deadline deadline, struct report *why);
+
+/* Whether a PIN may be sent on the channel now: only directly behind a SELECT of the applet that was
+ * answered 9000, with nothing but questions for the state of a PIN between. Kept by apdu_send and
+ * file_select_applet; apdu/applet/pin.c goes by it. */
+struct selection {
+    uint8_t aid[16];
+    size_t aid_length; /* 0: something else came since */
+    bool passed;       /* a PIN was handed on: the card may have seen it */
+    int64_t asked_ms;  /* how long the question for a PIN's state took */
+};
+
+/* One channel to a card. */
+struct card {
+    apdu_exchange_fn *exchange;
+    void (*doubt)(void *arg); /* an answer made no sense, see apdu_doubt; may be NULL */
+    void *arg;
+    struct deadline deadline; /* of the whole operation */
+    const struct trace *trace;
+    /* learnt from the answers, kept by the session */
+    bool *no_le;                 /* case-4 commands go without Le */
+    unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
+    struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
+    /* NULL, or what has to be made sure of before a PIN leaves; gets arg */
+    enum outcome (*before_pin)(void *arg, struct report *why);
+};
+
+/* Notes that the applet was selected on the channel, and the card said 9000; whether that was the
+ * last thing on it. */
+void card_note_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
+bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
+
+/* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, what came before
+ * is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's
+ * refusal of a case-4 command by one without Le. 91xx counts as 9000 (a proactive command waits). A
+ * repeatable command whose exchange failed in the modem (+CME ERROR 0, 13, 100), or whose answer
+ * cannot be its own, is sent once more. OUTCOME_OK means that the card answered: look at answer->sw.
+ * Its data are no more than was asked for, and as many as 61xx announced. */
+enum outcome apdu_send(const struct card *card, const struct apdu *command, struct answer *answer,
+                       struct report *why);
+
+/* Sends data of any length as a chain of commands of at most piece bytes (CLA 10 on all but the
+ * last). The answer is the last one's, or that of the first command that was refused. */
+enum outcome apdu_send_chain(const struct card *card, const struct apdu *command, size_t piece,
+                             struct answer *answer, struct report *why);
+
+/* Turns a status word that was not awaited into an outcome and a sentence; what says what was asked
+ * for ("sign"). */
+enum outcome apdu_refused(const struct answer *answer, const char *what, struct report *why);
+
+/* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
+ * answer is outstanding. */
+void apdu_doubt(const struct card *card);
+
+/* 9000; 62xx and 63xx are warnings that the caller judges. */
+#define SW_OK 0x9000
+
+/* Cleanses an answer that held a secret. */
+void answer_clear(struct answer *answer);
+
+#endif

@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* safe2: options, signals, exit status. */
+#include "apdu/modems.h"
+#include "apdu/safe2/run.h"
+#include "apdu/session/claim.h"
+#include "apdu/version.h"
+#include "modem/at.h"
+#include "modem/descriptor.h"
+#include "modem/text.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define FIRST_SETTING     256
+#define OPERATION_TIMEOUT 30 /* seconds that one taking of the SIM may last, inside the job's */
+#define JOB_TIMEOUT_MS    300000
+#define INTERVAL_MS       10000 /* as the vendor's samples wait */
+#define RETRY_DELAY_MS    300000
+#define REGISTRATION_MS   60000
+#define SECONDS_MAX       86400
+
+static const char *const setting_options[] = {"device",     "baud",    "transport",
+                                              "pin-source", "run-dir", "trace"};
+#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
+
+enum own_option {
+    OWN_DEVICE_ID = FIRST_SETTING + 64,
+    OWN_TIMEOUT,
+    OWN_INTERVAL,
+    OWN_OUT,
+    OWN_EXEC,
+    OWN_RETRIES,
+    OWN_RETRY_DELAY,
+    OWN_REGISTRATION,
+    OWN_MODEM,
+    OWN_HELP,
+    OWN_VERSION,
+};
+
+static const struct {
+    const char *name;
+    enum own_option option;
+    const char *argument, *purpose;
+} own_options[] = {
+    {"device-id", OWN_DEVICE_ID, "HEX",
+     "1 to 16 bytes; the modem's IMEI as packed digits, F padded"},
+    {"timeout", OWN_TIMEOUT, "S", "of the whole job (300)"},
+    {"interval", OWN_INTERVAL, "S", "between two polls (10)"},
+    {"out", OWN_OUT, "FILE", "get: writes there, whole or not at all, instead of standard output"},
+    {"exec", OWN_EXEC, "CMD", "get: runs CMD with the file's path when the content changed"},
+    {"retries", OWN_RETRIES, "N", "how often a failed job is tried again (0)"},
+    {"retry-delay", OWN_RETRY_DELAY, "S", "before that (300)"},
+    {"registration", OWN_REGISTRATION, "S", "how long to wait for a network, 0: not at all (60)"},
+    {"modem", OWN_MODEM, "NAME", "that of a section in the settings file"},
+    {"help", OWN_HELP, NULL, "this text"},
+    {"version", OWN_VERSION, NULL, "the version"},
+};
+#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
+
+static const struct command {
+    const char *name, *operands, *purpose;
+    enum outcome (*run)(struct safe2_run *run, struct report *why);
+    int operand_count;
+} commands[] = {
+    {"get", "", "fetches the configuration through the SIM", safe2_get_command, 0},
+    {"send", " FILE|-", "sends telemetry (1 to 255 bytes) through the SIM", safe2_send_command, 1},
+    {"status", "", "state and result code of both jobs", safe2_status_command, 0},
+};
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static void help(void)
+{
+    printf("safe2: configuration and telemetry through the SIM's own TLS connection\n\n");
+    for (size_t i = 0; i < COMMANDS; i++)
+        printf("safe2 %s [options]%s\n    %s\n", commands[i].name, commands[i].operands,
+               commands[i].purpose);
+    printf("\n");
+    for (size_t i = 0; i < OWN_OPTIONS; i++)
+        printf(
+            "    --%s%s%s  %s\n", own_options[i].name, own_options[i].argument != NULL ? " " : "",
+            own_options[i].argument != NULL ? own_options[i].argument : "", own_options[i].purpose);
+    printf(
+        "    and --device --baud --transport --pin-source --run-dir --trace with a value, as "
+        "simkey\n\nSeconds may have a fraction. Exit status: 0 done, 1 usage, 2 modem or SIM not "
+        "reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out.\n");
+}
+
+static enum outcome take_seconds(const char *name, const char *text, double least, int64_t *ms,
+                                 struct report *why)
+{
+    char *end;
+    double seconds = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !(seconds >= least && seconds <= SECONDS_MAX))
+        return report_set(why, OUTCOME_USAGE, "--%s takes %g to %d seconds, not \"%.40s\"", name,
+                          least, SECONDS_MAX, text);
+    *ms = (int64_t)(seconds * 1000);
+    return OUTCOME_OK;
+}
+
+static enum outcome take_own(struct safe2_line *line, enum own_option option, const char *value,
+                             struct report *why)
+{
+    char *end;
+    unsigned long number;
+
+    switch (option) {
+    case OWN_DEVICE_ID:
+        line->id_length = hex_decode(value, line->id, sizeof line->id);
+        if (line->id_length == 0)
+            return report_set(why, OUTCOME_USAGE, "--device-id is hex of 1 to %d bytes",
+                              SAFE2_ID_MAX);
+        return OUTCOME_OK;
+    case OWN_TIMEOUT:
+        return take_seconds("timeout", value, 1, &line->timeout_ms, why);
+    case OWN_INTERVAL:
+        return take_seconds("interval", value, 0.1, &line->interval_ms, why);
+    case OWN_RETRY_DELAY:
+        return take_seconds("retry-delay", value, 0, &line->retry_delay_ms, why);
+    case OWN_REGISTRATION:
+        return take_seconds("registration", value, 0, &line->registration_ms, why);
+    case OWN_RETRIES:
+        number = strtoul(value, &end, 10);
+        if (value[0] < '0' || value[0] > '9' || *end != '\0' || number > 1000)
+            return report_set(why, OUTCOME_USAGE, "--retries takes a number from 0 to 1000");
+        line->retries = (unsigned)number;
+        return OUTCOME_OK;
+    case OWN_MODEM:
+        line->modem = value;
+        return OUTCOME_OK;
+    case OWN_OUT:
+        line->out = value;
+        return OUTCOME_OK;
+    case OWN_EXEC:
+        line->exec = value;
+        return OUTCOME_OK;
+    case OWN_HELP:
+    case OWN_VERSION:
+        break;
+    }
+    return OUTCOME_OK;
+}
+
+static void make_options(struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1])
+{
+    memset(options, 0, (SETTING_OPTIONS + OWN_OPTIONS + 1) * sizeof *options);
+    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
+        options[i].name = setting_options[i];
+        options[i].has_arg = required_argument;
+        options[i].val = FIRST_SETTING + (int)i;
+    }
+    for (size_t i = 0; i < OWN_OPTIONS; i++) {
+        options[SETTING_OPTIONS + i].name = own_options[i].name;
+        options[SETTING_OPTIONS + i].has_arg =
+            own_options[i].argument != NULL ? required_argument : no_argument;
+        options[SETTING_OPTIONS + i].val = (int)own_options[i].option;
+    }
+}
+
+/* The settings from file and environment, then the options over them. options: those that are
+ * settings, NULL where not given. */
+static enum outcome gather(struct safe2_line *line, const char *const options[SETTING_OPTIONS],
+                           struct report *why)
+{
+    const char *device = options[0];
+    const struct settings *modem;
+    struct modems modems;
+    enum outcome outcome;
+
+    if (line->modem != NULL && device != NULL)
+        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+    modems_init(&modems);
+    outcome = modems_load_file(&modems, NULL, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(&modems.first, why);
+    if (outcome == OUTCOME_OK && device != NULL)
+        outcome = settings_set(&modems.first, setting_options[0], device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_complete(&modems, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_named(&modems, line->modem, &modem, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_copy(&line->settings, modem, why);
+    modems_clear(&modems);
+    for (size_t i = 0; i < SETTING_OPTIONS && outcome == OUTCOME_OK; i++)
+        if (options[i] != NULL)
+            outcome = settings_set(&line->settings, setting_options[i], options[i], why);
+    return outcome;
+}
+
+static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct report *why)
+{
+    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
+    const char *settings[SETTING_OPTIONS] = {NULL};
+    enum outcome outcome = OUTCOME_OK;
+    int found;
+
+    make_options(options);
+    opterr = 0;
+    while (outcome == OUTCOME_OK && (found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        if (found == ':')
+            outcome = report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
+        else if (found < FIRST_SETTING)
+            outcome = report_set(why, OUTCOME_USAGE, "unknown option %s: see safe2 --help",
+                                 argv[optind - 1]);
+        else if (found < FIRST_SETTING + (int)SETTING_OPTIONS)
+            settings[found - FIRST_SETTING] = optarg;
+        else
+            outcome = take_own(line, (enum own_option)found, optarg, why);
+    }
+    line->operands = argv + optind;
+    line->operand_count = argc - optind;
+    if (outcome == OUTCOME_OK)
+        outcome = gather(line, settings, why);
+    if (outcome == OUTCOME_OK && line->exec != NULL && line->out == NULL)
+        outcome = report_set(why, OUTCOME_USAGE, "--exec needs --out: the command gets its path");
+    line->settings.timeout = line->timeout_ms < OPERATION_TIMEOUT * 1000
+                                 ? (unsigned)((line->timeout_ms + 999) / 1000)
+                                 : OPERATION_TIMEOUT;
+    return outcome;
+}
+
+bool safe2_pause(struct safe2_run *run, int64_t ms)
+{
+    struct deadline until = deadline_in(ms);
+    sigset_t signals;
+    int caught;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    do {
+        int left = deadline_left(until);
+        const struct timespec wait = {left / 1000, (long)(left % 1000) * 1000000};
+
+        caught = sigtimedwait(&signals, NULL, &wait);
+    } while (caught < 0 && errno == EINTR);
+    if (caught > 0)
+        run->caught = caught;
+    return run->caught == 0;
+}
+
+void safe2_hold_signals(bool hold)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
+}
+
+static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)
+{
+    struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
+    enum outcome outcome = sim_new(&run.sim, &line->settings, why);
+    int claim = -1;
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    /* they are waited for between the operations, so that the channel is always closed */
+    safe2_hold_signals(true);
+    if (command->run != safe2_status_command)
+        claim = claim_take(&line->settings, CLAIM_SAFE2, true);
+    run.other = claim < 0 && claim_look(&line->settings, CLAIM_SAFE2) == CLAIM_HELD;
+    outcome = command->run(&run, why);
+    claim_release(&line->settings, CLAIM_SAFE2, claim);
+    sim_free(run.sim);
+    if (run.terminal)
+        (void)fputs("\r\033[K", stderr);
+    if (run.caught != 0) {
+        (void)signal(run.caught, SIG_DFL);
+        (void)raise(run.caught);
+    }
+    safe2_hold_signals(false);
+    return outcome;
+}
+
+static bool wants(int argc, char **argv, const char *option)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], option) == 0)
+            return true;
+    return false;
+}
+
+static const struct command *find(const char *name)
+{
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    return NULL;
+}
+
+/* Takes the arguments behind the sub-command's name, and runs it. */
+static enum outcome run(const struct command *command, int argc, char **argv, struct report *why)
+{
+    struct safe2_line line = {.timeout_ms = JOB_TIMEOUT_MS,
+                              .interval_ms = INTERVAL_MS,
+                              .retry_delay_ms = RETRY_DELAY_MS,
+                              .registration_ms = REGISTRATION_MS};
+    enum outcome outcome;
+
+    settings_init(&line.settings);
+    outcome = parse(&line, argc, argv, why);
+    if (outcome == OUTCOME_OK && line.operand_count != command->operand_count)
+        outcome = report_set(why, OUTCOME_USAGE, "usage: safe2 %s [options]%s", command->name,
+                             command->operands);
+    if (outcome == OUTCOME_OK)
+        outcome = work(command, &line, why);
+    settings_clear(&line.settings);
+    return outcome;
+}
+
+int main(int argc, char **argv)
+{
+    const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
+    struct report why = REPORT_INIT;
+
+    descriptor_fill();
+    (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
+    if (wants(argc, argv, "--help")) {
+        help();
+        return 0;
+    }
+    if (wants(argc, argv, "--version")) {
+        printf("safe2 %s\n", SIMKEY_VERSION);
+        return 0;
+    }
+    if (command == NULL)
+        (void)report_set(&why, OUTCOME_USAGE,
+                         "the first argument is get, send or status: see safe2 --help");
+    else
+        (void)run(command, argc - 1, argv + 1, &why);
+    if (why.outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        (void)report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
+    if (why.outcome != OUTCOME_OK)
+        text_line(stderr, "safe2: %s", why.text);
+    return outcome_exit_status(why.outcome);
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
+ * on it. The basic channel is the modem's and never used. */
+#include "apdu/card/file.h"
+#include "apdu/session/claim.h"
+#include "apdu/session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EF_ICCID 0x2FE2
+
+static bool no_free_channel(enum outcome outcome, const struct report *why)
+{
+    return outcome == OUTCOME_REFUSED &&
+           (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
+}
+
+static enum outcome open_by(struct operation *operation, enum carrier carrier,
+                            const struct applet *applet, struct report *why)
+{
+    bool pinned = operation->sim->settings.carrier == carrier;
+    struct standing *standing;
+    enum outcome outcome;
+
+    transport_use(&operation->transport, carrier);
+    operation->selection.aid_length = 0;
+    operation->sim->line.opening = true;
+    operation_note(operation);
+    standing = operation->standing;
+    outcome = operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
+                                             &standing->channel, operation->deadline, why);
+    /* a modem may fail once (without a word, where there is no other way); after a restart it has to
+     * be set up first */
+    if ((outcome == OUTCOME_LOST ||
+         (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
+        !operation->transport.at.restarted) {
+        /* one of two answers told of a channel that nobody uses now */
+        if (operation->transport.at.stray[0] != '\0' && channel_close_stray(operation))
+            operation->transport.at.stray[0] = '\0';
+        outcome =
+            operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
+                                           &standing->channel, operation->deadline, why);
+    }
+    /* the number may still come */
+    operation->sim->line.opening = operation->transport.at.late || outcome == OUTCOME_BAD_DATA;
+    operation->answered = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK) {
+        operation->sim->line.carrier = carrier;
+        channel_close_unheard(operation);
+        if (standing->channel.selected)
+            card_note_selected(&operation->card, applet->aid, applet->aid_length);
+    } else if (operation->transport.at.restarted) {
+        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    }
+    /* over AT+CCHO a missing applet looks like any other failure */
+    if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
+        int cme = why->cme;
+
+        outcome = report_set(why, OUTCOME_NO_APPLET,
+                             "the modem cannot open a channel to %s by AT+CCHO (+CME ERROR: %d): "
+                             "this SIM does not have it, or no channel is free",
+                             applet->name, cme);
+        why->cme = cme;
+    }
+    return outcome;
+}
+
+/* Tries again while there is a channel to be closed: first the one that other programs go on with,
+ * who open another, where this operation wants one of its own. */
+static enum outcome after_closing(struct operation *operation,
+                                  enum outcome (*again)(struct operation *, enum carrier,
+                                                        const struct applet *, struct report *),
+                                  enum carrier carrier, const struct applet *applet,
+                                  struct report *why)
+{
+    struct standing *shared = &operation->record.standing;
+    uint8_t list[CHANNELS_CLOSABLE];
+    size_t count = channel_closable(operation, list);
+    enum outcome outcome = why->outcome;
+
+    if (operation->standing != shared && shared->channel.open) {
+        channel_drop(operation, shared);
+        outcome = again(operation, carrier, applet, why);
+    }
+    for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
+        channel_close_left(operation, list[i]);
+        outcome = again(operation, carrier, applet, why);
+    }
+    return outcome;
+}
+
+/* Closes channels one at a time until one can be opened. */
+static enum outcome reclaim(struct operation *operation, enum carrier carrier,
+                            const struct applet *applet, struct report *why)
+{
+    enum outcome outcome = after_closing(operation, open_by, carrier, applet, why);
+
+    if (no_free_channel(outcome, why))
+        return report_sw(why, OUTCOME_REFUSED, why->sw,
+                         "the SIM has no free logical channel: end the programs that use it, or "
+                         "restart the modem");
+    return outcome;
+}
+
+/* The same by AT+CSIM. A modem that keeps MANAGE CHANNEL for itself may refuse it as if no channel
+ * were free: then the other carrier is asked, if there is one. */
+static enum outcome reclaim_or(struct operation *operation, enum carrier other,
+                               const struct applet *applet, struct report *why)
+{
+    struct report by_other = REPORT_INIT;
+    enum outcome outcome = reclaim(operation, CARRIER_CSIM, applet, why);
+
+    if (no_free_channel(outcome, why) && other == CARRIER_CCHO &&
+        open_by(operation, other, applet, &by_other) == OUTCOME_OK)
+        outcome = OUTCOME_OK;
+    return outcome;
+}
+
+/* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM.
+ */
+static enum outcome diagnose(struct operation *operation, struct report *why)
+{
+    struct at_command command = {.line = "AT+CPIN?",
+                                 .answer = AT_ANSWER_PREFIXED,
+                                 .prefix = "+CPIN:",
+                                 .timeout_ms = 2000,
+                                 .question = true};
+    struct at_result result;
+    struct report other = REPORT_INIT;
+    enum outcome outcome =
+        at_command(&operation->transport.at, &command, operation->deadline, &result, &other);
+
+    if (outcome == OUTCOME_OK)
+        outcome = transport_final(&result, "tell the state of the SIM", &other);
+    if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)
+        outcome = report_set(&other, OUTCOME_PIN_MISSING,
+                             "the SIM waits for its own PIN1: unlock it with AT+CPIN, or have the "
+                             "modem do it");
+    else if (outcome == OUTCOME_OK && strcmp(result.value, "READY") != 0)
+        outcome = report_set(&other, OUTCOME_NO_SIM,
+                             "the SIM is not ready: the modem says \"%.40s\"", result.value);
+    if (outcome == OUTCOME_NO_SIM || outcome == OUTCOME_PIN_MISSING ||
+        outcome == OUTCOME_PIN_BLOCKED)
+        *why = other;
+    return why->outcome;
+}
+
+/* Opens a channel by the carrier that is pinned, or worked before, or else by trying the real
+ * command. */
+static enum outcome open_any(struct operation *operation, const struct applet *applet,
+                             struct report *why)
+{
+    const struct sim *sim = operation->sim;
+    enum carrier pinned =
+        transport_has_modem(&operation->transport) ? sim->settings.carrier : CARRIER_CSIM;
+    enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
+    enum carrier second;
+    struct report other = REPORT_INIT;
+    enum outcome outcome;
+
+    if (first == CARRIER_AUTO)
+        first = CARRIER_CSIM;
+    second = first == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
+    outcome = open_by(operation, first, applet, why);
+    if (outcome == OUTCOME_OK || operation->transport.at.restarted)
+        return outcome;
+    if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
+                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {
+        enum outcome by_other = open_by(operation, second, applet, &other);
+
+        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {
+            *why = other;
+            outcome = by_other;
+        }
+    }
+    if (no_free_channel(outcome, why))
+        outcome = reclaim_or(operation, pinned == CARRIER_AUTO ? second : first, applet, why);
+    else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
+        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
+    if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)
+        outcome = diagnose(operation, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
+        report_prefix(why,
+                      "the modem gives programs no way to the SIM, neither AT+CSIM nor AT+CCHO");
+    return outcome;
+}
+
+/* Reads EF.ICCID on the new channel, before the applet is selected: for a modem that does not tell.
+ */
+static enum outcome read_iccid(struct operation *operation, struct report *why)
+{
+    static const uint8_t path[] = {EF_ICCID >> 8, EF_ICCID & 0xFF};
+    struct standing *standing = operation->standing;
+    uint8_t *data = NULL;
+    size_t size, length = 0;
+    enum outcome outcome = file_select(&operation->card, path, sizeof path, &size, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = file_read(&operation->card, 10, SECRET_NOTHING, &data, &length, why);
+    if (outcome == OUTCOME_OK && !iccid_from_bytes(data, length, standing->iccid))
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM's ICCID file holds no number");
+    free(data);
+    return outcome;
+}
+
+enum outcome channel_iccid(struct operation *operation, struct report *why)
+{
+    enum outcome outcome;
+
+    operation->standing->iccid[0] = '\0';
+    outcome = read_iccid(operation, why);
+    if (outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_BAD_DATA)
+        why->outcome = outcome = OUTCOME_REFUSED;
+    if (outcome != OUTCOME_OK)
+        operation->standing->iccid[0] = '\0';
+    return outcome;
+}
+
+static enum outcome check_iccid(struct operation *operation, const char *iccid, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome = OUTCOME_OK;
+
+    if (iccid == NULL || iccid[0] == '\0')
+        return OUTCOME_OK;
+    if (standing->iccid[0] == '\0' && standing->channel.open && !standing->channel.selected &&
+        standing->selected == SELECTED_NOTHING)
+        outcome = read_iccid(operation, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (standing->iccid[0] == '\0')
+        return report_set(why, OUTCOME_WRONG_SIM,
+                          "this modem does not tell the SIM's ICCID, so that it cannot be checked "
+                          "against %s: leave `iccid` out",
+                          iccid);
+    if (strcmp(standing->iccid, iccid) != 0)
+        return report_set(why, OUTCOME_WRONG_SIM,
+                          "the SIM in the modem is %s, but the key is in %s", standing->iccid,
+                          iccid);
+    return OUTCOME_OK;
+}
+
+static enum outcome select_by(struct operation *operation, enum carrier carrier,
+                              const struct applet *applet, struct report *why)
+{
+    (void)carrier;
+    transport_use(&operation->transport, operation->standing->channel.carrier);
+    if (operation->pin_follows && !operation->opened)
+        return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
+                                        applet->name, why);
+    return file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
+}
+
+/* Selects, and if the card says that the applet is in use elsewhere, closes channels that may have
+ * been leaked. */
+static enum outcome select_applet(struct operation *operation, const struct applet *applet,
+                                  struct report *why)
+{
+    enum carrier carrier = operation->standing->channel.carrier;
+    enum outcome outcome = select_by(operation, carrier, applet, why);
+
+    if (outcome == OUTCOME_REFUSED && carrier == CARRIER_CSIM &&
+        (why->sw == 0x6985 || why->sw == 0x6999))
+        outcome = after_closing(operation, select_by, carrier, applet, why);
+    return outcome;
+}
+
+/* Opens a channel and writes down whose it is, in the record or by a claim. */
+static enum outcome open_claimed(struct operation *operation, const struct applet *applet,
+                                 struct report *why)
+{
+    struct sim *sim = operation->sim;
+    enum outcome outcome;
+
+    operation->fresh = operation->opened = true;
+    operation->standing->iccid_asked = false; /* whatever a record says without a channel */
+    channel_bury_dead(operation);
+    outcome = open_any(operation, applet, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
+        report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
+                      operation->transport.ops->name);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (operation->standing == &operation->record.standing)
+        operation_note(operation);
+    if (operation->standing == &operation->alone) {
+        operation->record.lone = operation->alone.channel;
+        operation_note(operation);
+    }
+    if (operation->standing == &sim->own && sim->own.channel.number > 0)
+        sim->claim = claim_take(&sim->settings, sim->own.channel.number, true);
+    return OUTCOME_OK;
+}
+
+/* The SIM in which a channel is: what a record says of it may be out of date, or forged, and the modem
+ * has the last word. Nothing that stood there before counts then. */
+static enum outcome right_sim(struct operation *operation, const char *iccid, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome = session_iccid(operation, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = check_iccid(operation, iccid, why);
+    if (outcome != OUTCOME_WRONG_SIM || operation->told || operation->opened ||
+        !transport_has_modem(&operation->transport))
+        return outcome;
+    standing->iccid_asked = false;
+    outcome = session_iccid(operation, why);
+    if (outcome == OUTCOME_OK)
+        outcome = check_iccid(operation, iccid, why);
+    standing_unverify(standing);
+    standing->environment.set = false;
+    if (!standing->channel.selected)
+        standing->selected = SELECTED_NOTHING;
+    return outcome;
+}
+
+enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
+                            const char *iccid, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome = OUTCOME_OK;
+
+    /* where opening selects, another applet wants another channel */
+    if (standing->channel.open &&
+        (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
+        channel_drop(operation, standing);
+    if (!standing->channel.open)
+        outcome = open_claimed(operation, applet, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    standing = operation->standing;
+    transport_use(&operation->transport, standing->channel.carrier);
+    outcome = right_sim(operation, iccid, why);
+    if (outcome != OUTCOME_OK || standing->selected == applet->kind)
+        return outcome;
+    standing->selected = SELECTED_NOTHING;
+    standing_unverify(standing);
+    standing->environment.set = false;
+    operation->fresh = true;
+    if (!standing->channel.selected && applet->aid_length > 0)
+        outcome = select_applet(operation, applet, why);
+    if (outcome == OUTCOME_OK)
+        standing->selected = applet->kind;
+    else if (outcome == OUTCOME_NO_APPLET)
+        channel_drop(operation, standing);
+    return outcome;
+}
+
+/* What is remembered of refused PINs goes by the ICCID, and other programs write the record. A modem
+ * that does not tell it leaves a new channel, on which the card tells. */
+enum outcome channel_ask_sim(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    enum outcome outcome;
+
+    if (operation->told || operation->opened || !transport_has_modem(&operation->transport))
+        return OUTCOME_OK;
+    standing->iccid_asked = false;
+    outcome = session_iccid(operation, why);
+    if (outcome == OUTCOME_OK && standing->iccid[0] == '\0') {
+        channel_drop(operation, standing);
+        return OUTCOME_OK;
+    }
+    return outcome == OUTCOME_OK ? check_iccid(operation, operation->iccid, why) : outcome;
+}
+
+/* Where opening selects, that is done again too: what was found open may have been used by others. */
+enum outcome channel_select_again(struct operation *operation, struct report *why)
+{
+    const struct applet *applet = operation->applet;
+    struct standing *standing = operation->standing;
+
+    if (card_just_selected(&operation->card, applet->aid, applet->aid_length))
+        return OUTCOME_OK;
+    operation->pin_follows = true;
+    if (standing->channel.selected)
+        channel_drop(operation, standing);
+    else
+        standing->selected = SELECTED_NOTHING;
+    if (operation_out_of_step(operation)) /* the next answer may be this one's */
+        return report_set(why, OUTCOME_LOST, "the modem's answers are out of step");
+    return channel_ensure(operation, applet, operation->iccid, why);
+}

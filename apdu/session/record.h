@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The session record: what stands on the card and in the modem when an operation has ended, in a
+ * file of the run-dir, so that the next operation, also another process's, goes on with it. A hint
+ * that is checked and never trusted: the card's answers have the last word. Read and written while
+ * the device is locked. */
+#ifndef SIMKEY_APDU_SESSION_RECORD_H
+#define SIMKEY_APDU_SESSION_RECORD_H
+
+#include "apdu/applet/mias.h"
+#include "apdu/session/pin_memory.h"
+#include "apdu/settings.h"
+#include "modem/identity.h"
+#include "modem/transport.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What is selected on a channel. Only the first ones can stand in a record. */
+enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_OTHER };
+
+/* The modem and the line to it. */
+struct line {
+    bool ready;           /* the AT start-up is done */
+    bool echo_stays;      /* in spite of ATE0 */
+    unsigned last;        /* the number that the last channel got, 0: not known */
+    bool opening;         /* a channel was being opened: its number may come late */
+    int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
+    enum carrier carrier; /* the one that opened a channel last; auto: none yet */
+};
+
+#define RECORD_OPENERS 12
+
+/* A channel and what stands on it. Nothing secret. */
+struct standing {
+    struct channel channel;
+    bool broken; /* an operation failed on it: close it and start anew */
+    bool kept;   /* it stays when its last user ends */
+    enum selected selected;
+    bool verified;    /* by a VERIFY with the right PIN, or: */
+    bool unprotected; /* the card wanted no PIN on a new channel */
+    struct mias_environment environment;
+    bool iccid_asked;
+    char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
+    /* whose PINs opened what is verified: who is not among them has to prove its own first */
+    size_t opener_count;
+    struct pin_identity openers[RECORD_OPENERS];
+};
+
+#define REFUSALS 32
+
+/* What this SIM and modem taught. Kept while the ICCID stays the same. */
+struct learnt {
+    char iccid[ICCID_SIZE];
+    bool no_le;
+    unsigned max_read;
+    bool short_way;               /* a warm signature succeeded: the card takes the short way */
+    unsigned environment_refused; /* how often in a row the standing one was not good enough */
+    unsigned pin_refused;         /* the same of the verified PIN */
+    /* key id and algorithm that MSE SET refused; 0 where there is none; read without the lock */
+    _Atomic uint16_t refusals[REFUSALS];
+};
+
+#define RECORD_USERS 32
+
+/* Room for the kernel's boot id. */
+#define BOOT_SIZE 40
+
+/* Room for what a record is bound to. */
+#define RECORD_BINDING 160
+
+struct record_user {
+    pid_t pid;
+    uint64_t start; /* see rundir_process_start */
+};
+
+struct record {
+    char binding[RECORD_BINDING]; /* boot and device, as text */
+    bool dirty;                   /* an operation began and did not end: its process died */
+    struct line line;
+    struct standing standing;
+    struct channel
+        lone; /* one operation's own channel while it lasts, or that could not be closed */
+    struct learnt learnt;
+    size_t user_count; /* processes that go on with the channel */
+    struct record_user users[RECORD_USERS];
+    bool remembers; /* memory was read: a record of an older version has none */
+    struct pin_memory memory;
+};
+
+/* An empty record: nothing stands, nothing was learnt. */
+void record_init(struct record *record);
+
+/* Copies, so that others may read the refusals meanwhile. */
+void learnt_copy(struct learnt *to, const struct learnt *from);
+
+/* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
+ * boot, device or version is as good as none; one that is torn counts as dirty. Returns a descriptor
+ * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
+ * length (RLIMIT_FSIZE): the record is empty then. */
+int record_open(const struct settings *settings, struct record *record);
+
+/* The same for one who opens it often. boot: "" at first; it gets the boot id, which is not read again
+ * then. */
+int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record);
+
+/* Reads it without making or locking anything. False if there is none. */
+bool record_peek(const struct settings *settings, struct record *record);
+
+/* Writes all of it. False if that failed, or if there is no room within RLIMIT_FSIZE: it must not be
+ * relied on then. */
+bool record_save(int fd, const struct record *record);
+
+/* Empties a file that could not be written: the next one starts anew. */
+void record_spoil(int fd);
+
+/* What was verified on a channel is not any more. */
+void standing_unverify(struct standing *standing);
+
+/* Notes that a source's PIN has opened what is verified; the oldest goes where there is no room.
+ * True if one has. */
+void standing_opened(struct standing *standing, const struct pin_identity *source);
+bool standing_opened_by(const struct standing *standing, const struct pin_identity *source);
+
+/* Notes that this process goes on with the channel. */
+void record_join(struct record *record);
+
+/* Takes this process out. Returns how many living ones are left. */
+size_t record_leave(struct record *record);
+
+#endif

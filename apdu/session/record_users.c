@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The processes that go on with a record's channel. */
+#include "apdu/session/record.h"
+
+#include "apdu/session/rundir.h"
+
+#include <unistd.h>
+
+static size_t find_user(const struct record *record, pid_t pid)
+{
+    size_t i = 0;
+
+    while (i < record->user_count && record->users[i].pid != pid)
+        i++;
+    return i;
+}
+
+/* Takes out those that ended, and one more. */
+static void prune(struct record *record, pid_t also)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < record->user_count; i++) {
+        const struct record_user *user = &record->users[i];
+
+        if (user->pid != also && rundir_process_start(user->pid) == user->start && user->start != 0)
+            record->users[kept++] = *user;
+    }
+    record->user_count = kept;
+}
+
+void record_join(struct record *record)
+{
+    pid_t self = getpid();
+    size_t at = find_user(record, self);
+
+    if (at < record->user_count && record->users[at].start == rundir_process_start(self))
+        return;
+    prune(record, self);
+    if (record->user_count < RECORD_USERS)
+        record->users[record->user_count++] =
+            (struct record_user){self, rundir_process_start(self)};
+}
+
+size_t record_leave(struct record *record)
+{
+    prune(record, getpid());
+    return record->user_count;
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A SIM's life in this process, the questions to its modem, and raw APDUs. */
+#include "apdu/sim.h"
+
+#include "apdu/card/file.h"
+#include "apdu/session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The last user closes the channel, but keeps nobody waiting for it. */
+#define FAREWELL_MS       450
+#define SHORT_FAREWELL_MS 100
+
+enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
+{
+    struct sim *sim = NULL;
+    enum outcome outcome;
+
+    *made = NULL;
+    if (settings->device == NULL)
+        return report_set(why, OUTCOME_USAGE,
+                          "no device is set: name the modem's AT port by --device, SIMKEY_DEVICE, "
+                          "or `device` in openssl.cnf (safe2 does not read it) "
+                          "or /etc/simkey/simkey.conf");
+    sim = calloc(1, sizeof *sim);
+    if (sim == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    outcome = settings_copy(&sim->settings, settings, why);
+    if (outcome != OUTCOME_OK) {
+        free(sim);
+        return outcome;
+    }
+    atomic_init(&sim->references, 1);
+    sim->claim = -1;
+    sim->own_pid = getpid();
+    sim->learnt.max_read = APDU_LE_ALL;
+    *made = sim;
+    return OUTCOME_OK;
+}
+
+struct sim *sim_ref(struct sim *sim)
+{
+    (void)atomic_fetch_add(&sim->references, 1);
+    return sim;
+}
+
+/* True if other living processes go on with the channel that all share. */
+static bool others_go_on(const struct sim *sim)
+{
+    struct record record;
+
+    return record_peek(&sim->settings, &record) && record_leave(&record) > 0;
+}
+
+/* Leaves the users of the shared channel; the last one closes it. */
+static void leave(struct operation *operation)
+{
+    struct record *record = &operation->record;
+    struct sim *sim = operation->sim;
+
+    if (sim->joined == getpid() && record_leave(record) == 0 && !record->standing.kept)
+        record->standing.broken = record->standing.channel.open;
+    sim->joined = 0;
+}
+
+void sim_close(struct sim *sim)
+{
+    bool own = sim->own_pid == getpid() && sim->own.channel.open;
+    bool joined = sim->joined == getpid();
+    struct operation operation;
+    struct report ignored = REPORT_INIT;
+
+    if (!own && !joined)
+        return;
+    /* to be taken out of a list nobody needs to wait long: a dead one is taken out by others */
+    if (operation_begin(&operation, sim,
+                        deadline_in(!own && others_go_on(sim) ? SHORT_FAREWELL_MS : FAREWELL_MS),
+                        &ignored) == OUTCOME_OK) {
+        leave(&operation);
+        sim->own.broken = own;
+        operation_close(&operation);
+    }
+    operation_end(&operation);
+}
+
+bool sim_in_use(const struct sim *sim)
+{
+    return atomic_load(&sim->under_way) > 0;
+}
+
+void sim_free(struct sim *sim)
+{
+    if (sim == NULL || atomic_fetch_sub(&sim->references, 1) != 1)
+        return;
+    sim_close(sim);
+    settings_clear(&sim->settings);
+    free(sim);
+}
+
+static enum outcome shut_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct standing *shared = &operation->record.standing;
+    bool *closed = arg;
+
+    (void)why;
+    *closed = shared->channel.open;
+    channel_drop(operation, shared);
+    channel_bury_dead(operation);
+    return OUTCOME_OK;
+}
+
+enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    *closed = false;
+    return session_run(sim, &job, shut_work, closed, why);
+}
+
+struct deadline sim_deadline(const struct sim *sim)
+{
+    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
+
+    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
+}
+
+void sim_limit(struct sim *sim, struct deadline limit)
+{
+    sim->limited = true;
+    sim->limit = limit;
+}
+
+const struct settings *sim_settings(const struct sim *sim)
+{
+    return &sim->settings;
+}
+
+void sim_forget(struct sim *sim)
+{
+    atomic_store(&sim->forget, true);
+}
+
+struct identity_answer {
+    struct modem_identity *identity;
+    char *iccid;
+};
+
+/* Without a modem the reader's name stands for it, and the card tells its ICCID on a channel. */
+static enum outcome reader_identity(struct operation *operation,
+                                    const struct identity_answer *answer, struct report *why)
+{
+    static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
+    enum outcome outcome;
+
+    memset(answer->identity, 0, sizeof *answer->identity);
+    (void)snprintf(answer->identity->model, sizeof answer->identity->model, "%.*s",
+                   (int)sizeof answer->identity->model - 1, operation->transport.name);
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, &none, NULL, why);
+    memcpy(answer->iccid, operation->standing->iccid, ICCID_SIZE);
+    return outcome;
+}
+
+static enum outcome identity_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct identity_answer *answer = arg;
+    enum outcome outcome;
+
+    if (!transport_has_modem(&operation->transport))
+        return reader_identity(operation, answer, why);
+    outcome = modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modem_iccid(&operation->transport.at, answer->iccid, operation->deadline, why);
+    if (outcome == OUTCOME_REFUSED)
+        outcome = OUTCOME_OK; /* a modem that does not tell */
+    return outcome;
+}
+
+enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
+                          struct report *why)
+{
+    const struct job job = {.applet = NULL};
+    struct identity_answer answer = {identity, iccid};
+
+    return session_run(sim, &job, identity_work, &answer, why);
+}
+
+static enum outcome iccid_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct modem_identity ignored;
+    const struct identity_answer answer = {&ignored, arg};
+    enum outcome outcome;
+
+    if (!transport_has_modem(&operation->transport))
+        return reader_identity(operation, &answer, why);
+    outcome = modem_iccid(&operation->transport.at, arg, operation->deadline, why);
+    return outcome == OUTCOME_REFUSED ? OUTCOME_OK : outcome;
+}
+
+enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
+                       struct report *why)
+{
+    const struct job job = {.applet = NULL, .deadline = &deadline};
+
+    iccid[0] = '\0';
+    return session_run(sim, &job, iccid_work, iccid, why);
+}
+
+static enum outcome card_iccid_work(struct operation *operation, void *arg, struct report *why)
+{
+    static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
+    enum outcome outcome;
+
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, &none, NULL, why);
+    if (outcome == OUTCOME_OK && operation->standing->iccid[0] == '\0')
+        outcome = channel_iccid(operation, why);
+    memcpy(arg, operation->standing->iccid, ICCID_SIZE);
+    return outcome;
+}
+
+enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    iccid[0] = '\0';
+    return session_run(sim, &job, card_iccid_work, iccid, why);
+}
+
+static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)
+{
+    return modem_registration(&operation->transport.at, arg, operation->deadline, why);
+}
+
+enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why)
+{
+    const struct job job = {.applet = NULL};
+
+    return session_run(sim, &job, registration_work, state, why);
+}
+
+struct probe {
+    const struct applet *applet;
+    enum carrier *carrier;
+};
+
+/* Opens the channel by itself, to learn how far that went. */
+static enum outcome probe_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct probe *probe = arg;
+    struct line *line = &operation->sim->line;
+    enum carrier before = line->carrier;
+    enum outcome outcome;
+
+    line->carrier = CARRIER_AUTO;
+    outcome = channel_ensure(operation, probe->applet, NULL, why);
+    *probe->carrier = line->carrier;
+    if (line->carrier == CARRIER_AUTO)
+        line->carrier = before;
+    return outcome;
+}
+
+enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
+                       enum carrier *carrier, struct report *why)
+{
+    const struct applet applet = {
+        .aid = aid, .aid_length = aid_length, .name = name, .kind = SELECTED_OTHER};
+    const struct job job = {.applet = NULL, .fresh = true};
+    struct probe probe = {&applet, carrier};
+
+    *carrier = CARRIER_AUTO;
+    return session_run(sim, &job, probe_work, &probe, why);
+}
+
+/* The four cases of ISO 7816-4, 5.1. Returns false for what is none of them. */
+static bool parse_command(const uint8_t *bytes, size_t length, struct apdu *command)
+{
+    if (length < 4 || length > APDU_COMMAND_SIZE)
+        return false;
+    *command = (struct apdu){.cla = (uint8_t)(bytes[0] & ~0x03),
+                             .ins = bytes[1],
+                             .p1 = bytes[2],
+                             .p2 = bytes[3],
+                             .le = APDU_LE_NONE,
+                             .timeout_ms = APDU_TIMEOUT_KEY_MS};
+    if (length == 4)
+        return true;
+    if (length == 5) {
+        command->le = bytes[4] == 0 ? APDU_LE_ALL : bytes[4];
+        return true;
+    }
+    command->lc = bytes[4];
+    command->data = bytes + 5;
+    if (command->lc == 0 || length < 5 + command->lc || length > 6 + command->lc)
+        return false;
+    if (length == 6 + command->lc)
+        command->le = bytes[length - 1] == 0 ? APDU_LE_ALL : bytes[length - 1];
+    return true;
+}
+
+static enum outcome raw_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct sim_raw *raw = arg;
+    enum outcome outcome = OUTCOME_OK;
+    struct answer answer;
+    struct sim_answer shown;
+    bool more = true;
+
+    for (size_t i = 0; i < raw->count && more && outcome == OUTCOME_OK; i++) {
+        struct apdu command;
+
+        if (!parse_command(raw->commands[i], raw->lengths[i], &command))
+            return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
+                              i + 1);
+        outcome = apdu_send(&operation->card, &command, &answer, why);
+        if (outcome != OUTCOME_OK)
+            break;
+        memcpy(shown.data, answer.data, answer.length);
+        shown.length = answer.length;
+        shown.sw = answer.sw;
+        more = raw->got(raw->arg, i, &shown);
+    }
+    answer_clear(&answer);
+    explicit_bzero(&shown, sizeof shown);
+    return outcome;
+}
+
+enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)
+{
+    const struct applet applet = {.aid = raw->aid,
+                                  .aid_length = raw->aid_length,
+                                  .name = "that applet",
+                                  .kind = SELECTED_OTHER};
+    const struct job job = {.applet = &applet, .fresh = true, .once = raw->count > 0};
+    struct sim_raw copy = *raw;
+
+    return session_run(sim, &job, raw_work, &copy, why);
+}

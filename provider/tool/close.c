@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey close: ends what `session = keep` lets stand, and what killed programs left. */
+#include "provider/tool/tool.h"
+
+#include <stdio.h>
+
+enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why)
+{
+    bool closed;
+    enum outcome outcome;
+
+    if (line->operand_count != 0)
+        return report_set(why, OUTCOME_USAGE, "simkey close takes no arguments");
+    outcome = sim_shut(sim, &closed, why);
+    if (outcome == OUTCOME_OK)
+        puts(closed ? "the session on the SIM is closed" : "no session was open");
+    return outcome;
+}

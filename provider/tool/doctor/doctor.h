@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the steps of simkey doctor share: what was found so far, and how a step says its result. */
+#ifndef SIMKEY_PROVIDER_TOOL_DOCTOR_DOCTOR_H
+#define SIMKEY_PROVIDER_TOOL_DOCTOR_DOCTOR_H
+
+#include "provider/tool/tool.h"
+
+#include <cjson/cJSON.h>
+#include <sys/types.h>
+
+/* What a step gives to those behind it, and what they need. */
+enum finding {
+    FOUND_SETTINGS = 1 << 0, /* they make sense, and a device is set */
+    FOUND_PORT = 1 << 1,     /* the device is there */
+    FOUND_ACCESS = 1 << 2,   /* and may be opened */
+    FOUND_MODEM = 1 << 3,    /* the modem answers */
+    FOUND_SIM = 1 << 4,      /* the SIM is ready */
+    FOUND_CHANNEL = 1 << 5,
+    FOUND_MIAS = 1 << 6,
+    FOUND_CERTIFICATE = 1 << 7,
+    FOUND_KEY = 1 << 8,
+    FOUND_PIN_SOURCE = 1 << 9, /* a PIN is configured and can be read, or none is configured */
+    FOUND_TRIES = 1 << 10,     /* a signature costs no try that programs would not spend */
+    FOUND_RIGHT_SIM = 1 << 11, /* the SIM is the one that FILE names, or none is named */
+};
+
+struct doctor {
+    const struct command_line *line;
+    const char *step; /* the one that is being judged */
+    unsigned found;   /* enum finding */
+    bool json;
+    cJSON *list;
+    struct report first; /* the first failure */
+
+    char module[4096]; /* the file of simkey.so, "" if none is known */
+    struct settings settings;
+    bool card_reader; /* device = pcsc:... */
+    bool pin_set;     /* a PIN is configured */
+    /* Without any PIN, so that nothing but the signature can cost a try. */
+    struct sim *sim;
+    char real[4096]; /* the device without symbolic links */
+    dev_t device;
+    enum outcome identity_outcome;
+    struct report identity_why;
+    struct modem_identity identity;
+    char iccid[ICCID_SIZE];
+    char wanted[ICCID_SIZE]; /* the SIM that FILE names, "" if none */
+    enum carrier carrier;
+    enum outcome mias_outcome;
+    struct report mias_why;
+    struct token_pin pin;
+    struct signing_key signing;
+};
+
+/* A step says one of these, once (ownership: doctor_warn for each file). The text is one sentence, the remedy what to do ("": nothing). */
+void doctor_ok(struct doctor *doctor, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void doctor_warn(struct doctor *doctor, const char *remedy, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void doctor_fail(struct doctor *doctor, enum outcome outcome, const char *remedy,
+                 const char *format, ...) __attribute__((format(printf, 4, 5)));
+void doctor_skip(struct doctor *doctor, const char *remedy, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* A failure in the words of what failed, with the remedy that goes with its outcome. */
+void doctor_report(struct doctor *doctor, const struct report *why);
+
+/* The ICCID that the operand names, a key reference's file or a sim: URI; "" if it names none
+ * (cmd_doctor_modem.c). Errors: OUTCOME_USAGE. */
+enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
+                           struct report *why);
+
+/* cmd_doctor_setup.c */
+void doctor_provider(struct doctor *doctor);
+void doctor_settings(struct doctor *doctor);
+void doctor_pin_source(struct doctor *doctor);
+
+/* cmd_doctor_rundir.c */
+void doctor_run_dir(struct doctor *doctor);
+/* cmd_doctor_owners.c: a warning for each file or folder that others can change. */
+void doctor_ownership(struct doctor *doctor);
+
+/* Whether somebody else than root and this user can change this file, or put another in its place. */
+bool doctor_others_change(const char *path);
+
+/* cmd_doctor_port.c, cmd_doctor_holders.c */
+void doctor_port(struct doctor *doctor);
+void doctor_permission(struct doctor *doctor);
+void doctor_holders(struct doctor *doctor);
+
+/* A pseudo-terminal's end that programs open, by its device number. */
+bool doctor_is_pty(dev_t device);
+
+/* The first word of a file that sysfs has for the USB interface behind a serial port
+ * ("bInterfaceNumber"). False if there is none. */
+bool doctor_usb_value(const char *real, const char *file, char *value, size_t size);
+
+/* cmd_doctor_modem.c */
+void doctor_modem(struct doctor *doctor);
+void doctor_sim(struct doctor *doctor);
+void doctor_network(struct doctor *doctor);
+void doctor_iccid(struct doctor *doctor);
+void doctor_channel(struct doctor *doctor);
+void doctor_mias(struct doctor *doctor);
+void doctor_typea(struct doctor *doctor);
+void doctor_safe2(struct doctor *doctor);
+
+/* cmd_doctor_key.c */
+void doctor_pin(struct doctor *doctor);
+void doctor_certificate(struct doctor *doctor);
+void doctor_key(struct doctor *doctor);
+void doctor_signature(struct doctor *doctor);
+
+/* The subject in one line (RFC 2253). */
+void doctor_subject(const X509 *certificate, char *text, size_t size);
+
+#endif

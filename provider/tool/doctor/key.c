@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey doctor: PIN, certificate, key, and one signature. Only the signature knows the PIN, and it
+ * comes only where programs would try it too. */
+#include "apdu/applet/pin.h"
+#include "modem/deadline.h"
+#include "provider/tool/doctor/doctor.h"
+#include "provider/tool/x509.h"
+
+#include <inttypes.h>
+#include <openssl/asn1.h>
+#include <stdio.h>
+#include <string.h>
+
+#define SOON_DAYS 30
+#define NO_CLOCK  "20250101000000Z" /* before this was written: a clock that was never set */
+
+/* ---- the PIN ---- */
+
+void doctor_pin(struct doctor *doctor)
+{
+    static const char remedy[] = "run simkey pin verify with the right PIN, which resets the "
+                                 "counter; then correct the PIN where programs have it";
+    static const char remedy_refused[] =
+        "correct the PIN where programs have it (a file is noticed when it changes), or run simkey "
+        "pin verify with the right PIN, which clears that";
+    const struct token_pin *pin = &doctor->pin;
+    struct report why = REPORT_INIT;
+    size_t refused;
+
+    if (token_pin_status(doctor->sim, &doctor->pin, &refused, &why) != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+    } else if (pin->blocked) {
+        doctor_fail(doctor, OUTCOME_PIN_BLOCKED, "replace the SIM",
+                    "the signing PIN is blocked for ever: this SIM cannot sign any more");
+    } else if (pin->verified) {
+        doctor->found |= FOUND_TRIES;
+        doctor_ok(doctor, "no PIN is wanted: it is disabled");
+    } else if (pin->left < 0) {
+        doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
+                    "the card does not tell how many tries are left: programs do not try the PIN");
+    } else if (pin->left < PIN_SOFTWARE_TRIES) {
+        doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
+                    "%d %s left: a wrong PIN was tried, and below %d programs do not try any",
+                    pin->left, pin->left == 1 ? "try is" : "tries are", PIN_SOFTWARE_TRIES);
+    } else if (refused > 0) {
+        doctor->found |= FOUND_TRIES;
+        doctor_warn(
+            doctor, remedy_refused,
+            "%d tries are left, but this SIM refused the PIN of %zu %s before, or its answer "
+            "never came: programs do not try that again",
+            pin->left, refused, refused == 1 ? "source" : "sources");
+    } else {
+        doctor->found |= FOUND_TRIES;
+        doctor_ok(doctor, "%d tries are left", pin->left);
+    }
+}
+
+/* ---- the certificate ---- */
+
+/* The first container with a certificate; the list is in their order. */
+static enum outcome find_container(struct doctor *doctor, int *container, struct report *why)
+{
+    struct token_container list[TOKEN_CONTAINERS];
+    size_t count;
+    enum outcome outcome = token_list(doctor->sim, list, &count, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    for (size_t i = 0; i < count; i++)
+        if (list[i].certificate) {
+            *container = list[i].index;
+            return OUTCOME_OK;
+        }
+    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu containers has a certificate",
+                      count);
+}
+
+/* Days from the clock's now to a time; false if that cannot be told. 30 years do not fit into a
+ * 32-bit time_t, so none is used. */
+static bool days_until(const ASN1_TIME *time, int *days)
+{
+    int seconds;
+
+    if (ASN1_TIME_diff(days, &seconds, NULL, time) != 1)
+        return false;
+    if (*days == 0 && seconds < 0)
+        *days = -1;
+    return true;
+}
+
+static bool clock_is_set(void)
+{
+    ASN1_TIME *known = ASN1_TIME_new();
+    int days;
+    bool set = known == NULL || ASN1_TIME_set_string(known, NO_CLOCK) != 1 ||
+               !days_until(known, &days) || days <= 0;
+
+    ASN1_TIME_free(known);
+    return set;
+}
+
+static void print_date(const ASN1_TIME *time, char *text, size_t size)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    int length = 0;
+
+    if (bio != NULL && ASN1_TIME_print(bio, time) == 1)
+        length = BIO_read(bio, text, (int)size - 1);
+    text[length > 0 ? length : 0] = '\0';
+    BIO_free(bio);
+}
+
+void doctor_subject(const X509 *certificate, char *text, size_t size)
+{
+    x509_name(X509_get_subject_name(certificate), text, size);
+}
+
+static void judge_dates(struct doctor *doctor, int container, const char *subject)
+{
+    const X509 *certificate = doctor->signing.certificate;
+    const ASN1_TIME *begin = X509_get0_notBefore(certificate);
+    const ASN1_TIME *end = X509_get0_notAfter(certificate);
+    char first[40], last[40];
+    int to_begin, to_end;
+
+    print_date(begin, first, sizeof first);
+    print_date(end, last, sizeof last);
+    if (!days_until(begin, &to_begin) || !days_until(end, &to_end))
+        doctor_fail(doctor, OUTCOME_BAD_DATA, "ask where the SIM comes from",
+                    "container %d: %s has no readable dates", container, subject);
+    else if (!clock_is_set())
+        doctor_warn(doctor,
+                    "set the clock (timedatectl, a time server, AT+CCLK?): TLS judges certificates "
+                    "by it",
+                    "container %d: %s, from %s until %s; but this machine's clock was never set",
+                    container, subject, first, last);
+    else if (to_begin > 0)
+        doctor_fail(doctor, OUTCOME_VERIFY_FAILED, "see whether this machine's clock is right",
+                    "container %d: %s is not valid before %s", container, subject, first);
+    else if (to_end < 0)
+        doctor_fail(
+            doctor, OUTCOME_VERIFY_FAILED,
+            "see whether this machine's clock is right; else ask for a new SIM, or let your "
+            "own CA issue a certificate for the SIM's key (README)",
+            "container %d: %s expired on %s", container, subject, last);
+    else if (to_end < SOON_DAYS)
+        doctor_warn(doctor, "ask for a new SIM, or let your own CA issue a certificate for the key",
+                    "container %d: %s expires on %s", container, subject, last);
+    else
+        doctor_ok(doctor, "container %d: %s, until %s", container, subject, last);
+}
+
+void doctor_certificate(struct doctor *doctor)
+{
+    struct report why = REPORT_INIT;
+    struct uri uri;
+    char subject[256];
+    enum outcome outcome;
+
+    uri_init(&uri);
+    outcome = find_container(doctor, &uri.container, &why);
+    if (outcome == OUTCOME_OK)
+        outcome = signing_key_read(doctor->sim, &uri, &doctor->signing, &why);
+    if (outcome != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+        return;
+    }
+    doctor->found |= FOUND_CERTIFICATE;
+    doctor_subject(doctor->signing.certificate, subject, sizeof subject);
+    judge_dates(doctor, uri.container, subject);
+}
+
+/* ---- the key ---- */
+
+/* Whether the applet takes the key for a signature that TLS 1.3 wants. */
+static bool does_tls13(const struct token_key *key, uint32_t algorithms)
+{
+    unsigned scheme = key->type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PSS;
+
+    return (algorithms >> (scheme * TOKEN_HASHES) & ((UINT32_C(1) << TOKEN_HASHES) - 1)) != 0;
+}
+
+void doctor_key(struct doctor *doctor)
+{
+    const struct token_key *key = &doctor->signing.key;
+    const char *type = key->type == TOKEN_EC ? "EC" : "RSA";
+    struct report why = REPORT_INIT;
+    uint32_t algorithms = 0;
+
+    if (token_algorithms(doctor->sim, key, &algorithms, &why) != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+        return;
+    }
+    if (algorithms == 0) {
+        doctor_fail(doctor, OUTCOME_NOT_FOUND,
+                    "if the rule fails for this SIM, name the applet's key reference: "
+                    "sim:signing;key-id=HEX",
+                    "the applet takes key %02X, which belongs to this container by rule, for "
+                    "nothing",
+                    (unsigned)key->key_id);
+        return;
+    }
+    doctor->found |= FOUND_KEY;
+    if (does_tls13(key, algorithms))
+        doctor_ok(doctor, "%s, %u bits, key id %02X", type, key->bits, (unsigned)key->key_id);
+    else
+        doctor_warn(doctor, "see README, \"RSA keys in cards without PSS\": TLS 1.2 works",
+                    "%s, %u bits, key id %02X; this SIM does no PSS with it, so no TLS 1.3", type,
+                    key->bits, (unsigned)key->key_id);
+}
+
+/* ---- the signature ---- */
+
+void doctor_signature(struct doctor *doctor)
+{
+    struct sim *sim = NULL; /* the only one that has the PIN */
+    struct report why = REPORT_INIT;
+    int64_t start = monotonic_ms();
+    enum outcome outcome;
+
+    if (!doctor->pin_set && !doctor->pin.verified) {
+        doctor_skip(doctor, "set `pin-source`, then run simkey doctor again",
+                    "no PIN is configured: nothing was signed");
+        return;
+    }
+    outcome = sim_new(&sim, &doctor->settings, &why);
+    if (outcome == OUTCOME_OK)
+        outcome = signing_key_challenge(sim, &doctor->signing, &why);
+    if (outcome == OUTCOME_OK)
+        doctor_ok(doctor, "the SIM signed, and the signature verifies (%" PRId64 " ms)",
+                  monotonic_ms() - start);
+    else if (outcome == OUTCOME_PIN_WRONG)
+        doctor_fail(doctor, outcome,
+                    "write the right PIN to where it is configured, then run simkey pin verify",
+                    "%s", why.text);
+    else if (outcome == OUTCOME_VERIFY_FAILED)
+        doctor_fail(doctor, outcome,
+                    "certificate and key do not belong together: name the key by "
+                    "sim:signing;key-id=HEX, or ask where the SIM comes from",
+                    "%s", why.text);
+    else
+        doctor_report(doctor, &why);
+    sim_free(sim);
+}

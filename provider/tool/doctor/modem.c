@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
+#include "apdu/typea.h"
+#include "provider/keyref.h"
+#include "provider/objects.h"
+#include "provider/tool/doctor/doctor.h"
+#include "provider/tool/input.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define REFERENCE_MAX 1048576 /* with certificates beside it */
+
+/* ---- modem, SIM, network ---- */
+
+/* Also where the SIM's part of the questions failed. */
+static bool modem_told(const struct modem_identity *identity)
+{
+    return identity->manufacturer[0] != '\0' || identity->model[0] != '\0' ||
+           identity->imei[0] != '\0' || identity->sim_state[0] != '\0';
+}
+
+/* A card reader cannot be asked what a modem is asked; the channel tells more. */
+static bool only_unasked(const struct doctor *doctor)
+{
+    enum outcome outcome = doctor->identity_outcome;
+
+    return doctor->card_reader && (outcome == OUTCOME_REFUSED || outcome == OUTCOME_UNSUPPORTED ||
+                                   outcome == OUTCOME_CARRIER_REFUSED);
+}
+
+void doctor_modem(struct doctor *doctor)
+{
+    const struct modem_identity *identity = &doctor->identity;
+    bool told;
+
+    doctor->identity_why = (struct report)REPORT_INIT;
+    doctor->identity_outcome =
+        sim_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
+    told = modem_told(identity);
+    if (doctor->identity_outcome != OUTCOME_OK && !told && !only_unasked(doctor)) {
+        doctor_report(doctor, &doctor->identity_why);
+        return;
+    }
+    doctor->found |= FOUND_MODEM;
+    if (doctor->card_reader)
+        doctor_ok(doctor, "the card reader answers%s%s", identity->model[0] != '\0' ? ": " : "",
+                  identity->model);
+    else if (!told)
+        doctor_warn(doctor, "", "something answers AT, but tells neither its name nor its IMEI");
+    else
+        doctor_ok(doctor, "%s %s, IMEI %s",
+                  identity->manufacturer[0] != '\0' ? identity->manufacturer : "a modem",
+                  identity->model, identity->imei[0] != '\0' ? identity->imei : "not told");
+}
+
+void doctor_sim(struct doctor *doctor)
+{
+    const char *state = doctor->identity.sim_state;
+    struct report why = REPORT_INIT;
+
+    if (strcmp(state, "SIM PIN") == 0) {
+        (void)report_set(&why, OUTCOME_PIN_MISSING, "the SIM waits for its own PIN1");
+        doctor_report(doctor, &why);
+    } else if (strcmp(state, "SIM PUK") == 0) {
+        (void)report_set(&why, OUTCOME_PIN_BLOCKED,
+                         "the SIM's own PIN1 is blocked: it needs the PUK");
+        doctor_report(doctor, &why);
+    } else if (doctor->identity_outcome != OUTCOME_OK && !only_unasked(doctor)) {
+        doctor_report(doctor, &doctor->identity_why);
+    } else if (state[0] != '\0' && strcmp(state, "READY") != 0) {
+        (void)report_set(&why, OUTCOME_NO_SIM, "the SIM is not ready: the modem says \"%.40s\"",
+                         state);
+        doctor_report(doctor, &why);
+    } else {
+        doctor->found |= FOUND_SIM;
+        if (doctor->card_reader)
+            doctor_ok(doctor, "a SIM is in the reader");
+        else if (state[0] == '\0')
+            doctor_warn(doctor, "", "the modem does not tell the SIM's state; going on");
+        else
+            doctor_ok(doctor, "the SIM is ready");
+    }
+}
+
+void doctor_network(struct doctor *doctor)
+{
+    static const char remedy[] = "check antenna, subscription and APN; the SIM's keys work without "
+                                 "a network, connections and safe2 do not";
+    enum registration state = REGISTRATION_UNKNOWN;
+    struct report why = REPORT_INIT;
+
+    if (doctor->card_reader)
+        doctor_skip(doctor, "", "a card reader is in no network");
+    else if (sim_registration(doctor->sim, &state, &why) != OUTCOME_OK)
+        doctor_report(doctor, &why);
+    else if (state == REGISTRATION_DONE)
+        doctor_ok(doctor, "the modem is registered");
+    else if (state == REGISTRATION_NONE)
+        doctor_warn(doctor, remedy, "the modem is in no network");
+    else
+        doctor_warn(doctor, remedy, "the modem does not tell whether it is in a network");
+}
+
+/* A key reference, whose public key is of no interest here. The file may be anybody's. */
+static enum outcome read_reference(const char *path, char wanted[ICCID_SIZE], struct report *why)
+{
+    BIO *in = NULL;
+    char *text = NULL, *label = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    struct keyref keyref;
+    size_t text_length;
+    long length = 0;
+    enum outcome outcome = input_read(path, REFERENCE_MAX, &text, &text_length, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    in = BIO_new_mem_buf(text, (int)text_length);
+    if (in == NULL || PEM_read_bio(in, &label, &header, &der, &length) != 1 ||
+        strcmp(label, KEYREF_PEM_LABEL) != 0)
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "%s is neither a key reference (`simkey key`) nor a sim: URI", path);
+    if (outcome == OUTCOME_OK)
+        outcome = keyref_read(&keyref, der, (size_t)length, NULL, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(wanted, keyref.iccid[0] != '\0' ? keyref.iccid : keyref.uri.iccid, ICCID_SIZE);
+        keyref_clear(&keyref);
+    }
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, (size_t)length); /* it may be somebody's private key */
+    BIO_free(in);
+    OPENSSL_cleanse(text, text_length);
+    free(text);
+    ERR_clear_error();
+    return outcome;
+}
+
+enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
+                           struct report *why)
+{
+    const char *what = line->operand_count > 0 ? line->operands[0] : NULL;
+    struct uri uri;
+    enum outcome outcome;
+
+    wanted[0] = '\0';
+    if (line->operand_count > 1)
+        return report_set(why, OUTCOME_USAGE, "simkey doctor takes one FILE, not \"%s\" too",
+                          line->operands[1]);
+    if (what == NULL)
+        return OUTCOME_OK;
+    if (strncmp(what, "sim:", 4) != 0)
+        return read_reference(what, wanted, why);
+    outcome = uri_parse(&uri, what, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(wanted, uri.iccid, ICCID_SIZE);
+        uri_clear(&uri);
+    }
+    return outcome;
+}
+
+/* Whether it is the SIM that FILE names: the PIN that is configured is that one's, and no other one
+ * gets it. Where the modem does not tell, the SIM itself is asked. */
+static void judge_wanted(struct doctor *doctor)
+{
+    static const char remedy[] = "insert that SIM, or make a key reference of this one: simkey key "
+                                 "signing";
+    struct report why = REPORT_INIT;
+    char iccid[ICCID_SIZE];
+
+    memcpy(iccid, doctor->iccid, sizeof iccid);
+    if (iccid[0] == '\0' && sim_card_iccid(doctor->sim, iccid, &why) != OUTCOME_OK) {
+        doctor_fail(
+            doctor, OUTCOME_WRONG_SIM, "leave the file out, if this is the SIM you mean",
+            "neither the modem nor the SIM tells it, so that it cannot be compared with %s: "
+            "no PIN is tried (%s)",
+            doctor->wanted, why.text);
+    } else if (strcmp(iccid, doctor->wanted) != 0) {
+        doctor_fail(doctor, OUTCOME_WRONG_SIM, remedy,
+                    "the SIM in the modem is %s, but %s names %s: no PIN is tried on it", iccid,
+                    doctor->line->operands[0], doctor->wanted);
+    } else {
+        doctor->found |= FOUND_RIGHT_SIM;
+        doctor_ok(doctor, "%s, as %s says", iccid, doctor->line->operands[0]);
+    }
+}
+
+void doctor_iccid(struct doctor *doctor)
+{
+    if (doctor->wanted[0] != '\0') {
+        judge_wanted(doctor);
+        return;
+    }
+    doctor->found |= FOUND_RIGHT_SIM;
+    if (doctor->iccid[0] != '\0')
+        doctor_ok(doctor, "%s", doctor->iccid);
+    else
+        doctor_warn(doctor,
+                    "nothing is to be done unless a URI or key reference names an `iccid`: then "
+                    "the SIM itself is asked",
+                    "the modem does not tell it");
+}
+
+/* ---- channel and applets ---- */
+
+static const char *carrier_words(const struct doctor *doctor)
+{
+    if (doctor->card_reader)
+        return "PC/SC";
+    return doctor->carrier == CARRIER_CCHO ? "AT+CCHO and AT+CGLA" : "AT+CSIM";
+}
+
+static enum outcome probe(struct doctor *doctor, const struct known_applet *applet,
+                          enum carrier *carrier, struct report *why)
+{
+    return sim_probe(doctor->sim, applet->aid, applet->length, applet->name, carrier, why);
+}
+
+/* Where the modem both opens and selects, a missing applet looks like a missing channel: then the
+ * others are asked. */
+void doctor_channel(struct doctor *doctor)
+{
+    static const struct known_applet *const others[] = {&known_files, &known_safe2};
+    struct report *why = &doctor->mias_why;
+
+    *why = (struct report)REPORT_INIT;
+    doctor->mias_outcome = probe(doctor, &known_mias, &doctor->carrier, why);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        struct report ignored = REPORT_INIT;
+
+        if (doctor->mias_outcome == OUTCOME_NO_APPLET && doctor->carrier == CARRIER_AUTO)
+            (void)probe(doctor, others[i], &doctor->carrier, &ignored);
+    }
+    if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
+        (doctor->card_reader && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
+        doctor->found |= FOUND_CHANNEL;
+        doctor_ok(doctor, "a logical channel to the SIM can be opened by %s",
+                  carrier_words(doctor));
+    } else {
+        doctor_report(doctor, why);
+    }
+}
+
+void doctor_mias(struct doctor *doctor)
+{
+    if (doctor->mias_outcome != OUTCOME_OK) {
+        doctor_report(doctor, &doctor->mias_why);
+        return;
+    }
+    doctor->found |= FOUND_MIAS;
+    doctor_ok(doctor, "the applet with the keys is there");
+}
+
+/* How Type A stands in one of its places: its certificate's subject, or the reason why not. */
+static enum outcome typea_in(struct doctor *doctor, enum typea_store store, char *subject,
+                             size_t size, struct report *why)
+{
+    struct typea_blob blob = {NULL, 0};
+    X509 *certificate = NULL;
+    enum outcome outcome = typea_certificate(doctor->sim, NULL, store, &blob, why);
+
+    subject[0] = '\0';
+    if (outcome == OUTCOME_OK)
+        outcome = objects_certificate(NULL, blob.data, blob.length, &certificate, why);
+    if (outcome == OUTCOME_OK)
+        doctor_subject(certificate, subject, size);
+    X509_free(certificate);
+    typea_blob_clear(&blob);
+    return outcome;
+}
+
+static bool absent(enum outcome outcome)
+{
+    return outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_NO_APPLET;
+}
+
+void doctor_typea(struct doctor *doctor)
+{
+    char subject[256];
+    struct report why = REPORT_INIT, by_file = REPORT_INIT;
+    enum outcome outcome = typea_in(doctor, TYPEA_OBJECTS, subject, sizeof subject, &why), other;
+
+    if (outcome == OUTCOME_OK) {
+        doctor_ok(doctor, "Type A is in the applet's data objects: %s", subject);
+        return;
+    }
+    if (!absent(outcome)) {
+        doctor_report(doctor, &why);
+        return;
+    }
+    other = typea_in(doctor, TYPEA_FILES, subject, sizeof subject, &by_file);
+    if (other == OUTCOME_OK)
+        doctor_ok(doctor, "Type A is in the older files: %s", subject);
+    else if (other == OUTCOME_PIN_MISSING && doctor->settings.sim_pin_source != NULL)
+        doctor_ok(doctor, "Type A may be in the older files, behind PIN1, which is not tried here");
+    else if (other == OUTCOME_PIN_MISSING)
+        doctor_warn(doctor, "set `sim-pin-source` to a file with PIN1, if Type A is wanted",
+                    "Type A may be in the older files, behind PIN1");
+    else if (absent(other))
+        doctor_warn(doctor, "nothing is to be done unless sim:available is wanted",
+                    "this SIM has no Type A: sim:available does not work with it");
+    else
+        doctor_report(doctor, &by_file);
+}
+
+void doctor_safe2(struct doctor *doctor)
+{
+    struct report why = REPORT_INIT;
+    enum carrier carrier = CARRIER_AUTO;
+    enum outcome outcome = probe(doctor, &known_safe2, &carrier, &why);
+
+    if (outcome == OUTCOME_OK)
+        doctor_ok(doctor, "the applet is there");
+    else if (outcome == OUTCOME_NO_APPLET)
+        doctor_warn(doctor, "nothing is to be done unless safe2 is wanted",
+                    "this SIM has no SAFE2: the command safe2 does not work with it");
+    else
+        doctor_report(doctor, &why);
+}

@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey doctor, before any device is touched: which provider a program of this environment gets,
+ * where the settings come from, whether the PIN can be read. */
+#include "apdu/applet/pin.h"
+#include "provider/tool/doctor/doctor.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <openssl/conf.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- the provider ---- */
+
+struct line_up {
+    OSSL_PROVIDER *simkey;
+    bool complete; /* default or fips is there */
+    bool first;    /* simkey stands before it */
+    char names[256];
+};
+
+static int look(OSSL_PROVIDER *provider, void *arg)
+{
+    struct line_up *line_up = arg;
+    const char *name = OSSL_PROVIDER_get0_name(provider);
+    size_t used = strlen(line_up->names);
+
+    (void)snprintf(line_up->names + used, sizeof line_up->names - used, "%s%s",
+                   used > 0 ? ", " : "", name);
+    if (strcmp(name, "simkey") == 0) {
+        line_up->simkey = provider;
+        line_up->first = !line_up->complete;
+    }
+    line_up->complete =
+        line_up->complete || strcmp(name, "default") == 0 || strcmp(name, "fips") == 0;
+    return 1;
+}
+
+/* The file that a provider's code was loaded from. */
+static const char *module_of(const OSSL_PROVIDER *provider)
+{
+    const OSSL_DISPATCH *dispatch = OSSL_PROVIDER_get0_dispatch(provider);
+    Dl_info info;
+
+    if (dispatch == NULL || dladdr(dispatch, &info) == 0 || info.dli_fname == NULL)
+        return "a file unknown";
+    return info.dli_fname;
+}
+
+static const char *version_of(const OSSL_PROVIDER *provider)
+{
+    char *version = NULL;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_VERSION, &version, 0),
+                           OSSL_PARAM_construct_end()};
+
+    return OSSL_PROVIDER_get_params(provider, params) == 1 && version != NULL ? version : "?";
+}
+
+/* The directory that libcrypto looks into for modules without a path. */
+static const char *modules_directory(void)
+{
+    const char *set = secure_getenv("OPENSSL_MODULES");
+
+    return set != NULL ? set : OPENSSL_info(OPENSSL_INFO_MODULES_DIR);
+}
+
+/* For the step ownership. */
+static void note_module(struct doctor *doctor, const char *path)
+{
+    if (path != NULL && strchr(path, '/') != NULL)
+        (void)snprintf(doctor->module, sizeof doctor->module, "%s", path);
+}
+
+/* openssl.cnf activates it. */
+static void judge_active(struct doctor *doctor, const struct line_up *line_up, const char *conf)
+{
+    const char *version = version_of(line_up->simkey);
+
+    if (!line_up->complete)
+        doctor_fail(doctor, OUTCOME_USAGE,
+                    "activate default in that file's section of providers, as configs/openssl.cnf "
+                    "does",
+                    "%s activates simkey, but neither default nor fips: nothing else of TLS works",
+                    conf);
+    else if (strcmp(version, SIMKEY_VERSION) != 0)
+        doctor_warn(doctor, "install module and tool of the same version",
+                    "%s activates simkey %s of %s, but this tool is version %s", conf, version,
+                    module_of(line_up->simkey), SIMKEY_VERSION);
+    else
+        doctor_ok(doctor, "%s activates simkey %s of %s; the order is: %s%s", conf, version,
+                  module_of(line_up->simkey), line_up->names,
+                  line_up->first ? " (default is better put first)" : "");
+}
+
+/* What OpenSSL would load: by the name in openssl.cnf, or where there is none. */
+static void module_path(const char *name, char path[PATH_MAX])
+{
+    if (name != NULL && name[0] == '/')
+        (void)snprintf(path, PATH_MAX, "%s", name);
+    else
+        (void)snprintf(path, PATH_MAX, "%s/%s", modules_directory(),
+                       name != NULL ? name : "simkey.so");
+}
+
+/* Loading runs the module's code, as root where root asks. It is not done where others can write what
+ * is loaded, or the file that names it: to tell that is what doctor is for. */
+static bool judge_trust(struct doctor *doctor, const char *conf)
+{
+    CONF *parsed = NCONF_new(NULL);
+    const char *section = parsed != NULL ? openssl_conf_section(parsed, conf) : NULL;
+    const char *name = section != NULL ? NCONF_get_string(parsed, section, "module") : NULL;
+    char module[PATH_MAX];
+    bool file = doctor_others_change(conf);
+
+    module_path(name, module);
+    NCONF_free(parsed);
+    if (!file && !doctor_others_change(module))
+        return true;
+    note_module(doctor, module);
+    doctor_warn(doctor, "do what the step ownership says, then run simkey doctor again",
+                "nothing is loaded: others than root and this user can change %.400s, and whoever "
+                "does has his code run by every program that loads it",
+                file ? conf : module);
+    return false;
+}
+
+/* It is not active: does -provider simkey find it? */
+static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf)
+{
+    static const char remedy[] =
+        "configs/openssl.cnf activates it: name a copy of that file by OPENSSL_CONF, also in "
+        "services; or give programs -provider-path, -provider default -provider simkey";
+    OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(libctx, "simkey", 1);
+
+    if (provider != NULL)
+        note_module(doctor, module_of(provider));
+    if (provider != NULL)
+        doctor_warn(doctor, remedy,
+                    "%s does not activate simkey; %s is found only by -provider simkey", conf,
+                    module_of(provider));
+    else
+        doctor_warn(doctor, remedy,
+                    "%s does not activate simkey, and there is no simkey.so in %s: programs of "
+                    "this environment know nothing of the SIM's keys",
+                    conf, modules_directory());
+    if (provider != NULL)
+        OSSL_PROVIDER_unload(provider);
+}
+
+/* The file names simkey, but OpenSSL left it out: it says nothing of that. */
+static void judge_failed(struct doctor *doctor, const char *conf, const char *module, bool activate)
+{
+    const char *error = NULL;
+    const char *remedy =
+        "correct its lines `module =` (the full path of simkey.so) and `activate = 1`";
+    void *handle = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
+
+    if (module != NULL && access(module, R_OK) != 0 && errno == EACCES)
+        remedy =
+            "this user may not read the module: install it (sudo make install), or put it where "
+            "all may; home directories are often closed";
+    if (module != NULL && handle == NULL)
+        error = dlerror();
+    else if (!activate)
+        error = "it has no line `activate = 1`";
+    doctor_fail(doctor, OUTCOME_USAGE, remedy,
+                "simkey has a section in %s, but OpenSSL does not take it: %s", conf,
+                error != NULL ? error : "the module cannot be used");
+    if (handle != NULL)
+        (void)dlclose(handle);
+}
+
+/* OpenSSL itself uses the file; how does simkey stand in it? */
+static void judge_file(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *path)
+{
+    CONF *conf = NCONF_new(NULL);
+    struct line_up line_up = {.simkey = NULL};
+    const char *section = conf != NULL ? openssl_conf_section(conf, path) : NULL;
+
+    (void)OSSL_PROVIDER_do_all(libctx, look, &line_up);
+    note_module(doctor, line_up.simkey != NULL ? module_of(line_up.simkey)
+                        : section != NULL      ? NCONF_get_string(conf, section, "module")
+                                               : NULL);
+    if (line_up.simkey != NULL)
+        judge_active(doctor, &line_up, path);
+    else if (section != NULL)
+        judge_failed(doctor, path, NCONF_get_string(conf, section, "module"),
+                     NCONF_get_string(conf, section, "activate") != NULL);
+    else
+        judge_absent(doctor, libctx, path);
+    NCONF_free(conf);
+}
+
+/* What the first error in the queue was about: a line of the file, for example. */
+static void first_error(char *text, size_t size)
+{
+    const char *data = NULL;
+    int flags = 0;
+    unsigned long code = ERR_peek_error_all(NULL, NULL, NULL, &data, &flags);
+    const char *reason = ERR_reason_error_string(code);
+    bool more = (flags & ERR_TXT_STRING) != 0 && data[0] != '\0';
+
+    (void)snprintf(text, size, "%s%s%s", reason != NULL ? reason : "unknown error",
+                   more ? ": " : "", more ? data : "");
+}
+
+void doctor_provider(struct doctor *doctor)
+{
+    char *conf = CONF_get1_default_config_file();
+    OSSL_LIB_CTX *libctx = OSSL_LIB_CTX_new();
+    struct report why = REPORT_INIT;
+    char error[512];
+
+    if (conf == NULL || libctx == NULL) {
+        doctor_fail(doctor, OUTCOME_SYSTEM, "end other programs", "out of memory");
+    } else if (openssl_conf_check(conf, &why) != OUTCOME_OK) {
+        doctor_fail(doctor, why.outcome, "name a copy of configs/openssl.cnf by OPENSSL_CONF", "%s",
+                    why.text);
+    } else if (access(conf, R_OK) != 0) {
+        doctor_warn(doctor, "correct OPENSSL_CONF, or make that file from configs/openssl.cnf",
+                    "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
+                    conf, strerror(errno));
+    } else if (judge_trust(doctor, conf)) {
+        ERR_set_mark();
+        if (OSSL_LIB_CTX_load_config(libctx, conf) == 1) {
+            judge_file(doctor, libctx, conf);
+        } else {
+            first_error(error, sizeof error);
+            doctor_fail(doctor, OUTCOME_USAGE,
+                        "correct the file, for simkey most often its line `module =`",
+                        "OpenSSL cannot use %s: %s", conf, error);
+        }
+        ERR_pop_to_mark();
+    }
+    OSSL_LIB_CTX_free(libctx);
+    OPENSSL_free(conf);
+}
+
+/* ---- the settings ---- */
+
+/* Where device and PIN come from: the strongest of the sources that has them. */
+struct origin {
+    char device[512], pin[512];
+};
+
+static void note(struct origin *origin, const struct settings *settings, const char *format,
+                 const char *device_name, const char *pin_name)
+{
+    if (settings->device != NULL)
+        (void)snprintf(origin->device, sizeof origin->device, format, device_name);
+    if (settings->pin != NULL || settings->pin_source != NULL)
+        (void)snprintf(origin->pin, sizeof origin->pin, format, pin_name);
+}
+
+static void find_origin(const struct command_line *line, struct origin *origin)
+{
+    const char *file = secure_getenv("SIMKEY_CONF");
+    char *conf = CONF_get1_default_config_file();
+    struct settings settings;
+    struct report ignored = REPORT_INIT;
+
+    memset(origin, 0, sizeof *origin);
+    settings_init(&settings);
+    if (settings_load_file(&settings, NULL, &ignored) == OUTCOME_OK)
+        note(origin, &settings, "from %s", file != NULL ? file : SETTINGS_FILE,
+             file != NULL ? file : SETTINGS_FILE);
+    settings_clear(&settings);
+    if (conf != NULL && openssl_conf_settings(&settings, &ignored) == OUTCOME_OK)
+        note(origin, &settings, "from simkey's section in %s", conf, conf);
+    settings_clear(&settings);
+    if (settings_load_environment(&settings, &ignored) == OUTCOME_OK)
+        note(origin, &settings, "from %s", "SIMKEY_DEVICE",
+             settings.pin != NULL ? "SIMKEY_PIN" : "SIMKEY_PIN_SOURCE");
+    settings_clear(&settings);
+    if (line->modem != NULL) { /* whatever describes the first modem is not its matter */
+        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem,
+                       file != NULL ? file : SETTINGS_FILE);
+        memcpy(origin->pin, origin->device, sizeof origin->pin);
+    }
+    if (line->options[settings_index("device")] != NULL)
+        (void)snprintf(origin->device, sizeof origin->device, "from --device");
+    if (line->options[settings_index("pin-source")] != NULL)
+        (void)snprintf(origin->pin, sizeof origin->pin, "from --pin-source");
+    OPENSSL_free(conf);
+}
+
+/* The settings without any PIN, for all steps but the signature. */
+static enum outcome make_sim(struct doctor *doctor, struct report *why)
+{
+    struct settings settings;
+    enum outcome outcome = settings_copy(&settings, &doctor->settings, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = settings_set(&settings, "pin-source", "", why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_set(&settings, "sim-pin-source", "", why);
+    if (outcome == OUTCOME_OK)
+        outcome = sim_new(&doctor->sim, &settings, why);
+    settings_clear(&settings);
+    return outcome;
+}
+
+void doctor_settings(struct doctor *doctor)
+{
+    struct report why = REPORT_INIT;
+    struct origin origin;
+    const struct settings *settings = &doctor->settings;
+
+    if (command_line_settings(doctor->line, &doctor->settings, &why) != OUTCOME_OK) {
+        doctor_fail(doctor, why.outcome, "correct that setting", "%s", why.text);
+        return;
+    }
+    if (settings->device == NULL) {
+        doctor_fail(doctor, OUTCOME_USAGE,
+                    "name the modem's AT port: ls -l /dev/serial/by-id/ shows the ports; then "
+                    "`device = ...` in openssl.cnf or " SETTINGS_FILE ", or SIMKEY_DEVICE",
+                    "no device is set");
+        return;
+    }
+    /* what other programs have standing on the card would hide what a new one meets */
+    if (settings_set(&doctor->settings, "session", "private", &why) != OUTCOME_OK ||
+        make_sim(doctor, &why) != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+        return;
+    }
+    find_origin(doctor->line, &origin);
+    doctor->card_reader = strncmp(settings->device, "pcsc:", 5) == 0;
+    doctor->pin_set = settings->pin != NULL || settings->pin_source != NULL;
+    doctor->found |= FOUND_SETTINGS;
+    doctor_ok(doctor, "device %s, %s; %s%s%s%s", settings->device, origin.device,
+              doctor->pin_set ? "PIN " : "no PIN is configured",
+              settings->pin_source != NULL ? settings->pin_source : "",
+              settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
+}
+
+static void mend_pin_file(const char *file, char *text, size_t size)
+{
+    (void)snprintf(
+        text, size,
+        "its first line is the PIN; for this user alone: chmod 600 %.300s; for a group that "
+        "the user is in: chgrp dialout %.300s; chmod 640 %.300s",
+        file, file, file);
+    if (strncmp(file, "credential:", 11) == 0)
+        (void)snprintf(text, size,
+                       "run simkey doctor within the service (systemd-run -P -p "
+                       "LoadCredential=%.200s:/path), or correct pin-source",
+                       file + 11);
+    else if (access(file, F_OK) != 0)
+        (void)snprintf(text, size, "(umask 077; echo <PIN> > %.300s), or correct pin-source", file);
+}
+
+void doctor_pin_source(struct doctor *doctor)
+{
+    static const char remedy[] =
+        "echo <PIN> | sudo install -D -m 640 -g dialout /dev/stdin "
+        "/etc/simkey/pin, and `pin-source = /etc/simkey/pin` in openssl.cnf";
+    const struct settings *settings = &doctor->settings;
+    struct report why = REPORT_INIT;
+    char pin[PIN_SIZE], mend[1200];
+
+    if (!doctor->pin_set) {
+        doctor->found |= FOUND_PIN_SOURCE; /* a card may want none */
+        doctor_warn(doctor, remedy, "no PIN is configured: programs cannot sign");
+        return;
+    }
+    if (pin_from_settings(settings, PIN_APPLET, pin, &why) == OUTCOME_OK) {
+        doctor->found |= FOUND_PIN_SOURCE;
+        if (settings->pin != NULL)
+            doctor_warn(doctor, remedy,
+                        "the PIN is in a setting itself, which is for tests: others may see it");
+        else
+            doctor_ok(doctor, "a PIN can be read from %s by this user", settings->pin_source);
+    } else {
+        mend_pin_file(settings->pin_source != NULL ? settings->pin_source : "/etc/simkey/pin", mend,
+                      sizeof mend);
+        doctor_fail(doctor, why.outcome, mend, "%s", why.text);
+    }
+    OPENSSL_cleanse(pin, sizeof pin);
+}

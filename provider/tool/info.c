@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
+ * JSON. The tree's shape is promised to programs: README, "Inventory". Fields may come to it; one
+ * that goes, or means something else, raises INFO_VERSION. */
+#include "modem/text.h"
+#include "provider/tool/inventory.h"
+#include "provider/tool/tool.h"
+#include "provider/tool/x509.h"
+
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const scheme_names[] = {"PKCS1", "PSS", "ECDSA"};
+static const char *const hash_names[] = {"raw", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"};
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+    if (text[0] != '\0')
+        (void)cJSON_AddStringToObject(object, name, text);
+}
+
+static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
+{
+    struct modem_identity identity = {.imei = ""};
+    char iccid[ICCID_SIZE];
+    cJSON *modem = cJSON_AddObjectToObject(root, "modem");
+    enum outcome outcome = sim_identity(sim, &identity, iccid, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    add_text(modem, "manufacturer", identity.manufacturer);
+    add_text(modem, "model", identity.model);
+    add_text(modem, "revision", identity.revision);
+    add_text(root, "imei", identity.imei);
+    add_text(root, "iccid", iccid);
+    add_text(root, "sim", identity.sim_state);
+    return OUTCOME_OK;
+}
+
+/* The way to the SIM failed, which says nothing of what is in it. */
+static bool disturbed(enum outcome outcome)
+{
+    return outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_TIMEOUT ||
+           outcome == OUTCOME_NO_MODEM || outcome == OUTCOME_PORT_BUSY ||
+           outcome == OUTCOME_NO_SIM || outcome == OUTCOME_SYSTEM;
+}
+
+/* An applet is there if it can be selected. */
+static enum outcome add_applet(cJSON *applets, struct sim *sim, const char *name,
+                               const struct known_applet *applet, struct report *why)
+{
+    const struct sim_raw select = {.aid = applet->aid, .aid_length = applet->length};
+    enum outcome outcome = sim_raw(sim, &select, why);
+
+    if (disturbed(outcome))
+        return outcome;
+    (void)cJSON_AddBoolToObject(applets, name, outcome == OUTCOME_OK);
+    return OUTCOME_OK;
+}
+
+/* See x509.h; a certificate that cannot be shown is an error of its container only. */
+static void add_certificate(cJSON *object, const X509 *certificate)
+{
+    if (!x509_json(object, certificate))
+        (void)cJSON_AddStringToObject(object, "error", "the certificate cannot be decoded");
+}
+
+/* None where the key's algorithms cannot be asked for. */
+static enum outcome add_algorithms(cJSON *object, struct sim *sim, const struct token_key *key,
+                                   struct report *why)
+{
+    cJSON *list = cJSON_AddArrayToObject(object, "algorithms");
+    uint32_t mask;
+    char name[32];
+    enum outcome outcome = token_algorithms(sim, key, &mask, why);
+
+    if (outcome != OUTCOME_OK)
+        return disturbed(outcome) ? outcome : OUTCOME_OK;
+    for (unsigned scheme = 0; scheme < 3; scheme++)
+        for (unsigned hash = 0; hash < TOKEN_HASHES; hash++)
+            if ((mask & UINT32_C(1) << (scheme * TOKEN_HASHES + hash)) != 0) {
+                (void)snprintf(name, sizeof name, "%s-%s", scheme_names[scheme], hash_names[hash]);
+                (void)cJSON_AddItemToArray(list, cJSON_CreateString(name));
+            }
+    return OUTCOME_OK;
+}
+
+static enum outcome add_container(cJSON *list, struct sim *sim, const struct token_container *info,
+                                  struct report *why)
+{
+    cJSON *object = cJSON_CreateObject();
+    struct signing_key signing;
+    struct uri uri;
+    char key_id[8];
+    enum outcome outcome;
+
+    (void)cJSON_AddItemToArray(list, object);
+    (void)cJSON_AddNumberToObject(object, "container", info->index);
+    (void)cJSON_AddStringToObject(object, "use", info->exchange ? "sign and decrypt" : "sign");
+    if (!info->certificate)
+        return OUTCOME_OK;
+    uri_init(&uri);
+    uri.container = info->index;
+    outcome = signing_key_read(sim, &uri, &signing, why);
+    if (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED) {
+        (void)cJSON_AddStringToObject(object, "error", why->text);
+        return OUTCOME_OK; /* one bad certificate does not hide the others */
+    }
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    (void)snprintf(key_id, sizeof key_id, "%02X", (unsigned)signing.key.key_id);
+    (void)cJSON_AddStringToObject(object, "key_id", key_id);
+    add_certificate(object, signing.certificate);
+    outcome = add_algorithms(object, sim, &signing.key, why);
+    signing_key_clear(&signing);
+    return outcome;
+}
+
+static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
+{
+    struct token_container list[TOKEN_CONTAINERS];
+    struct token_pin state;
+    size_t count;
+    cJSON *containers, *pin;
+    enum outcome outcome = token_pin_status(sim, &state, NULL, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    pin = cJSON_AddObjectToObject(root, "pin");
+    (void)cJSON_AddBoolToObject(pin, "wanted", !state.verified);
+    (void)cJSON_AddBoolToObject(pin, "blocked", state.blocked);
+    if (state.left >= 0)
+        (void)cJSON_AddNumberToObject(pin, "tries_left", state.left);
+    outcome = token_list(sim, list, &count, why);
+    containers = cJSON_AddArrayToObject(root, "containers");
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
+        outcome = add_container(containers, sim, &list[i], why);
+    return outcome;
+}
+
+/* The Type A certificate, if it can be read without asking for PIN1. */
+static void add_available(cJSON *root, struct sim *sim)
+{
+    struct report why = REPORT_INIT;
+    X509 *certificate = NULL;
+    cJSON *object = cJSON_AddObjectToObject(root, "available");
+    struct uri uri;
+
+    uri_init(&uri);
+    if (available_certificate_read(sim, &uri, &certificate, &why) == OUTCOME_OK)
+        add_certificate(object, certificate);
+    else
+        (void)cJSON_AddStringToObject(object, "error", why.text);
+    X509_free(certificate);
+}
+
+static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *why)
+{
+    enum outcome outcome = add_applet(applets, sim, "typea_files", &known_files, why);
+
+    return outcome == OUTCOME_OK ? add_applet(applets, sim, "safe2", &known_safe2, why) : outcome;
+}
+
+static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
+{
+    struct report other = REPORT_INIT;
+    cJSON *applets;
+    enum outcome outcome;
+
+    (void)cJSON_AddStringToObject(root, "schema", INFO_SCHEMA);
+    (void)cJSON_AddNumberToObject(root, "version", INFO_VERSION);
+    outcome = add_modem(root, sim, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome = add_keys(root, sim, why);
+    applets = cJSON_AddObjectToObject(root, "applets");
+    (void)cJSON_AddBoolToObject(applets, "mias", outcome == OUTCOME_OK);
+    if ((outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) &&
+        add_others(applets, sim, &other) != OUTCOME_OK) {
+        *why = other;
+        return why->outcome;
+    }
+    if (outcome == OUTCOME_OK)
+        add_available(root, sim);
+    return outcome;
+}
+
+/* What text leaves out: simkey cert shows a certificate better. */
+static bool is_for_programs(const char *name)
+{
+    return strcmp(name, "schema") == 0 || strcmp(name, "version") == 0 || strcmp(name, "pem") == 0;
+}
+
+static void join_words(const cJSON *list, char *text, size_t size)
+{
+    size_t used = 0;
+
+    text[0] = '\0';
+    for (const cJSON *word = list->child; word != NULL && used < size; word = word->next)
+        used += (size_t)snprintf(text + used, size - used, " %s", word->valuestring);
+}
+
+/* The tree as lines: nested names are indented, arrays of words stand in one line. */
+static void print_text(const cJSON *node, int depth)
+{
+    const cJSON *child;
+    char words[512];
+
+    cJSON_ArrayForEach(child, node)
+    {
+        const char *name = child->string != NULL ? child->string : "";
+        const char *colon = child->string != NULL ? ":" : "";
+
+        if (is_for_programs(name))
+            continue;
+        if (cJSON_IsString(child))
+            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, child->string != NULL ? ": " : "",
+                      child->valuestring);
+        else if (cJSON_IsNumber(child))
+            text_line(stdout, "%*s%s%s %d", 2 * depth, "", name, colon, child->valueint);
+        else if (cJSON_IsBool(child))
+            text_line(stdout, "%*s%s%s %s", 2 * depth, "", name, colon,
+                      cJSON_IsTrue(child) ? "yes" : "no");
+        else if (cJSON_IsArray(child) && (child->child == NULL || cJSON_IsString(child->child))) {
+            join_words(child, words, sizeof words);
+            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, colon, words);
+        } else {
+            text_line(stdout, "%*s%s%s", 2 * depth, "", name, child->string != NULL ? ":" : "-");
+            print_text(child, depth + 1);
+        }
+    }
+}
+
+enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why)
+{
+    cJSON *root = cJSON_CreateObject();
+    enum outcome outcome = gather(root, sim, why);
+    char *text = NULL;
+
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) {
+        if ((line->given & OPTION_JSON) == 0)
+            print_text(root, 0);
+        else if ((text = cJSON_Print(root)) != NULL)
+            printf("%s\n", text);
+    }
+    free(text);
+    cJSON_Delete(root);
+    return outcome;
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* simkey's command line: options, the sim: URI, and where the settings come from. */
+#include "apdu/choice.h"
+#include "apdu/modems.h"
+#include "provider/tool/tool.h"
+
+#include <getopt.h>
+#include <openssl/conf.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define FIRST_SETTING 256 /* getopt's numbers of the options that are settings */
+#define MODEM_OPTION  255
+
+/* Settings that every command takes as options. The PIN itself is not among them: it would be seen
+ * in the list of processes. */
+static const char *const setting_options[] = {"device",     "baud",           "transport",
+                                              "pin-source", "sim-pin-source", "timeout",
+                                              "session",    "run-dir",        "trace"};
+#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
+
+static const struct {
+    const char *name;
+    enum command_option option;
+    const char *argument;
+    const char *purpose;
+} own_options[] = {
+    {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
+    {"der", OPTION_DER, NULL, "DER instead of PEM"},
+    {"json", OPTION_JSON, NULL, "JSON instead of text"},
+    {"rewrite", OPTION_REWRITE, "FILE",
+     "takes the settings out of a key reference of before; needs no SIM"},
+    {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
+    {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
+    {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
+    {"aid", OPTION_AID, "AID", "selects this applet first (hex)"},
+    {"CAfile", OPTION_CAFILE, "FILE",
+     "the CAs' certificates, roots and others, in any order (PEM)"},
+    {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
+    {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
+    {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
+    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
+};
+#define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
+
+void command_help(const struct command *commands, size_t count)
+{
+    if (count > 1)
+        printf("simkey: TLS keys that live in a SIM card\n\n");
+    for (size_t i = 0; i < count; i++) {
+        printf("simkey %s [options]%s%s\n    %s\n", commands[i].name,
+               commands[i].operands[0] != '\0' ? " " : "", commands[i].operands,
+               commands[i].purpose);
+        for (size_t j = 0; j < OWN_OPTIONS; j++)
+            if ((commands[i].options & own_options[j].option) != 0)
+                printf("    --%s%s%s  %s\n", own_options[j].name,
+                       own_options[j].argument != NULL ? " " : "",
+                       own_options[j].argument != NULL ? own_options[j].argument : "",
+                       own_options[j].purpose);
+    }
+    printf("\nAll commands take");
+    for (size_t i = 0; i < SETTING_OPTIONS; i++)
+        printf(" --%s", setting_options[i]);
+    printf(" --modem with a value,\n--help and --version. signing and available may be a sim: URI, "
+           "such as "
+           "'sim:signing;container=2'.\n"
+           "Exit status: 0 done, 1 usage, 2 modem or SIM not reachable, 3 absent, 4 refused, "
+           "5 time-out,\n6 PIN missing, wrong, blocked or not tried, 7 verification failed.\n");
+}
+
+/* As OpenSSL finds it: openssl_conf, providers, simkey. */
+const char *openssl_conf_section(CONF *conf, const char *path)
+{
+    const char *name = NULL;
+    long line;
+
+    ERR_set_mark();
+    if (NCONF_load(conf, path, &line) > 0 &&
+        (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
+        (name = NCONF_get_string(conf, name, "providers")) != NULL)
+        name = NCONF_get_string(conf, name, "simkey");
+    ERR_pop_to_mark();
+    return name;
+}
+
+enum outcome openssl_conf_check(const char *path, struct report *why)
+{
+    struct stat file;
+
+    if (stat(path, &file) != 0 || S_ISREG(file.st_mode) || S_ISCHR(file.st_mode))
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE,
+                      "OpenSSL's configuration %s is not a regular file: correct OPENSSL_CONF",
+                      path);
+}
+
+enum outcome openssl_conf_settings(struct settings *settings, struct report *why)
+{
+    char *path = CONF_get1_default_config_file();
+    CONF *conf = NCONF_new(NULL);
+    enum outcome outcome = path != NULL ? openssl_conf_check(path, why) : OUTCOME_OK;
+    const char *name = outcome == OUTCOME_OK && path != NULL && conf != NULL
+                           ? openssl_conf_section(conf, path)
+                           : NULL;
+    STACK_OF(CONF_VALUE) *section = name != NULL ? NCONF_get_section(conf, name) : NULL;
+
+    /* without such a file, or without our section in it, there is nothing to take over */
+    for (int i = 0; outcome == OUTCOME_OK && i < sk_CONF_VALUE_num(section); i++) {
+        const CONF_VALUE *value = sk_CONF_VALUE_value(section, i);
+
+        if (!settings_known(value->name))
+            continue;
+        outcome = settings_set(settings, value->name, value->value, why);
+        if (outcome != OUTCOME_OK)
+            report_prefix(why, "%s", path);
+    }
+    NCONF_free(conf);
+    OPENSSL_free(path);
+    return outcome;
+}
+
+#define OPTION_OF(line, name) ((line)->options[settings_index(name)])
+
+/* All modems as they are configured, from the weakest source to the strongest. --device describes
+ * the first one, and is configuration like a line of a file. */
+static enum outcome gather_modems(const struct command_line *line, struct modems *modems,
+                                  struct report *why)
+{
+    const char *device = OPTION_OF(line, "device");
+    enum outcome outcome = modems_load_file(modems, NULL, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = openssl_conf_settings(&modems->first, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_load_environment(&modems->first, why);
+    if (outcome == OUTCOME_OK && device != NULL)
+        outcome = settings_set(&modems->first, "device", device, why);
+    if (outcome == OUTCOME_OK)
+        outcome = modems_complete(modems, why);
+    return outcome;
+}
+
+/* Those of them that the command may mean. */
+static enum outcome pick_modems(const struct command_line *line, const struct modems *modems,
+                                const struct settings *list[], size_t *count, struct report *why)
+{
+    struct uri uri = line->uri;
+
+    if (!line->has_uri)
+        uri_init(&uri);
+    if (line->modem != NULL && OPTION_OF(line, "device") != NULL)
+        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+    if (line->modem != NULL && !modems_name_valid(line->modem))
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem is the name of a section in the settings file");
+    if (line->modem != NULL && uri.modem[0] != '\0' && strcmp(uri.modem, line->modem) != 0)
+        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name another modem each");
+    if (line->modem != NULL)
+        (void)snprintf(uri.modem, sizeof uri.modem, "%s", line->modem);
+    return uri_modems(&uri, OPTION_OF(line, "device") != NULL ? "" : uri.iccid, modems, list, count,
+                      why);
+}
+
+/* What URI and command line make of one modem's settings. */
+static enum outcome settle_modem(const struct command_line *line, const struct settings *modem,
+                                 struct settings *settings, struct report *why)
+{
+    enum outcome outcome = settings_copy(settings, modem, why);
+
+    if (outcome == OUTCOME_OK && line->has_uri)
+        outcome = uri_apply(&line->uri, settings, why);
+    for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
+        if (line->options[i] != NULL) {
+            outcome = settings_set(settings, settings_name(i), line->options[i], why);
+            if (outcome != OUTCOME_OK)
+                report_prefix(why, "--%s", settings_name(i));
+        }
+    return outcome;
+}
+
+/* Asks several modems for the SIM that the URI names. */
+static enum outcome ask_modems(const struct command_line *line, const struct settings *const list[],
+                               size_t count, struct settings *settings, struct report *why)
+{
+    struct sim *sims[MODEMS_ALL] = {NULL}, *found = NULL;
+    struct choice *choice = NULL;
+    struct settings one;
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
+        outcome = settle_modem(line, list[i], &one, why);
+        if (outcome == OUTCOME_OK)
+            outcome = sim_new(&sims[i], &one, why);
+        settings_clear(&one);
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = choice_new(&choice, sims, count, line->uri.iccid, why);
+    if (outcome == OUTCOME_OK)
+        outcome = choice_ask(choice, choice_deadline(choice), &found, why);
+    if (outcome == OUTCOME_OK)
+        outcome = settings_copy(settings, sim_settings(found), why);
+    choice_free(choice);
+    for (size_t i = 0; i < count; i++)
+        sim_free(sims[i]);
+    return outcome;
+}
+
+enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
+                                   struct report *why)
+{
+    const struct settings *list[MODEMS_ALL];
+    struct modems modems;
+    size_t count = 0;
+    enum outcome outcome;
+
+    settings_init(settings);
+    modems_init(&modems);
+    outcome = gather_modems(line, &modems, why);
+    if (outcome == OUTCOME_OK)
+        outcome = pick_modems(line, &modems, list, &count, why);
+    if (outcome == OUTCOME_OK)
+        outcome = count == 1 ? settle_modem(line, list[0], settings, why)
+                             : ask_modems(line, list, count, settings, why);
+    modems_clear(&modems);
+    return outcome;
+}
+
+static enum outcome take_own(const struct command *command, struct command_line *line, size_t index,
+                             const char *argument, struct report *why)
+{
+    if ((command->options & own_options[index].option) == 0)
+        return report_set(why, OUTCOME_USAGE, "%s takes no --%s: see simkey %s --help",
+                          command->name, own_options[index].name, command->name);
+    line->given |= own_options[index].option;
+    if (own_options[index].option == OPTION_OUT)
+        line->out = argument;
+    if (own_options[index].option == OPTION_REWRITE)
+        line->rewrite = argument;
+    if (own_options[index].option == OPTION_CAFILE)
+        line->ca_file = argument;
+    if (own_options[index].option == OPTION_CRL)
+        line->crl = argument;
+    if (own_options[index].option == OPTION_PURPOSE)
+        line->purpose = argument;
+    if (own_options[index].option == OPTION_AID)
+        line->aid = argument;
+    if (own_options[index].option == OPTION_OLD_SOURCE)
+        line->old_source = argument;
+    if (own_options[index].option == OPTION_NEW_SOURCE)
+        line->new_source = argument;
+    return OUTCOME_OK;
+}
+
+static enum outcome parse_options(const struct command *command, int argc, char **argv,
+                                  struct command_line *line, struct report *why)
+{
+    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 2];
+    int found;
+
+    memset(options, 0, sizeof options);
+    options[SETTING_OPTIONS + OWN_OPTIONS] =
+        (struct option){"modem", required_argument, NULL, MODEM_OPTION};
+    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
+        options[i].name = setting_options[i];
+        options[i].has_arg = required_argument;
+        options[i].val = FIRST_SETTING + (int)i;
+    }
+    for (size_t i = 0; i < OWN_OPTIONS; i++) {
+        options[SETTING_OPTIONS + i].name = own_options[i].name;
+        options[SETTING_OPTIONS + i].has_arg =
+            own_options[i].argument != NULL ? required_argument : no_argument;
+        options[SETTING_OPTIONS + i].val = FIRST_SETTING + (int)(SETTING_OPTIONS + i);
+    }
+    opterr = 0;
+    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+        size_t index = (size_t)(found - FIRST_SETTING);
+        enum outcome outcome = OUTCOME_OK;
+
+        if (found == ':')
+            return report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
+        if (found == MODEM_OPTION) {
+            line->modem = optarg;
+            continue;
+        }
+        if (found < FIRST_SETTING)
+            return report_set(why, OUTCOME_USAGE, "unknown option %s: see simkey %s --help",
+                              argv[optind - 1], command->name);
+        if (index < SETTING_OPTIONS)
+            line->options[settings_index(setting_options[index])] = optarg;
+        else
+            outcome = take_own(command, line, index - SETTING_OPTIONS, optarg, why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+    }
+    return OUTCOME_OK;
+}
+
+/* signing, available;store=files or a whole sim: URI. */
+static enum outcome take_uri(const struct command *command, struct command_line *line,
+                             struct report *why)
+{
+    char text[1024];
+    const char *what = line->operand_count > 0 ? line->operands[0] : "";
+    int length =
+        snprintf(text, sizeof text, "%s%s", strncmp(what, "sim:", 4) == 0 ? "" : "sim:", what);
+    enum outcome outcome;
+
+    if (line->operand_count != 1 || length < 0 || (size_t)length >= sizeof text)
+        return report_set(why, OUTCOME_USAGE, "simkey %s wants one of %s, or a sim: URI",
+                          command->name, command->operands);
+    outcome = uri_parse(&line->uri, text, why);
+    line->has_uri = outcome == OUTCOME_OK;
+    return outcome;
+}
+
+enum outcome command_line_parse(const struct command *command, int argc, char **argv,
+                                struct command_line *line, struct report *why)
+{
+    enum outcome outcome;
+
+    memset(line, 0, sizeof *line);
+    settings_init(&line->settings);
+    outcome = parse_options(command, argc, argv, line, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    line->operands = argv + optind;
+    line->operand_count = argc - optind;
+    if (line->rewrite != NULL)
+        return line->operand_count == 0
+                   ? OUTCOME_OK
+                   : report_set(why, OUTCOME_USAGE, "simkey key --rewrite FILE takes no \"%s\"",
+                                line->operands[0]);
+    if (command->takes_uri)
+        outcome = take_uri(command, line, why);
+    else if (command->operands[0] == '\0' && line->operand_count > 0)
+        outcome = report_set(why, OUTCOME_USAGE, "simkey %s takes no \"%s\"", command->name,
+                             line->operands[0]);
+    if (outcome == OUTCOME_OK && !command->without_sim)
+        outcome = command_line_settings(line, &line->settings, why);
+    return outcome;
+}
+
+void command_line_clear(struct command_line *line)
+{
+    if (line->has_uri)
+        uri_clear(&line->uri);
+    line->has_uri = false;
+    settings_clear(&line->settings);
+}
