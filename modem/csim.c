@@ -69,6 +69,8 @@ enum outcome manage_channel_close(struct transport *transport, transport_exchang
         if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM)
             break;
     }
+    if (outcome == OUTCOME_OK) /* what the card said is for the caller to judge */
+        why->sw = (uint16_t)(answer[length - 2] << 8 | answer[length - 1]);
     return outcome;
 }
 
