@@ -280,15 +280,18 @@ static void a_time_that_is_too_late_is_not_believed(void)
 static void the_boot_is_asked_for_once(void)
 {
     char boot[BOOT_SIZE] = "", known[BOOT_SIZE] = "known";
+    struct rundir_place place;
     struct record record;
     struct desk desk;
 
     desk_begin(&desk);
-    (void)close(record_open_in(&desk.settings, boot, &record));
+    rundir_place_open(&place, &desk.settings);
+    (void)close(record_open_in(&desk.settings, &place, boot, &record));
     EXPECT_NUMBER(strlen(boot), 36);
     EXPECT_SAYS(record.binding, boot);
-    (void)close(record_open_in(&desk.settings, known, &record));
+    (void)close(record_open_in(&desk.settings, &place, known, &record));
     EXPECT_SAYS(record.binding, "boot known\n");
+    rundir_place_close(&place);
     desk_end(&desk);
 }
 
