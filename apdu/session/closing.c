@@ -5,6 +5,7 @@
 #include "apdu/session/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CLOSE_TIMEOUT_MS 2000
@@ -95,7 +96,6 @@ void channel_close_lone(struct operation *operation)
     memset(&operation->record.lone, 0, sizeof lone);
     if (!lone.open)
         return;
-    transport_use(&operation->transport, lone.carrier);
     (void)operation->transport.ops->close(&operation->transport, &lone,
                                           deadline_within(operation->deadline, CLOSE_TIMEOUT_MS),
                                           &ignored);
@@ -107,13 +107,13 @@ void channel_drop(struct operation *operation, struct standing *standing)
     struct report ignored = REPORT_INIT;
     enum outcome outcome = OUTCOME_OK;
 
-    transport_use(&operation->transport, channel.carrier);
     if (channel.open && still_ours(operation, standing))
         outcome = operation->transport.ops->close(
             &operation->transport, &standing->channel,
             deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
     channel_lost(operation, standing);
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_NO_MODEM && !operation->transport.at.restarted)
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_NO_MODEM &&
+        !(operation->transport.events & EVENT_RESTARTED))
         channel_leave_open(operation, &channel);
 }
 
@@ -130,12 +130,13 @@ void channel_close_left(struct operation *operation, uint8_t number)
     struct report ignored = REPORT_INIT;
     enum outcome outcome;
 
-    transport_use(&operation->transport, CARRIER_CSIM);
     outcome = operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
                                               &ignored);
     if (outcome == OUTCOME_CARRIER_REFUSED) {
+        channel.carrier = CARRIER_CCHO;
         (void)snprintf(channel.session, sizeof channel.session, "%u", number);
-        (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
     }
     claim_bury(&operation->sim->settings, number);
 }
@@ -171,33 +172,28 @@ size_t channel_closable(const struct operation *operation, uint8_t list[CHANNELS
 
 bool channel_close_stray(struct operation *operation)
 {
-    static const char csim[] = "+CSIM:", ccho[] = "+CCHO:";
-    const char *stray = operation->transport.at.stray;
-    struct channel channel = {.open = true, .carrier = CARRIER_CCHO};
     struct report ignored = REPORT_INIT;
-    uint8_t answer[APDU_ANSWER_SIZE];
+    struct channel channel;
 
-    if (strncmp(stray, csim, sizeof csim - 1) == 0 &&
-        at_parse_apdu(stray + sizeof csim - 1, answer, sizeof answer) == 3 && answer[1] == 0x90 &&
-        answer[0] >= 1 && answer[0] <= CHANNEL_MAX) {
-        channel_close_left(operation, answer[0]);
-        return true;
-    }
-    if (strncmp(stray, ccho, sizeof ccho - 1) != 0 ||
-        !ccho_take_session(stray + sizeof ccho - 1, &channel))
+    if (!transport_found(&operation->transport, &channel))
         return false;
-    (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
+    if (channel.number > 0)
+        channel_close_left(operation, channel.number);
+    else
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
     return true;
 }
 
 /* The number that a session's name is, 0 if it is another word. */
 static unsigned session_number(const struct channel *channel)
 {
-    const char *rest = channel->session;
-    long number;
+    const char *name = channel->session;
+    size_t digits = strspn(name, "0123456789");
+    unsigned long number = strtoul(name, NULL, 10);
 
-    if (!channel->open || channel->carrier != CARRIER_CCHO || !at_take_number(&rest, &number) ||
-        *rest != '\0' || number < 1 || number > CHANNEL_MAX)
+    if (!channel->open || channel->carrier != CARRIER_CCHO || digits == 0 || name[digits] != '\0' ||
+        number < 1 || number > CHANNEL_MAX)
         return 0;
     return (unsigned)number;
 }
@@ -215,8 +211,9 @@ void channel_close_missed(struct operation *operation)
     while (number == shared || number == mine)
         number++;
     (void)snprintf(missed.session, sizeof missed.session, "%u", number);
-    (void)transport_ccho.close(&operation->transport, &missed,
-                               deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
+    (void)operation->transport.ops->close(&operation->transport, &missed,
+                                          deadline_within(operation->deadline, CLOSE_TIMEOUT_MS),
+                                          &ignored);
 }
 
 void channel_bury_dead(struct operation *operation)

@@ -9,8 +9,8 @@
 #include "apdu/applet/mias.h"
 #include "apdu/session/pin_memory.h"
 #include "apdu/settings.h"
+#include "modem/channel.h"
 #include "modem/identity.h"
-#include "modem/transport.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -35,9 +35,10 @@ extern const struct applet applet_uicc;
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    _Atomic bool forget;        /* set by sim_forget */
-    _Atomic unsigned under_way; /* operations */
-    bool limited;               /* see sim_limit */
+    const struct transport_ops *transport; /* NULL, or see sim_reach_by */
+    _Atomic bool forget;                   /* set by sim_forget */
+    _Atomic unsigned under_way;            /* operations */
+    bool limited;                          /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
@@ -55,10 +56,9 @@ struct sim {
     char directory_iccid[ICCID_SIZE]; /* the SIM whose directory is remembered, "" if none is */
     size_t directory_count;
     struct mias_entry directory[MIAS_ENTRIES];
-    char half[AT_STRAY_SIZE]; /* of a line that had not ended when an operation gave up */
-    size_t half_length;
-    int claim;            /* of that channel, -1 if there is none */
-    char boot[BOOT_SIZE]; /* see record_open_in */
+    struct transport_rest half; /* of a line that had not ended when an operation gave up */
+    int claim;                  /* of that channel, -1 if there is none */
+    char boot[BOOT_SIZE];       /* see record_open_in */
 };
 
 /* What an operation needs before its work begins. */
@@ -199,8 +199,6 @@ void channel_close_missed(struct operation *operation);
 void channel_leave_open(struct operation *operation, const struct channel *channel);
 void channel_close_lone(struct operation *operation);
 
-/* The highest number of a logical channel (ETSI TS 102 221, 11.1.17). */
-#define CHANNEL_MAX       19
 #define CHANNELS_CLOSABLE (CHANNEL_MAX + 2)
 
 /* The channels that may be closed to get a free one, best first: those of simkey's killed programs,

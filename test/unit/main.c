@@ -25,6 +25,7 @@ static const struct {
     {"port_lock", add_port_lock_suite},
     {"identity", add_identity_suite},
     {"transport", add_transport_suite},
+    {"memory_transport", add_memory_transport_suite},
 #ifdef SIMKEY_PCSC
     {"pcsc", add_pcsc_suite},
 #endif
