@@ -86,5 +86,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
         if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM)
             break;
     }
+    if (outcome == OUTCOME_OK) /* what the card said is for the caller to judge */
+        why->sw = (uint16_t)(answer[length - 2] << 8 | answer[length - 1]);
     return outcome;
 }

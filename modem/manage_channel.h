@@ -20,7 +20,8 @@ struct basic_channel {
 enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
                                  struct deadline deadline, struct report *why);
 
-/* The channel counts as closed afterwards, whatever comes. Errors: those of the exchange. */
+/* The channel counts as closed afterwards, whatever comes; why->sw is what the card said. Errors:
+ * those of the exchange. */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why);
 

@@ -2,13 +2,13 @@
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
  * on it. The basic channel is the modem's and never used. */
 #include "apdu/card/file.h"
-#include "apdu/session/claim.h"
 #include "apdu/session/session.h"
 #include "modem/cme.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EF_ICCID 0x2FE2
 
@@ -77,7 +77,7 @@ static enum outcome after_closing(struct operation *operation,
                                   struct report *why)
 {
     struct standing *shared = &operation->record.standing;
-    uint8_t list[CHANNELS_CLOSABLE];
+    struct channel list[CHANNELS_CLOSABLE];
     size_t count = channel_closable(operation, list);
     enum outcome outcome = why->outcome;
 
@@ -86,7 +86,7 @@ static enum outcome after_closing(struct operation *operation,
         outcome = again(operation, carrier, applet, why);
     }
     for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
-        channel_close_left(operation, list[i]);
+        channel_reclaim(operation, &list[i]);
         outcome = again(operation, carrier, applet, why);
     }
     return outcome;
@@ -251,30 +251,41 @@ static enum outcome select_applet(struct operation *operation, const struct appl
     return outcome;
 }
 
-/* Opens a channel and writes down whose it is, in the record or by a claim. */
-static enum outcome open_claimed(struct operation *operation, const struct applet *applet,
-                                 struct report *why)
+/* Writes down whose a channel is that was opened just now. */
+static void note_owner(struct operation *operation)
+{
+    struct sim *sim = operation->sim;
+    struct owners *owners = &operation->record.owners;
+    const struct channel *channel = &operation->standing->channel;
+
+    /* the card gave it to us: whoever had it does not any more */
+    owners_remove(owners, channel);
+    if (operation->standing == &sim->own)
+        owners_hold(owners, channel, getpid(), operation_own_start(sim));
+    else if (operation->standing == &operation->alone)
+        owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
+    else
+        operation->record.generation++;
+    operation_note(operation);
+}
+
+static enum outcome open_noted(struct operation *operation, const struct applet *applet,
+                               struct report *why)
 {
     struct sim *sim = operation->sim;
     enum outcome outcome;
 
     operation->fresh = operation->opened = true;
     operation->standing->iccid_asked = false; /* whatever a record says without a channel */
-    channel_bury_dead(operation);
+    channel_close_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
         report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
                       sim->settings.carrier == CARRIER_CCHO ? "ccho" : "csim");
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (operation->standing == &operation->record.standing)
-        operation_note(operation);
-    if (operation->standing == &operation->alone) {
-        operation->record.lone = operation->alone.channel;
-        operation_note(operation);
-    }
-    if (operation->standing == &sim->own && sim->own.channel.number > 0)
-        sim->claim = claim_take(&sim->settings, sim->own.channel.number, true);
+    note_owner(operation);
+    channel_ask_doubtful(operation);
     return OUTCOME_OK;
 }
 
@@ -312,7 +323,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
         channel_drop(operation, standing);
     if (!standing->channel.open)
-        outcome = open_claimed(operation, applet, why);
+        outcome = open_noted(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     standing = operation->standing;

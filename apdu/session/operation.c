@@ -9,8 +9,6 @@
 #include <unistd.h>
 
 #define QUIET_MIN_MS 50
-/* A farewell waits no longer for an answer that may still come. */
-#define FAREWELL_QUIET_MS 100
 
 static const char out_of_step[] =
     "the modem's answers are out of step: one came that nobody asked for";
@@ -75,20 +73,24 @@ static enum outcome before_pin(void *arg, struct report *why)
     return outcome;
 }
 
-/* A literal PIN counts only for the process that has it. */
-static void identify(struct operation *operation)
+uint64_t operation_own_start(struct sim *sim)
 {
-    struct sim *sim = operation->sim;
-    struct pin_given *given = operation->given;
-
-    if (given->identity.kind != PIN_LITERAL || given->identity.id[0] != 0)
-        return;
     if (sim->start_of != getpid()) {
         sim->start_of = getpid();
         sim->start = rundir_process_start(sim->start_of);
     }
-    given->identity.id[0] = (uint64_t)sim->start_of;
-    given->identity.id[1] = sim->start;
+    return sim->start;
+}
+
+/* A literal PIN counts only for the process that has it. */
+static void identify(struct operation *operation)
+{
+    struct pin_given *given = operation->given;
+
+    if (given->identity.kind != PIN_LITERAL || given->identity.id[0] != 0)
+        return;
+    given->identity.id[1] = operation_own_start(operation->sim);
+    given->identity.id[0] = (uint64_t)operation->sim->start_of;
 }
 
 /* Asks for the state where the applet was just selected, and verifies. *sent: by our PIN. A record
@@ -144,11 +146,12 @@ static void take_place(struct operation *operation, const struct standing *befor
 {
     struct standing *shared = &operation->record.standing;
 
+    owners_remove(&operation->record.owners, &operation->alone.channel);
     *shared = operation->alone;
     shared->opener_count = before->opener_count;
     memcpy(shared->openers, before->openers, sizeof shared->openers);
     memset(&operation->alone, 0, sizeof operation->alone);
-    memset(&operation->record.lone, 0, sizeof operation->record.lone);
+    operation->record.generation++;
     operation->standing = shared;
 }
 
@@ -231,7 +234,14 @@ static int quiet_needed(const struct operation *operation)
     return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
 }
 
-/* Makes the modem listen, and knows afterwards whether it has restarted since. */
+void operation_restarted(struct operation *operation)
+{
+    owners_doubt_all(&operation->record.owners);
+    channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
+}
+
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
     struct line *line = &operation->sim->line;
@@ -257,9 +267,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation->sim->own.broken = operation->sim->own.channel.open;
     }
     if (transport->events & EVENT_RESTARTED) { /* before this operation began */
-        channel_lost(operation, &operation->record.standing);
-        channel_lost(operation, &operation->sim->own);
-        channel_lost(operation, &operation->alone);
+        operation_restarted(operation);
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
         if (operation->unheard)
@@ -292,6 +300,8 @@ static void give_up_record(struct operation *operation)
         operation->alone = operation->record.standing;
         operation->standing = &operation->alone;
         memset(&operation->record.standing, 0, sizeof operation->record.standing);
+        if (operation->alone.channel.open)
+            owners_orphan(&operation->record.owners, &operation->alone.channel, DOUBT_NONE);
     }
 }
 
@@ -309,15 +319,9 @@ static void own_anew(struct sim *sim)
 {
     if (sim->own_pid == getpid())
         return;
-    sim->claim = -1; /* the child of a fork has closed it (modem/forks.h) */
     sim->own_pid = getpid();
     memset(&sim->own, 0, sizeof sim->own);
-}
-
-static bool same_channel(const struct channel *a, const struct channel *b)
-{
-    return a->open && b->open && a->carrier == b->carrier && a->number == b->number &&
-           strcmp(a->session, b->session) == 0;
+    sim->unsaved.count = 0;
 }
 
 /* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
@@ -326,12 +330,39 @@ static bool same_channel(const struct channel *a, const struct channel *b)
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
-    const struct channel *own = &operation->sim->own.channel;
+    struct sim *sim = operation->sim;
+    const struct owned *owned = owners_find(&record->owners, &sim->own.channel);
 
-    if (same_channel(&record->standing.channel, own))
-        channel_lost(operation, &operation->sim->own);
-    if (same_channel(&record->lone, own))
-        memset(&record->lone, 0, sizeof record->lone);
+    if (!sim->own.channel.open)
+        return;
+    if (channel_same(&record->standing.channel, &sim->own.channel))
+        channel_lost(operation, &sim->own);
+    else if (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid)
+        memset(&sim->own, 0, sizeof sim->own);
+    else if (owned == NULL || owned->pid == 0)
+        owners_hold(&record->owners, &sim->own.channel, sim->own_pid, operation_own_start(sim));
+}
+
+/* What could not be written down before is known to this process only. */
+static void take_unsaved(struct operation *operation)
+{
+    const struct owners *unsaved = &operation->sim->unsaved;
+
+    for (size_t i = 0; i < unsaved->count; i++)
+        if (owners_find(&operation->record.owners, &unsaved->list[i].channel) == NULL)
+            owners_orphan(&operation->record.owners, &unsaved->list[i].channel,
+                          unsaved->list[i].doubt);
+}
+
+static void keep_unsaved(struct operation *operation)
+{
+    const struct owners *owners = &operation->record.owners;
+    struct sim *sim = operation->sim;
+
+    sim->unsaved.count = 0;
+    for (size_t i = 0; i < owners->count; i++)
+        if (owners->list[i].pid == 0)
+            sim->unsaved.list[sim->unsaved.count++] = owners->list[i];
 }
 
 /* Takes over what the record says. What a modem without an ICCID taught may be another SIM's. */
@@ -341,6 +372,7 @@ static void take_record(struct operation *operation)
     const struct learnt *learnt = &operation->record.learnt;
 
     operation->file = record_open_in(&sim->settings, sim->boot, &operation->record);
+    take_unsaved(operation);
     if (operation->file < 0) {
         sim->line.ready = false;
         return;
@@ -385,6 +417,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     if (outcome != OUTCOME_OK)
         return outcome;
     (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
+    operation->begun = true;
     own_anew(sim);
     transport_give(&operation->transport, &sim->half);
     take_record(operation);
@@ -395,10 +428,15 @@ void operation_end(struct operation *operation)
 {
     if (operation->file >= 0 && save(operation, false)) {
         forks_close(operation->file);
-    } else if (operation->file >= 0) {
-        channel_drop(operation, &operation->record.standing);
-        record_spoil(operation->file);
-        forks_close(operation->file);
+        operation->sim->unsaved.count = 0;
+    } else {
+        if (operation->file >= 0) {
+            channel_drop(operation, &operation->record.standing);
+            record_spoil(operation->file);
+            forks_close(operation->file);
+        }
+        if (operation->begun)
+            keep_unsaved(operation);
     }
     (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
     transport_end(&operation->transport);
@@ -408,32 +446,41 @@ void operation_end(struct operation *operation)
  * by both it would be closed twice, the second time perhaps as somebody else's. */
 static void leave_own(struct operation *operation)
 {
-    struct standing *own = &operation->sim->own;
-    const struct channel channel = own->channel;
-
-    if (!own->broken || !channel.open)
-        return;
-    channel_lost(operation, own);
-    channel_leave_open(operation, &channel);
+    if (operation->sim->own.broken)
+        channel_leave_doubtful(operation, &operation->sim->own, DOUBT_NONE);
 }
 
-void operation_close(struct operation *operation)
+/* True if there is a channel that can be closed now. */
+static bool anything_to_close(const struct operation *operation)
+{
+    const struct owners *owners = &operation->record.owners;
+
+    for (size_t i = 0; i < owners->count; i++)
+        if (owners->list[i].pid == 0 && owners->list[i].doubt != DOUBT_GONE)
+            return true;
+    return operation->record.standing.broken || operation->sim->own.broken;
+}
+
+void operation_close(struct operation *operation, int patience_ms)
 {
     struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
     struct report ignored = REPORT_INIT;
 
-    if (!shared->broken && !own->broken && !operation->record.lone.open)
+    if (!anything_to_close(operation))
         return;
-    if (quiet_needed(operation) > FAREWELL_QUIET_MS) { /* not now: the next operation closes it */
+    if (quiet_needed(operation) > patience_ms) { /* not now: the next operation closes it */
         leave_own(operation);
         return;
     }
     operation_note(operation);
-    if (operation_wake(operation, &ignored) != OUTCOME_OK)
+    if (operation_wake(operation, &ignored) != OUTCOME_OK) {
+        leave_own(operation);
         return;
-    channel_close_lone(operation);
+    }
+    channel_close_orphans(operation);
     if (shared->broken)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
+    channel_ask_doubtful(operation);
 }

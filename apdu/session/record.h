@@ -7,6 +7,7 @@
 #define SIMKEY_APDU_SESSION_RECORD_H
 
 #include "apdu/applet/mias.h"
+#include "apdu/session/owners.h"
 #include "apdu/session/pin_memory.h"
 #include "apdu/settings.h"
 #include "modem/channel.h"
@@ -70,7 +71,7 @@ struct learnt {
 /* Room for what a record is bound to. */
 #define RECORD_BINDING 160
 
-struct record_user {
+struct record_user { /* a process that goes on with the channel */
     pid_t pid;
     uint64_t start; /* see rundir_process_start */
 };
@@ -80,8 +81,8 @@ struct record {
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line line;
     struct standing standing;
-    struct channel
-        lone; /* one operation's own channel while it lasts, or that could not be closed */
+    unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
+    struct owners owners; /* the channels beside that */
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];
@@ -96,7 +97,9 @@ void record_init(struct record *record);
 void learnt_copy(struct learnt *to, const struct learnt *from);
 
 /* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
- * boot, device or version is as good as none; one that is torn counts as dirty. Returns a descriptor
+ * boot or version is as good as none, and one that is torn counts as dirty, but the channels that
+ * they name may be open: they are in owners, in doubt. So is what stood before the device came
+ * anew. A process that cannot learn its boot (no /proc) goes by the device alone. Returns a descriptor
  * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
  * length (RLIMIT_FSIZE): the record is empty then. */
 int record_open(const struct settings *settings, struct record *record);

@@ -11,8 +11,13 @@
 #include <unistd.h>
 
 /* The last user closes the channel, but keeps nobody waiting for it. */
-#define FAREWELL_MS       450
-#define SHORT_FAREWELL_MS 100
+#define LEAVE_MS       450
+#define SHORT_LEAVE_MS 100
+/* It waits no longer for an answer that may still come. */
+#define LEAVE_QUIET_MS 100
+/* A command that has a channel of its own waits for its turn: others may have no way to learn of
+ * that channel. */
+#define LEAVE_OWN_MS 5000
 
 enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
 {
@@ -34,7 +39,6 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
         return outcome;
     }
     atomic_init(&sim->references, 1);
-    sim->claim = -1;
     sim->own_pid = getpid();
     sim->learnt.max_read = APDU_LE_ALL;
     *made = sim;
@@ -66,22 +70,32 @@ static void leave(struct operation *operation)
     sim->joined = 0;
 }
 
+/* How long the device may be waited for. To be taken out of a list nobody needs to wait long: a dead
+ * one is taken out by others. */
+static int leave_within(const struct sim *sim, bool own)
+{
+    if (own)
+        return LEAVE_OWN_MS;
+    return sim->unsaved.count == 0 && others_go_on(sim) ? SHORT_LEAVE_MS : LEAVE_MS;
+}
+
 void sim_close(struct sim *sim)
 {
-    bool own = sim->own_pid == getpid() && sim->own.channel.open;
-    bool joined = sim->joined == getpid();
+    bool mine = sim->own_pid == getpid();
+    bool own = mine && sim->own.channel.open;
     struct operation operation;
     struct report ignored = REPORT_INIT;
 
-    if (!own && !joined)
+    if (!own && !(mine && sim->unsaved.count > 0) && sim->joined != getpid())
         return;
-    /* to be taken out of a list nobody needs to wait long: a dead one is taken out by others */
-    if (operation_begin(&operation, sim,
-                        deadline_in(!own && others_go_on(sim) ? SHORT_FAREWELL_MS : FAREWELL_MS),
-                        &ignored) == OUTCOME_OK) {
+    if (operation_begin(&operation, sim, deadline_in(leave_within(sim, own)), &ignored) ==
+        OUTCOME_OK) {
+        /* the device is ours now: what is said to it takes no longer than ever */
+        operation.deadline = deadline_within(operation.deadline, LEAVE_MS);
+        operation.card.deadline = operation.deadline;
         leave(&operation);
         sim->own.broken = own;
-        operation_close(&operation);
+        operation_close(&operation, LEAVE_QUIET_MS);
     }
     operation_end(&operation);
 }
@@ -102,22 +116,17 @@ void sim_free(struct sim *sim)
 
 static enum outcome shut_work(struct operation *operation, void *arg, struct report *why)
 {
-    struct standing *shared = &operation->record.standing;
-    bool *closed = arg;
-
     (void)why;
-    *closed = shared->channel.open;
-    channel_drop(operation, shared);
-    channel_bury_dead(operation);
+    channel_sweep(operation, arg);
     return OUTCOME_OK;
 }
 
-enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why)
+enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why)
 {
-    const struct job job = {.applet = NULL};
+    const struct job job = {.applet = NULL, .sweeps = true};
 
-    *closed = false;
-    return session_run(sim, &job, shut_work, closed, why);
+    memset(found, 0, sizeof *found);
+    return session_run(sim, &job, shut_work, found, why);
 }
 
 struct deadline sim_deadline(const struct sim *sim)

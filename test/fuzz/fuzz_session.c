@@ -207,11 +207,11 @@ static enum outcome question(struct sim *sim, unsigned which, struct report *why
     char iccid[ICCID_SIZE] = "";
     enum carrier carrier;
     struct token_pin state;
-    bool closed;
+    struct sim_found found;
 
     switch (which % 8) {
     case 1:
-        return sim_shut(sim, &closed, why);
+        return sim_shut(sim, &found, why);
     case 2:
         return sim_probe(sim, mias_aid, sizeof mias_aid, MIAS_NAME, &carrier, why);
     case 3:

@@ -31,7 +31,6 @@ struct hostile_channel {
     bool owed;     /* the program opened it, and has to close it or write it down */
     bool selected; /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides */
-    bool status_asked;     /* its last command was STATUS */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
 };
 

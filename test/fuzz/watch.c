@@ -201,21 +201,6 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     }
 }
 
-/* 6881: there is no such channel. Before one is closed that a restart may have given to another, it
- * is asked: one that answers like a network application's, or SAFE2's that does not know its own question, is left alone. */
-static void note_foreign(struct hostile_channel *channel, const struct watched *watched)
-{
-    uint16_t sw = watched->sw;
-
-    channel->status_asked =
-        watched->ins == INS_STATUS || (watched->ins == INS_GET_RESPONSE && channel->status_asked);
-    if (sw == 0x6881 || (channel->status_asked && (sw == 0x9000 || (sw & 0xFF00) == 0x9100)))
-        channel->owed = false;
-    if (watched->ins == INS_SAFE2 && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
-                                      sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
-        channel->owed = false;
-}
-
 static void note_channels(struct hostile *card, const struct watched *watched, bool heard)
 {
     bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
@@ -277,6 +262,5 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     else if (watched->ins == INS_GET_RESPONSE && card->verify_under_way)
         note_verified(card, watched);
     note_state(card, watched);
-    note_foreign(&card->channels[watched->channel], watched);
     note_selection(&card->channels[watched->channel], watched);
 }

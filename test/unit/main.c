@@ -47,7 +47,7 @@ static const struct {
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
     {"rundir", add_rundir_suite},
-    {"claim", add_claim_suite},
+    {"owners", add_owners_suite},
     {"record", add_record_suite},
     {"shared", add_shared_suite},
     {"queue", add_queue_suite},

@@ -32,7 +32,7 @@ void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
 void add_rundir_suite(void);
-void add_claim_suite(void);
+void add_owners_suite(void);
 void add_record_suite(void);
 void add_shared_suite(void);
 void add_queue_suite(void);
