@@ -285,7 +285,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     if (outcome != OUTCOME_OK)
         return outcome;
     note_owner(operation);
-    channel_ask_doubtful(operation);
+    channel_ask_doubtful(operation, DOUBT_ASK);
     return OUTCOME_OK;
 }
 

@@ -451,12 +451,12 @@ static void leave_own(struct operation *operation)
 }
 
 /* True if there is a channel that can be closed now. */
-static bool anything_to_close(const struct operation *operation)
+static bool anything_to_close(const struct operation *operation, enum doubt most)
 {
     const struct owners *owners = &operation->record.owners;
 
     for (size_t i = 0; i < owners->count; i++)
-        if (owners->list[i].pid == 0 && owners->list[i].doubt != DOUBT_GONE)
+        if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
     return operation->record.standing.broken || operation->sim->own.broken;
 }
@@ -465,8 +465,10 @@ void operation_close(struct operation *operation, int patience_ms)
 {
     struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
     struct report ignored = REPORT_INIT;
+    /* without a record nobody else learns of them */
+    enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
 
-    if (!anything_to_close(operation))
+    if (!anything_to_close(operation, most))
         return;
     if (quiet_needed(operation) > patience_ms) { /* not now: the next operation closes it */
         leave_own(operation);
@@ -482,5 +484,5 @@ void operation_close(struct operation *operation, int patience_ms)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
-    channel_ask_doubtful(operation);
+    channel_ask_doubtful(operation, most);
 }

@@ -222,9 +222,9 @@ bool channel_close(struct operation *operation, const struct channel *channel);
 /* The same for one in doubt, if it says that it is ours. */
 bool channel_ask(struct operation *operation, const struct channel *channel);
 
-/* The same for all that are in doubt, after a new channel was opened (which may have got the number
- * of one that is gone). */
-void channel_ask_doubtful(struct operation *operation);
+/* The same for all that are in doubt up to this degree, after a new channel was opened (which may
+ * have got the number of one that is gone). */
+void channel_ask_doubtful(struct operation *operation, enum doubt most);
 
 /* Closes the channels that nobody goes on with, by the table. */
 void channel_close_orphans(struct operation *operation);

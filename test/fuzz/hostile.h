@@ -29,6 +29,8 @@ enum hostile_source { SOURCE_LITERAL, SOURCE_FILE, SOURCE_NONE, SOURCES };
 struct hostile_channel {
     bool open;     /* the card has it open, as far as the program can know */
     bool owed;     /* the program opened it, and has to close it or write it down */
+    bool disowned; /* it was asked by STATUS, and did not answer like the modem's own */
+    bool claimed;  /* the same, and it did */
     bool selected; /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
