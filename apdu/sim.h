@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct sim;
+struct transport_ops;
 
 /* Makes one from a copy of the settings, with one reference. No I/O. Errors: OUTCOME_USAGE when no
  * device is set. */
@@ -64,6 +65,10 @@ struct deadline sim_deadline(const struct sim *sim);
 /* From now on no operation lasts longer than this: for a program that has one time-out for all it
  * does. Not while other threads use the sim. */
 void sim_limit(struct sim *sim, struct deadline limit);
+
+/* From now on the card is reached by this transport, whatever the name of the device says: for a
+ * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
+void sim_reach_by(struct sim *sim, const struct transport_ops *transport);
 
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);

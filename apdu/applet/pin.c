@@ -4,7 +4,7 @@
 
 #include "apdu/applet/mias.h"
 #include "apdu/session/pin_store.h"
-#include "modem/at.h"
+#include "modem/cme.h"
 
 #include <string.h>
 

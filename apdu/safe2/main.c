@@ -4,8 +4,8 @@
 #include "apdu/safe2/run.h"
 #include "apdu/safe2/job_lock.h"
 #include "apdu/version.h"
-#include "modem/at.h"
 #include "modem/descriptor.h"
+#include "modem/hex.h"
 #include "modem/text.h"
 
 #include <errno.h>

@@ -5,6 +5,7 @@
 #include "apdu/session/session.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CLOSE_TIMEOUT_MS 2000
@@ -56,17 +57,14 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
                       const struct apdu *command, struct answer *answer, struct report *why)
 {
     const struct selection selection = operation->selection;
-    const struct transport_ops *ops = operation->transport.ops;
     struct standing *before = operation->standing;
     struct standing asked = {.channel = *channel};
     bool answered = operation->answered;
 
-    transport_use(&operation->transport, channel->carrier);
     operation->standing = &asked;
     if (apdu_send(&operation->card, command, answer, why) != OUTCOME_OK)
         answer->sw = 0;
     operation->standing = before;
-    operation->transport.ops = ops;
     operation->answered = answered;
     if (!channel_same(&before->channel, channel))
         operation->selection = selection;
@@ -89,8 +87,7 @@ static bool names_ours(const struct answer *answer)
 /* STATUS (ETSI TS 102 221, 11.1.2) is a question that network applications take, and the card where
  * nothing is selected; with P2 01 they name themselves. Another program may have selected an applet
  * of ours on our channel. */
-enum whose channel_whose(struct operation *operation, const struct channel *channel,
-                         uint16_t *word)
+enum whose channel_whose(struct operation *operation, const struct channel *channel, uint16_t *word)
 {
     static const struct apdu status = {
         .cla = 0x80, .ins = 0xF2, .p2 = 0x0C, .le = APDU_LE_NONE}; /* no answer data */
@@ -102,7 +99,7 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     /* a modem that does not know the session is not asked for somebody else's */
     if (*word == 0 && channel->carrier == CARRIER_CCHO &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
-        !operation->transport.at.restarted && !operation_out_of_step(operation))
+        !(operation->transport.events & EVENT_RESTARTED) && !operation_out_of_step(operation))
         return WHOSE_OURS;
     if (*word == 0)
         return WHOSE_UNKNOWN;
@@ -136,10 +133,10 @@ static void note_close(struct operation *operation, const struct channel *channe
     struct owners *owners = &operation->record.owners;
     const uint16_t sw = why->sw;
 
-    if (operation->transport.at.restarted) {
+    if (operation->transport.events & EVENT_RESTARTED) {
         owners_orphan(owners, channel, DOUBT_GONE);
-    } else if (outcome == OUTCOME_OK && (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 ||
-                                         (sw & 0xFF00) == 0x6200)) {
+    } else if (outcome == OUTCOME_OK &&
+               (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
         owners_remove(owners, channel);
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
@@ -151,16 +148,13 @@ static void note_close(struct operation *operation, const struct channel *channe
 
 bool channel_close(struct operation *operation, const struct channel *channel)
 {
-    const struct transport_ops *ops = operation->transport.ops;
     struct channel copy = *channel; /* it may stand in the table */
     const struct channel closed = copy;
     struct report why = REPORT_INIT;
     enum outcome outcome;
 
-    transport_use(&operation->transport, copy.carrier);
     outcome = operation->transport.ops->close(
         &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
-    operation->transport.ops = ops;
     note_close(operation, &closed, outcome, &why);
     return owners_find(&operation->record.owners, &closed) == NULL;
 }
@@ -175,16 +169,15 @@ static bool taken_over(struct operation *operation, const struct standing *stand
 
     return standing == &operation->sim->own && standing->selected != SELECTED_NOTHING &&
            applet != NULL && applet->probe != NULL &&
-           foreign_word(channel_word(operation, &standing->channel, applet->probe, &answer,
-                                     &ignored));
+           foreign_word(
+               channel_word(operation, &standing->channel, applet->probe, &answer, &ignored));
 }
 
 void channel_drop(struct operation *operation, struct standing *standing)
 {
     const struct channel channel = standing->channel;
     /* what was opened since the doubt is no other's */
-    bool in_doubt =
-        operation->doubtful && !(operation->opened && standing == operation->standing);
+    bool in_doubt = operation->doubtful && !(operation->opened && standing == operation->standing);
 
     if (!channel.open) {
         channel_lost(operation, standing);
@@ -259,12 +252,13 @@ void channel_close_left(struct operation *operation, uint8_t number)
     struct report ignored = REPORT_INIT;
     enum outcome outcome;
 
-    transport_use(&operation->transport, CARRIER_CSIM);
     outcome = operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
                                               &ignored);
     if (outcome == OUTCOME_CARRIER_REFUSED) {
+        channel.carrier = CARRIER_CCHO;
         (void)snprintf(channel.session, sizeof channel.session, "%u", number);
-        (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
     }
     if (operation->old_claims[number] != OWNER_NONE)
         old_claims_remove(&operation->place, number);
@@ -324,33 +318,28 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
 
 bool channel_close_stray(struct operation *operation)
 {
-    static const char csim[] = "+CSIM:", ccho[] = "+CCHO:";
-    const char *stray = operation->transport.at.stray;
-    struct channel channel = {.open = true, .carrier = CARRIER_CCHO};
     struct report ignored = REPORT_INIT;
-    uint8_t answer[APDU_ANSWER_SIZE];
+    struct channel channel;
 
-    if (strncmp(stray, csim, sizeof csim - 1) == 0 &&
-        at_parse_apdu(stray + sizeof csim - 1, answer, sizeof answer) == 3 && answer[1] == 0x90 &&
-        answer[0] >= 1 && answer[0] <= CHANNEL_MAX) {
-        channel_close_left(operation, answer[0]);
-        return true;
-    }
-    if (strncmp(stray, ccho, sizeof ccho - 1) != 0 ||
-        !ccho_take_session(stray + sizeof ccho - 1, &channel))
+    if (!transport_found(&operation->transport, &channel))
         return false;
-    (void)transport_ccho.close(&operation->transport, &channel, operation->deadline, &ignored);
+    if (channel.number > 0)
+        channel_close_left(operation, channel.number);
+    else
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
     return true;
 }
 
 /* The number that a session's name is, 0 if it is another word. */
 static unsigned session_number(const struct channel *channel)
 {
-    const char *rest = channel->session;
-    long number;
+    const char *name = channel->session;
+    size_t digits = strspn(name, "0123456789");
+    unsigned long number = strtoul(name, NULL, 10);
 
-    if (!channel->open || channel->carrier != CARRIER_CCHO || !at_take_number(&rest, &number) ||
-        *rest != '\0' || number < 1 || number > CHANNEL_MAX)
+    if (!channel->open || channel->carrier != CARRIER_CCHO || digits == 0 || name[digits] != '\0' ||
+        number < 1 || number > CHANNEL_MAX)
         return 0;
     return (unsigned)number;
 }
@@ -374,12 +363,12 @@ void channel_close_missed(struct operation *operation)
 
     if (shared == 0)
         return;
-    while (number == shared || number == mine ||
-           session_known(&operation->record.owners, number))
+    while (number == shared || number == mine || session_known(&operation->record.owners, number))
         number++;
     (void)snprintf(missed.session, sizeof missed.session, "%u", number);
-    (void)transport_ccho.close(&operation->transport, &missed,
-                               deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
+    (void)operation->transport.ops->close(&operation->transport, &missed,
+                                          deadline_within(operation->deadline, CLOSE_TIMEOUT_MS),
+                                          &ignored);
 }
 
 void channel_close_dead(struct operation *operation)

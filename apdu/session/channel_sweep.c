@@ -100,7 +100,8 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
 {
     struct standing *shared = &operation->record.standing;
     struct owners owners;
-    bool goes_on = transport_has_modem(&operation->transport);
+    /* what a service shares may be anybody's */
+    bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);
     found->closed = shared->channel.open;

@@ -3,7 +3,6 @@
  * the PIN. What is done with it is in session.c. */
 #include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
-#include "modem/at_echo.h"
 #include "modem/forks.h"
 
 #include <string.h>
@@ -16,7 +15,7 @@ static const char out_of_step[] =
 
 bool operation_out_of_step(const struct operation *operation)
 {
-    return operation->transport.at.strayed && !operation->again;
+    return (operation->transport.events & EVENT_UNASKED) && !operation->again;
 }
 
 static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
@@ -24,19 +23,26 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
                                       int secrecy, struct deadline deadline, struct report *why)
 {
     struct operation *operation = arg;
+    struct transport *transport = &operation->transport;
+    struct exchange exchange = {.command = command,
+                                .length = command_length,
+                                .timeout_ms = timeout_ms,
+                                .secrecy = secrecy,
+                                .answer = answer,
+                                .answer_length = *answer_length};
     enum outcome outcome = OUTCOME_OK;
 
-    if (operation->transport.at.restarted)
+    if (transport->events & EVENT_RESTARTED)
         operation->selection.passed = false; /* it is not even sent */
     else
-        outcome = operation->transport.ops->exchange(
-            &operation->transport, &operation->standing->channel, command, command_length, answer,
-            answer_length, timeout_ms, secrecy, deadline, why);
-    if (operation->transport.at.withheld)
+        outcome = transport->ops->exchange(transport, &operation->standing->channel, &exchange,
+                                           deadline, why);
+    *answer_length = exchange.answer_length;
+    if (transport->events & EVENT_WITHHELD)
         operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
-    if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
-        outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    if ((transport->events & EVENT_RESTARTED) && (outcome != OUTCOME_OK || *answer_length < 2))
+        outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
     if (operation_out_of_step(operation))
@@ -49,35 +55,22 @@ static void doubt_answer(void *arg)
 {
     struct operation *operation = arg;
 
-    operation->transport.at.doubt = true;
+    operation->transport.events |= EVENT_DOUBT;
 }
 
 /* Nothing may repeat a PIN to those who read the port as well. */
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
-    struct at *at = &operation->transport.at;
-    struct at_echo echo;
-    enum outcome outcome;
+    struct transport *transport = &operation->transport;
+    enum outcome outcome = transport_before_secret(transport, operation->deadline, why);
 
-    if (!transport_has_modem(&operation->transport))
-        return OUTCOME_OK;
-    outcome = at_echo_off(at, operation->deadline, &echo, why);
-    if (at->restarted)
-        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (operation_out_of_step(operation))
+    if (transport->events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
+    if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
+        operation_out_of_step(operation))
         return report_set(why, OUTCOME_LOST, "%s", out_of_step);
-    if (echo.stays)
-        return report_set(
-            why, OUTCOME_PIN_PROTECTED,
-            "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
-            "whoever reads the port beside us would see it. Another program turned the echo on, or "
-            "this modem cannot turn it off: end that program (fuser %s), or use another of its "
-            "ports",
-            operation->sim->settings.device);
-    return OUTCOME_OK;
+    return outcome;
 }
 
 uint64_t operation_own_start(struct sim *sim)
@@ -188,7 +181,6 @@ static enum outcome prove(struct operation *operation, struct report *why)
     channel_drop(operation, &operation->alone);
     operation->standing = shared;
     operation->fresh = fresh;
-    transport_use(&operation->transport, shared->channel.carrier);
     return OUTCOME_OK;
 }
 
@@ -253,36 +245,36 @@ void operation_restarted(struct operation *operation)
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
     struct line *line = &operation->sim->line;
-    struct at *at = &operation->transport.at;
+    struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
     enum outcome outcome;
 
-    at->echo_stays = line->echo_stays;
+    transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.standing.broken = true;
     }
-    outcome = transport_wake(&operation->transport, line->ready, quiet, operation->deadline, why);
+    outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     line->ready = true;
-    line->echo_stays = at->echo_stays;
+    line->echo_stays = (transport->habits & HABIT_ECHO) != 0;
     line->late_until = 0;
-    if (at->forgot && !at->restarted) { /* it echoes again: after a restart, or for no reason */
+    if ((transport->events & (EVENT_FORGOT | EVENT_RESTARTED)) ==
+        EVENT_FORGOT) { /* it echoes again: after a restart, or for no reason */
         operation->doubtful = true;
         operation->record.standing.broken = operation->record.standing.channel.open;
         operation->sim->own.broken = operation->sim->own.channel.open;
     }
-    if (at->restarted) { /* before this operation began */
+    if (transport->events & EVENT_RESTARTED) { /* before this operation began */
         operation_restarted(operation);
-        at->restarted = false;
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
         if (operation->unheard)
             channel_close_missed(operation);
     }
     line->opening = false;
-    at->strayed = at->foreign = false;
+    transport->events &= ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN);
     return OUTCOME_OK;
 }
 
@@ -320,16 +312,6 @@ void operation_note(struct operation *operation)
     if (!save(operation, true) && operation->file >= 0)
         give_up_record(operation);
     operation->record.dirty = was;
-}
-
-static void give_half(struct operation *operation)
-{
-    struct at *at = &operation->transport.at;
-    struct sim *sim = operation->sim;
-
-    memcpy(at->input, sim->half, sim->half_length);
-    at->input_length = sim->half_length;
-    sim->half_length = 0;
 }
 
 /* What this process holds by itself is the parent's after a fork. */
@@ -410,7 +392,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     const struct transport_target target = {.device = sim->settings.device,
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,
-                                            .turn = &turn};
+                                            .turn = &turn,
+                                            .ops = sim->transport};
     enum outcome outcome;
 
     memset(operation, 0, sizeof *operation);
@@ -437,7 +420,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
     operation->begun = true;
     own_anew(sim);
-    give_half(operation);
+    transport_give(&operation->transport, &sim->half);
     take_record(operation);
     return OUTCOME_OK;
 }
@@ -458,7 +441,7 @@ void operation_end(struct operation *operation)
     }
     rundir_place_close(&operation->place);
     (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
-    operation->transport.ops->end(&operation->transport);
+    transport_end(&operation->transport);
 }
 
 /* This process's channel becomes the next operation's to close, and is not its own any more: closed

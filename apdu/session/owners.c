@@ -23,8 +23,7 @@ struct owned *owners_find(struct owners *owners, const struct channel *channel)
 static void remove_at(struct owners *owners, size_t i)
 {
     owners->count--;
-    memmove(&owners->list[i], &owners->list[i + 1],
-            (owners->count - i) * sizeof owners->list[0]);
+    memmove(&owners->list[i], &owners->list[i + 1], (owners->count - i) * sizeof owners->list[0]);
 }
 
 /* Room for one more, at the expense of the least likely to be open. */

@@ -11,8 +11,8 @@
 #include "apdu/session/pin_memory.h"
 #include "apdu/session/rundir.h"
 #include "apdu/settings.h"
+#include "modem/channel.h"
 #include "modem/identity.h"
-#include "modem/transport.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

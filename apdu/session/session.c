@@ -36,11 +36,11 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
 
     if (standing->iccid_asked)
         return OUTCOME_OK;
-    outcome = transport_has_modem(&operation->transport)
-                  ? modem_iccid(&operation->transport.at, standing->iccid, operation->deadline, why)
-                  : channel_iccid(operation, why);
-    if (operation->transport.at.restarted)
-        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    outcome = transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
+    if (outcome == OUTCOME_UNSUPPORTED)
+        outcome = channel_iccid(operation, why);
+    if (operation->transport.events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
         return outcome;
     standing->iccid_asked = operation->told = true;
@@ -136,7 +136,7 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
 static bool may_be_stale(const struct operation *operation, enum outcome outcome,
                          const struct report *why)
 {
-    if (operation->transport.at.strayed && !operation->again)
+    if (operation_out_of_step(operation))
         return true;
     switch (outcome) {
     case OUTCOME_LOST:
@@ -164,24 +164,21 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
 /* The first half of a line may be all that was heard of the number of a channel. */
 static void keep_half(struct operation *operation)
 {
-    const struct at *at = &operation->transport.at;
     struct sim *sim = operation->sim;
 
-    sim->half_length =
-        sim->line.opening && at->input_length <= sizeof sim->half ? at->input_length : 0;
-    memcpy(sim->half, at->input, sim->half_length);
+    if (sim->line.opening)
+        transport_keep(&operation->transport, &sim->half);
 }
 
 /* A failure may come from answers that are off by one: then the last one is still to come. */
 static void listen(struct operation *operation, enum outcome outcome)
 {
-    struct at *at = &operation->transport.at;
     struct report ignored = REPORT_INIT;
 
     if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
-        operation->again || at->late || at->restarted || at->port == NULL)
+        operation->again || (operation->transport.events & (EVENT_LATE | EVENT_RESTARTED)))
         return;
-    (void)at_listen(at, LISTEN_MS, operation->deadline, &ignored);
+    (void)transport_listen(&operation->transport, LISTEN_MS, operation->deadline, &ignored);
     if (operation->sim->line.opening && channel_close_stray(operation))
         operation->sim->line.opening = false;
 }
@@ -198,25 +195,26 @@ static void leave_behind(struct operation *operation)
 static void settle(struct operation *operation, enum outcome outcome, const struct report *why)
 {
     struct standing *standing = operation->standing;
-    const struct at *at = &operation->transport.at;
+    const unsigned events = operation->transport.events;
+    const bool late = (events & EVENT_LATE) != 0;
     struct line *line = &operation->sim->line;
 
-    if (at->echoed) /* it has forgotten the start-up */
+    if (events & EVENT_ECHOED) /* it has forgotten the start-up */
         line->ready = false;
-    if (at->restarted || (outcome == OUTCOME_NO_SIM && !at->late)) {
+    if ((events & EVENT_RESTARTED) || (outcome == OUTCOME_NO_SIM && !late)) {
         operation_restarted(operation);
         line->ready = false;
         return;
     }
     /* it may have kept its power, and be at work when it comes back */
-    if (outcome == OUTCOME_NO_MODEM && !at->late) {
+    if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
         line->late_until = monotonic_ms();
         operation->sim->own.broken = operation->sim->own.channel.open;
         leave_behind(operation);
         return;
     }
-    if (at->late) {
+    if (late) {
         keep_half(operation);
         line->ready = false;
         line->late_until = monotonic_ms() + LATE_ANSWER_MS;
@@ -228,7 +226,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         line->ready = false;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
         /* its number may be somebody else's by now, or the word not true */
-        if (why->sw == 0x6881 || at->echoed)
+        if (why->sw == 0x6881 || (events & EVENT_ECHOED))
             channel_leave_doubtful(operation, standing, DOUBT_ASK);
     }
     if (standing == &operation->alone)
@@ -296,7 +294,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
             outcome = why->outcome;
         if (outcome == OUTCOME_OK && !job->proven)
-            outcome = at_confirm(&operation.transport.at, operation.deadline, why);
+            outcome = transport_confirm(&operation.transport, operation.deadline, why);
         listen(&operation, outcome);
         start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
         start->own_making = operation.opened || job->applet == NULL;
@@ -356,8 +354,8 @@ static enum outcome run_repeatedly(struct sim *sim, const struct job *first, ope
     enum outcome outcome = attempt(sim, &job, work, arg, deadline, &last, why);
 
     memcpy(iccid, last.iccid, sizeof iccid);
-    for (unsigned starts = 1; outcome != OUTCOME_OK && last.again &&
-                              start_anew(&job, &last, outcome, starts, deadline);
+    for (unsigned starts = 1;
+         outcome != OUTCOME_OK && last.again && start_anew(&job, &last, outcome, starts, deadline);
          starts++) {
         struct report next = REPORT_INIT;
         enum outcome before = outcome;

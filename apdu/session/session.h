@@ -35,9 +35,10 @@ extern const struct applet applet_uicc;
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    _Atomic bool forget;        /* set by sim_forget */
-    _Atomic unsigned under_way; /* operations */
-    bool limited;               /* see sim_limit */
+    const struct transport_ops *transport; /* NULL, or see sim_reach_by */
+    _Atomic bool forget;                   /* set by sim_forget */
+    _Atomic unsigned under_way;            /* operations */
+    bool limited;                          /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
@@ -56,10 +57,9 @@ struct sim {
     char directory_iccid[ICCID_SIZE]; /* the SIM whose directory is remembered, "" if none is */
     size_t directory_count;
     struct mias_entry directory[MIAS_ENTRIES];
-    char half[AT_STRAY_SIZE]; /* of a line that had not ended when an operation gave up */
-    size_t half_length;
-    struct owners unsaved; /* channels that may be open, which no record could be told of */
-    char boot[BOOT_SIZE]; /* see record_open_in */
+    struct transport_rest half; /* of a line that had not ended when an operation gave up */
+    struct owners unsaved;      /* channels that may be open, which no record could be told of */
+    char boot[BOOT_SIZE];       /* see record_open_in */
 };
 
 /* What an operation needs before its work begins. */
@@ -73,8 +73,9 @@ struct job {
     const struct deadline *deadline; /* NULL: sim_deadline's */
     bool once;                       /* never started anew: it may cost a PIN try */
     bool again;                      /* it is a further start */
-    bool sweeps; /* the work closes all channels itself, and tells of them */
-    unsigned generation; /* with again: of the shared session on which the last start failed, or 0 */
+    bool sweeps;                     /* the work closes all channels itself, and tells of them */
+    unsigned
+        generation; /* with again: of the shared session on which the last start failed, or 0 */
     /* what it gives is proven by other means, as a signature is by the public key: no AT at its end
      * shows that no answer was another command's */
     bool proven;

@@ -134,6 +134,11 @@ void sim_limit(struct sim *sim, struct deadline limit)
     sim->limit = limit;
 }
 
+void sim_reach_by(struct sim *sim, const struct transport_ops *transport)
+{
+    sim->transport = transport;
+}
+
 const struct settings *sim_settings(const struct sim *sim)
 {
     return &sim->settings;
@@ -149,35 +154,32 @@ struct identity_answer {
     char *iccid;
 };
 
-/* Without a modem the reader's name stands for it, and the card tells its ICCID on a channel. */
-static enum outcome reader_identity(struct operation *operation,
-                                    const struct identity_answer *answer, struct report *why)
+/* Where no modem tells the ICCID, the card does, on a channel. A modem that does not tell is asked
+ * nothing more. */
+static enum outcome ask_iccid(struct operation *operation, char iccid[ICCID_SIZE],
+                              struct report *why)
 {
     static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
-    enum outcome outcome;
+    enum outcome outcome = transport_iccid(&operation->transport, iccid, operation->deadline, why);
 
-    memset(answer->identity, 0, sizeof *answer->identity);
-    (void)snprintf(answer->identity->model, sizeof answer->identity->model, "%.*s",
-                   (int)sizeof answer->identity->model - 1, operation->transport.name);
+    if (outcome == OUTCOME_REFUSED)
+        return OUTCOME_OK;
+    if (outcome != OUTCOME_UNSUPPORTED)
+        return outcome;
     operation->standing = &operation->alone;
     outcome = channel_ensure(operation, &none, NULL, why);
-    memcpy(answer->iccid, operation->standing->iccid, ICCID_SIZE);
+    memcpy(iccid, operation->standing->iccid, ICCID_SIZE);
     return outcome;
 }
 
 static enum outcome identity_work(struct operation *operation, void *arg, struct report *why)
 {
     struct identity_answer *answer = arg;
-    enum outcome outcome;
+    struct transport *transport = &operation->transport;
+    enum outcome outcome =
+        transport->ops->identity(transport, answer->identity, operation->deadline, why);
 
-    if (!transport_has_modem(&operation->transport))
-        return reader_identity(operation, answer, why);
-    outcome = modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
-    if (outcome == OUTCOME_OK)
-        outcome = modem_iccid(&operation->transport.at, answer->iccid, operation->deadline, why);
-    if (outcome == OUTCOME_REFUSED)
-        outcome = OUTCOME_OK; /* a modem that does not tell */
-    return outcome;
+    return outcome == OUTCOME_OK ? ask_iccid(operation, answer->iccid, why) : outcome;
 }
 
 enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
@@ -191,14 +193,7 @@ enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char
 
 static enum outcome iccid_work(struct operation *operation, void *arg, struct report *why)
 {
-    struct modem_identity ignored;
-    const struct identity_answer answer = {&ignored, arg};
-    enum outcome outcome;
-
-    if (!transport_has_modem(&operation->transport))
-        return reader_identity(operation, &answer, why);
-    outcome = modem_iccid(&operation->transport.at, arg, operation->deadline, why);
-    return outcome == OUTCOME_REFUSED ? OUTCOME_OK : outcome;
+    return ask_iccid(operation, arg, why);
 }
 
 enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
@@ -233,7 +228,7 @@ enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct repo
 
 static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)
 {
-    return modem_registration(&operation->transport.at, arg, operation->deadline, why);
+    return transport_registration(&operation->transport, arg, operation->deadline, why);
 }
 
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why)

@@ -192,5 +192,5 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
     }
     if (result.final == AT_FINAL_CME && result.cme > 1000)
         result.cme = CME_UNKNOWN;
-    return transport_final(&result, "pass a command to the SIM", why);
+    return at_outcome(&result, "pass a command to the SIM", why);
 }

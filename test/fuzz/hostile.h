@@ -11,7 +11,9 @@
 #define SIMKEY_TEST_FUZZ_HOSTILE_H
 
 #include "apdu/card/apdu.h"
-#include "modem/transport.h"
+#include "modem/at.h"
+#include "modem/channel.h"
+#include "modem/cme.h"
 #include "test/fuzz/fuzz.h"
 
 /* How many tries must be left for a VERIFY with data. */

@@ -23,8 +23,10 @@ static const struct {
     {"at_stray", add_at_stray_suite},
     {"port", add_port_suite},
     {"port_lock", add_port_lock_suite},
+    {"port_kill", add_port_kill_suite},
     {"identity", add_identity_suite},
     {"transport", add_transport_suite},
+    {"memory_transport", add_memory_transport_suite},
 #ifdef SIMKEY_PCSC
     {"pcsc", add_pcsc_suite},
 #endif

@@ -10,8 +10,10 @@ void add_descriptor_suite(void);
 void add_at_stray_suite(void);
 void add_port_suite(void);
 void add_port_lock_suite(void);
+void add_port_kill_suite(void);
 void add_identity_suite(void);
 void add_transport_suite(void);
+void add_memory_transport_suite(void);
 void add_pcsc_suite(void); /* only with SIMKEY_PCSC */
 void add_apdu_suite(void);
 void add_tlv_suite(void);
