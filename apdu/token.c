@@ -17,8 +17,8 @@
 bool token_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
                    enum token_hash hash)
 {
-    return scheme == TOKEN_PSS && learnt_refuses(&sim->learnt, (unsigned)key->key_id,
-                                                  mias_sign_algorithm(scheme, hash));
+    return scheme == TOKEN_PSS &&
+           learnt_refuses(&sim->learnt, (unsigned)key->key_id, mias_sign_algorithm(scheme, hash));
 }
 
 /* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this

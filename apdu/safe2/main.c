@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safe2: options, signals, exit status. */
 #include "apdu/modems.h"
-#include "apdu/safe2/run.h"
 #include "apdu/safe2/job_lock.h"
+#include "apdu/safe2/run.h"
 #include "apdu/version.h"
 #include "modem/descriptor.h"
 #include "modem/hex.h"

@@ -225,7 +225,8 @@ void channel_ask_doubtful(struct operation *operation, enum doubt most)
     const struct owners owners = operation->record.owners;
 
     for (size_t i = 0; i < owners.count; i++)
-        if (owners.list[i].doubt != DOUBT_NONE && owners.list[i].doubt <= most && !in_use(operation, &owners.list[i].channel))
+        if (owners.list[i].doubt != DOUBT_NONE && owners.list[i].doubt <= most &&
+            !in_use(operation, &owners.list[i].channel))
             (void)channel_ask(operation, &owners.list[i].channel);
 }
 

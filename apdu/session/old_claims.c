@@ -64,9 +64,10 @@ static unsigned file_number(const char *file, const char *base)
 
 void old_claims_read(const struct rundir_place *place, enum owner claims[CHANNEL_MAX + 1])
 {
-    int copy = place->directory < 0 ? -1
-                                    : descriptor_high(openat(place->directory, ".",
-                                                             O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int copy =
+        place->directory < 0
+            ? -1
+            : descriptor_high(openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
     const struct dirent *entry;
     unsigned number;

@@ -371,7 +371,8 @@ static void take_record(struct operation *operation)
     struct sim *sim = operation->sim;
     const struct learnt *learnt = &operation->record.learnt;
 
-    operation->file = record_open_in(&sim->settings, &operation->place, sim->boot, &operation->record);
+    operation->file =
+        record_open_in(&sim->settings, &operation->place, sim->boot, &operation->record);
     take_unsaved(operation);
     if (operation->file < 0) {
         sim->line.ready = false;
