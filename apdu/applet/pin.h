@@ -6,19 +6,15 @@
 #ifndef SIMKEY_APDU_APPLET_PIN_H
 #define SIMKEY_APDU_APPLET_PIN_H
 
+#include "apdu/applet/applet.h"
 #include "apdu/card/apdu.h"
+#include "apdu/key.h"
 #include "apdu/pin_source.h"
 #include "apdu/session/pin_memory.h"
 #include "apdu/settings.h"
-#include "apdu/token.h"
-
-#define PIN_NEW_MAX 8 /* digits that a new PIN may have: what all cards take */
 
 /* The application that holds PIN1. */
-extern const uint8_t uicc_aid[16];
-
-/* Software by itself never verifies with fewer tries left. */
-#define PIN_SOFTWARE_TRIES 3
+extern const struct applet applet_uicc;
 
 /* Asks for the state by a VERIFY without data, with a fifth byte 00 where the card or the modem
  * wants one. */

@@ -4,6 +4,7 @@
 #include "apdu/session/record.h"
 
 #include "apdu/session/rundir.h"
+#include "apdu/card/apdu.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
 
@@ -93,7 +94,7 @@ static void put_channel(struct writer *to, const struct channel *channel)
 
 static void put_standing(struct writer *to, const struct standing *standing)
 {
-    const struct mias_environment *environment = &standing->environment;
+    const struct security_environment *environment = &standing->environment;
 
     put_channel(to, &standing->channel);
     put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,

@@ -11,7 +11,7 @@ enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct 
 
     if (line->operand_count != 0)
         return report_set(why, OUTCOME_USAGE, "simkey close takes no arguments");
-    outcome = sim_shut(sim, &closed, why);
+    outcome = token_close(sim, &closed, why);
     if (outcome == OUTCOME_OK)
         puts(closed ? "the session on the SIM is closed" : "no session was open");
     return outcome;

@@ -85,8 +85,8 @@ static void what_is_written_is_read_again(void)
         length = write_der(&keyref, der);
         EXPECT(read_der(&again, der, length, &why), OUTCOME_OK, &why);
         EXPECT_NUMBER(again.uri.what, URI_SIGNING);
-        EXPECT_NUMBER(again.uri.container, 2);
-        EXPECT_NUMBER(again.uri.key_id, 0x33);
+        EXPECT_NUMBER(again.uri.key.container, 2);
+        EXPECT_BYTES(again.uri.key.id, again.uri.key.id_length, "33");
         EXPECT_NUMBER(again.uri.setting_count, 0);
         EXPECT_TEXT(again.iccid, ICCID);
         EXPECT_NUMBER(EVP_PKEY_eq(again.public_key, keys[i]), 1);
