@@ -2,6 +2,9 @@
 /* The directory of mIAS's files, remembered by the process while the SIM and the session stay. */
 #include "apdu/token_mias.h"
 
+#include "apdu/applet/mias.h"
+#include "apdu/session/session.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -2,6 +2,8 @@
 /* Which family of applets an operation on keys goes to. What each does is in its own token_NAME.c. */
 #include "apdu/token_mias.h"
 
+#include "apdu/session/session.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,8 @@
  * and the key reference of its commands as an id of one byte. */
 #include "apdu/token_mias.h"
 
-#include "apdu/card/file.h"
+#include "apdu/applet/mias.h"
+#include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>

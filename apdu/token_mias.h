@@ -3,9 +3,10 @@
 #ifndef SIMKEY_APDU_TOKEN_MIAS_H
 #define SIMKEY_APDU_TOKEN_MIAS_H
 
-#include "apdu/applet/mias.h"
-#include "apdu/session/session.h"
 #include "apdu/token_ops.h"
+
+struct mias_entry;
+struct operation;
 
 /* token_mias.c */
 extern const struct token_ops token_mias;

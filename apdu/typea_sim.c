@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Type A in a SIM: where the two blobs are found, and how they are read. */
-#include "apdu/card/file.h"
 #include "apdu/token_mias.h"
+
+#include "apdu/applet/mias.h"
+#include "apdu/card/file.h"
+#include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,6 @@
 #include "apdu/applet/pin.h"
 
 #include "apdu/aid.h"
-#include "apdu/session/pin_store.h"
 #include "modem/at.h"
 
 #include <string.h>
@@ -213,7 +212,8 @@ void pin_remember(struct pin_try *try, enum pin_reference reference,
     memcpy(refusal.sim, try->sim, strnlen(try->sim, sizeof refusal.sim - 1));
     refusal.source = *source;
     pin_memory_add(try->memory, &refusal);
-    (void)pin_store_save(try->settings, try->sim, try->memory);
+    if (try->save != NULL)
+        (void)try->save(try->settings, try->sim, try->memory);
 }
 
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,
@@ -235,7 +235,8 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     outcome = judge_state(&state, reference, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    pin_store_load(try->settings, try->sim, try->memory);
+    if (try->load != NULL)
+        try->load(try->settings, try->sim, try->memory);
     outcome = judge_memory(try, reference, left, why);
     if (outcome != OUTCOME_OK)
         return outcome;

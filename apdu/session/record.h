@@ -6,8 +6,8 @@
 #ifndef SIMKEY_APDU_SESSION_RECORD_H
 #define SIMKEY_APDU_SESSION_RECORD_H
 
+#include "apdu/applet/pin_memory.h"
 #include "apdu/card/environment.h"
-#include "apdu/session/pin_memory.h"
 #include "apdu/settings.h"
 #include "modem/identity.h"
 #include "modem/transport.h"

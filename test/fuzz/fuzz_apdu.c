@@ -7,6 +7,7 @@
 #include "apdu/applet/pin.h"
 #include "apdu/card/apdu.h"
 #include "apdu/card/file.h"
+#include "apdu/session/pin_store.h"
 #include "test/fuzz/hostile.h"
 #include "test/fuzz/line.h"
 
@@ -162,8 +163,12 @@ static enum outcome unlock(struct seat *seat, struct report *why)
 {
     enum pin_reference reference = seat->argument & 1 ? PIN_UICC : PIN_APPLET;
     struct pin_given given;
-    struct pin_try try = {
-        .given = &given, .memory = &seat->memory, .sim = "", .settings = &seat->settings};
+    struct pin_try try = {.given = &given,
+                          .memory = &seat->memory,
+                          .sim = "",
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &seat->settings};
     enum outcome outcome;
 
     pin_given_read(&given, &seat->settings, reference);
