@@ -50,7 +50,7 @@ CRYPTO := -lcrypto
 ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 ifneq ($(PROVIDER),1)
-UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o,$(UNIT))
+UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o %/test_token.o %/token_memory.o,$(UNIT))
 $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_NO_PROVIDER
 MODULE :=
 CRYPTO :=

@@ -82,6 +82,24 @@ static void attributes_are_read_in_any_order(void)
     uri_clear(&uri);
 }
 
+static void a_key_has_one_name_of_bytes_or_text(void)
+{
+    struct uri uri;
+
+    expect_parsed("sim:signing;id=%00%01%7F%ff", &uri);
+    EXPECT_BYTES(uri.key.id, uri.key.id_length, "00017FFF");
+    EXPECT_NUMBER(uri.key.container, TOKEN_CONTAINER_NONE);
+    CU_ASSERT(uri_names_key(&uri));
+    uri_clear(&uri);
+    expect_parsed("sim:signing;object=Bootstrap%20Key_1", &uri);
+    EXPECT_TEXT(uri.key.label, "Bootstrap Key_1");
+    CU_ASSERT(uri_names_key(&uri));
+    uri_clear(&uri);
+    expect_parsed("sim:signing;container=1", &uri);
+    CU_ASSERT_FALSE(uri_names_key(&uri));
+    uri_clear(&uri);
+}
+
 static void percent_escapes_are_undone_in_values(void)
 {
     struct uri uri;
@@ -127,6 +145,17 @@ static void bad_attributes_are_refused_by_name(void)
     EXPECT_REFUSED("sim:signing;key-id=100", "key-id");
     EXPECT_REFUSED("sim:signing;key-id=G1", "key-id");
     EXPECT_REFUSED("sim:signing;key-id=0x31", "key-id");
+    EXPECT_REFUSED("sim:signing;id=", "id");
+    EXPECT_REFUSED("sim:signing;id=%0", "id");
+    EXPECT_REFUSED("sim:signing;id=123456789012345678901", "20 bytes");
+    EXPECT_REFUSED("sim:signing;object=", "object");
+    EXPECT_REFUSED("sim:signing;object=a%0Ab", "object");
+    EXPECT_REFUSED(
+        "sim:signing;object=1234567890123456789012345678901234567890123456789012345678901",
+        "60 bytes");
+    EXPECT_REFUSED("sim:signing;id=%01;object=a", "twice");
+    EXPECT_REFUSED("sim:signing;id=%01;container=1", "twice");
+    EXPECT_REFUSED("sim:signing;key-id=31;object=a", "twice");
     EXPECT_REFUSED("sim:signing;type=secret", "type");
     EXPECT_REFUSED("sim:signing;iccid=123", "iccid");
     EXPECT_REFUSED("sim:signing;iccid=8988033000000000001712345", "iccid");
@@ -140,6 +169,8 @@ static void bad_attributes_are_refused_by_name(void)
     /* Each belongs to one of the two. */
     EXPECT_REFUSED("sim:available;container=1", "container");
     EXPECT_REFUSED("sim:available;key-id=31", "key-id");
+    EXPECT_REFUSED("sim:available;id=%01", "id");
+    EXPECT_REFUSED("sim:available;object=a", "object");
     EXPECT_REFUSED("sim:signing;store=files", "store");
 }
 
@@ -441,6 +472,7 @@ void add_uri_suite(void)
     static const struct test tests[] = {
         TEST(a_bare_uri_has_the_defaults),
         TEST(attributes_are_read_in_any_order),
+        TEST(a_key_has_one_name_of_bytes_or_text),
         TEST(percent_escapes_are_undone_in_values),
         TEST(what_is_no_sim_uri_is_refused),
         TEST(bad_attributes_are_refused_by_name),
