@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RSA decryption in the SIM: PKCS#1 v1.5 and OAEP. Encryption needs only the public key and is
  * other providers' business. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/params.h"
@@ -72,7 +73,10 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
 {
     struct cipher *cipher = ctx;
     struct key *key = provkey;
+    char name[CALLS_TEXT], names[CALLS_TEXT];
 
+    CALLED(cipher->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
     if (key != NULL) {
         key_ref(key);
         key_free(cipher->key);
@@ -120,8 +124,11 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
 
     if (out == NULL) {
         *out_length = modulus;
+        CALLED(cipher->provider, "asks for the size: %zu bytes", modulus);
         return 1;
     }
+    CALLED(cipher->provider, "%zu bytes by %s, room for %zu", length,
+           cipher->padding == TOKEN_DECRYPT_OAEP ? "OAEP" : "PKCS1", room);
     if (cipher->padding == TOKEN_DECRYPT_OAEP && cipher->mgf1_given &&
         cipher->mgf1 != cipher->hash) {
         RAISE(cipher->provider, REASON_DIGEST,
@@ -145,6 +152,7 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
         result = 1;
     }
     OPENSSL_cleanse(plain, sizeof(plain));
+    CALLED(cipher->provider, "ends: %s", result ? "done" : "failed");
     return result;
 }
 
@@ -199,7 +207,9 @@ static int asym_cipher_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     const OSSL_PARAM *padding = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE);
     const OSSL_PARAM *digest = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST);
     const OSSL_PARAM *mgf1 = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST);
+    char names[CALLS_TEXT];
 
+    CALLED(cipher->provider, "%s", calls_params(params, names));
     if (padding != NULL && !take_padding(cipher, padding))
         return 0;
     if (digest != NULL && !hash_param(cipher->provider, digest, false, NULL, &cipher->hash))
@@ -216,8 +226,10 @@ static int asym_cipher_get_ctx_params(void *ctx, OSSL_PARAM params[])
 {
     const struct cipher *cipher = ctx;
     bool oaep = cipher->padding == TOKEN_DECRYPT_OAEP;
+    char names[CALLS_TEXT];
     OSSL_PARAM *p;
 
+    CALLED(cipher->provider, "%s", calls_params(params, names));
     p = OSSL_PARAM_locate(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE);
     if (p != NULL && !padding_answer(p, oaep ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING))
         return 0;

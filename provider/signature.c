@@ -4,6 +4,7 @@
  * several times a handshake. Its parameters are in signature_params.c, the proof of each signature
  * in proof.c. */
 #include "provider/signature.h"
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
 #include "provider/scheme.h"
@@ -48,6 +49,7 @@ static void *signature_dupctx(void *ctx)
     const struct signature *from = ctx;
     struct signature *to = OPENSSL_memdup(from, sizeof(*from));
 
+    CALLED(from->provider, "of a signature %s", from->digest != NULL ? "under way" : "");
     if (to == NULL) {
         RAISE_MEMORY(from->provider);
         return NULL;
@@ -93,6 +95,10 @@ static bool begin(struct signature *signature, struct key *key)
 
 static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])
 {
+    char name[CALLS_TEXT], names[CALLS_TEXT];
+
+    CALLED(((struct signature *)ctx)->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
     return begin(ctx, key) && signature_take_params(ctx, params);
 }
 
@@ -100,7 +106,10 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
                                       const OSSL_PARAM params[])
 {
     struct signature *signature = ctx;
+    char words[CALLS_TEXT], names[CALLS_TEXT];
 
+    CALLED(signature->provider, "key %s, digest %.40s, parameters %s", calls_key(key, words),
+           name != NULL ? name : "(default)", calls_params(params, names));
     if (!begin(signature, key))
         return 0;
     if (name == NULL || name[0] == '\0')
@@ -120,6 +129,7 @@ static int signature_digest_sign_update(void *ctx, const unsigned char *data, si
 {
     struct signature *signature = ctx;
 
+    CALLED(signature->provider, "%zu bytes", length);
     if (signature->digest == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE,
               "data to sign came before the digest was chosen");
@@ -204,11 +214,19 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
 static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
                           const unsigned char *digest, size_t length)
 {
+    const struct signature *signature = ctx;
+    int result;
+
     if (out == NULL) {
         *out_length = sign_size(ctx);
+        CALLED(signature->provider, "asks for the size: %zu bytes", *out_length);
         return *out_length > 0;
     }
-    return sign_digest(ctx, out, out_length, room, digest, length);
+    CALLED(signature->provider, "%zu bytes by %s with %s, room for %zu", length,
+           token_scheme_name(signature->scheme), calls_digest(signature->md), room);
+    result = sign_digest(ctx, out, out_length, room, digest, length);
+    CALLED(signature->provider, "ends: %zu bytes", result ? *out_length : 0);
+    return result;
 }
 
 static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length,
@@ -226,12 +244,17 @@ static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *ou
     }
     if (out == NULL) {
         *out_length = sign_size(signature);
+        CALLED(signature->provider, "asks for the size: %zu bytes", *out_length);
         return *out_length > 0;
     }
+    CALLED(signature->provider, "by %s with %s, room for %zu", token_scheme_name(signature->scheme),
+           calls_digest(signature->md), room);
     hashed = EVP_DigestFinal_ex(signature->digest, digest, &length);
     EVP_MD_CTX_free(signature->digest);
     signature->digest = NULL;
-    return hashed && sign_digest(signature, out, out_length, room, digest, length);
+    hashed = hashed && sign_digest(signature, out, out_length, room, digest, length);
+    CALLED(signature->provider, "ends: %zu bytes", hashed ? *out_length : 0);
+    return hashed;
 }
 
 const OSSL_DISPATCH signature_functions[] = {

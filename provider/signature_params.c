@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parameters of a signature: digest, padding, PSS's salt and MGF1, the AlgorithmIdentifier; and
  * what of them the SIM cannot do. A request for PSS is either answered with PSS or refused. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
 #include "provider/scheme.h"
@@ -164,7 +165,9 @@ bool signature_take_params(struct signature *signature, const OSSL_PARAM params[
 int signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
 {
     struct signature *signature = ctx;
+    char names[CALLS_TEXT];
 
+    CALLED(signature->provider, "%s", calls_params(params, names));
     if (params == NULL || params[0].key == NULL)
         return 1;
     if (signature->key == NULL) {
@@ -256,8 +259,10 @@ int signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
 {
     const struct signature *signature = ctx;
     const char *name;
+    char names[CALLS_TEXT];
     OSSL_PARAM *p;
 
+    CALLED(signature->provider, "%s", calls_params(params, names));
     if (params == NULL)
         return 1;
     if (signature->key == NULL)

@@ -2,6 +2,7 @@
 /* The store of `sim:` URIs. Opening one touches no device; each load gives one of the wanted
  * objects: the certificate first, then the key. A key of sim:signing is a reference to the SIM's;
  * what sim:available gives is ordinary software. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/objects.h"
@@ -88,6 +89,21 @@ static void give_loader(struct store *store)
     store->loader = NULL;
 }
 
+/* What the URI means, not what was typed. */
+static void trace_open(struct provider *provider, const struct uri *uri)
+{
+    struct report ignored = REPORT_INIT;
+    char *text = NULL;
+
+    if (!calls_traced(provider))
+        return;
+    if (uri != NULL && uri_format(uri, &text, &ignored) == OUTCOME_OK)
+        calls_note(provider, "store_open", "%s", text);
+    else
+        calls_note(provider, "store_open", "a URI that is refused");
+    free(text);
+}
+
 static void *store_open(void *provctx, const char *uri)
 {
     struct provider *provider = provctx;
@@ -101,6 +117,7 @@ static void *store_open(void *provctx, const char *uri)
     }
     store->provider = provider;
     outcome = uri_parse(&store->uri, uri, &why);
+    trace_open(provider, outcome == OUTCOME_OK ? &store->uri : NULL);
     if (outcome == OUTCOME_OK) {
         outcome = config_choice(provider, &store->uri, store->uri.iccid, &store->choice, &why);
         if (outcome == OUTCOME_OK) {
@@ -144,6 +161,9 @@ static int store_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     struct store *store = ctx;
     const OSSL_PARAM *expect = OSSL_PARAM_locate_const(params, OSSL_STORE_PARAM_EXPECT);
 
+    char names[CALLS_TEXT];
+
+    CALLED(store->provider, "%s", calls_params(params, names));
     return expect == NULL || OSSL_PARAM_get_int(expect, &store->expect);
 }
 
@@ -360,6 +380,11 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
     int result = 0;
 
     (void)passphrase, (void)passphrase_arg;
+    CALLED(store->provider, "%s",
+           now == WANT_CERT  ? "the certificate"
+           : now == WANT_KEY ? "the key"
+           : now != 0        ? "the public key"
+                             : "nothing more");
     give_loader(store);
     /* libcrypto tells an error from an end by eof, which may not follow a failed load at once: it comes with the next. */
     if (store->failed) {
@@ -378,6 +403,7 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
         (void)context_mend(store->provider);
     if (outcome != OUTCOME_OK)
         RAISE_REPORT(store->provider, &why);
+    CALLED(store->provider, "ends: %s", result > 0 ? "done" : "nothing");
     if (result > 0)
         store->done |= now;
     else
