@@ -44,6 +44,10 @@ struct deadline sim_deadline(const struct sim *sim);
  * does. Not while other threads use the sim. */
 void sim_limit(struct sim *sim, struct deadline limit);
 
+/* Opens the directory in which programs leave notes for each other on the SIM of these settings. The
+ * caller closes it. -1 if there is none that can be used. */
+int sim_run_dir(const struct settings *settings);
+
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 

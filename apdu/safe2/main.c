@@ -8,13 +8,11 @@
 #include "modem/descriptor.h"
 #include "modem/text.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define FIRST_SETTING     256
@@ -226,36 +224,6 @@ static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct
     return outcome;
 }
 
-bool safe2_pause(struct safe2_run *run, int64_t ms)
-{
-    struct deadline until = deadline_in(ms);
-    sigset_t signals;
-    int caught;
-
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    do {
-        int left = deadline_left(until);
-        const struct timespec wait = {left / 1000, (long)(left % 1000) * 1000000};
-
-        caught = sigtimedwait(&signals, NULL, &wait);
-    } while (caught < 0 && errno == EINTR);
-    if (caught > 0)
-        run->caught = caught;
-    return run->caught == 0;
-}
-
-void safe2_hold_signals(bool hold)
-{
-    sigset_t signals;
-
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
-}
-
 static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)
 {
     struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
@@ -322,6 +290,7 @@ int main(int argc, char **argv)
 {
     const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
     struct report why = REPORT_INIT;
+    enum outcome outcome;
 
     descriptor_fill();
     (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
@@ -334,13 +303,13 @@ int main(int argc, char **argv)
         return 0;
     }
     if (command == NULL)
-        (void)report_set(&why, OUTCOME_USAGE,
-                         "the first argument is get, send or status: see safe2 --help");
+        outcome = report_set(&why, OUTCOME_USAGE,
+                             "the first argument is get, send or status: see safe2 --help");
     else
-        (void)run(command, argc - 1, argv + 1, &why);
-    if (why.outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
-        (void)report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
-    if (why.outcome != OUTCOME_OK)
+        outcome = run(command, argc - 1, argv + 1, &why);
+    if (outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        outcome = report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
+    if (outcome != OUTCOME_OK)
         text_line(stderr, "safe2: %s", why.text);
-    return outcome_exit_status(why.outcome);
+    return outcome_exit_status(outcome);
 }

@@ -3,6 +3,7 @@
 #include "apdu/sim.h"
 
 #include "apdu/card/file.h"
+#include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
 
 #include <stdio.h>
@@ -132,6 +133,11 @@ void sim_limit(struct sim *sim, struct deadline limit)
 {
     sim->limited = true;
     sim->limit = limit;
+}
+
+int sim_run_dir(const struct settings *settings)
+{
+    return rundir_open(settings);
 }
 
 const struct settings *sim_settings(const struct sim *sim)

@@ -82,6 +82,13 @@ enum outcome json_member(const cJSON *object, const char *name, int type, const 
     return OUTCOME_OK;
 }
 
+const char *json_string(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(item) ? item->valuestring : "";
+}
+
 const char *json_text(const cJSON *member)
 {
     return member != NULL && cJSON_IsString(member) ? member->valuestring : "";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor, the step run-dir: whether this user's programs can tell each other about the SIM. */
-#include "apdu/session/rundir.h"
+#include "apdu/sim.h"
 #include "provider/tool/doctor/doctor.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 
 void doctor_run_dir(struct doctor *doctor)
 {
-    int fd = rundir_open(&doctor->settings);
+    int fd = sim_run_dir(&doctor->settings);
     char link[64], path[PATH_MAX] = "?";
     struct stat directory;
     ssize_t length;
