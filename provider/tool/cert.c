@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_cert(const struct command_line *line, struct sim *sim, struct report *why)
 {
     X509 *certificate = NULL;
     struct signing_key signing;
@@ -87,7 +87,7 @@ static enum outcome write_private_key(const struct command_line *line, struct si
     return outcome;
 }
 
-enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_key(const struct command_line *line, struct sim *sim, struct report *why)
 {
     BIO *content;
     mode_t mask = umask(0);
@@ -96,7 +96,7 @@ enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct re
 
     (void)umask(mask);
     if (line->rewrite != NULL)
-        return cmd_key_rewrite(line->rewrite, why);
+        return key_rewrite(line->rewrite, why);
     content = BIO_new(BIO_s_secmem()); /* cleansed when it is freed */
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
@@ -111,3 +111,18 @@ enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct re
     BIO_free(content);
     return outcome;
 }
+
+const struct command command_cert = {.name = "cert",
+                                     .operands = "signing|available",
+                                     .purpose = "prints the certificate (PEM)",
+                                     .options = OPTION_OUT | OPTION_DER,
+                                     .takes_uri = true,
+                                     .run = run_cert};
+
+const struct command command_key = {
+    .name = "key",
+    .operands = "signing|available",
+    .purpose = "prints a key reference (PEM, no secret in it), or writes the Type A private key",
+    .options = OPTION_OUT | OPTION_REWRITE,
+    .takes_uri = true,
+    .run = run_key};

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_close(const struct command_line *line, struct sim *sim, struct report *why)
 {
     bool closed;
     enum outcome outcome;
@@ -16,3 +16,9 @@ enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct 
         puts(closed ? "the session on the SIM is closed" : "no session was open");
     return outcome;
 }
+
+const struct command command_close = {.name = "close",
+                                      .operands = "",
+                                      .purpose =
+                                          "closes the session that programs share, also a kept one",
+                                      .run = run_close};

@@ -246,7 +246,7 @@ static void print_text(const cJSON *node, int depth)
     }
 }
 
-enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_info(const struct command_line *line, struct sim *sim, struct report *why)
 {
     cJSON *root = cJSON_CreateObject();
     enum outcome outcome = gather(root, sim, why);
@@ -262,3 +262,9 @@ enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct r
     cJSON_Delete(root);
     return outcome;
 }
+
+const struct command command_info = {.name = "info",
+                                     .operands = "",
+                                     .purpose = "the modem, its SIM and the keys in it",
+                                     .options = OPTION_JSON,
+                                     .run = run_info};

@@ -200,7 +200,8 @@ static enum outcome tell_conflicts(const struct inventory *inventory, bool map, 
                             map ? ": no map is written before they are resolved" : "");
 }
 
-enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_inventory(const struct command_line *line, struct sim *sim,
+                                  struct report *why)
 {
     bool map = (line->given & OPTION_NGINX_MAP) != 0;
     struct report conflicts = REPORT_INIT;
@@ -229,3 +230,13 @@ enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, str
     inventory_clear(&inventory);
     return outcome;
 }
+
+const struct command command_inventory = {
+    .name = "inventory",
+    .operands = "FILE...",
+    .purpose =
+        "merges what simkey info --json told of many SIMs to one CSV, and finds duplicates and\n"
+        "    conflicts; needs no SIM",
+    .options = OPTION_OUT | OPTION_JSON | OPTION_NGINX_MAP,
+    .without_sim = true,
+    .run = run_inventory};

@@ -160,7 +160,7 @@ static enum outcome change(const struct command_line *line, struct sim *sim, str
     return OUTCOME_OK;
 }
 
-enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_pin(const struct command_line *line, struct sim *sim, struct report *why)
 {
     const char *what = line->operand_count == 1 ? line->operands[0] : "";
     bool changing = strcmp(what, "change") == 0;
@@ -178,3 +178,10 @@ enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct re
         return change(line, sim, why);
     return report_set(why, OUTCOME_USAGE, "simkey pin wants one of status, verify and change");
 }
+
+const struct command command_pin = {
+    .name = "pin",
+    .operands = "status|verify|change",
+    .purpose = "tells the tries left; tries the PIN, which resets the counter; or changes it",
+    .options = OPTION_SPEND_LAST_TRY | OPTION_OLD_SOURCE | OPTION_NEW_SOURCE,
+    .run = run_pin};

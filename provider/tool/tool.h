@@ -32,6 +32,7 @@ enum command_option {
     OPTION_CRL = 1 << 10,
     OPTION_PURPOSE = 1 << 11,
     OPTION_NGINX_MAP = 1 << 12,
+    OPTION_MODEM = 1 << 13, /* of all commands */
 };
 
 /* The command line, taken apart. */
@@ -51,6 +52,7 @@ struct command_line {
     struct settings settings; /* of all sources; the defaults for a command without_sim */
 };
 
+/* A sub-command: each file defines its own, and main.c has the list of them. */
 struct command {
     const char *name;
     const char *operands; /* for the usage */
@@ -61,16 +63,8 @@ struct command {
     enum outcome (*run)(const struct command_line *line, struct sim *sim, struct report *why);
 };
 
-enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_key_rewrite(const char *path, struct report *why);
-enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_doctor(const struct command_line *line, struct sim *sim, struct report *why);
+/* simkey key --rewrite (rewrite.c). */
+enum outcome key_rewrite(const char *path, struct report *why);
 
 /* Parses argv behind the sub-command's name and gathers the settings from file, openssl.cnf,
  * environment, URI and command line. The caller clears it with command_line_clear, also after an
@@ -98,7 +92,7 @@ enum outcome openssl_conf_check(const char *path, struct report *why);
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why);
 
 /* Prints the help of one command, or of all (count commands). */
-void command_help(const struct command *commands, size_t count);
+void command_help(const struct command *const commands[], size_t count);
 
 /* Whether there is a terminal to ask on. */
 bool terminal_there(void);

@@ -63,7 +63,8 @@ static void walk(struct doctor *doctor)
     }
 }
 
-enum outcome cmd_doctor(const struct command_line *line, struct sim *none, struct report *why)
+static enum outcome run_doctor(const struct command_line *line, struct sim *none,
+                               struct report *why)
 {
     struct doctor *doctor = calloc(1, sizeof *doctor);
     enum outcome outcome = OUTCOME_OK;
@@ -99,3 +100,12 @@ enum outcome cmd_doctor(const struct command_line *line, struct sim *none, struc
     free(doctor);
     return outcome;
 }
+
+const struct command command_doctor = {
+    .name = "doctor",
+    .operands = "[FILE]",
+    .purpose = "walks from the provider to a signature and says what to do where it fails;\n"
+               "    ends with the exit status of the first failure",
+    .options = OPTION_JSON,
+    .without_sim = true,
+    .run = run_doctor};
