@@ -39,7 +39,7 @@ enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct 
 
     if (line->operand_count != 0)
         return report_set(why, OUTCOME_USAGE, "simkey close takes no arguments");
-    outcome = sim_shut(sim, &found, why);
+    outcome = token_close(sim, &found, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (found.closed)
