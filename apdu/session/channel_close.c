@@ -239,7 +239,7 @@ void channel_ask_doubtful(struct operation *operation, enum doubt most)
 void channel_know_claims(struct operation *operation)
 {
     if (!operation->old_claims_known)
-        old_claims_read(&operation->sim->settings, operation->old_claims);
+        old_claims_read(&operation->place, operation->old_claims);
     operation->old_claims_known = true;
 }
 
@@ -266,7 +266,7 @@ void channel_close_left(struct operation *operation, uint8_t number)
                                               &ignored);
     }
     if (operation->old_claims[number] != OWNER_NONE)
-        old_claims_remove(&operation->sim->settings, number);
+        old_claims_remove(&operation->place, number);
     operation->old_claims[number] = OWNER_NONE;
 }
 

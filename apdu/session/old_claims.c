@@ -45,52 +45,49 @@ static enum owner judge_file(int directory, const char *name)
     return owner;
 }
 
-/* The number behind the device's name, 0 if the file is another one. */
-static unsigned file_number(const char *file, const char *name)
+/* The number in the name of a file, 0 if it is another one. */
+static unsigned file_number(const char *file, const char *base)
 {
-    size_t length = strlen(name);
+    static const char suffix[] = "channel-";
+    size_t length = strlen(base);
     char *end = NULL;
     unsigned long number;
 
-    if (strncmp(file, name, length) != 0 || file[length] < '1' || file[length] > '9')
+    if (strncmp(file, base, length) != 0 || strncmp(file + length, suffix, sizeof suffix - 1) != 0)
         return 0;
-    number = strtoul(file + length, &end, 10);
+    file += length + sizeof suffix - 1;
+    if (file[0] < '1' || file[0] > '9')
+        return 0;
+    number = strtoul(file, &end, 10);
     return *end == '\0' && number <= CHANNEL_MAX ? (unsigned)number : 0;
 }
 
-void old_claims_read(const struct settings *settings, enum owner claims[CHANNEL_MAX + 1])
+void old_claims_read(const struct rundir_place *place, enum owner claims[CHANNEL_MAX + 1])
 {
-    char name[NAME_MAX];
-    int directory = rundir_open(settings);
-    int copy = directory >= 0
-                   ? descriptor_high(openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-                   : -1;
+    int copy =
+        place->directory < 0
+            ? -1
+            : descriptor_high(openat(place->directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     DIR *list = copy >= 0 ? fdopendir(copy) : NULL;
     const struct dirent *entry;
     unsigned number;
 
     memset(claims, 0, (CHANNEL_MAX + 1) * sizeof claims[0]);
-    if (list != NULL) {
-        rundir_name(settings, "channel-", name);
-        while ((entry = readdir(list)) != NULL)
-            if ((number = file_number(entry->d_name, name)) > 0)
-                claims[number] = judge_file(directory, entry->d_name);
-        (void)closedir(list);
-    } else if (copy >= 0) {
+    if (list == NULL && copy >= 0)
         (void)close(copy);
-    }
-    forks_close(directory);
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if ((number = file_number(entry->d_name, place->base)) > 0)
+            claims[number] = judge_file(place->directory, entry->d_name);
+    if (list != NULL)
+        (void)closedir(list);
 }
 
-void old_claims_remove(const struct settings *settings, unsigned number)
+void old_claims_remove(const struct rundir_place *place, unsigned number)
 {
-    char name[NAME_MAX], suffix[16];
-    int directory = rundir_open(settings);
+    char name[NAME_MAX + 16];
 
-    if (directory < 0)
+    if (place->directory < 0)
         return;
-    (void)snprintf(suffix, sizeof suffix, "channel-%u", number % 100);
-    rundir_name(settings, suffix, name);
-    (void)unlinkat(directory, name, 0);
-    forks_close(directory);
+    (void)snprintf(name, sizeof name, "%schannel-%u", place->base, number % 100);
+    (void)unlinkat(place->directory, name, 0);
 }

@@ -5,12 +5,12 @@
 #define SIMKEY_APDU_SESSION_OLD_CLAIMS_H
 
 #include "apdu/session/owners.h"
-#include "apdu/settings.h"
+#include "apdu/session/rundir.h"
 
-/* Tells of each channel of the settings' device what the files say; one look into the run-dir. */
-void old_claims_read(const struct settings *settings, enum owner claims[CHANNEL_MAX + 1]);
+/* Tells of each channel of a device what the files say; one look into the run-dir. */
+void old_claims_read(const struct rundir_place *place, enum owner claims[CHANNEL_MAX + 1]);
 
 /* Removes the file of a channel that was closed. */
-void old_claims_remove(const struct settings *settings, unsigned number);
+void old_claims_remove(const struct rundir_place *place, unsigned number);
 
 #endif

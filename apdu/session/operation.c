@@ -375,7 +375,8 @@ static void take_record(struct operation *operation)
     struct sim *sim = operation->sim;
     const struct learnt *learnt = &operation->record.learnt;
 
-    operation->file = record_open_in(&sim->settings, sim->boot, &operation->record);
+    operation->file =
+        record_open_in(&sim->settings, &operation->place, sim->boot, &operation->record);
     take_unsaved(operation);
     if (operation->file < 0) {
         sim->line.ready = false;
@@ -415,7 +416,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .selection = &operation->selection,
                                     .before_pin = before_pin};
     record_init(&operation->record);
-    queue_join(&operation->queue, &sim->settings);
+    rundir_place_open(&operation->place, &sim->settings);
+    queue_join(&operation->queue, &sim->settings, &operation->place);
     outcome = transport_begin(&operation->transport, &target, deadline, why);
     queue_leave(&operation->queue);
     if (outcome != OUTCOME_OK)
@@ -442,6 +444,7 @@ void operation_end(struct operation *operation)
         if (operation->begun)
             keep_unsaved(operation);
     }
+    rundir_place_close(&operation->place);
     (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
     transport_end(&operation->transport);
 }

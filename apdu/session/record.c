@@ -394,10 +394,11 @@ static void load(int fd, const struct settings *settings, char boot[BOOT_SIZE],
     }
 }
 
-int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record)
+int record_open_in(const struct settings *settings, const struct rundir_place *place,
+                   char boot[BOOT_SIZE], struct record *record)
 {
     /* without room for it the others' is left as it is */
-    int fd = descriptor_room(RECORD_SIZE) ? rundir_device_file(settings, "session", O_CREAT) : -1;
+    int fd = descriptor_room(RECORD_SIZE) ? rundir_place_file(place, "session", O_CREAT) : -1;
 
     record_init(record);
     if (fd >= 0)
@@ -407,9 +408,14 @@ int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct
 
 int record_open(const struct settings *settings, struct record *record)
 {
+    struct rundir_place place;
     char boot[BOOT_SIZE] = "";
+    int fd;
 
-    return record_open_in(settings, boot, record);
+    rundir_place_open(&place, settings);
+    fd = record_open_in(settings, &place, boot, record);
+    rundir_place_close(&place);
+    return fd;
 }
 
 bool record_peek(const struct settings *settings, struct record *record)

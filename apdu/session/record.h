@@ -9,6 +9,7 @@
 #include "apdu/applet/pin_memory.h"
 #include "apdu/card/environment.h"
 #include "apdu/session/owners.h"
+#include "apdu/session/rundir.h"
 #include "apdu/settings.h"
 #include "modem/channel.h"
 #include "modem/identity.h"
@@ -103,7 +104,8 @@ int record_open(const struct settings *settings, struct record *record);
 
 /* The same for one who opens it often. boot: "" at first; it gets the boot id, which is not read again
  * then. */
-int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record);
+int record_open_in(const struct settings *settings, const struct rundir_place *place,
+                   char boot[BOOT_SIZE], struct record *record);
 
 /* Reads it without making or locking anything. False if there is none. */
 bool record_peek(const struct settings *settings, struct record *record);

@@ -254,16 +254,40 @@ int rundir_file(int directory, const char *name, int flags)
     return -1;
 }
 
+void rundir_place_open(struct rundir_place *place, const struct settings *settings)
+{
+    place->base[0] = '\0';
+    place->directory = rundir_open(settings);
+    if (place->directory >= 0)
+        rundir_name(settings, "", place->base);
+    if (place->directory >= 0 && place->base[0] == '\0') /* no memory to learn its name */
+        rundir_place_close(place);
+}
+
+void rundir_place_close(struct rundir_place *place)
+{
+    forks_close(place->directory);
+    place->directory = -1;
+}
+
+int rundir_place_file(const struct rundir_place *place, const char *suffix, int flags)
+{
+    char name[NAME_MAX + 16];
+
+    if (place->directory < 0)
+        return -1;
+    (void)snprintf(name, sizeof name, "%s%s", place->base, suffix);
+    return rundir_file(place->directory, name, flags);
+}
+
 int rundir_device_file(const struct settings *settings, const char *suffix, int flags)
 {
-    char name[NAME_MAX];
-    int directory = rundir_open(settings), fd;
+    struct rundir_place place;
+    int fd;
 
-    if (directory < 0)
-        return -1;
-    rundir_name(settings, suffix, name);
-    fd = rundir_file(directory, name, flags);
-    forks_close(directory);
+    rundir_place_open(&place, settings);
+    fd = rundir_place_file(&place, suffix, flags);
+    rundir_place_close(&place);
     return fd;
 }
 

@@ -238,6 +238,7 @@ static void join(struct operation *operation)
         return;
     }
     record_join(&operation->record);
+    operation->sim->others = operation->record.user_count > 1;
     operation->sim->joined = getpid();
 }
 

@@ -37,6 +37,7 @@ struct sim {
     struct pin_memory memory; /* the record's, which counts where there is one */
     uint64_t start;           /* when start_of did, see rundir_process_start */
     pid_t start_of;
+    bool others;         /* more processes went on with the shared session at the last look */
     pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
     pid_t own_pid;       /* the process whose the next two are */
     struct standing own; /* the channel of an applet that is not recorded */
@@ -78,6 +79,7 @@ struct operation {
     const char *iccid;
     struct pin_given *given;
     struct deadline deadline;
+    struct rundir_place place; /* of the files in the run-dir */
     struct queue queue;
     int file; /* of the record, -1 without one */
     struct record record;

@@ -51,14 +51,6 @@ struct sim *sim_ref(struct sim *sim)
     return sim;
 }
 
-/* True if other living processes go on with the channel that all share. */
-static bool others_go_on(const struct sim *sim)
-{
-    struct record record;
-
-    return record_peek(&sim->settings, &record) && record_leave(&record) > 0;
-}
-
 /* Leaves the users of the shared channel; the last one closes it. */
 static void leave(struct operation *operation)
 {
@@ -76,7 +68,7 @@ static int leave_within(const struct sim *sim, bool own)
 {
     if (own)
         return LEAVE_OWN_MS;
-    return sim->unsaved.count == 0 && others_go_on(sim) ? SHORT_LEAVE_MS : LEAVE_MS;
+    return sim->unsaved.count == 0 && sim->others ? SHORT_LEAVE_MS : LEAVE_MS;
 }
 
 void sim_close(struct sim *sim)
@@ -90,8 +82,8 @@ void sim_close(struct sim *sim)
         return;
     if (operation_begin(&operation, sim, deadline_in(leave_within(sim, own)), &ignored) ==
         OUTCOME_OK) {
-        /* the device is ours now: what is said to it takes no longer than ever */
-        operation.deadline = deadline_within(operation.deadline, LEAVE_MS);
+        /* the device is ours now: what is said to it takes no longer than ever, and no less */
+        operation.deadline = deadline_in(LEAVE_MS);
         operation.card.deadline = operation.deadline;
         leave(&operation);
         sim->own.broken = own;

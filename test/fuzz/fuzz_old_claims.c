@@ -35,6 +35,7 @@ static void write_claim(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     enum owner claims[CHANNEL_MAX + 1];
+    struct rundir_place place;
     struct settings settings;
     struct report why = REPORT_INIT;
 
@@ -44,12 +45,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     REQUIRE(settings_set(&settings, "device", "/proc/none/modem", &why) == OUTCOME_OK);
     REQUIRE(settings_set(&settings, "run-dir", neighbour_run_dir(), &why) == OUTCOME_OK);
     write_claim(data, size);
-    old_claims_read(&settings, claims);
+    rundir_place_open(&place, &settings);
+    old_claims_read(&place, claims);
     REQUIRE(claims[CHANNEL] == OWNER_IS_DEAD || claims[CHANNEL] == OWNER_LIVES); /* not locked */
-    old_claims_remove(&settings, CHANNEL);
-    old_claims_read(&settings, claims);
+    old_claims_remove(&place, CHANNEL);
+    old_claims_read(&place, claims);
     for (unsigned number = 0; number <= CHANNEL_MAX; number++)
         REQUIRE(claims[number] == OWNER_NONE);
+    rundir_place_close(&place);
     settings_clear(&settings);
     return 0;
 }

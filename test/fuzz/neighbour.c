@@ -274,8 +274,11 @@ static void forge(struct span *input, const struct settings *settings)
 static void know_claims(struct modem *modem, const struct settings *settings)
 {
     enum owner claims[CHANNEL_MAX + 1];
+    struct rundir_place place;
 
-    old_claims_read(settings, claims);
+    rundir_place_open(&place, settings);
+    old_claims_read(&place, claims);
+    rundir_place_close(&place);
     for (unsigned i = 1; i < HOSTILE_CHANNELS; i++)
         if (!modem->card.channels[i].open && claims[i] != OWNER_NONE)
             modem->card.channels[i].open = true;

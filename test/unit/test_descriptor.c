@@ -98,12 +98,16 @@ static void the_device_is_no_standard_descriptor(void)
 static int files_body(const struct pty *pty, const struct settings *settings)
 {
     struct record record;
+    struct rundir_place place;
     struct queue queue;
     int file = record_open(settings, &record), wrong;
 
     (void)pty;
-    queue_join(&queue, settings);
-    wrong = file <= 2 || queue.fd <= 2 || low_ones() != 0;
+    rundir_place_open(&place, settings);
+    queue_join(&queue, settings, &place);
+    wrong = place.directory <= 2;
+    rundir_place_close(&place);
+    wrong += file <= 2 || queue.fd <= 2 || low_ones() != 0;
     queue_leave(&queue);
     return wrong + (queue_own_lock(&queue) <= 2) + low_ones();
 }

@@ -132,6 +132,24 @@ static void desk_end(struct desk *desk)
     folder_remove(&desk->folder);
 }
 
+static void read_claims(const struct desk *desk, enum owner claims[CHANNEL_MAX + 1])
+{
+    struct rundir_place place;
+
+    rundir_place_open(&place, &desk->settings);
+    old_claims_read(&place, claims);
+    rundir_place_close(&place);
+}
+
+static void remove_claim(const struct desk *desk, unsigned number)
+{
+    struct rundir_place place;
+
+    rundir_place_open(&place, &desk->settings);
+    old_claims_remove(&place, number);
+    rundir_place_close(&place);
+}
+
 static void an_older_programs_claims_are_honoured(void)
 {
     enum owner claims[CHANNEL_MAX + 1];
@@ -150,14 +168,14 @@ static void an_older_programs_claims_are_honoured(void)
     folder_write(&desk.folder, "dev-ttyUSB7.channel-1", text, strlen(text), 0660, path);
     fd = open(path, O_RDWR | O_CLOEXEC);
     CU_ASSERT_EQUAL(flock(fd, LOCK_EX), 0);
-    old_claims_read(&desk.settings, claims);
+    read_claims(&desk, claims);
     EXPECT_NUMBER(claims[1], OWNER_HOLDS);
     EXPECT_NUMBER(claims[2], OWNER_IS_DEAD);
     EXPECT_NUMBER(claims[3], OWNER_NONE);
     EXPECT_NUMBER(claims[19], OWNER_LIVES);
-    old_claims_remove(&desk.settings, 2);
+    remove_claim(&desk, 2);
     (void)close(fd);
-    old_claims_read(&desk.settings, claims);
+    read_claims(&desk, claims);
     EXPECT_NUMBER(claims[1], OWNER_LIVES);
     EXPECT_NUMBER(claims[2], OWNER_NONE);
     desk_end(&desk);
@@ -176,29 +194,29 @@ static void senseless_and_hostile_claims_do_no_harm(void)
     desk_begin(&desk, "/dev/ttyUSB7");
     for (i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         folder_write(&desk.folder, "dev-ttyUSB7.channel-4", texts[i], strlen(texts[i]), 0660, path);
-        old_claims_read(&desk.settings, claims);
+        read_claims(&desk, claims);
         EXPECT_NUMBER(claims[4], OWNER_IS_DEAD);
-        old_claims_remove(&desk.settings, 4);
+        remove_claim(&desk, 4);
     }
     /* A link that leads elsewhere is not followed, a fifo does not hold anybody up. */
     folder_write(&desk.folder, "victim", "precious", 8, 0600, path);
     (void)snprintf(path, sizeof path, "%s/dev-ttyUSB7.channel-4", desk.folder.path);
     CU_ASSERT_EQUAL(symlink("victim", path), 0);
-    old_claims_read(&desk.settings, claims);
+    read_claims(&desk, claims);
     EXPECT_NUMBER(claims[4], OWNER_NONE);
     (void)unlink(path);
     CU_ASSERT_EQUAL(mkfifo(path, 0660), 0);
-    old_claims_read(&desk.settings, claims);
+    read_claims(&desk, claims);
     EXPECT_NUMBER(claims[4], OWNER_NONE);
     (void)unlink(path);
     /* Nor is a folder believed that others can write, or that is none. */
     folder_write(&desk.folder, "dev-ttyUSB7.channel-4", "1 42\n", 5, 0660, path);
     CU_ASSERT_EQUAL(chmod(desk.folder.path, 0777), 0);
-    old_claims_read(&desk.settings, claims);
+    read_claims(&desk, claims);
     EXPECT_NUMBER(claims[4], OWNER_NONE);
     EXPECT(settings_set(&desk.settings, "run-dir", "/dev/null", &why), OUTCOME_OK, &why);
-    old_claims_read(&desk.settings, claims);
-    old_claims_remove(&desk.settings, 4);
+    read_claims(&desk, claims);
+    remove_claim(&desk, 4);
     EXPECT_NUMBER(claims[4], OWNER_NONE);
     desk_end(&desk);
 }
