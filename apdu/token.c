@@ -297,10 +297,10 @@ enum outcome token_identity(struct sim *sim, struct modem_identity *identity,
                                                 : sim_identity(sim, identity, iccid, why);
 }
 
-enum outcome token_close(struct sim *sim, bool *closed, struct report *why)
+enum outcome token_close(struct sim *sim, struct sim_found *found, struct report *why)
 {
     const struct token_ops *ops = family_of_device(sim);
 
-    return ops != NULL && ops->close != NULL ? ops->close(sim, closed, why)
-                                             : sim_shut(sim, closed, why);
+    return ops != NULL && ops->close != NULL ? ops->close(sim, found, why)
+                                             : sim_shut(sim, found, why);
 }

@@ -114,6 +114,6 @@ enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *
 /* As sim_identity and sim_shut, for whatever is behind the device. */
 enum outcome token_identity(struct sim *sim, struct modem_identity *identity,
                             char iccid[ICCID_SIZE], struct report *why);
-enum outcome token_close(struct sim *sim, bool *closed, struct report *why);
+enum outcome token_close(struct sim *sim, struct sim_found *found, struct report *why);
 
 #endif

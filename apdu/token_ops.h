@@ -55,7 +55,7 @@ struct token_ops {
                               struct typea_blob *blob, struct report *why);
     enum outcome (*identity)(struct sim *sim, struct modem_identity *identity, char *iccid,
                              struct report *why);
-    enum outcome (*close)(struct sim *sim, bool *closed, struct report *why);
+    enum outcome (*close)(struct sim *sim, struct sim_found *found, struct report *why);
 };
 
 /* The families of one sim instead of all that token.c knows, by their order; ends with NULL, and lives

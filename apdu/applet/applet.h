@@ -14,7 +14,7 @@ struct applet {
      * because after a reset of the modem the number may be somebody else's */
     const struct apdu *probe;
     /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
-     * must not be lost between operations (see claim.h) */
+     * must not be lost between operations (see owners.h) */
     enum selected kind;
 };
 

@@ -3,7 +3,7 @@
 #include "apdu/applet/pin.h"
 
 #include "apdu/aid.h"
-#include "modem/at.h"
+#include "modem/cme.h"
 
 #include <string.h>
 

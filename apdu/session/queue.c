@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* So many do not wait at once: a ticket as high as that was put there to spoil the order. */
@@ -67,19 +68,17 @@ static bool take_ticket(struct queue *queue)
     return false;
 }
 
-void queue_join(struct queue *queue, const struct settings *settings)
+void queue_join(struct queue *queue, const struct settings *settings,
+                const struct rundir_place *place)
 {
-    int directory = rundir_open(settings);
-
     queue->settings = settings;
     queue->ticket = 0;
     queue->fd = -1;
     queue->name[0] = '\0';
-    if (directory < 0)
+    if (place->directory < 0)
         return;
-    rundir_name(settings, "queue", queue->name);
-    queue->fd = rundir_file(directory, queue->name, O_CREAT);
-    forks_close(directory);
+    (void)snprintf(queue->name, sizeof queue->name, "%.*squeue", NAME_MAX - 8, place->base);
+    queue->fd = rundir_file(place->directory, queue->name, O_CREAT);
     if (queue->fd < 0 || take_ticket(queue))
         return;
     forks_close(queue->fd);

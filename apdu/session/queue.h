@@ -6,6 +6,7 @@
 #ifndef SIMKEY_APDU_SESSION_QUEUE_H
 #define SIMKEY_APDU_SESSION_QUEUE_H
 
+#include "apdu/session/rundir.h"
 #include "apdu/settings.h"
 
 #include <limits.h>
@@ -20,7 +21,8 @@ struct queue {
 
 /* Takes a ticket for the settings' device; the settings stay borrowed. Without a usable run-dir, or
  * where somebody has locked all of the file, there is no order, and everybody is first. */
-void queue_join(struct queue *queue, const struct settings *settings);
+void queue_join(struct queue *queue, const struct settings *settings,
+                const struct rundir_place *place);
 
 /* True if nobody with an earlier ticket waits. arg: a struct queue. */
 bool queue_first(void *arg);

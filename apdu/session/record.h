@@ -8,9 +8,11 @@
 
 #include "apdu/applet/pin_memory.h"
 #include "apdu/card/environment.h"
+#include "apdu/session/owners.h"
+#include "apdu/session/rundir.h"
 #include "apdu/settings.h"
+#include "modem/channel.h"
 #include "modem/identity.h"
-#include "modem/transport.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -67,7 +69,7 @@ struct learnt {
 /* Room for what a record is bound to. */
 #define RECORD_BINDING 160
 
-struct record_user {
+struct record_user { /* a process that goes on with the channel */
     pid_t pid;
     uint64_t start; /* see rundir_process_start */
 };
@@ -77,8 +79,8 @@ struct record {
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line line;
     struct standing standing;
-    struct channel
-        lone; /* one operation's own channel while it lasts, or that could not be closed */
+    unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
+    struct owners owners; /* the channels beside that */
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];
@@ -93,14 +95,17 @@ void record_init(struct record *record);
 void learnt_copy(struct learnt *to, const struct learnt *from);
 
 /* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
- * boot, device or version is as good as none; one that is torn counts as dirty. Returns a descriptor
+ * boot or version is as good as none, and one that is torn counts as dirty, but the channels that
+ * they name may be open: they are in owners, in doubt. So is what stood before the device came
+ * anew. A process that cannot learn its boot (no /proc) goes by the device alone. Returns a descriptor
  * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
  * length (RLIMIT_FSIZE): the record is empty then. */
 int record_open(const struct settings *settings, struct record *record);
 
 /* The same for one who opens it often. boot: "" at first; it gets the boot id, which is not read again
  * then. */
-int record_open_in(const struct settings *settings, char boot[BOOT_SIZE], struct record *record);
+int record_open_in(const struct settings *settings, const struct rundir_place *place,
+                   char boot[BOOT_SIZE], struct record *record);
 
 /* Reads it without making or locking anything. False if there is none. */
 bool record_peek(const struct settings *settings, struct record *record);

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -253,16 +254,40 @@ int rundir_file(int directory, const char *name, int flags)
     return -1;
 }
 
+void rundir_place_open(struct rundir_place *place, const struct settings *settings)
+{
+    place->base[0] = '\0';
+    place->directory = rundir_open(settings);
+    if (place->directory >= 0)
+        rundir_name(settings, "", place->base);
+    if (place->directory >= 0 && place->base[0] == '\0') /* no memory to learn its name */
+        rundir_place_close(place);
+}
+
+void rundir_place_close(struct rundir_place *place)
+{
+    forks_close(place->directory);
+    place->directory = -1;
+}
+
+int rundir_place_file(const struct rundir_place *place, const char *suffix, int flags)
+{
+    char name[NAME_MAX + 16];
+
+    if (place->directory < 0)
+        return -1;
+    (void)snprintf(name, sizeof name, "%s%s", place->base, suffix);
+    return rundir_file(place->directory, name, flags);
+}
+
 int rundir_device_file(const struct settings *settings, const char *suffix, int flags)
 {
-    char name[NAME_MAX];
-    int directory = rundir_open(settings), fd;
+    struct rundir_place place;
+    int fd;
 
-    if (directory < 0)
-        return -1;
-    rundir_name(settings, suffix, name);
-    fd = rundir_file(directory, name, flags);
-    forks_close(directory);
+    rundir_place_open(&place, settings);
+    fd = rundir_place_file(&place, suffix, flags);
+    rundir_place_close(&place);
     return fd;
 }
 
@@ -306,4 +331,15 @@ uint64_t rundir_process_start(pid_t pid)
                &state, &start) != 2)
         start = 0;
     return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+bool rundir_process_lives(pid_t pid, uint64_t start)
+{
+    uint64_t now = rundir_process_start(pid);
+
+    if (now != 0)
+        return now == start || start == 0;
+    if (pid <= 0 || rundir_process_start(getpid()) != 0)
+        return false;
+    return kill(pid, 0) == 0 || errno == EPERM;
 }

@@ -35,7 +35,18 @@ void rundir_name(const struct settings *settings, const char *suffix, char name[
  * that cannot be. */
 int rundir_file(int directory, const char *name, int flags);
 
-/* The same by the suffix of this device's file. */
+/* The place of one device's files: looked up once for an operation. */
+struct rundir_place {
+    int directory;       /* -1: there is no directory that can be used */
+    char base[NAME_MAX]; /* how the files' names begin, "dev-ttyUSB2." */
+};
+void rundir_place_open(struct rundir_place *place, const struct settings *settings);
+void rundir_place_close(struct rundir_place *place);
+
+/* rundir_file by the suffix of the device's file there. */
+int rundir_place_file(const struct rundir_place *place, const char *suffix, int flags);
+
+/* The same for who needs one file only. */
 int rundir_device_file(const struct settings *settings, const char *suffix, int flags);
 
 /* Opens a file of the directory that is this user's alone, mode 0600, named BASE.SUFFIX-UID: members
@@ -46,5 +57,9 @@ int rundir_own_file(const struct settings *settings, const char *base, const cha
 /* When a process started, in clock ticks since boot: a pid alone may be somebody else's by now. 0
  * if there is no such process (or only a zombie is left of it). */
 uint64_t rundir_process_start(pid_t pid);
+
+/* True if the process that started then still lives. Without a /proc (a chroot) its number alone has
+ * to do; so it has where start is 0, because its own process had no /proc. */
+bool rundir_process_lives(pid_t pid, uint64_t start);
 
 #endif

@@ -209,11 +209,11 @@ static enum outcome question(struct sim *sim, unsigned which, struct report *why
     char iccid[ICCID_SIZE] = "";
     enum carrier carrier;
     struct token_pin state;
-    bool closed;
+    struct sim_found found;
 
     switch (which % 8) {
     case 1:
-        return sim_shut(sim, &closed, why);
+        return sim_shut(sim, &found, why);
     case 2:
         return sim_probe(sim, mias_aid, sizeof mias_aid, MIAS_NAME, &carrier, why);
     case 3:
@@ -318,18 +318,28 @@ static void end_program(struct game *game, unsigned program)
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
 }
 
-/* A channel of SAFE2's is the process's own between its operations. */
+/* A channel of SAFE2's is the process's own between its operations; without a record a process also
+ * remembers what it could not close. Without one, what was asked and is somebody else's is forgotten
+ * when the process ends. */
 static void check_channels(struct game *game)
 {
-    const struct channel *own[PROGRAMS];
+    const struct channel *own[PROGRAMS * (OWNERS_MAX + 1)];
     size_t count = 0;
 
     /* where the modem owes an answer, nothing can be closed, nor written down without a run-dir */
     for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record && game->modem.card.disturbed; i++)
         game->modem.card.channels[i].owed = false;
-    for (unsigned i = 0; i < PROGRAMS; i++)
-        if (game->sims[i] != NULL && game->sims[i]->own.channel.open)
-            own[count++] = &game->sims[i]->own.channel;
+    for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record; i++)
+        if (game->modem.card.channels[i].claimed)
+            game->modem.card.channels[i].owed = false;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        const struct sim *sim = game->sims[i];
+
+        if (sim != NULL && sim->own.channel.open)
+            own[count++] = &sim->own.channel;
+        for (size_t j = 0; sim != NULL && j < sim->unsaved.count; j++)
+            own[count++] = &sim->unsaved.list[j].channel;
+    }
     neighbour_check(&game->modem, &game->settings, own, count);
 }
 

@@ -21,6 +21,15 @@ struct desk {
     struct settings settings;
 };
 
+static void join_queue(struct queue *queue, const struct settings *settings)
+{
+    struct rundir_place place;
+
+    rundir_place_open(&place, settings);
+    queue_join(queue, settings, &place);
+    rundir_place_close(&place);
+}
+
 static void desk_begin(struct desk *desk, const char *device)
 {
     struct report why = REPORT_INIT;
@@ -43,13 +52,13 @@ static void tickets_are_served_in_their_order(void)
     struct desk desk;
 
     desk_begin(&desk, "/dev/ttyUSB7");
-    queue_join(&first, &desk.settings);
-    queue_join(&second, &desk.settings);
-    queue_join(&third, &desk.settings);
+    join_queue(&first, &desk.settings);
+    join_queue(&second, &desk.settings);
+    join_queue(&third, &desk.settings);
     CU_ASSERT_TRUE(queue_first(&first) && !queue_first(&second) && !queue_first(&third));
     queue_leave(&second);
     CU_ASSERT_TRUE(queue_first(&first) && !queue_first(&third));
-    queue_join(&second, &desk.settings);
+    join_queue(&second, &desk.settings);
     queue_leave(&first);
     CU_ASSERT_TRUE(queue_first(&third) && !queue_first(&second));
     queue_leave(&third);
@@ -67,8 +76,8 @@ static void without_a_folder_everybody_is_first(void)
 
     desk_begin(&desk, "/dev/ttyUSB7");
     EXPECT(settings_set(&desk.settings, "run-dir", "/dev/null/run", &why), OUTCOME_OK, &why);
-    queue_join(&one, &desk.settings);
-    queue_join(&other, &desk.settings);
+    join_queue(&one, &desk.settings);
+    join_queue(&other, &desk.settings);
     CU_ASSERT_TRUE(queue_first(&one) && queue_first(&other));
     queue_leave(&one);
     queue_leave(&other);
@@ -86,7 +95,7 @@ static pid_t waiting_child(struct desk *desk)
     CU_ASSERT_EQUAL_FATAL(pipe(ready), 0);
     child = fork_child();
     if (child == 0) {
-        queue_join(&queue, &desk->settings);
+        join_queue(&queue, &desk->settings);
         if (write(ready[1], &byte, 1) == 1)
             (void)pause();
         _exit(0);
@@ -105,7 +114,7 @@ static void the_dead_hold_up_nobody(void)
 
     desk_begin(&desk, "/dev/ttyUSB7");
     child = waiting_child(&desk);
-    queue_join(&queue, &desk.settings);
+    join_queue(&queue, &desk.settings);
     CU_ASSERT_FALSE(queue_first(&queue));
     CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
     (void)waitpid(child, NULL, 0);
@@ -129,7 +138,7 @@ static void one_that_is_stopped_is_overtaken(void)
     pty_make(&pty);
     desk_begin(&desk, pty.name);
     child = waiting_child(&desk);
-    queue_join(&queue, &desk.settings);
+    join_queue(&queue, &desk.settings);
     began = monotonic_ms();
     EXPECT(port_open(&port, pty.name, 9600, deadline_in(3000), &turn, &why), OUTCOME_OK, &why);
     CU_ASSERT_TRUE(monotonic_ms() - began >= 90);
@@ -157,14 +166,14 @@ static void many_keep_their_order(void)
 
     desk_begin(&desk, "/dev/ttyUSB7");
     for (int i = 0; i < MANY; i++) {
-        queue_join(&queue[i], &desk.settings);
+        join_queue(&queue[i], &desk.settings);
         order[i] = i;
     }
     for (int i = 3; i < MANY; i += 3) {
         int again = order[i];
 
         queue_leave(&queue[again]);
-        queue_join(&queue[again], &desk.settings);
+        join_queue(&queue[again], &desk.settings);
         memmove(order + i, order + i + 1, sizeof *order * (size_t)(MANY - 1 - i));
         order[MANY - 1] = again;
     }
@@ -187,7 +196,7 @@ static void nothing_is_written(void)
 
     desk_begin(&desk, "/dev/ttyUSB7");
     for (int i = 0; i < 3; i++) {
-        queue_join(&queue, &desk.settings);
+        join_queue(&queue, &desk.settings);
         CU_ASSERT(queue.fd >= 0);
         queue_leave(&queue);
     }
@@ -205,12 +214,12 @@ static void joins_within(const struct desk *desk, rlim_t limit)
     int status = -1;
     pid_t child;
 
-    queue_join(&first, &desk->settings);
+    join_queue(&first, &desk->settings);
     child = fork_child();
     if (child == 0) {
         if (setrlimit(RLIMIT_FSIZE, &most) != 0)
             _exit(2);
-        queue_join(&second, &desk->settings);
+        join_queue(&second, &desk->settings);
         _exit(second.fd >= 0 && !queue_first(&second) ? 0 : 1);
     }
     (void)waitpid(child, &status, 0);
@@ -257,8 +266,8 @@ static void a_lock_on_all_of_it_or_far_behind_holds_up_nobody(void)
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0660);
 
         CU_ASSERT_EQUAL(fcntl(fd, F_OFD_SETLK, &lock), 0);
-        queue_join(&one, &desk.settings);
-        queue_join(&other, &desk.settings);
+        join_queue(&one, &desk.settings);
+        join_queue(&other, &desk.settings);
         EXPECT_NUMBER(one.fd >= 0, table[i].ordered);
         EXPECT_NUMBER(queue_first(&other), !table[i].ordered);
         (void)close(fd);
@@ -281,7 +290,7 @@ static void the_own_lock_is_this_users_alone(void)
 
     desk_begin(&desk, "/dev/ttyUSB7");
     CU_ASSERT_EQUAL(chmod(desk.folder.path, 02770), 0);
-    queue_join(&queue, &desk.settings);
+    join_queue(&queue, &desk.settings);
     fd = queue_own_lock(&queue);
     CU_ASSERT(fd > 2);
     (void)snprintf(path, sizeof path, "%s/dev-ttyUSB7.queue.turn-%lu", desk.folder.path,

@@ -218,7 +218,10 @@ static void what_stood_before_the_modem_was_plugged_in_anew_is_to_be_closed(void
     CU_ASSERT_EQUAL(unlink(link), 0);
     CU_ASSERT_EQUAL(mkfifo(link, 0600), 0);
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
-    CU_ASSERT_TRUE(record.standing.broken && record.standing.channel.open);
+    CU_ASSERT_FALSE(record.standing.channel.open);
+    EXPECT_NUMBER(record.owners.count, 1);
+    EXPECT_NUMBER(record.owners.list[0].channel.number, 7);
+    EXPECT_NUMBER(record.owners.list[0].doubt, DOUBT_ASK); /* its number may be another's by now */
     CU_ASSERT_FALSE(record.line.ready);
     CU_ASSERT_TRUE(record.line.late_until > 0); /* it may still be at work */
     desk_end(&desk);
@@ -278,15 +281,18 @@ static void a_time_that_is_too_late_is_not_believed(void)
 static void the_boot_is_asked_for_once(void)
 {
     char boot[BOOT_SIZE] = "", known[BOOT_SIZE] = "known";
+    struct rundir_place place;
     struct record record;
     struct desk desk;
 
     desk_begin(&desk);
-    (void)close(record_open_in(&desk.settings, boot, &record));
+    rundir_place_open(&place, &desk.settings);
+    (void)close(record_open_in(&desk.settings, &place, boot, &record));
     EXPECT_NUMBER(strlen(boot), 36);
     EXPECT_SAYS(record.binding, boot);
-    (void)close(record_open_in(&desk.settings, known, &record));
+    (void)close(record_open_in(&desk.settings, &place, known, &record));
     EXPECT_SAYS(record.binding, "boot known\n");
+    rundir_place_close(&place);
     desk_end(&desk);
 }
 
@@ -341,6 +347,130 @@ static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
     EXPECT_NUMBER(old.user_count, RECORD_USERS);
     standing_unverify(&old.standing);
     CU_ASSERT_FALSE(standing_opened_by(&old.standing, &last));
+    desk_end(&desk);
+}
+
+/* Reads it as a process does that knows this boot. */
+static void read_as(struct desk *desk, const char *known, struct record *record)
+{
+    struct rundir_place place;
+    char boot[BOOT_SIZE];
+
+    (void)snprintf(boot, sizeof boot, "%s", known);
+    rundir_place_open(&place, &desk->settings);
+    (void)close(record_open_in(&desk->settings, &place, boot, record));
+    rundir_place_close(&place);
+}
+
+/* The channel is known, and in doubt: nothing else of it is believed. */
+static void knows_channel_only(const struct record *record)
+{
+    CU_ASSERT_FALSE(record->standing.channel.open || record->standing.verified);
+    EXPECT_NUMBER(record->user_count, 0);
+    EXPECT_NUMBER(record->owners.count, 1);
+    EXPECT_NUMBER(record->owners.list[0].channel.number, 7);
+    EXPECT_NUMBER(record->owners.list[0].doubt, DOUBT_ASK);
+    EXPECT_NUMBER(record->owners.list[0].pid, 0);
+}
+
+/* In a chroot, or with ProcSubset=pid: both ways it is the same record, and keeps its boot. */
+static void a_process_without_proc_shares_the_record(void)
+{
+    struct record record;
+    struct desk desk;
+    int fd;
+
+    desk_begin(&desk);
+    write_record(&desk, false);
+    read_as(&desk, "unknown", &record);
+    CU_ASSERT_TRUE(record.standing.channel.open && record.standing.verified);
+    EXPECT_NUMBER(record.user_count, 1);
+    EXPECT_SAYS_NOT(record.binding, "unknown");
+    fd = open(desk.file, O_RDWR | O_CLOEXEC);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    reads(&desk, true, false);
+    (void)snprintf(record.binding, sizeof record.binding, "boot unknown\n%s",
+                   strchr(record.binding, '\n') + 1);
+    CU_ASSERT_TRUE(record_save(fd, &record)); /* the first one was such a process */
+    (void)close(fd);
+    reads(&desk, true, false);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    EXPECT_SAYS_NOT(record.binding, "unknown");
+    desk_end(&desk);
+}
+
+/* The modem may have kept its power when the machine started anew. */
+static void what_another_boot_left_is_known_and_in_doubt(void)
+{
+    struct record record;
+    struct desk desk;
+
+    desk_begin(&desk);
+    write_record(&desk, false);
+    read_as(&desk, "another", &record);
+    CU_ASSERT_FALSE(record.dirty);
+    knows_channel_only(&record);
+    desk_end(&desk);
+}
+
+static void the_channels_of_a_torn_record_and_of_another_version_are_known(void)
+{
+    struct record record;
+    struct desk desk;
+    int fd;
+
+    desk_begin(&desk);
+    write_record(&desk, false);
+    CU_ASSERT_EQUAL(truncate(desk.file, 300), 0);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    CU_ASSERT_TRUE(record.dirty);
+    knows_channel_only(&record);
+    write_record(&desk, false);
+    fd = open(desk.file, O_WRONLY | O_CLOEXEC);
+    CU_ASSERT_EQUAL(pwrite(fd, "2", 1, 15), 1); /* "simkey session 2" */
+    (void)close(fd);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    knows_channel_only(&record);
+    desk_end(&desk);
+}
+
+/* All of it at its longest: no channel is left out, but sources that prove their PIN once more. */
+static void the_table_of_owners_is_read_again_however_much_there_is(void)
+{
+    struct record record, old;
+    struct desk desk;
+    int fd;
+
+    desk_begin(&desk);
+    fd = record_open(&desk.settings, &old);
+    fill(&record);
+    memcpy(record.binding, old.binding, sizeof record.binding);
+    fill_up(&record);
+    record.generation = 77;
+    for (unsigned i = 0; i < OWNERS_MAX; i++) {
+        struct channel channel = {.open = true, .selected = true, .carrier = CARRIER_CCHO};
+
+        (void)snprintf(channel.session, sizeof channel.session, "12345678901234567890%03u", i);
+        if (i % 2 == 0)
+            owners_hold(&record.owners, &channel, INT32_MAX, UINT64_MAX);
+        else
+            owners_orphan(&record.owners, &channel, DOUBT_GONE);
+    }
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &old));
+    CU_ASSERT_FALSE(old.dirty);
+    EXPECT_NUMBER(old.generation, 77);
+    EXPECT_NUMBER(old.owners.count, OWNERS_MAX);
+    for (unsigned i = 0; i < old.owners.count; i++) {
+        EXPECT_TEXT(old.owners.list[i].channel.session, record.owners.list[i].channel.session);
+        EXPECT_NUMBER(old.owners.list[i].pid, record.owners.list[i].pid);
+        CU_ASSERT_EQUAL(old.owners.list[i].start, record.owners.list[i].start);
+        EXPECT_NUMBER(old.owners.list[i].doubt, record.owners.list[i].doubt);
+    }
+    EXPECT_NUMBER(old.user_count, RECORD_USERS);
+    CU_ASSERT_TRUE(old.standing.opener_count > 0 && old.standing.opener_count <= RECORD_OPENERS);
+    EXPECT_NUMBER(old.memory.count, PIN_REFUSALS);
     desk_end(&desk);
 }
 
@@ -423,6 +553,60 @@ static void hostile_lines_about_pins_are_not_believed(void)
     desk_end(&desk);
 }
 
+/* An older program is told of one channel that it may close, and tells of one. */
+static void an_older_program_is_told_of_an_orphan(void)
+{
+    const struct channel three = {.open = true, .carrier = CARRIER_CSIM, .number = 3};
+    const struct channel two = {.open = true, .carrier = CARRIER_CSIM, .number = 2};
+    struct record record;
+    struct desk desk;
+    char text[4096] = "";
+    int fd;
+
+    desk_begin(&desk);
+    fd = record_open(&desk.settings, &record);
+    owners_orphan(&record.owners, &two, DOUBT_ASK); /* which it would close unasked */
+    owners_orphan(&record.owners, &three, DOUBT_NONE);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    CU_ASSERT_TRUE(pread(fd, text, sizeof text - 1, 0) > 0);
+    EXPECT_SAYS(text, "\nchannel 1 0 1 3 -\nlearnt ");
+    record.owners.count = 1;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    CU_ASSERT_TRUE(pread(fd, text, sizeof text - 1, 0) > 0);
+    EXPECT_SAYS(text, "\nchannel 0 0 0 0 -\nlearnt ");
+    record.owners.count = 0;
+    owners_orphan(&record.owners, &three, DOUBT_NONE);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+    EXPECT_NUMBER(record.owners.count, 1); /* named in two places, one entry */
+    desk_end(&desk);
+}
+
+static void hostile_owners_are_not_believed(void)
+{
+    static const char *const lines[] = {
+        "owners 21 1\n", "owners -1 1\n", "owners 1 1\n", "owners 1\nchannel\n",
+        "owners 1 1\nchannel 0 0 0 0 -\nowner 0 0 0 0\n",
+        "owners 1 1\nchannel 1 0 1 20 -\nowner 0 0 0 0\n",
+        "owners 1 1\nchannel 1 0 1 2 -\nowner -1 0 0 0\n",
+        "owners 1 1\nchannel 1 0 1 2 -\nowner 99999999999 0 0 0\n",
+        "owners 1 1\nchannel 1 0 1 2 -\nowner 1 0 3 0\n",
+        "owners 1 1\nchannel 1 0 1 2 -\nowner 1 0 0 10\n",
+        "owners 2 1\nchannel 1 0 1 2 -\nowner 1 0 0 0\nchannel 1 0 1 2 -\nowner 1 0 0 0\n"};
+    char text[512];
+    struct desk desk;
+    size_t i;
+
+    desk_begin(&desk);
+    for (i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        (void)snprintf(text, sizeof text, "tries - 3 0\nopeners 0\nrefusals 0\n%s", lines[i]);
+        write_with(&desk, text);
+        reads(&desk, false, true);
+    }
+    desk_end(&desk);
+}
+
 static void the_dead_are_no_users(void)
 {
     struct record record;
@@ -463,6 +647,12 @@ void add_record_suite(void)
         TEST(whose_pin_opened_and_whose_was_refused_is_read_again),
         TEST(an_older_programs_record_is_read_and_tells_nothing_of_pins),
         TEST(hostile_lines_about_pins_are_not_believed),
+        TEST(a_process_without_proc_shares_the_record),
+        TEST(what_another_boot_left_is_known_and_in_doubt),
+        TEST(the_channels_of_a_torn_record_and_of_another_version_are_known),
+        TEST(the_table_of_owners_is_read_again_however_much_there_is),
+        TEST(an_older_program_is_told_of_an_orphan),
+        TEST(hostile_owners_are_not_believed),
         TEST(the_dead_are_no_users),
     };
 

@@ -24,13 +24,14 @@ static bool modem_told(const struct modem_identity *identity)
            identity->imei[0] != '\0' || identity->sim_state[0] != '\0';
 }
 
-/* A card reader cannot be asked what a modem is asked; the channel tells more. */
+/* Where there is no modem, nobody can be asked what one is asked; the channel tells more. */
 static bool only_unasked(const struct doctor *doctor)
 {
     enum outcome outcome = doctor->identity_outcome;
 
-    return doctor->card_reader && (outcome == OUTCOME_REFUSED || outcome == OUTCOME_UNSUPPORTED ||
-                                   outcome == OUTCOME_CARRIER_REFUSED);
+    return doctor->transport->service != NULL &&
+           (outcome == OUTCOME_REFUSED || outcome == OUTCOME_UNSUPPORTED ||
+            outcome == OUTCOME_CARRIER_REFUSED);
 }
 
 void doctor_modem(struct doctor *doctor)
@@ -47,9 +48,9 @@ void doctor_modem(struct doctor *doctor)
         return;
     }
     doctor->found |= FOUND_MODEM;
-    if (doctor->card_reader)
-        doctor_ok(doctor, "the card reader answers%s%s", identity->model[0] != '\0' ? ": " : "",
-                  identity->model);
+    if (doctor->transport->service != NULL)
+        doctor_ok(doctor, "the %s answers%s%s", doctor->transport->noun,
+                  identity->model[0] != '\0' ? ": " : "", identity->model);
     else if (!told)
         doctor_warn(doctor, "", "something answers AT, but tells neither its name nor its IMEI");
     else
@@ -78,8 +79,8 @@ void doctor_sim(struct doctor *doctor)
         doctor_report(doctor, &why);
     } else {
         doctor->found |= FOUND_SIM;
-        if (doctor->card_reader)
-            doctor_ok(doctor, "a SIM is in the reader");
+        if (doctor->transport->service != NULL)
+            doctor_ok(doctor, "a SIM is in the %s", doctor->transport->noun);
         else if (state[0] == '\0')
             doctor_warn(doctor, "", "the modem does not tell the SIM's state; going on");
         else
@@ -94,8 +95,8 @@ void doctor_network(struct doctor *doctor)
     enum registration state = REGISTRATION_UNKNOWN;
     struct report why = REPORT_INIT;
 
-    if (doctor->card_reader)
-        doctor_skip(doctor, "", "a card reader is in no network");
+    if (doctor->transport->registration == NULL)
+        doctor_skip(doctor, "", "a %s is in no network", doctor->transport->noun);
     else if (sim_registration(doctor->sim, &state, &why) != OUTCOME_OK)
         doctor_report(doctor, &why);
     else if (state == REGISTRATION_DONE)
@@ -207,13 +208,6 @@ void doctor_iccid(struct doctor *doctor)
 
 /* ---- channel and applets ---- */
 
-static const char *carrier_words(const struct doctor *doctor)
-{
-    if (doctor->card_reader)
-        return "PC/SC";
-    return doctor->carrier == CARRIER_CCHO ? "AT+CCHO and AT+CGLA" : "AT+CSIM";
-}
-
 static enum outcome probe(struct doctor *doctor, const struct aid *applet, enum carrier *carrier,
                           struct report *why)
 {
@@ -236,10 +230,10 @@ void doctor_channel(struct doctor *doctor)
             (void)probe(doctor, &aids[others[i]], &doctor->carrier, &ignored);
     }
     if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
-        (doctor->card_reader && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
+        (doctor->transport->carrier != CARRIER_AUTO && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
         doctor->found |= FOUND_CHANNEL;
         doctor_ok(doctor, "a logical channel to the SIM can be opened by %s",
-                  carrier_words(doctor));
+                  doctor->transport->ways[doctor->carrier]);
     } else {
         doctor_report(doctor, why);
     }
