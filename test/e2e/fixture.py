@@ -372,15 +372,17 @@ TESTS = []
 AT_END = []  # functions that run.py calls when all tests are done: reports
 
 
-def test(function=None, name=None, seconds=120, long=False, light=False, left_out=None, **arguments):
+def test(function=None, name=None, seconds=120, long=False, light=False, alone=None, left_out=None,
+         **arguments):
     """Marks a test. name: its sentence, if the function's name does not say it. seconds: its
-    deadline. long: begin with it. light: it mostly waits: at the end, more of them at once.
-    left_out: why it is not run, which run.py says."""
+    deadline. long: begin with it. light: it mostly waits: in the lanes of the fault matrix. alone:
+    why nothing may run beside it. left_out: why it is not run, which run.py says."""
 
     def register(body):
         TESTS.append({"left_out": left_out, "file": body.__module__.replace("test_", ""), "body": body,
                       "name": name or body.__name__.replace("_", " ").strip(),
-                      "seconds": seconds, "long": long, "light": light, "arguments": arguments})
+                      "seconds": seconds, "long": long, "light": light, "alone": alone,
+                      "arguments": arguments})
         return body
 
     return register(function) if function else register

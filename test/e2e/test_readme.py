@@ -12,8 +12,8 @@ import signal
 import time
 
 from fixture import BUILD, PATH, PYTHON, ROOT, SANITIZED, test
-from safe2_server import free_ports, new_key
-from tls import free_port, listens, pki
+from safe2_server import new_key
+from tls import free_port, free_ports, listens, pki
 
 README = os.path.join(ROOT, "README.md")
 BY_ID = "usb-Quectel_EC25-if02-port0"
@@ -472,7 +472,7 @@ def no_document_gives_etc_simkey_to_another_user_than_root(t):
 @test
 def the_messages_in_the_readme_are_those_of_the_code(t):
     literals = ""
-    for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "*.c")):
+    for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "**", "*.c"), recursive=True):
         with open(source, encoding="utf-8") as file:
             literals += re.sub(r'"\s*\n\s*"', "", file.read())
     with open(README, encoding="utf-8") as readme:

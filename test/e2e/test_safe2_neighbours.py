@@ -14,7 +14,8 @@ import subprocess
 import time
 
 from fixture import PYTHON, test
-from safe2_server import ENROL, Safe2Server, free_ports, new_key
+from safe2_server import ENROL, Safe2Server, new_key
+from tls import free_ports
 
 NOT_ROOT = None if os.geteuid() == 0 else "needs root, who becomes the other users"
 ICCID = "89883070000000000016"

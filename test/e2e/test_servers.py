@@ -266,8 +266,7 @@ class Bridge:
     def __init__(self, place):
         t = self.t = place.t
         self.logs = []
-        self.far, self.near = free_port(), 0
-        self.near = next(port for port in range(self.far + 1, 65000) if not listens(port))
+        self.far, self.near = free_port(), free_port()
         user = "user root" if AS_ROOT else ""
         self.far_conf = t.write("far.conf", BROKER.format(
             port=self.far, ca=os.path.join(place.sim.card, "ca.pem"), cert=pki("server-p256.pem"),
