@@ -6,7 +6,7 @@ import os
 import ssl
 
 from at_client import Line
-from fixture import test
+from fixture import SIMMODEM, test
 
 MAP, DIRECTORY = "0002", "0101"
 MAP_FCP, CERTIFICATE_FCP = 21, 28  # octets, 62 13 … and 62 1A …
@@ -81,3 +81,23 @@ def with_t_0_the_lengths_come_by_61xx(t):
         line.card(f"01A4080402{fid}{length:02X}", f"61{length:02X}")
         fcp = line.apdu(f"01C00000{length:02X}")
         t.equal((len(fcp), fcp[:4], fcp[-4:]), (2 * length + 4, f"62{length - 2:02X}", "9000"), "the FCP")
+
+
+@test
+def keys_of_another_card(t):
+    def public(card, name):
+        return t.run(["openssl", "x509", "-in", os.path.join(card, name), "-noout", "-pubkey"], preload=False).out
+
+    first = t.new_card("--key", "p256")
+    second = t.path("second")
+    t.run([SIMMODEM, "--card", second, "--new", "--key", "p256", "--keys-of", first])
+    for name in ("ca.pem", "available.pem", "signing-0.pem", "signing-6.pem"):
+        t.equal(public(second, name), public(first, name), f"the key of {name}")
+        with open(os.path.join(first, name), "rb") as one, open(os.path.join(second, name), "rb") as other:
+            t.check(one.read() != other.read(), f"{name} is the other card's")
+    sim = t.sim(second)
+    t.openssl(sim, "dgst", "-sha256", "-sign", "sim:signing", "-out", t.path("sig"), "/dev/null")
+    t.run([SIMMODEM, "--card", t.path("third"), "--new", "--key", "p384", "--keys-of", first], expect=1,
+          says=r"signing-0\.key is not there or not a key of the type.*--key")
+    t.run([SIMMODEM, "--card", t.path("fourth"), "--new", "--keys-of", t.path("nowhere")], expect=1,
+          says=r"nowhere/private/ca\.key is not there")
