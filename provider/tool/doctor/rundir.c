@@ -3,6 +3,7 @@
 #include "apdu/rundir.h"
 #include "provider/tool/doctor/doctor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
