@@ -79,8 +79,10 @@ class Reader:
         self.bridge.stop()
 
     def wait_for_card(self):
-        for _ in range(20):  # on a busy machine its --wait misses a card that comes just then
-            if self.t.run(["timeout", "2", "opensc-tool", "--wait", "--atr"], expect=None,
+        # Its --wait misses a card that comes just then; on a busy machine the modem's restart at power on
+        # takes seconds, which the time that one try has must outlast.
+        for seconds in (2, 2, 4, 8, 15, 15):
+            if self.t.run(["timeout", str(seconds), "opensc-tool", "--wait", "--atr"], expect=None,
                           preload=False).status == 0:
                 return
         raise Failure("no card in the virtual reader: " + self.pcscd.said()[-1000:])
