@@ -153,7 +153,7 @@ class Machine:
         self.gid = group.gr_gid
         self.user = "www-data" if root else pwd.getpwuid(os.geteuid()).pw_name
         self.https, self.mqtts = 0, free_port()
-        self.proxy, self.gateway, self.mqtt, self.fleet = (self.port() for _ in range(4))
+        self.proxy, self.gateway, self.mqtt, self.fleet = (free_port() for _ in range(4))
         self.names = [
             # The module is in build/, and not in OpenSSL's folder of this machine.
             ("/^module = /d; ", ""), ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
@@ -168,12 +168,6 @@ class Machine:
         os.chown(t.run_dir, -1, self.gid)
         os.chmod(t.run_dir, 0o2770)
         self.sim = None
-
-    def port(self):
-        """A free one that we have not taken yet."""
-        taken = [getattr(self, name, 0) for name in ("mqtts", "proxy", "gateway", "mqtt", "last")]
-        self.last = next(port for port in range(max(taken) + 1, 65000) if not listens(port))
-        return self.last
 
     def local(self, text):
         for name, here in self.names:  # a path counts from its beginning only

@@ -338,8 +338,7 @@ def nginx_mosquitto_curl_and_safe2_use_one_sim_together(t):
     place = Place(t, sim)
     site.put(CONFIG)
     behind = demanding_nginx(t, sim)
-    server_port = free_port()
-    proxy_port = next(port for port in range(server_port + 1, 65000) if not listens(port))
+    server_port, proxy_port = free_port(), free_port()
     nginx = place.nginx(server_port, ("nginx-server.conf", "8443", f"127.0.0.1:{server_port}"),
                         ("nginx-client.conf", "8080", str(proxy_port), "https://server.example",
                          behind.url().rstrip("/"), "session_reuse on", "session_reuse off"))

@@ -195,8 +195,8 @@ PAGE = """default_type text/plain; return 200 "$ssl_client_verify $ssl_client_s_
 class Nginx:
     """nginx in the foreground, with a folder of its own."""
 
-    def __init__(self, t, cert, key, extra, location=PAGE, user="", env=None):
-        self.port = free_port()
+    def __init__(self, t, cert, key, extra, location=PAGE, user="", env=None, port=None):
+        self.port = port or free_port()
         folder = t.path(f"nginx-{t.number()}")
         os.makedirs(os.path.join(folder, "tmp"))
         os.chmod(folder, 0o755)
