@@ -330,7 +330,7 @@ def a_mosquitto_bridge_survives_the_loss_of_its_modem(t):
 
 # All of them
 
-@test(left_out=NGINX or CURL, seconds=180)
+@test(left_out=NGINX or CURL, seconds=240, long=True)
 def nginx_mosquitto_curl_and_safe2_use_one_sim_together(t):
     from test_safe2 import CONFIG, FAST, Site
     site = Site(t, "--sign-ms", "50", "--safe2-ms", "500")
