@@ -66,10 +66,6 @@ struct deadline sim_deadline(const struct sim *sim);
  * does. Not while other threads use the sim. */
 void sim_limit(struct sim *sim, struct deadline limit);
 
-/* Opens the directory in which programs leave notes for each other on the SIM of these settings. The
- * caller closes it. -1 if there is none that can be used. */
-int sim_run_dir(const struct settings *settings);
-
 /* From now on the card is reached by this transport, whatever the name of the device says: for a
  * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport);

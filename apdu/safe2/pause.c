@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* safe2: waiting between two operations, and the signals that end it. */
+/* The safe2 command's waits between operations, which signals end. */
 #include "apdu/safe2/run.h"
 
 #include <errno.h>

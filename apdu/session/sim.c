@@ -3,7 +3,6 @@
 #include "apdu/sim.h"
 
 #include "apdu/card/file.h"
-#include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
 
 #include <stdio.h>
@@ -134,11 +133,6 @@ void sim_limit(struct sim *sim, struct deadline limit)
 {
     sim->limited = true;
     sim->limit = limit;
-}
-
-int sim_run_dir(const struct settings *settings)
-{
-    return rundir_open(settings);
 }
 
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport)

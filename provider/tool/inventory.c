@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey inventory: the command, and how the inventory is written. Reading is in
- * cmd_inventory_read.c, judging in cmd_inventory_merge.c. */
+ * inventory_read.c, judging in inventory_merge.c. */
 #include "provider/tool/inventory.h"
 #include "modem/text.h"
 #include "provider/tool/inventory_json.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict reading of JSON, see cmd_inventory_json.h. Which members a record has is not known here. */
+/* Strict reading of JSON, see inventory_json.h. Which members a record has is not known here. */
 #include "provider/tool/inventory_json.h"
 #include "modem/text.h"
 

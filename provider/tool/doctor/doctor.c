@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey doctor: the steps from the provider to a signature, in their order, and how their results
- * are printed. What a step looks at is in the other files, how it is said in report.c. */
+/* simkey doctor: the steps from the provider to a signature, in their order. How their results are
+ * printed is in report.c, what a step looks at in the other files. */
 #include "provider/tool/doctor/doctor.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey doctor: how a step says its result, as a line for people or an object for programs. */
+/* simkey doctor: how a step's result is printed, and what to do where an outcome alone tells it. */
 #include "modem/text.h"
 #include "provider/tool/doctor/doctor.h"
 

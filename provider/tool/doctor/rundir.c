@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor, the step run-dir: whether this user's programs can tell each other about the SIM. */
-#include "apdu/sim.h"
+#include "apdu/rundir.h"
 #include "provider/tool/doctor/doctor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 void doctor_run_dir(struct doctor *doctor)
 {
-    int fd = sim_run_dir(&doctor->settings);
+    int fd = rundir_open(&doctor->settings);
     char link[64], path[PATH_MAX] = "?";
     struct stat directory;
     ssize_t length;
