@@ -178,7 +178,7 @@ static enum outcome list_in_sim(struct sim *sim, struct token_item *list, size_t
 {
     uint8_t aid[16];
     size_t length = bytes_of(MEMORY_AID, aid, sizeof aid);
-    enum carrier carrier;
+    enum carrier carrier = CARRIER_AUTO;
     enum outcome outcome = sim_probe(sim, aid, length, MEMORY_NAME, &carrier, why);
 
     return outcome == OUTCOME_OK ? list_keys(sim, list, count, why) : outcome;
