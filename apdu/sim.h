@@ -56,7 +56,7 @@ struct sim_found {
 
 /* Closes the channel that processes share, whoever opened it, and every other one that may be
  * simkey's and that no living process holds, recorded or not; those in doubt are asked first. Programs
- * that go on open another. */
+ * that go on open another. What the card taught is forgotten. */
 enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why);
 
 /* The deadline of an operation that begins now: the setting `timeout` from now, or the limit. */

@@ -10,6 +10,8 @@
 /* In the order in which a SIM is asked for their applets. */
 static const struct token_ops *const all_families[] = {&token_mias, NULL};
 
+static const struct token_ops no_family = {.name = "this SIM"};
+
 /* One piece of work, and the family that it is with. */
 struct family {
     struct sim *sim;
@@ -65,6 +67,8 @@ static struct family family_begin(struct sim *sim)
         return family;
     family.known = atomic_load(&sim->family);
     family.ops = family.known != NULL ? family.known : family_behind(sim, NULL, NULL);
+    if (family.ops == NULL) /* a list with families of devices alone */
+        family.ops = &no_family;
     return family;
 }
 

@@ -14,28 +14,6 @@
 
 /* ---- what the card refused ---- */
 
-static uint16_t refusal(int key_id, uint8_t algorithm)
-{
-    return (uint16_t)((unsigned)key_id << 8 | algorithm);
-}
-
-static bool refused(struct sim *sim, int key_id, uint8_t algorithm)
-{
-    for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&sim->learnt.refusals[i]) == refusal(key_id, algorithm))
-            return true;
-    return false;
-}
-
-static void remember_refusal(struct sim *sim, int key_id, uint8_t algorithm)
-{
-    for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&sim->learnt.refusals[i]) == 0) {
-            atomic_store(&sim->learnt.refusals[i], refusal(key_id, algorithm));
-            return;
-        }
-}
-
 static uint8_t key_reference(const struct token_key *key)
 {
     return key->name.id[0];
@@ -46,7 +24,7 @@ static bool mias_refuses(struct sim *sim, const struct token_key *key, enum toke
                          enum token_hash hash)
 {
     return scheme == TOKEN_PSS &&
-           refused(sim, key_reference(key), mias_sign_algorithm(scheme, hash));
+           learnt_refuses(&sim->learnt, key_reference(key), mias_sign_algorithm(scheme, hash));
 }
 
 /* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this
@@ -66,8 +44,7 @@ static enum outcome set_environment(struct operation *operation, uint8_t templat
         operation->long_way = true;
     outcome = mias_set_environment(&operation->card, &operation->standing->environment,
                                    template_tag, algorithm, (uint8_t)key_id, why);
-    if (outcome == OUTCOME_UNSUPPORTED && operation->fresh)
-        remember_refusal(sim, key_id, algorithm);
+    operation_algorithm(operation, (unsigned)key_id, algorithm, outcome);
     return outcome;
 }
 
@@ -234,7 +211,8 @@ static enum outcome judge_6a88(struct operation *operation, const struct sign_wo
     operation->standing->environment.set = false;
     if (outcome == OUTCOME_OK) {
         for (size_t i = 0; i < work->plan_count; i++)
-            remember_refusal(operation->sim, key_reference(work->key), work->plans[i].algorithm);
+            operation_algorithm(operation, key_reference(work->key), work->plans[i].algorithm,
+                                OUTCOME_UNSUPPORTED);
         return report_sw(why, OUTCOME_UNSUPPORTED, refusal.sw,
                          "this SIM refuses algorithm %02X for key %02X",
                          work->plans[work->plan_count - 1].algorithm, key_reference(work->key));
@@ -254,7 +232,7 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
     for (size_t i = 0; i < work->plan_count; i++) {
         const struct mias_plan *plan = &work->plans[i];
 
-        if (refused(operation->sim, key_reference(work->key), plan->algorithm))
+        if (learnt_refuses(&operation->sim->learnt, key_reference(work->key), plan->algorithm))
             continue;
         outcome = set_environment(operation, TEMPLATE_SIGNATURE, plan->algorithm,
                                   key_reference(work->key), why);

@@ -96,6 +96,15 @@ static bool was_seen(struct operation *operation, unsigned number, struct sim_fo
     return true;
 }
 
+/* The card is asked anew for all but its number. */
+static void forget_learnt(struct learnt *learnt)
+{
+    learnt_forget_refusals(learnt);
+    learnt->no_le = learnt->short_way = false;
+    learnt->max_read = APDU_LE_ALL;
+    learnt->environment_refused = learnt->pin_refused = 0;
+}
+
 void channel_sweep(struct operation *operation, struct sim_found *found)
 {
     struct standing *shared = &operation->record.standing;
@@ -104,6 +113,7 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
     bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);
+    forget_learnt(&operation->sim->learnt);
     found->closed = shared->channel.open;
     channel_drop(operation, shared);
     owners = operation->record.owners;

@@ -55,8 +55,10 @@ void learnt_copy(struct learnt *to, const struct learnt *from)
     to->max_read = from->max_read;
     to->environment_refused = from->environment_refused;
     to->pin_refused = from->pin_refused;
-    for (size_t i = 0; i < REFUSALS; i++)
+    for (size_t i = 0; i < REFUSALS; i++) {
+        atomic_store(&to->said[i], atomic_load(&from->said[i]));
         atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
+    }
 }
 
 struct reader {
@@ -171,7 +173,8 @@ static void take_learnt(struct reader *from, struct learnt *learnt)
         unsigned refusal = 0;
 
         TAKE(from, 1, " %4x", &refusal);
-        atomic_store(&learnt->refusals[i], (uint16_t)refusal);
+        if (refusal > 0) /* by an older program, which took one word for it */
+            (void)learnt_note_refusal(learnt, refusal >> 8, (uint8_t)refusal);
     }
 }
 
@@ -265,6 +268,27 @@ static void take_owners(struct reader *from, struct record *record, const struct
         owners_orphan(owners, orphan, DOUBT_NONE);
 }
 
+/* What replaces the line of older programs: how often, and when. An entry that makes no sense is
+ * asked again. */
+static void take_refused(struct reader *from, struct learnt *learnt)
+{
+    static const char word[] = "refused ";
+    size_t i = 0;
+
+    from->text += strspn(from->text, "\n");
+    if (!from->good || strncmp(from->text, word, sizeof word - 1) != 0)
+        return;
+    learnt_forget_refusals(learnt);
+    while (from->good && i < REFUSALS && strncmp(from->text, word, sizeof word - 1) == 0) {
+        unsigned refusal = 0;
+        uint32_t said = 0;
+
+        TAKE(from, 2, "refused %4x %8" SCNx32 "\n", &refusal, &said);
+        atomic_store(&learnt->said[i], said);
+        atomic_store(&learnt->refusals[i++], (uint16_t)refusal);
+    }
+}
+
 enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
 
 #define BOOT_UNKNOWN "boot " NO_BOOT "\n"
@@ -319,6 +343,7 @@ static void take_record(struct reader *from, struct record *record)
     take_users(from, record);
     take_pins(from, record);
     take_owners(from, record, &orphan);
+    take_refused(from, &record->learnt);
 }
 
 /* If its modem kept its power, it may still be at work, and its channels open. */

@@ -59,6 +59,7 @@ struct learnt {
     unsigned pin_refused;         /* the same of the verified PIN */
     /* key id and algorithm that MSE SET refused; 0 where there is none; read without the lock */
     _Atomic uint16_t refusals[REFUSALS];
+    _Atomic uint32_t said[REFUSALS]; /* how often and when: see algorithms.c */
 };
 
 #define RECORD_USERS 32
@@ -90,6 +91,17 @@ struct record {
 
 /* An empty record: nothing stands, nothing was learnt. */
 void record_init(struct record *record);
+
+/* True if the card refused the algorithm for the key twice, less than ten minutes ago: it is not
+ * asked then. To be called without the lock too. */
+bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algorithm);
+
+/* Notes that it was refused just now. True if that counts: it was said before. */
+bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorithm);
+
+/* Notes that it was taken, and that nothing is known of any. */
+void learnt_note_accepted(struct learnt *learnt, unsigned key_id, uint8_t algorithm);
+void learnt_forget_refusals(struct learnt *learnt);
 
 /* Copies, so that others may read the refusals meanwhile. */
 void learnt_copy(struct learnt *to, const struct learnt *from);

@@ -105,6 +105,18 @@ static void put_owners(struct writer *to, const struct owners *owners, unsigned 
     }
 }
 
+/* What there is no room for is asked again. */
+static void put_refused(struct writer *to, const struct learnt *learnt)
+{
+    bool full = to->full;
+
+    for (size_t i = 0; i < REFUSALS; i++)
+        if (atomic_load(&learnt->refusals[i]) != 0)
+            put(to, "refused %04x %08" PRIx32 "\n", atomic_load(&learnt->refusals[i]),
+                atomic_load(&learnt->said[i]));
+    to->full = full;
+}
+
 static void put_record(struct writer *to, const struct record *record, size_t openers)
 {
     const struct learnt *learnt = &record->learnt;
@@ -118,12 +130,14 @@ static void put_record(struct writer *to, const struct record *record, size_t op
     put(to, "learnt %s %d %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->short_way,
         learnt->max_read, learnt->environment_refused, learnt->pin_refused);
     for (size_t i = 0; i < REFUSALS; i++)
-        put(to, "%04x%c", atomic_load(&learnt->refusals[i]), i + 1 < REFUSALS ? ' ' : '\n');
+        put(to, "%04x%c", atomic_load(&learnt->said[i]) >> 30 > 1 ? atomic_load(&learnt->refusals[i]) : 0,
+            i + 1 < REFUSALS ? ' ' : '\n');
     put(to, "users %zu\n", record->user_count);
     for (size_t i = 0; i < record->user_count; i++)
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
     put_pins(to, &record->standing, openers, &record->memory);
     put_owners(to, &record->owners, record->generation);
+    put_refused(to, learnt);
 }
 
 /* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its

@@ -119,7 +119,7 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
     case OUTCOME_TIMEOUT:
         return true;
     case OUTCOME_UNSUPPORTED: /* remembered, and the other ways were tried already */
-        return !operation->fresh && why->sw != 0;
+        return (!operation->fresh || operation->said_once) && why->sw != 0;
     case OUTCOME_PIN_WRONG:
     case OUTCOME_PIN_BLOCKED:
     case OUTCOME_PIN_PROTECTED:

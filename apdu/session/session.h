@@ -96,6 +96,7 @@ struct operation {
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool said_once; /* an algorithm was refused for the first time: that may be no word of the card */
     bool begun;    /* the device is locked, and the record was read */
     bool old_claims_known;
     enum owner old_claims[CHANNEL_MAX + 1]; /* by number; read only when a channel is opened */
@@ -133,6 +134,11 @@ enum outcome operation_pin1(struct operation *operation, struct report *why);
  * one, and does not say that it is verified either. One of its words is not true, and the PIN may have
  * cost a try: its source is noted as refused, and *why says so (OUTCOME_PIN_PROTECTED). */
 bool operation_pin_doubted(struct operation *operation, struct report *why);
+
+/* Notes what became of setting an algorithm for a key: a refusal (OUTCOME_UNSUPPORTED) on a channel
+ * where the applet was just selected, or that it was taken. */
+void operation_algorithm(struct operation *operation, unsigned key_id, uint8_t algorithm,
+                         enum outcome outcome);
 
 /* How many sources this SIM has refused. */
 size_t operation_refusals(struct operation *operation);

@@ -198,7 +198,7 @@ static void take_learnt(struct span *input, struct learnt *learnt)
     learnt->pin_refused = bits >> 5 & 3;
     learnt->max_read = bits & 0x80 ? 1u + input_byte(input) : APDU_LE_ALL;
     if (bits & 0x80)
-        atomic_store(&learnt->refusals[0], (uint16_t)(0x3100 | input_byte(input)));
+        (void)learnt_note_refusal(learnt, 0x31, input_byte(input));
 }
 
 static void take_users(struct span *input, struct record *record)

@@ -53,7 +53,9 @@ static void fill(struct record *record)
     record->learnt.no_le = true;
     record->learnt.max_read = 128;
     record->learnt.pin_refused = 1;
-    atomic_store(&record->learnt.refusals[REFUSALS - 1], 0x3145);
+    (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);
+    (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);
+    (void)learnt_note_refusal(&record->learnt, 0x31, 0x46); /* once: that does not count */
 }
 
 /* Writes a filled record. */
@@ -111,7 +113,10 @@ static void what_was_written_is_read(void)
     CU_ASSERT_STRING_EQUAL(record.learnt.iccid, ICCID);
     EXPECT_NUMBER(record.learnt.max_read, 128);
     EXPECT_NUMBER(record.learnt.pin_refused, 1);
-    EXPECT_NUMBER(atomic_load(&record.learnt.refusals[REFUSALS - 1]), 0x3145);
+    CU_ASSERT_TRUE(learnt_refuses(&record.learnt, 0x31, 0x45));
+    CU_ASSERT_FALSE(learnt_refuses(&record.learnt, 0x31, 0x46));
+    CU_ASSERT_TRUE(learnt_note_refusal(&record.learnt, 0x31, 0x46));
+    CU_ASSERT_TRUE(learnt_refuses(&record.learnt, 0x31, 0x46));
     EXPECT_NUMBER(record.user_count, 1);
     EXPECT_NUMBER(record.users[0].pid, getpid());
     CU_ASSERT_EQUAL(stat(desk.file, &file), 0);

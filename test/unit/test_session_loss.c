@@ -2,6 +2,7 @@
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
 #include "modem/port.h"
+#include "apdu/session/record.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -209,6 +210,16 @@ static void a_card_without_hashing_signs_the_digestinfo(void)
         CSIM("01 22 41 B6 06 800102 840131", "9000"),
         CSIM("01 2A 90 A0 35 9033 " DIGEST_INFO DIGEST " 00", "9000"),
         CDS,
+        CSIM("01 22 41 B6 06 800142 840131", "6A80"), /* on a channel that was open */
+        CLOSE,
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B6 06 800142 840131", "6A80"),
+        CSIM("01 22 41 B6 06 800102 840131", "9000"),
+        CSIM("01 2A 90 A0 35 9033 " DIGEST_INFO DIGEST " 00", "9000"),
+        CDS,
         CSIM("01 2A 90 A0 35 9033 " DIGEST_INFO DIGEST " 00", "9000"),
         CDS,
         CLOSE,
@@ -216,6 +227,7 @@ static void a_card_without_hashing_signs_the_digestinfo(void)
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
     seat_signs(&seat);
     /* The refusal is remembered. */
     seat_signs(&seat);
@@ -225,6 +237,7 @@ static void a_card_without_hashing_signs_the_digestinfo(void)
 static void a_card_without_pss_never_signs_anything_else(void)
 {
     static const struct modem_step steps[] = {
+        OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
         OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"),
         MSE,  HASH,   CDS,   CLOSE,  MODEM_END};
     struct seat seat;
@@ -239,6 +252,71 @@ static void a_card_without_pss_never_signs_anything_else(void)
     CU_ASSERT(seat.why.text[0] != '\0');
     seat_signs(&seat);
     seat_end(&seat);
+}
+
+/* One word may be an answer that belongs to another command: on a new channel it was not the card's. */
+static void a_refusal_that_is_said_once_is_forgotten(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B6 06 800145 840131", "6A80"),
+        CLOSE,
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B6 06 800145 840131", "9000"),
+        HASH,
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    seat_end(&seat);
+}
+
+/* After ten minutes, by a doctor that finds it taken, and where a person closes all. */
+static void a_refusal_is_unlearnt(void)
+{
+    struct learnt learnt;
+    uint32_t said;
+
+    memset(&learnt, 0, sizeof learnt);
+    CU_ASSERT_FALSE(learnt_note_refusal(&learnt, 0x31, 0x45));
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+    CU_ASSERT_TRUE(learnt_note_refusal(&learnt, 0x31, 0x45));
+    CU_ASSERT_TRUE(learnt_refuses(&learnt, 0x31, 0x45));
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x32, 0x45));
+    learnt_note_accepted(&learnt, 0x31, 0x45);
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
+    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
+    said = atomic_load(&learnt.said[0]);
+    if (monotonic_ms() > 700000) { /* the machine is on for that long */
+        atomic_store(&learnt.said[0], said - 590);
+        CU_ASSERT_TRUE(learnt_refuses(&learnt, 0x31, 0x45));
+        atomic_store(&learnt.said[0], said - 600);
+        CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+        CU_ASSERT_FALSE(learnt_note_refusal(&learnt, 0x31, 0x45)); /* it is said anew */
+    }
+    atomic_store(&learnt.said[0], said + 1000);                /* nobody said it in the future */
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
+    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
+    learnt_forget_refusals(&learnt);
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+    for (unsigned key = 1; key <= 2 * REFUSALS; key++) { /* more than there is room for */
+        (void)learnt_note_refusal(&learnt, key, 0x45);
+        (void)learnt_note_refusal(&learnt, key, 0x45);
+    }
+    CU_ASSERT_TRUE(learnt_refuses(&learnt, 1, 0x45));
+    CU_ASSERT_FALSE(learnt_refuses(&learnt, 2 * REFUSALS, 0x45));
 }
 
 static void an_ec_card_that_knows_only_44_gets_44(void)
@@ -407,6 +485,8 @@ void add_session_loss_suite(void)
         TEST(a_card_that_wants_its_pin_each_time_gets_it),
         TEST(a_card_without_hashing_signs_the_digestinfo),
         TEST(a_card_without_pss_never_signs_anything_else),
+        TEST(a_refusal_that_is_said_once_is_forgotten),
+        TEST(a_refusal_is_unlearnt),
         TEST(an_ec_card_that_knows_only_44_gets_44),
         TEST(the_accepted_algorithms_are_found_by_asking),
         TEST(a_signature_that_did_not_come_is_never_asked_for_again),

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which algorithms the card refused for which keys. One word may be an answer that belongs to another
+ * command, so that a refusal counts when it was said twice, each time on a new channel; and what
+ * counts is asked again after a while. */
+#include "apdu/session/session.h"
+
+#define ASK_AGAIN_S 600
+
+/* How often it was said, and when, in seconds since the boot. */
+#define SAID(times, when) ((uint32_t)(times) << 30 | ((uint32_t)(when) & 0x3FFFFFFF))
+#define TIMES(said)       ((said) >> 30)
+#define WHEN(said)        ((said) & 0x3FFFFFFF)
+
+static uint32_t seconds_now(void)
+{
+    return (uint32_t)(monotonic_ms() / 1000);
+}
+
+static bool is_old(uint32_t said)
+{
+    uint32_t now = seconds_now();
+
+    return WHEN(said) > now || now - WHEN(said) >= ASK_AGAIN_S;
+}
+
+static size_t find_refusal(const struct learnt *learnt, uint16_t refusal)
+{
+    size_t i = 0;
+
+    while (i < REFUSALS && atomic_load(&learnt->refusals[i]) != refusal)
+        i++;
+    return i;
+}
+
+static uint16_t refusal_of(unsigned key_id, uint8_t algorithm)
+{
+    return (uint16_t)(key_id << 8 | algorithm);
+}
+
+bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+{
+    size_t i = find_refusal(learnt, refusal_of(key_id, algorithm));
+    uint32_t said = i < REFUSALS ? atomic_load(&learnt->said[i]) : 0;
+
+    return TIMES(said) > 1 && !is_old(said);
+}
+
+/* The place for one more: an empty one, else one that is asked again anyway. */
+static size_t find_room(const struct learnt *learnt)
+{
+    size_t i = find_refusal(learnt, 0);
+
+    for (size_t j = 0; j < REFUSALS && i == REFUSALS; j++)
+        if (is_old(atomic_load(&learnt->said[j])))
+            i = j;
+    return i;
+}
+
+bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+{
+    uint16_t refusal = refusal_of(key_id, algorithm);
+    size_t i = find_refusal(learnt, refusal);
+    bool again = i < REFUSALS && TIMES(atomic_load(&learnt->said[i])) > 0 &&
+                 !is_old(atomic_load(&learnt->said[i]));
+
+    if (i == REFUSALS)
+        i = find_room(learnt);
+    if (i == REFUSALS)
+        return true;
+    atomic_store(&learnt->said[i], SAID(again ? 2 : 1, seconds_now()));
+    atomic_store(&learnt->refusals[i], refusal);
+    return again;
+}
+
+void learnt_note_accepted(struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+{
+    size_t i = find_refusal(learnt, refusal_of(key_id, algorithm));
+
+    if (i == REFUSALS)
+        return;
+    atomic_store(&learnt->said[i], 0);
+    atomic_store(&learnt->refusals[i], 0);
+}
+
+void learnt_forget_refusals(struct learnt *learnt)
+{
+    for (size_t i = 0; i < REFUSALS; i++) {
+        atomic_store(&learnt->said[i], 0);
+        atomic_store(&learnt->refusals[i], 0);
+    }
+}
+
+void operation_algorithm(struct operation *operation, unsigned key_id, uint8_t algorithm,
+                         enum outcome outcome)
+{
+    struct learnt *learnt = &operation->sim->learnt;
+
+    if (outcome == OUTCOME_OK)
+        learnt_note_accepted(learnt, key_id, algorithm);
+    else if (outcome == OUTCOME_UNSUPPORTED && operation->fresh &&
+             !learnt_note_refusal(learnt, key_id, algorithm))
+        operation->said_once = true;
+}
