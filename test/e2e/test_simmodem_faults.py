@@ -232,7 +232,7 @@ def mute_at(t):
     line.ready()
 
 
-@test
+@test(alone="its answers are told apart by a quarter of a second")
 def late(t):
     line = Line(t, "late:200", "late-at:2,300")
     for low, high in ((0.2, 0.45), (0.5, 1.2), (0.2, 0.45)):
