@@ -42,6 +42,8 @@ PIN_REMEMBERED = "what is remembered of PINs is of the session, and asked by the
 PIN_TOLD = "the tool asks for the PIN's state by the applet's own header"
 AT_HELP = "what +CSIM and +CGLA share is in transport.c"
 SESSION = "session, operation and channel know one another"
+SAFE2 = "pauses and signals of the program are in its main.c"
+REPORT = "the doctor's words of report are in its main file"
 ALLOWED = {
     ("includes", "apdu/applet/pin.c", "apdu/session/pin_store.h"): PIN_REMEMBERED,
     ("includes", "apdu/applet/pin.h", "apdu/session/pin_memory.h"): PIN_REMEMBERED,
@@ -50,6 +52,7 @@ ALLOWED = {
     ("includes", "provider/tool/doctor/key.c", "apdu/applet/pin.h"): PIN_TOLD,
     ("includes", "provider/tool/doctor/setup.c", "apdu/applet/pin.h"): PIN_TOLD,
     ("includes", "provider/tool/pin.c", "apdu/applet/pin.h"): PIN_TOLD,
+    ("includes", "provider/tool/doctor/rundir.c", "apdu/session/rundir.h"): "it looks at the run-dir's files",
     ("uses", "modem/ccho.c", "modem/transport.c"): AT_HELP,
     ("uses", "modem/csim.c", "modem/transport.c"): AT_HELP,
     ("uses", "modem/pcsc.c", "modem/transport.c"): AT_HELP,
@@ -57,7 +60,13 @@ ALLOWED = {
     ("uses", "apdu/session/channel.c", "apdu/session/session.c"): SESSION,
     ("uses", "apdu/session/refusals.c", "apdu/session/operation.c"): SESSION,
     ("uses", "apdu/session/session.c", "apdu/session/sim.c"): SESSION,
+    ("uses", "apdu/safe2/apply.c", "apdu/safe2/main.c"): SAFE2,
+    ("uses", "apdu/safe2/job.c", "apdu/safe2/main.c"): SAFE2,
     ("uses", "provider/params.c", "provider/context.c"): "a parameter's text is mended by the context",
+    ("uses", "provider/tool/inventory_merge.c", "provider/tool/inventory.c"): "both need its text",
+    ("uses", "provider/tool/inventory_read.c", "provider/tool/inventory.c"): "both need its text",
+    **{("uses", f"provider/tool/doctor/{name}.c", "provider/tool/doctor/doctor.c"): REPORT
+       for name in ("holders", "key", "modem", "owners", "port", "rundir", "setup")},
 }
 
 

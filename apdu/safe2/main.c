@@ -8,11 +8,13 @@
 #include "modem/descriptor.h"
 #include "modem/text.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FIRST_SETTING     256
@@ -222,6 +224,36 @@ static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct
                                  ? (unsigned)((line->timeout_ms + 999) / 1000)
                                  : OPERATION_TIMEOUT;
     return outcome;
+}
+
+bool safe2_pause(struct safe2_run *run, int64_t ms)
+{
+    struct deadline until = deadline_in(ms);
+    sigset_t signals;
+    int caught;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    do {
+        int left = deadline_left(until);
+        const struct timespec wait = {left / 1000, (long)(left % 1000) * 1000000};
+
+        caught = sigtimedwait(&signals, NULL, &wait);
+    } while (caught < 0 && errno == EINTR);
+    if (caught > 0)
+        run->caught = caught;
+    return run->caught == 0;
+}
+
+void safe2_hold_signals(bool hold)
+{
+    sigset_t signals;
+
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGINT);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
 static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey inventory: the command, and how the inventory is written. Reading is in
- * inventory_read.c, judging in inventory_merge.c. */
+ * cmd_inventory_read.c, judging in cmd_inventory_merge.c. */
 #include "provider/tool/inventory.h"
 #include "modem/text.h"
-#include "provider/tool/inventory_json.h"
 #include "provider/tool/tool.h"
 
 #include <stdio.h>
@@ -34,6 +33,13 @@ void inventory_clear(struct inventory *inventory)
     free(inventory->sims);
     cJSON_Delete(inventory->conflicts);
     memset(inventory, 0, sizeof *inventory);
+}
+
+const char *inventory_text(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 /* ---- CSV (RFC 4180), a line a certificate ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict reading of JSON, see inventory_json.h. Which members a record has is not known here. */
+/* Strict reading of JSON, see cmd_inventory_json.h. Which members a record has is not known here. */
 #include "provider/tool/inventory_json.h"
 #include "modem/text.h"
 
@@ -94,11 +94,4 @@ int json_number(const cJSON *member, int least, int most)
     if (!(number >= least && number <= most) || number != (double)(int)number)
         return -1;
     return (int)number;
-}
-
-const char *inventory_text(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsString(item) ? item->valuestring : "";
 }

@@ -29,7 +29,4 @@ const char *json_text(const cJSON *member);
 /* A whole number between these two, else -1. */
 int json_number(const cJSON *member, int least, int most);
 
-/* A string in an object, "" if there is none. */
-const char *inventory_text(const cJSON *object, const char *name);
-
 #endif

@@ -3,7 +3,6 @@
  * Nothing is thrown away but what is there twice. */
 #include "modem/text.h"
 #include "provider/tool/inventory.h"
-#include "provider/tool/inventory_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
