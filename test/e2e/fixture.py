@@ -202,7 +202,7 @@ def pooled(key, number):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(folder):
             subprocess.run([SIMMODEM, "--card", folder + ".new", "--new", "--key", key],
-                           env={"PATH": PATH}, check=True, timeout=60)
+                           env={"PATH": PATH}, check=True, timeout=120)
             os.rename(folder + ".new", folder)
     return folder
 

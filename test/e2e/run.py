@@ -37,7 +37,7 @@ def set_up(shared):
     env = {"PATH": fixture.PATH, "HOME": shared}
     for key in fixture.KEYS:
         subprocess.run([fixture.SIMMODEM, "--card", os.path.join(shared, "cards", key), "--new",
-                        "--key", key], env=env, check=True, timeout=60)
+                        "--key", key], env=env, check=True, timeout=300)
     tls.make_server_certificates(os.path.join(shared, "pki"), env)
 
 
