@@ -69,10 +69,10 @@ static enum outcome set_word(int *index, const char *name, const char *value,
     return report_set(why, OUTCOME_USAGE, "`%s` is one of %s, not \"%.40s\"", name, all, value);
 }
 
-/* off, at or apdu, and where to: "apdu,file:/path" (a colon will do as well), else stderr. */
+/* off, apdu, at or provider, and where to: "apdu,file:/path" (a colon will do as well), else stderr. */
 static enum outcome set_trace(struct settings *settings, const char *value, struct report *why)
 {
-    static const char *const words[] = {"off", "apdu", "at", NULL};
+    static const char *const words[] = {"off", "apdu", "at", "provider", NULL};
     size_t length = strcspn(value, ",:");
     const char *path = value[length] != '\0' ? value + length + 1 : "";
     char word[16];

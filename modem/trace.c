@@ -9,6 +9,7 @@
 #include "modem/forks.h"
 #include "modem/hex.h"
 #include "modem/place.h"
+#include "modem/text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -138,6 +139,19 @@ void trace_note(const struct trace *trace, const char *sentence)
     emit(trace, line, used);
 }
 
+void trace_call(const struct trace *trace, const char *function, const char *sentence)
+{
+    char line[2 * TRACE_CALL_SIZE], shown[TRACE_CALL_SIZE];
+    size_t used;
+
+    if (trace == NULL || trace->level != TRACE_PROVIDER)
+        return;
+    (void)text_copy(shown, sizeof shown, sentence);
+    used = begin_line(line, sizeof line);
+    used += (size_t)snprintf(line + used, sizeof line - used, "%.64s %s\n", function, shown);
+    emit(trace, line, used);
+}
+
 /* The first `open` bytes in hex, the rest as a count. */
 static size_t put_hex(char *to, const uint8_t *bytes, size_t length, size_t open, size_t tail)
 {
@@ -160,8 +174,8 @@ void trace_apdu(const struct trace *trace, const uint8_t *command, size_t comman
     char line[TRACE_LINE_SIZE];
     size_t used;
 
-    if (trace == NULL || trace->level == TRACE_OFF || command_length > APDU_COMMAND_SIZE ||
-        answer_length > APDU_ANSWER_SIZE)
+    if (trace == NULL || trace->level == TRACE_OFF || trace->level == TRACE_PROVIDER ||
+        command_length > APDU_COMMAND_SIZE || answer_length > APDU_ANSWER_SIZE)
         return;
     used = begin_line(line, sizeof line);
     used += put_hex(line + used, command, command_length,

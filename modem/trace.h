@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The trace of what is said on the line (`trace = at`) or to the card (`trace = apdu`), to stderr
- * or a file. Secrets are masked by those who call it: they know which bytes are secret. */
+/* The trace of what is said on the line (`trace = at`) or to the card (`trace = apdu`), or of the calls
+ * that OpenSSL makes (`trace = provider`), to stderr or a file. Secrets are masked by those who call it: they know which bytes are secret. */
 #ifndef SIMKEY_MODEM_TRACE_H
 #define SIMKEY_MODEM_TRACE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-enum trace_level { TRACE_OFF, TRACE_APDU, TRACE_AT };
+enum trace_level { TRACE_OFF, TRACE_APDU, TRACE_AT, TRACE_PROVIDER };
 
 /* What of an exchange is secret. */
 enum secrecy {
@@ -34,6 +34,11 @@ void trace_line(const struct trace *trace, char direction, const char *line, enu
 
 /* A sentence beside the dialogue, at any level but off. It must not hold control characters. */
 void trace_note(const struct trace *trace, const char *sentence);
+
+/* A call of OpenSSL's: the function that is called, and one sentence of it, in which control characters
+ * are made visible. At the level of the provider only. */
+#define TRACE_CALL_SIZE 512
+void trace_call(const struct trace *trace, const char *function, const char *sentence);
 
 /* One APDU and its answer (answer with its status word, NULL when none came), ms it took. With
  * SECRET_COMMAND the data field is replaced by its length, with SECRET_ANSWER the answer's data. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RSA decryption in the SIM: PKCS#1 v1.5 and OAEP. Encryption needs only the public key and is
  * other providers' business. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/params.h"
@@ -72,7 +73,10 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
 {
     struct cipher *cipher = ctx;
     struct key *key = provkey;
+    char name[CALLS_TEXT], names[CALLS_TEXT];
 
+    CALLED(cipher->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
     if (key != NULL) {
         key_ref(key);
         key_free(cipher->key);
@@ -88,24 +92,23 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
     return asym_cipher_set_ctx_params(cipher, params);
 }
 
-static enum outcome decipher(const struct cipher *cipher, const unsigned char *in, size_t length,
-                             uint8_t *plain, size_t *plain_length, struct report *why)
-{
-    const struct key *key = cipher->key;
-    const struct deadline deadline = choice_deadline(key->choice);
-    const size_t room = *plain_length;
-    struct sim *sim = NULL;
-    struct choice_tries tries = {.tried = 0};
-    enum outcome outcome;
+struct decipher_work {
+    const struct cipher *cipher;
+    const unsigned char *in;
+    size_t length;
+    uint8_t *plain;
+    size_t plain_length;
+};
 
-    do {
-        *plain_length = room;
-        outcome = choice_sim(key->choice, &tries, deadline, &sim, why);
-        if (outcome == OUTCOME_OK)
-            outcome = token_decrypt(sim, &key->token, cipher->padding, cipher->hash, in, length,
-                                    plain, plain_length, why);
-    } while (choice_again(key->choice, sim, &tries, why));
-    return outcome;
+static enum outcome decipher_there(struct sim *sim, void *arg, struct deadline deadline,
+                                   struct report *why)
+{
+    struct decipher_work *work = arg;
+    const struct cipher *cipher = work->cipher;
+
+    (void)deadline;
+    return token_decrypt(sim, &cipher->key->token, cipher->padding, cipher->hash, work->in,
+                         work->length, work->plain, &work->plain_length, why);
 }
 
 static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length, size_t room,
@@ -116,13 +119,16 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
     struct report why = REPORT_INIT;
     size_t modulus = (token->bits + 7) / 8;
     uint8_t plain[TOKEN_PLAIN_MAX];
-    size_t plain_length = sizeof(plain);
+    struct decipher_work work = {cipher, in, length, plain, 0};
     int result = 0;
 
     if (out == NULL) {
         *out_length = modulus;
+        CALLED(cipher->provider, "asks for the size: %zu bytes", modulus);
         return 1;
     }
+    CALLED(cipher->provider, "%zu bytes by %s, room for %zu", length,
+           cipher->padding == TOKEN_DECRYPT_OAEP ? "OAEP" : "PKCS1", room);
     if (cipher->padding == TOKEN_DECRYPT_OAEP && cipher->mgf1_given &&
         cipher->mgf1 != cipher->hash) {
         RAISE(cipher->provider, REASON_DIGEST,
@@ -135,17 +141,18 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
               "a cryptogram for this key has %zu bytes, not %zu", modulus, length);
         return 0;
     }
-    if (decipher(cipher, in, length, plain, &plain_length, &why) != OUTCOME_OK) {
+    if (choice_run(cipher->key->choice, decipher_there, &work, &why) != OUTCOME_OK) {
         RAISE_REPORT(cipher->provider, &why);
-    } else if (plain_length > room) {
+    } else if (work.plain_length > room) {
         RAISE(cipher->provider, REASON_BUFFER,
-              "the plain text needs %zu bytes, there is room for %zu", plain_length, room);
+              "the plain text needs %zu bytes, there is room for %zu", work.plain_length, room);
     } else {
-        memcpy(out, plain, plain_length);
-        *out_length = plain_length;
+        memcpy(out, plain, work.plain_length);
+        *out_length = work.plain_length;
         result = 1;
     }
     OPENSSL_cleanse(plain, sizeof(plain));
+    CALLED(cipher->provider, "ends: %s", result ? "done" : "failed");
     return result;
 }
 
@@ -200,7 +207,9 @@ static int asym_cipher_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     const OSSL_PARAM *padding = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE);
     const OSSL_PARAM *digest = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_OAEP_DIGEST);
     const OSSL_PARAM *mgf1 = OSSL_PARAM_locate_const(params, OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST);
+    char names[CALLS_TEXT];
 
+    CALLED(cipher->provider, "%s", calls_params(params, names));
     if (padding != NULL && !take_padding(cipher, padding))
         return 0;
     if (digest != NULL && !hash_param(cipher->provider, digest, false, NULL, &cipher->hash))
@@ -217,8 +226,10 @@ static int asym_cipher_get_ctx_params(void *ctx, OSSL_PARAM params[])
 {
     const struct cipher *cipher = ctx;
     bool oaep = cipher->padding == TOKEN_DECRYPT_OAEP;
+    char names[CALLS_TEXT];
     OSSL_PARAM *p;
 
+    CALLED(cipher->provider, "%s", calls_params(params, names));
     p = OSSL_PARAM_locate(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE);
     if (p != NULL && !padding_answer(p, oaep ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING))
         return 0;

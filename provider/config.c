@@ -104,6 +104,14 @@ const struct trace *config_trace(struct provider *provider)
     return config != NULL ? &config->modems.first.trace : NULL;
 }
 
+bool config_traces(const struct provider *provider, enum trace_level level)
+{
+    const struct config *config = atomic_load(&provider->config);
+
+    return config != NULL && config->why.outcome == OUTCOME_OK &&
+           config->modems.first.trace.level == level;
+}
+
 static struct sim *find(struct provider_sim *from, const struct provider_sim *until,
                         const struct settings *settings)
 {

@@ -3,6 +3,7 @@
  * and the `file:` store find their way: one takes the PEM wrapping off, one for each key type makes
  * the key. No device is touched. A file that is none of ours is not an error: we leave empty
  * handed, and other decoders have their turn. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/keyref.h"
@@ -139,7 +140,8 @@ static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *core_in, int selection,
     int result = 1;
     bool found;
 
-    (void)selection, (void)passphrase, (void)passphrase_arg;
+    (void)passphrase, (void)passphrase_arg;
+    CALLED(provider, "selection %02x", (unsigned)selection);
     if (in == NULL)
         return 0;
     ERR_set_mark();
@@ -178,7 +180,7 @@ static enum outcome key_from_reference(struct provider *provider, const struct k
                                        enum token_key_type type, struct key **key,
                                        struct report *why)
 {
-    struct token_key token = {.container = keyref->uri.container, .key_id = keyref->uri.key_id};
+    struct token_key token = {.name = keyref->uri.key};
     struct choice *choice = NULL;
     enum outcome outcome;
 
@@ -222,14 +224,16 @@ static int decode(struct provider *provider, OSSL_CORE_BIO *in, enum token_key_t
 static int decoder_rsa_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *callback,
                               void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
-    (void)selection, (void)passphrase, (void)passphrase_arg;
+    (void)passphrase, (void)passphrase_arg;
+    CALLED((struct provider *)ctx, "selection %02x", (unsigned)selection);
     return decode(ctx, in, TOKEN_RSA, callback, arg);
 }
 
 static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_CALLBACK *callback,
                              void *arg, OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
-    (void)selection, (void)passphrase, (void)passphrase_arg;
+    (void)passphrase, (void)passphrase_arg;
+    CALLED((struct provider *)ctx, "selection %02x", (unsigned)selection);
     return decode(ctx, in, TOKEN_EC, callback, arg);
 }
 

@@ -2,8 +2,10 @@
 /* Key management for RSA and EC: keys that are loaded, looked at and compared. Everything that can
  * be asked of the public half is asked of its shadow in the private library context. No key is
  * generated or imported here. */
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
+#include "provider/scheme.h"
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
@@ -29,6 +31,7 @@ static void *keymgmt_new(void *provctx)
 {
     struct key *key = key_new(provctx, NULL, NULL, NULL);
 
+    CALLED((struct provider *)provctx, "of an empty key");
     if (key == NULL)
         RAISE_MEMORY((struct provider *)provctx);
     return key;
@@ -43,11 +46,14 @@ static void *keymgmt_load(const void *reference, size_t size)
 {
     struct key **from = (struct key **)(uintptr_t)reference;
     struct key *key;
+    char name[CALLS_TEXT];
 
     if (size != sizeof(key))
         return NULL;
     key = *from;
     *from = NULL;
+    if (key != NULL)
+        CALLED(key->provider, "key %s", calls_key(key, name));
     return key;
 }
 
@@ -56,7 +62,9 @@ static void *keymgmt_load(const void *reference, size_t size)
 static void *keymgmt_dup(const void *keydata, int selection)
 {
     struct key *key = (struct key *)(uintptr_t)keydata;
+    char name[CALLS_TEXT];
 
+    CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
     if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) == 0)
         return NULL;
     return key_ref(key);
@@ -65,8 +73,10 @@ static void *keymgmt_dup(const void *keydata, int selection)
 static int keymgmt_has(const void *keydata, int selection)
 {
     const struct key *key = keydata;
+    char name[CALLS_TEXT];
 
-    (void)selection;
+    if (key != NULL)
+        CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
     return key != NULL && key->public_key != NULL;
 }
 
@@ -74,7 +84,9 @@ static int keymgmt_match(const void *keydata1, const void *keydata2, int selecti
 {
     const struct key *a = keydata1;
     const struct key *b = keydata2;
+    char name[CALLS_TEXT];
 
+    CALLED(a->provider, "key %s, selection %02x", calls_key(a, name), (unsigned)selection);
     if (a->public_key == NULL || b->public_key == NULL)
         return 0;
     if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0)
@@ -87,7 +99,10 @@ static int keymgmt_match(const void *keydata1, const void *keydata2, int selecti
  * public keys of the process would end up here. */
 static int keymgmt_import(void *keydata, int selection, const OSSL_PARAM params[])
 {
-    (void)keydata, (void)selection, (void)params;
+    const struct key *key = keydata;
+
+    (void)params;
+    CALLED(key->provider, "is refused, selection %02x", (unsigned)selection);
     return 0;
 }
 
@@ -96,7 +111,9 @@ static int keymgmt_import(void *keydata, int selection, const OSSL_PARAM params[
 static int keymgmt_export(void *keydata, int selection, OSSL_CALLBACK *callback, void *arg)
 {
     const struct key *key = keydata;
+    char name[CALLS_TEXT];
 
+    CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
     if (key->public_key == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0)
         return 0;
     return EVP_PKEY_export(key->public_key, selection, callback, arg);
@@ -105,7 +122,9 @@ static int keymgmt_export(void *keydata, int selection, OSSL_CALLBACK *callback,
 static int keymgmt_get_params(void *keydata, OSSL_PARAM params[])
 {
     const struct key *key = keydata;
+    char names[CALLS_TEXT];
 
+    CALLED(key->provider, "%s", calls_params(params, names));
     return key->public_key != NULL && EVP_PKEY_get_params(key->public_key, params);
 }
 
@@ -162,7 +181,8 @@ static const OSSL_PARAM *keymgmt_ec_types(int selection)
 
 static const char *keymgmt_ec_operation(int operation)
 {
-    return operation == OSSL_OP_SIGNATURE ? "ECDSA" : "EC";
+    return operation == OSSL_OP_SIGNATURE ? scheme_rule(TOKEN_ECDSA)->algorithm
+                                          : token_type_name(TOKEN_EC);
 }
 
 #define FUNCTIONS_COMMON                                                                           \

@@ -3,6 +3,7 @@
  * operations live in files of their own. */
 #include "provider/provider.h"
 #include "apdu/version.h"
+#include "provider/calls.h"
 #include "provider/error.h"
 
 #include <openssl/core_names.h>
@@ -52,6 +53,7 @@ static const OSSL_ALGORITHM decoder_algorithms[] = {
 static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_store)
 {
     *no_store = 0;
+    CALLED((struct provider *)provctx, "%d", operation);
     order_settle(provctx, operation);
     switch (operation) {
     case OSSL_OP_KEYMGMT:
@@ -122,6 +124,7 @@ static int provider_get_capabilities(void *provctx, const char *capability, OSSL
                                      void *arg)
 {
     (void)callback, (void)arg;
+    CALLED((struct provider *)provctx, "%.40s", capability);
     if (strcmp(capability, "TLS-GROUP") == 0)
         order_complain(provctx);
     return 1;

@@ -80,6 +80,9 @@ enum outcome config_choice(struct provider *provider, const struct uri *uri, con
 /* The trace of the first modem, NULL if the configuration cannot be read. */
 const struct trace *config_trace(struct provider *provider);
 
+/* Whether that has this level; false as long as the configuration was not read. */
+bool config_traces(const struct provider *provider, enum trace_level level);
+
 /* Gives the SIMs back. */
 void config_clear(struct provider *provider);
 

@@ -4,8 +4,10 @@
  * several times a handshake. Its parameters are in signature_params.c, the proof of each signature
  * in proof.c. */
 #include "provider/signature.h"
+#include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
+#include "provider/scheme.h"
 
 #include <openssl/rsa.h>
 
@@ -47,6 +49,7 @@ static void *signature_dupctx(void *ctx)
     const struct signature *from = ctx;
     struct signature *to = OPENSSL_memdup(from, sizeof(*from));
 
+    CALLED(from->provider, "of a signature %s", from->digest != NULL ? "under way" : "");
     if (to == NULL) {
         RAISE_MEMORY(from->provider);
         return NULL;
@@ -79,7 +82,7 @@ static bool begin(struct signature *signature, struct key *key)
         RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign with");
         return false;
     }
-    signature->scheme = signature->key->token.type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
+    signature->scheme = token_type_scheme(signature->key->token.type);
     signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
     signature->mgf1_given = false;
     signature->hash = TOKEN_HASH_NONE;
@@ -92,6 +95,10 @@ static bool begin(struct signature *signature, struct key *key)
 
 static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])
 {
+    char name[CALLS_TEXT], names[CALLS_TEXT];
+
+    CALLED(((struct signature *)ctx)->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
     return begin(ctx, key) && signature_take_params(ctx, params);
 }
 
@@ -99,13 +106,16 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
                                       const OSSL_PARAM params[])
 {
     struct signature *signature = ctx;
+    char words[CALLS_TEXT], names[CALLS_TEXT];
 
+    CALLED(signature->provider, "key %s, digest %.40s, parameters %s", calls_key(key, words),
+           name != NULL ? name : "(default)", calls_params(params, names));
     if (!begin(signature, key))
         return 0;
     if (name == NULL || name[0] == '\0')
         name = "SHA256";
-    if (!hash_fetch(signature->provider, name, signature->scheme == TOKEN_PKCS1, &signature->md,
-                    &signature->hash))
+    if (!hash_fetch(signature->provider, name, scheme_rule(signature->scheme)->input == INPUT_DATA,
+                    &signature->md, &signature->hash))
         return 0;
     signature->digest = EVP_MD_CTX_new();
     if (signature->digest == NULL || !EVP_DigestInit_ex2(signature->digest, signature->md, NULL)) {
@@ -119,6 +129,7 @@ static int signature_digest_sign_update(void *ctx, const unsigned char *data, si
 {
     struct signature *signature = ctx;
 
+    CALLED(signature->provider, "%zu bytes", length);
     if (signature->digest == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE,
               "data to sign came before the digest was chosen");
@@ -142,18 +153,21 @@ static bool check_input(const struct signature *signature, size_t length, enum t
               EVP_MD_get0_name(signature->md), EVP_MD_get_size(signature->md), length);
         return false;
     }
-    switch (signature->scheme) {
-    case TOKEN_ECDSA:
+    switch (scheme_rule(signature->scheme)->input) {
+    case INPUT_BY_LENGTH:
         *hash = hash_of_length(length);
         if (*hash != TOKEN_HASH_NONE)
             return true;
-        RAISE(provider, REASON_INPUT_LENGTH,
-              "the SIM signs digests of 20, 28, 32, 48 or 64 bytes, not %zu bytes", length);
+        RAISE(
+            provider, REASON_INPUT_LENGTH,
+            "the SIM signs no digests of %zu bytes: use SHA256 (32 bytes) or another that it knows",
+            length);
         return false;
-    case TOKEN_PSS:
-        RAISE(provider, REASON_DIGEST, "PSS needs a digest to be named (-pkeyopt digest:sha256)");
+    case INPUT_DIGEST:
+        RAISE(provider, REASON_DIGEST, "%s needs a digest to be named (-pkeyopt digest:sha256)",
+              token_scheme_name(signature->scheme));
         return false;
-    case TOKEN_PKCS1:
+    case INPUT_DATA:
         break;
     }
     /* RFC 8017, 9.2: 00 01, at least eight FF, 00. */
@@ -178,9 +192,9 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
 {
     struct report why = REPORT_INIT;
     size_t needed = sign_size(signature);
-    enum token_hash hash;
+    struct token_digest what = {.scheme = signature->scheme, .data = digest, .length = length};
 
-    if (!signature_possible(signature) || !check_input(signature, length, &hash))
+    if (!signature_possible(signature) || !check_input(signature, length, &what.hash))
         return 0;
     if (room < needed) {
         RAISE(signature->provider, REASON_BUFFER,
@@ -188,10 +202,9 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
         return 0;
     }
     *out_length = room;
-    if (key_sign(signature->key, signature->scheme, hash, digest, length, out, out_length, &why) ==
-        OUTCOME_OK)
+    if (key_sign(signature->key, &what, out, out_length, &why) == OUTCOME_OK)
         return 1;
-    if (why.outcome == OUTCOME_UNSUPPORTED && signature->scheme == TOKEN_PSS)
+    if (why.outcome == OUTCOME_UNSUPPORTED && scheme_rule(signature->scheme)->salted)
         signature_raise_no_pss(signature, why.text);
     else
         RAISE_REPORT(signature->provider, &why);
@@ -201,11 +214,19 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
 static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
                           const unsigned char *digest, size_t length)
 {
+    const struct signature *signature = ctx;
+    int result;
+
     if (out == NULL) {
         *out_length = sign_size(ctx);
+        CALLED(signature->provider, "asks for the size: %zu bytes", *out_length);
         return *out_length > 0;
     }
-    return sign_digest(ctx, out, out_length, room, digest, length);
+    CALLED(signature->provider, "%zu bytes by %s with %s, room for %zu", length,
+           token_scheme_name(signature->scheme), calls_digest(signature->md), room);
+    result = sign_digest(ctx, out, out_length, room, digest, length);
+    CALLED(signature->provider, "ends: %zu bytes", result ? *out_length : 0);
+    return result;
 }
 
 static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length,
@@ -223,12 +244,17 @@ static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *ou
     }
     if (out == NULL) {
         *out_length = sign_size(signature);
+        CALLED(signature->provider, "asks for the size: %zu bytes", *out_length);
         return *out_length > 0;
     }
+    CALLED(signature->provider, "by %s with %s, room for %zu", token_scheme_name(signature->scheme),
+           calls_digest(signature->md), room);
     hashed = EVP_DigestFinal_ex(signature->digest, digest, &length);
     EVP_MD_CTX_free(signature->digest);
     signature->digest = NULL;
-    return hashed && sign_digest(signature, out, out_length, room, digest, length);
+    hashed = hashed && sign_digest(signature, out, out_length, room, digest, length);
+    CALLED(signature->provider, "ends: %zu bytes", hashed ? *out_length : 0);
+    return hashed;
 }
 
 const OSSL_DISPATCH signature_functions[] = {

@@ -17,9 +17,30 @@ if [ -n "$sanitizers" ]; then
     export E2E_SANITIZE="$sanitizers" E2E_LIBASAN
 fi
 
+# runs COMMAND... : beside this shell, so that a signal to it ends the tests too, and their clean-up is
+# waited for.
+running=
+runs() {
+    "$@" </dev/null &
+    running=$!
+    wait "$running"
+    set -- $?
+    running=
+    return "$1"
+}
+# shellcheck disable=SC2317 # the traps call it
+stop() {
+    trap '' INT TERM HUP
+    [ -z "$running" ] || { kill -TERM "$running" && wait "$running"; }
+    exit $((128 + $1))
+}
+trap 'stop 2' INT
+trap 'stop 15' TERM
+trap 'stop 1' HUP
+
 # suites COMMAND... : shows what they say and keeps it for the end.
 suites() {
-    "$@" >"$log.part" 2>&1 </dev/null || status=1
+    runs "$@" >"$log.part" 2>&1 || status=1
     cat "$log.part"
     cat "$log.part" >>"$log"
 }
@@ -41,7 +62,7 @@ if [ -z "$only" ] || [ "$only" = unit ] || [ "$only" = fuzz ]; then
     if [ ! -x "$build/fuzz-replay" ] && [ ! -x "$build/simkey" ]; then
         echo "left out: they need the provider, which this build does not have"
     elif ! { /usr/bin/python3 test/fuzz/seeds.py "$build/seeds" &&
-        timeout -k 5 300 "$build/fuzz-replay" test/fuzz/corpus "$build/seeds" </dev/null; }; then
+        runs timeout -k 5 300 "$build/fuzz-replay" test/fuzz/corpus "$build/seeds"; }; then
         echo "FAILED: make fuzz shows more" >&2
         status=1
     fi
@@ -53,6 +74,6 @@ if [ "$only" != unit ] && [ "$only" != fuzz ]; then
     python=/usr/bin/python3
     [ -x $python ] || python=python3
     # It closes on what is in E2E_SUMMARY, and on its own `N passed, N failed`.
-    E2E_BUILD=$build E2E_SUMMARY=$summary $python test/e2e/run.py "$only" </dev/null || status=1
+    runs env E2E_BUILD="$build" E2E_SUMMARY="$summary" $python test/e2e/run.py "$only" || status=1
 fi
 exit $status

@@ -96,6 +96,7 @@ tidy() { # one file a process, as many at once as there are processors
 check "layout (clang-format)" clang-format --dry-run -Werror "${c_and_h[@]}"
 check "no warning of gcc" builds gcc
 check "no warning of clang" builds clang
+check "arrows between files run one way" /usr/bin/python3 test/layers.py build/lint/gcc/obj
 check "cppcheck" cppcheck --quiet --std=c11 -I. -D_GNU_SOURCE -j"$(nproc)" --error-exitcode=1 \
     --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \
     '--suppress=uninitvar:test/unit/*' "${c[@]}"

@@ -142,14 +142,14 @@ static enum outcome await_end(struct safe2_run *run, enum safe2_job job,
         show(run, "the SIM is working", since);
         wait = line->interval_ms;
     }
-    if (outcome != OUTCOME_OK)
-        report_prefix(why, "the job did not end within %d s", (int)(line->timeout_ms / 1000));
-    else
-        (void)report_set(why, OUTCOME_TIMEOUT,
-                         "the job did not end within %d s (state %04X, result %04X): is the server "
-                         "reachable from the SIM?",
-                         (int)(line->timeout_ms / 1000), status->state, status->result);
-    return why->outcome;
+    if (outcome == OUTCOME_OK)
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the job did not end within %d s (state %04X, result %04X): is the server "
+            "reachable from the SIM?",
+            (int)(line->timeout_ms / 1000), status->state, status->result);
+    report_prefix(why, "the job did not end within %d s", (int)(line->timeout_ms / 1000));
+    return outcome;
 }
 
 static enum outcome failed(const char *what, const struct safe2_status *status, struct report *why)
@@ -164,21 +164,24 @@ static enum outcome failed(const char *what, const struct safe2_status *status, 
 /* A job may be left over from a safe2 that was killed: then its end is waited for. If another safe2
  * lives, the job is its own, and the refusal stands. Returns true if the refused command may be
  * said again. */
-static bool outlast(struct safe2_run *run, enum outcome outcome, struct report *why)
+static bool outlast(struct safe2_run *run, enum outcome *refused, struct report *why)
 {
     static const enum safe2_job jobs[] = {SAFE2_RECEIVING, SAFE2_SENDING};
     struct report other = REPORT_INIT;
     struct safe2_status status = {.known = false};
     bool waited = why->sw == 0; /* refused because of a job, which may be over by now */
+    enum outcome outcome;
 
-    if (outcome != OUTCOME_REFUSED || run->other)
+    if (*refused != OUTCOME_REFUSED || run->other)
         return false;
     for (size_t i = 0; i < sizeof jobs / sizeof jobs[0]; i++) {
         outcome = safe2_status(run->sim, jobs[i], &status, &other);
         if (outcome != OUTCOME_OK || !status.known || status.state == 0 ||
             safe2_phase(&status) != SAFE2_BUSY)
             continue;
-        if (await_end(run, jobs[i], &status, &other) != OUTCOME_OK) {
+        outcome = await_end(run, jobs[i], &status, &other);
+        if (outcome != OUTCOME_OK) {
+            *refused = outcome;
             *why = other;
             return false;
         }
@@ -193,9 +196,8 @@ static enum outcome get_once(struct safe2_run *run, const uint8_t *id, size_t id
     struct safe2_status status = {.known = false};
     enum outcome outcome = safe2_request(run->sim, id, id_length, why);
 
-    if (outlast(run, outcome, why))
-        (void)safe2_request(run->sim, id, id_length, why);
-    outcome = why->outcome;
+    if (outlast(run, &outcome, why))
+        outcome = safe2_request(run->sim, id, id_length, why);
     if (outcome == OUTCOME_OK)
         outcome = await_end(run, SAFE2_RECEIVING, &status, why);
     if (outcome != OUTCOME_OK)
@@ -222,9 +224,8 @@ static enum outcome send_once(struct safe2_run *run, const uint8_t *id, size_t i
     struct safe2_status status = {.known = false};
     enum outcome outcome = safe2_send(run->sim, id, id_length, data, length, why);
 
-    if (outlast(run, outcome, why))
-        (void)safe2_send(run->sim, id, id_length, data, length, why);
-    outcome = why->outcome;
+    if (outlast(run, &outcome, why))
+        outcome = safe2_send(run->sim, id, id_length, data, length, why);
     if (outcome == OUTCOME_OK)
         outcome = await_end(run, SAFE2_SENDING, &status, why);
     if (outcome != OUTCOME_OK)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safe2: options, signals, exit status. */
 #include "apdu/modems.h"
+#include "apdu/options.h"
 #include "apdu/safe2/job_lock.h"
 #include "apdu/safe2/run.h"
 #include "apdu/version.h"
@@ -8,16 +9,12 @@
 #include "modem/hex.h"
 #include "modem/text.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define FIRST_SETTING     256
 #define OPERATION_TIMEOUT 30 /* seconds that one taking of the SIM may last, inside the job's */
 #define JOB_TIMEOUT_MS    300000
 #define INTERVAL_MS       10000 /* as the vendor's samples wait */
@@ -25,12 +22,11 @@
 #define REGISTRATION_MS   60000
 #define SECONDS_MAX       86400
 
-static const char *const setting_options[] = {"device",     "baud",    "transport",
-                                              "pin-source", "run-dir", "trace"};
-#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
+/* The job has a time-out of its own, and one channel. */
+static const char *const no_options[] = {"sim-pin-source", "timeout", "session", NULL};
 
 enum own_option {
-    OWN_DEVICE_ID = FIRST_SETTING + 64,
+    OWN_DEVICE_ID,
     OWN_TIMEOUT,
     OWN_INTERVAL,
     OWN_OUT,
@@ -43,11 +39,7 @@ enum own_option {
     OWN_VERSION,
 };
 
-static const struct {
-    const char *name;
-    enum own_option option;
-    const char *argument, *purpose;
-} own_options[] = {
+static const struct option_row own_options[] = {
     {"device-id", OWN_DEVICE_ID, "HEX",
      "1 to 16 bytes; the modem's IMEI as packed digits, F padded"},
     {"timeout", OWN_TIMEOUT, "S", "of the whole job (300)"},
@@ -74,6 +66,15 @@ static const struct command {
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
+static enum outcome take_own(void *arg, const struct option_row *row, const char *value,
+                             struct report *why);
+
+static const struct options options = {.program = "safe2",
+                                       .without = no_options,
+                                       .own = own_options,
+                                       .own_count = OWN_OPTIONS,
+                                       .take = take_own};
+
 static void help(void)
 {
     printf("safe2: configuration and telemetry through the SIM's own TLS connection\n\n");
@@ -82,13 +83,11 @@ static void help(void)
                commands[i].purpose);
     printf("\n");
     for (size_t i = 0; i < OWN_OPTIONS; i++)
-        printf(
-            "    --%s%s%s  %s\n", own_options[i].name, own_options[i].argument != NULL ? " " : "",
-            own_options[i].argument != NULL ? own_options[i].argument : "", own_options[i].purpose);
-    printf(
-        "    and --device --baud --transport --pin-source --run-dir --trace with a value, as "
-        "simkey\n\nSeconds may have a fraction. Exit status: 0 done, 1 usage, 2 modem or SIM not "
-        "reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out.\n");
+        options_print_own(&own_options[i]);
+    printf("    and");
+    options_print_settings(&options);
+    printf(" with a value, as simkey\n\nSeconds may have a fraction. Exit status: 0 done, 1 usage, "
+           "2 modem or SIM not reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out.\n");
 }
 
 static enum outcome take_seconds(const char *name, const char *text, double least, int64_t *ms,
@@ -104,13 +103,14 @@ static enum outcome take_seconds(const char *name, const char *text, double leas
     return OUTCOME_OK;
 }
 
-static enum outcome take_own(struct safe2_line *line, enum own_option option, const char *value,
+static enum outcome take_own(void *arg, const struct option_row *row, const char *value,
                              struct report *why)
 {
+    struct safe2_line *line = arg;
     char *end;
     unsigned long number;
 
-    switch (option) {
+    switch ((enum own_option)row->id) {
     case OWN_DEVICE_ID:
         line->id_length = hex_decode(value, line->id, sizeof line->id);
         if (line->id_length == 0)
@@ -147,28 +147,12 @@ static enum outcome take_own(struct safe2_line *line, enum own_option option, co
     return OUTCOME_OK;
 }
 
-static void make_options(struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1])
-{
-    memset(options, 0, (SETTING_OPTIONS + OWN_OPTIONS + 1) * sizeof *options);
-    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
-        options[i].name = setting_options[i];
-        options[i].has_arg = required_argument;
-        options[i].val = FIRST_SETTING + (int)i;
-    }
-    for (size_t i = 0; i < OWN_OPTIONS; i++) {
-        options[SETTING_OPTIONS + i].name = own_options[i].name;
-        options[SETTING_OPTIONS + i].has_arg =
-            own_options[i].argument != NULL ? required_argument : no_argument;
-        options[SETTING_OPTIONS + i].val = (int)own_options[i].option;
-    }
-}
-
-/* The settings from file and environment, then the options over them. options: those that are
+/* The settings from file and environment, then the options over them. given: those that are
  * settings, NULL where not given. */
-static enum outcome gather(struct safe2_line *line, const char *const options[SETTING_OPTIONS],
+static enum outcome gather(struct safe2_line *line, const char *const given[SETTINGS_COUNT],
                            struct report *why)
 {
-    const char *device = options[0];
+    const char *device = given[settings_index("device")];
     const struct settings *modem;
     struct modems modems;
     enum outcome outcome;
@@ -180,7 +164,7 @@ static enum outcome gather(struct safe2_line *line, const char *const options[SE
     if (outcome == OUTCOME_OK)
         outcome = settings_load_environment(&modems.first, why);
     if (outcome == OUTCOME_OK && device != NULL)
-        outcome = settings_set(&modems.first, setting_options[0], device, why);
+        outcome = settings_set(&modems.first, "device", device, why);
     if (outcome == OUTCOME_OK)
         outcome = modems_complete(&modems, why);
     if (outcome == OUTCOME_OK)
@@ -188,72 +172,28 @@ static enum outcome gather(struct safe2_line *line, const char *const options[SE
     if (outcome == OUTCOME_OK)
         outcome = settings_copy(&line->settings, modem, why);
     modems_clear(&modems);
-    for (size_t i = 0; i < SETTING_OPTIONS && outcome == OUTCOME_OK; i++)
-        if (options[i] != NULL)
-            outcome = settings_set(&line->settings, setting_options[i], options[i], why);
+    for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
+        if (given[i] != NULL)
+            outcome = settings_set(&line->settings, settings_name(i), given[i], why);
     return outcome;
 }
 
 static enum outcome parse(struct safe2_line *line, int argc, char **argv, struct report *why)
 {
-    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 1];
-    const char *settings[SETTING_OPTIONS] = {NULL};
-    enum outcome outcome = OUTCOME_OK;
-    int found;
+    const char *given[SETTINGS_COUNT] = {NULL};
+    int first = argc;
+    enum outcome outcome = options_parse(&options, argc, argv, given, line, &first, why);
 
-    make_options(options);
-    opterr = 0;
-    while (outcome == OUTCOME_OK && (found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        if (found == ':')
-            outcome = report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
-        else if (found < FIRST_SETTING)
-            outcome = report_set(why, OUTCOME_USAGE, "unknown option %s: see safe2 --help",
-                                 argv[optind - 1]);
-        else if (found < FIRST_SETTING + (int)SETTING_OPTIONS)
-            settings[found - FIRST_SETTING] = optarg;
-        else
-            outcome = take_own(line, (enum own_option)found, optarg, why);
-    }
-    line->operands = argv + optind;
-    line->operand_count = argc - optind;
+    line->operands = argv + first;
+    line->operand_count = argc - first;
     if (outcome == OUTCOME_OK)
-        outcome = gather(line, settings, why);
+        outcome = gather(line, given, why);
     if (outcome == OUTCOME_OK && line->exec != NULL && line->out == NULL)
         outcome = report_set(why, OUTCOME_USAGE, "--exec needs --out: the command gets its path");
     line->settings.timeout = line->timeout_ms < OPERATION_TIMEOUT * 1000
                                  ? (unsigned)((line->timeout_ms + 999) / 1000)
                                  : OPERATION_TIMEOUT;
     return outcome;
-}
-
-bool safe2_pause(struct safe2_run *run, int64_t ms)
-{
-    struct deadline until = deadline_in(ms);
-    sigset_t signals;
-    int caught;
-
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    do {
-        int left = deadline_left(until);
-        const struct timespec wait = {left / 1000, (long)(left % 1000) * 1000000};
-
-        caught = sigtimedwait(&signals, NULL, &wait);
-    } while (caught < 0 && errno == EINTR);
-    if (caught > 0)
-        run->caught = caught;
-    return run->caught == 0;
-}
-
-void safe2_hold_signals(bool hold)
-{
-    sigset_t signals;
-
-    (void)sigemptyset(&signals);
-    (void)sigaddset(&signals, SIGINT);
-    (void)sigaddset(&signals, SIGTERM);
-    (void)sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &signals, NULL);
 }
 
 static enum outcome work(const struct command *command, struct safe2_line *line, struct report *why)
@@ -323,6 +263,7 @@ int main(int argc, char **argv)
 {
     const struct command *command = argc >= 2 ? find(argv[1]) : NULL;
     struct report why = REPORT_INIT;
+    enum outcome outcome;
 
     descriptor_fill();
     (void)signal(SIGXFSZ, SIG_IGN); /* a result that is too long for a limit is an error */
@@ -335,13 +276,13 @@ int main(int argc, char **argv)
         return 0;
     }
     if (command == NULL)
-        (void)report_set(&why, OUTCOME_USAGE,
-                         "the first argument is get, send or status: see safe2 --help");
+        outcome = report_set(&why, OUTCOME_USAGE,
+                             "the first argument is get, send or status: see safe2 --help");
     else
-        (void)run(command, argc - 1, argv + 1, &why);
-    if (why.outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
-        (void)report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
-    if (why.outcome != OUTCOME_OK)
+        outcome = run(command, argc - 1, argv + 1, &why);
+    if (outcome == OUTCOME_OK && (fflush(stdout) != 0 || ferror(stdout) != 0))
+        outcome = report_set(&why, OUTCOME_SYSTEM, "cannot write to standard output");
+    if (outcome != OUTCOME_OK)
         text_line(stderr, "safe2: %s", why.text);
-    return outcome_exit_status(why.outcome);
+    return outcome_exit_status(outcome);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How channels end: closed, lost, left to the next operation, or found again after their programs
  * died. How they begin is in channel.c. None is forgotten before it is known to be closed. */
+#include "apdu/aid.h"
 #include "apdu/session/old_claims.h"
 #include "apdu/session/session.h"
 
@@ -74,13 +75,16 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
 /* True if STATUS named an applet that simkey selects. */
 static bool names_ours(const struct answer *answer)
 {
-    static const struct applet *const ours[] = {&applet_mias, &applet_uicc};
+    static const enum known_aid ours[] = {AID_MIAS, AID_FILES};
 
-    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++)
-        if (answer->length == 2 + ours[i]->aid_length && answer->data[0] == 0x84 &&
-            answer->data[1] == ours[i]->aid_length &&
-            memcmp(answer->data + 2, ours[i]->aid, ours[i]->aid_length) == 0)
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        const struct aid *aid = &aids[ours[i]];
+
+        if (answer->length == 2 + aid->length && answer->data[0] == 0x84 &&
+            answer->data[1] == aid->length &&
+            memcmp(answer->data + 2, aid->bytes, aid->length) == 0)
             return true;
+    }
     return false;
 }
 

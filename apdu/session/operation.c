@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operation as such: the device taken and let go, the record read and written, the modem woken,
  * the PIN. What is done with it is in session.c. */
+#include "apdu/session/pin_store.h"
 #include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
 #include "modem/forks.h"
@@ -100,8 +101,11 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
 {
     struct sim *sim = operation->sim;
     enum outcome outcome = channel_ask_sim(operation, why);
-    struct pin_try try = {
-        .given = operation->given, .memory = &sim->memory, .settings = &sim->settings};
+    struct pin_try try = {.given = operation->given,
+                          .memory = &sim->memory,
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &sim->settings};
     size_t refusals = sim->memory.count;
 
     *sent = false;

@@ -3,6 +3,7 @@
  * How it is written is in record_write.c. */
 #include "apdu/session/record.h"
 
+#include "apdu/card/apdu.h"
 #include "apdu/session/record_text.h"
 #include "apdu/session/rundir.h"
 #include "modem/descriptor.h"

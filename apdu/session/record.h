@@ -6,9 +6,9 @@
 #ifndef SIMKEY_APDU_SESSION_RECORD_H
 #define SIMKEY_APDU_SESSION_RECORD_H
 
-#include "apdu/applet/mias.h"
+#include "apdu/applet/pin_memory.h"
+#include "apdu/card/environment.h"
 #include "apdu/session/owners.h"
-#include "apdu/session/pin_memory.h"
 #include "apdu/session/rundir.h"
 #include "apdu/settings.h"
 #include "modem/channel.h"
@@ -18,9 +18,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* What is selected on a channel. Only the first ones can stand in a record. */
-enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_OTHER };
 
 /* The modem and the line to it. */
 struct line {
@@ -42,7 +39,7 @@ struct standing {
     enum selected selected;
     bool verified;    /* by a VERIFY with the right PIN, or: */
     bool unprotected; /* the card wanted no PIN on a new channel */
-    struct mias_environment environment;
+    struct security_environment environment;
     bool iccid_asked;
     char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
     /* whose PINs opened what is verified: who is not among them has to prove its own first */

@@ -49,7 +49,7 @@ static void put_channel(struct writer *to, const struct channel *channel)
 
 static void put_standing(struct writer *to, const struct standing *standing)
 {
-    const struct mias_environment *environment = &standing->environment;
+    const struct security_environment *environment = &standing->environment;
 
     put_channel(to, &standing->channel);
     put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,

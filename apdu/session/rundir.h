@@ -5,15 +5,12 @@
 #ifndef SIMKEY_APDU_SESSION_RUNDIR_H
 #define SIMKEY_APDU_SESSION_RUNDIR_H
 
+#include "apdu/rundir.h"
 #include "apdu/settings.h"
 
 #include <limits.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* Opens the directory: the setting `run-dir`, else /run/simkey (see rundir_shared), else one of this
- * user. -1 if there is none that can be used. */
-int rundir_open(const struct settings *settings);
 
 /* Opens a directory for all who share the device. Root makes it if it is missing: for the group of
  * the settings' device, mode 2770, or for itself, mode 0700, if that is no device whose group counts;

@@ -19,14 +19,6 @@
 /* So many starts at most go on with a session that others have made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
-const struct applet applet_mias = {
-    .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME, .kind = SELECTED_MIAS};
-
-const struct applet applet_uicc = {.aid = uicc_aid,
-                                   .aid_length = sizeof uicc_aid,
-                                   .name = "the application with the Type A files",
-                                   .kind = SELECTED_UICC};
-
 /* Another SIM has taught nothing yet. */
 enum outcome session_iccid(struct operation *operation, struct report *why)
 {
@@ -46,28 +38,11 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
     standing->iccid_asked = operation->told = true;
     if (strcmp(standing->iccid, learnt->iccid) != 0) {
         memset(learnt, 0, sizeof *learnt);
+        atomic_store(&operation->sim->family, NULL);
         learnt->max_read = APDU_LE_ALL;
         memcpy(learnt->iccid, standing->iccid, sizeof learnt->iccid);
     }
     return OUTCOME_OK;
-}
-
-enum outcome session_directory(struct operation *operation, const struct mias_entry **list,
-                               size_t *count, struct report *why)
-{
-    struct sim *sim = operation->sim;
-    const char *iccid = operation->standing->iccid;
-    enum outcome outcome = OUTCOME_OK;
-
-    if (operation->fresh || iccid[0] == '\0' || strcmp(iccid, sim->directory_iccid) != 0) {
-        sim->directory_iccid[0] = '\0';
-        outcome = mias_read_directory(&operation->card, sim->directory, &sim->directory_count, why);
-        if (outcome == OUTCOME_OK)
-            memcpy(sim->directory_iccid, iccid, ICCID_SIZE);
-    }
-    *list = sim->directory;
-    *count = outcome == OUTCOME_OK ? sim->directory_count : 0;
-    return outcome;
 }
 
 /* Which channel the job goes on: one of its own for this once, this process's, or the one that all

@@ -4,6 +4,7 @@
 #ifndef SIMKEY_APDU_SESSION_SESSION_H
 #define SIMKEY_APDU_SESSION_SESSION_H
 
+#include "apdu/applet/applet.h"
 #include "apdu/applet/pin.h"
 #include "apdu/card/apdu.h"
 #include "apdu/session/queue.h"
@@ -13,32 +14,20 @@
 
 #include <stdatomic.h>
 
-/* An applet as something to select. */
-struct applet {
-    const uint8_t *aid;
-    size_t aid_length; /* 0: the channel is used as it opens */
-    const char *name;
-    /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
-     * because after a reset of the modem the number may be somebody else's */
-    const struct apdu *probe;
-    /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
-     * must not be lost between operations (see owners.h) */
-    enum selected kind;
-};
-
-extern const struct applet applet_mias;
-extern const struct applet applet_uicc;
-
 /* After so many refusals of the short way it is not tried any more. */
 #define SHORT_WAY_REFUSALS 2
+
+struct token_ops;
 
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    const struct transport_ops *transport; /* NULL, or see sim_reach_by */
-    _Atomic bool forget;                   /* set by sim_forget */
-    _Atomic unsigned under_way;            /* operations */
-    bool limited;                          /* see sim_limit */
+    const struct transport_ops *transport;    /* NULL, or see sim_reach_by */
+    const struct token_ops *const *families;  /* see token_ops.h; NULL: all that there are */
+    _Atomic(const struct token_ops *) family; /* the one of this SIM; NULL: not known yet */
+    _Atomic bool forget;                      /* set by sim_forget */
+    _Atomic unsigned under_way;               /* operations */
+    bool limited;                             /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
@@ -52,11 +41,9 @@ struct sim {
     pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
     pid_t own_pid;       /* the process whose the next two are */
     struct standing own; /* the channel of an applet that is not recorded */
-    const struct applet *owner;       /* the applet of own */
-    char own_iccid[ICCID_SIZE];       /* the SIM of own, "" if none or unknown */
-    char directory_iccid[ICCID_SIZE]; /* the SIM whose directory is remembered, "" if none is */
-    size_t directory_count;
-    struct mias_entry directory[MIAS_ENTRIES];
+    const struct applet *owner; /* the applet of own */
+    char own_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */
+    void *family_state;         /* of the family's own code: one block of malloc, or NULL */
     struct transport_rest half; /* of a line that had not ended when an operation gave up */
     struct owners unsaved;      /* channels that may be open, which no record could be told of */
     char boot[BOOT_SIZE];       /* see record_open_in */
@@ -203,11 +190,6 @@ enum outcome session_iccid(struct operation *operation, struct report *why);
 /* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells
  * it. Errors: OUTCOME_REFUSED if the card does not tell either. */
 enum outcome channel_iccid(struct operation *operation, struct report *why);
-
-/* The directory of mIAS's files: read, or remembered while the session stands. It is valid until the
- * operation ends. */
-enum outcome session_directory(struct operation *operation, const struct mias_entry **list,
-                               size_t *count, struct report *why);
 
 /* Forgets what stood on a channel that is gone, or is noted elsewhere. */
 void channel_lost(struct operation *operation, struct standing *standing);

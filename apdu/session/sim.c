@@ -103,6 +103,7 @@ void sim_free(struct sim *sim)
         return;
     sim_close(sim);
     settings_clear(&sim->settings);
+    free(sim->family_state);
     free(sim);
 }
 

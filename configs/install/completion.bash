@@ -31,7 +31,7 @@ _simkey_value() { # program, option: words for its value, or "-f" or "-d" for a 
     *:--transport) echo auto csim ccho; return ;;
     *:--purpose) echo client server any; return ;;
     *:--session) echo shared keep private; return ;;
-    *:--trace) [ "${1##*/}" = simmodem ] && echo -f || echo off apdu at; return ;;
+    *:--trace) [ "${1##*/}" = simmodem ] && echo -f || echo off apdu at provider; return ;;
     *:--*-source) echo -f; return ;;
     *:--run-dir) echo -d; return ;;
     *:--exec) compgen -c -- "$cur"; return ;;

@@ -64,7 +64,7 @@ static enum outcome parse(const struct command_line *line, struct commands *comm
     return OUTCOME_OK;
 }
 
-enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_apdu(const struct command_line *line, struct sim *sim, struct report *why)
 {
     struct commands *commands = calloc(1, sizeof *commands);
     struct result result = {false, 0};
@@ -92,3 +92,9 @@ enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct r
     free(commands);
     return outcome;
 }
+
+const struct command command_apdu = {.name = "apdu",
+                                     .operands = "HEX...",
+                                     .purpose = "sends raw APDUs on a fresh channel",
+                                     .options = OPTION_AID | OPTION_FORCE,
+                                     .run = run_apdu};

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_cert(const struct command_line *line, struct sim *sim, struct report *why)
 {
     X509 *certificate = NULL;
     struct signing_key signing;
@@ -29,7 +29,7 @@ enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct r
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {
-        outcome = signing_key_read(sim, &line->uri, &signing, why);
+        outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
         if (outcome == OUTCOME_OK) {
             certificate = signing.certificate;
             signing.certificate = NULL;
@@ -55,14 +55,13 @@ static enum outcome write_reference(const struct command_line *line, struct sim 
 {
     struct signing_key signing;
     struct keyref keyref;
-    enum outcome outcome = signing_key_read(sim, &line->uri, &signing, why);
+    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
     memset(&keyref, 0, sizeof keyref);
     uri_init(&keyref.uri);
-    keyref.uri.container = signing.key.container;
-    keyref.uri.key_id = signing.key.key_id;
+    keyref.uri.key = signing.key.name;
     keyref.public_key = signing.public_key;
     memcpy(keyref.iccid, signing.key.iccid, sizeof keyref.iccid);
     outcome = keyref_write(content, &keyref, why);
@@ -88,7 +87,7 @@ static enum outcome write_private_key(const struct command_line *line, struct si
     return outcome;
 }
 
-enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_key(const struct command_line *line, struct sim *sim, struct report *why)
 {
     BIO *content;
     mode_t mask = umask(0);
@@ -97,7 +96,7 @@ enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct re
 
     (void)umask(mask);
     if (line->rewrite != NULL)
-        return cmd_key_rewrite(line->rewrite, why);
+        return key_rewrite(line->rewrite, why);
     content = BIO_new(BIO_s_secmem()); /* cleansed when it is freed */
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
@@ -112,3 +111,18 @@ enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct re
     BIO_free(content);
     return outcome;
 }
+
+const struct command command_cert = {.name = "cert",
+                                     .operands = "signing|available",
+                                     .purpose = "prints the certificate (PEM)",
+                                     .options = OPTION_OUT | OPTION_DER,
+                                     .takes_uri = true,
+                                     .run = run_cert};
+
+const struct command command_key = {
+    .name = "key",
+    .operands = "signing|available",
+    .purpose = "prints a key reference (PEM, no secret in it), or writes the Type A private key",
+    .options = OPTION_OUT | OPTION_REWRITE,
+    .takes_uri = true,
+    .run = run_key};

@@ -32,14 +32,14 @@ static void say_channel(const struct sim_channel *channel)
     }
 }
 
-enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_close(const struct command_line *line, struct sim *sim, struct report *why)
 {
     struct sim_found found;
     enum outcome outcome;
 
     if (line->operand_count != 0)
         return report_set(why, OUTCOME_USAGE, "simkey close takes no arguments");
-    outcome = sim_shut(sim, &found, why);
+    outcome = token_close(sim, &found, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (found.closed)
@@ -50,3 +50,9 @@ enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct 
         puts("no session was open");
     return OUTCOME_OK;
 }
+
+const struct command command_close = {.name = "close",
+                                      .operands = "",
+                                      .purpose =
+                                          "closes the session that programs share, also a kept one",
+                                      .run = run_close};

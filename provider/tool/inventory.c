@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey inventory: the command, and how the inventory is written. Reading is in
- * cmd_inventory_read.c, judging in cmd_inventory_merge.c. */
+ * inventory_read.c, judging in inventory_merge.c. */
 #include "provider/tool/inventory.h"
 #include "modem/text.h"
+#include "provider/tool/inventory_json.h"
 #include "provider/tool/tool.h"
 
 #include <stdio.h>
@@ -33,13 +34,6 @@ void inventory_clear(struct inventory *inventory)
     free(inventory->sims);
     cJSON_Delete(inventory->conflicts);
     memset(inventory, 0, sizeof *inventory);
-}
-
-const char *inventory_text(const cJSON *object, const char *name)
-{
-    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
-
-    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 /* ---- CSV (RFC 4180), a line a certificate ---- */
@@ -77,7 +71,7 @@ static bool put_cell(BIO *out, const char *text)
 static bool put_line(BIO *out, const struct inventory_sim *sim, const cJSON *certificate)
 {
     bool done = put_cell(out, sim->iccid) && put(out, ",") && put_cell(out, sim->imei) &&
-                put(out, ",") && put_cell(out, inventory_text(certificate, "uri"));
+                put(out, ",") && put_cell(out, json_string(certificate, "uri"));
 
     for (size_t i = 0; i < COLUMNS && done; i++) {
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(certificate, columns[i]);
@@ -141,7 +135,7 @@ static bool said_before(const cJSON *list, const cJSON *certificate)
     {
         if (other == certificate)
             return false;
-        if (strcmp(inventory_text(other, "sha1"), inventory_text(certificate, "sha1")) == 0)
+        if (strcmp(json_string(other, "sha1"), json_string(certificate, "sha1")) == 0)
             return true;
     }
     return false;
@@ -157,8 +151,8 @@ bool inventory_write_map(const struct inventory *inventory, BIO *out)
         const cJSON *certificate;
 
         cJSON_ArrayForEach(certificate, list) if (done && !said_before(list, certificate)) done =
-            put(out, inventory_text(certificate, "sha1")) && put(out, " ") &&
-            put(out, sim->iccid) && put(out, ";\n");
+            put(out, json_string(certificate, "sha1")) && put(out, " ") && put(out, sim->iccid) &&
+            put(out, ";\n");
     }
     return done;
 }
@@ -206,7 +200,8 @@ static enum outcome tell_conflicts(const struct inventory *inventory, bool map, 
                             map ? ": no map is written before they are resolved" : "");
 }
 
-enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_inventory(const struct command_line *line, struct sim *sim,
+                                  struct report *why)
 {
     bool map = (line->given & OPTION_NGINX_MAP) != 0;
     struct report conflicts = REPORT_INIT;
@@ -235,3 +230,13 @@ enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, str
     inventory_clear(&inventory);
     return outcome;
 }
+
+const struct command command_inventory = {
+    .name = "inventory",
+    .operands = "FILE...",
+    .purpose =
+        "merges what simkey info --json told of many SIMs to one CSV, and finds duplicates and\n"
+        "    conflicts; needs no SIM",
+    .options = OPTION_OUT | OPTION_JSON | OPTION_NGINX_MAP,
+    .without_sim = true,
+    .run = run_inventory};

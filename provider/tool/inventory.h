@@ -57,7 +57,4 @@ bool inventory_write_json(const struct inventory *inventory, BIO *out);
  * digits and a semicolon in a line. */
 bool inventory_write_map(const struct inventory *inventory, BIO *out);
 
-/* A string in an object, "" if there is none. */
-const char *inventory_text(const cJSON *object, const char *name);
-
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Strict reading of JSON, see cmd_inventory_json.h. Which members a record has is not known here. */
+/* Strict reading of JSON, see inventory_json.h. Which members a record has is not known here. */
 #include "provider/tool/inventory_json.h"
 #include "modem/text.h"
 
@@ -80,6 +80,13 @@ enum outcome json_member(const cJSON *object, const char *name, int type, const 
         *member = item;
     }
     return OUTCOME_OK;
+}
+
+const char *json_string(const cJSON *object, const char *name)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+    return cJSON_IsString(item) ? item->valuestring : "";
 }
 
 const char *json_text(const cJSON *member)

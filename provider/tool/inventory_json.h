@@ -23,6 +23,9 @@ const char *json_judge(const char *text, size_t length, size_t *at);
 enum outcome json_member(const cJSON *object, const char *name, int type, const char *source,
                          const cJSON **member, struct report *why);
 
+/* A string in an object, "" if there is none. */
+const char *json_string(const cJSON *object, const char *name);
+
 /* A member's text, "" if it is NULL. */
 const char *json_text(const cJSON *member);
 

@@ -3,6 +3,7 @@
  * Nothing is thrown away but what is there twice. */
 #include "modem/text.h"
 #include "provider/tool/inventory.h"
+#include "provider/tool/inventory_json.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -183,10 +184,10 @@ static struct found *find_all(const struct inventory *inventory, size_t *count)
 
         cJSON_ArrayForEach(
             certificate, cJSON_GetObjectItemCaseSensitive(inventory->sims[i].json, "certificates"))
-            list[used++] = (struct found){&inventory->sims[i], inventory_text(certificate, "sha1"),
-                                          inventory_text(certificate, "sha256"),
-                                          inventory_text(certificate, "public_key_sha256"),
-                                          inventory_text(certificate, "subject")};
+            list[used++] = (struct found){&inventory->sims[i], json_string(certificate, "sha1"),
+                                          json_string(certificate, "sha256"),
+                                          json_string(certificate, "public_key_sha256"),
+                                          json_string(certificate, "subject")};
     }
     return list;
 }

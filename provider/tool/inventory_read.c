@@ -50,8 +50,8 @@ static enum outcome append_sim(struct inventory *inventory, const char *iccid, c
         cJSON_AddStringToObject(sim->json, "imei", imei) == NULL ||
         cJSON_AddArrayToObject(sim->json, "certificates") == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    sim->iccid = inventory_text(sim->json, "iccid");
-    sim->imei = inventory_text(sim->json, "imei");
+    sim->iccid = json_string(sim->json, "iccid");
+    sim->imei = json_string(sim->json, "imei");
     return OUTCOME_OK;
 }
 
@@ -87,7 +87,7 @@ static enum outcome compare_prints(const struct inventory_sim *sim, const cJSON 
         if (json_member(told, names[i], cJSON_String, sim->source, &print, why) != OUTCOME_OK)
             return why->outcome;
         if (print != NULL && json_text(print)[0] != '\0' &&
-            strcasecmp(json_text(print), inventory_text(made, names[i])) != 0)
+            strcasecmp(json_text(print), json_string(made, names[i])) != 0)
             return report_set(why, OUTCOME_USAGE,
                               "%s: the fingerprint of %s (%s) is not that of its certificate: the "
                               "file was changed",
@@ -124,7 +124,7 @@ static enum outcome judge_place(const struct inventory_sim *sim, const cJSON *li
 
     cJSON_ArrayForEach(other, list)
     {
-        if (strcmp(inventory_text(other, "uri"), uri) == 0)
+        if (strcmp(json_string(other, "uri"), uri) == 0)
             return report_set(why, OUTCOME_USAGE, "%s: SIM %s has two certificates of %s",
                               sim->source, sim->iccid, uri);
         if (++count == KEYS_MAX)
@@ -231,13 +231,16 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
         report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
         return outcome;
     }
-    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, inventory_text(sim->json, "iccid")) != 0) {
+    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);
     } else {
         uri.iccid[0] = uri.modem[0] = '\0';
         uri.type = URI_ANY;
+        if (uri.what == URI_SIGNING && !uri_names_key(&uri) &&
+            uri.key.container == TOKEN_CONTAINER_NONE)
+            uri.key.container = 0; /* the same key as where it is said */
         outcome = uri_format(&uri, text, why);
     }
     uri_clear(&uri);

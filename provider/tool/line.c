@@ -2,9 +2,9 @@
 /* simkey's command line: options, the sim: URI, and where the settings come from. */
 #include "apdu/choice.h"
 #include "apdu/modems.h"
+#include "apdu/options.h"
 #include "provider/tool/tool.h"
 
-#include <getopt.h>
 #include <openssl/conf.h>
 #include <openssl/err.h>
 #include <stdio.h>
@@ -12,22 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define FIRST_SETTING 256 /* getopt's numbers of the options that are settings */
-#define MODEM_OPTION  255
-
-/* Settings that every command takes as options. The PIN itself is not among them: it would be seen
- * in the list of processes. */
-static const char *const setting_options[] = {"device",     "baud",           "transport",
-                                              "pin-source", "sim-pin-source", "timeout",
-                                              "session",    "run-dir",        "trace"};
-#define SETTING_OPTIONS (sizeof setting_options / sizeof setting_options[0])
-
-static const struct {
-    const char *name;
-    enum command_option option;
-    const char *argument;
-    const char *purpose;
-} own_options[] = {
+static const struct option_row own_options[] = {
     {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
     {"der", OPTION_DER, NULL, "DER instead of PEM"},
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
@@ -43,27 +28,26 @@ static const struct {
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
+    {"modem", OPTION_MODEM, "NAME", "the modem of that section in the settings file"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
 
-void command_help(const struct command *commands, size_t count)
+void command_help(const struct command *const commands[], size_t count)
 {
+    static const struct options all = {.without = NULL};
+
     if (count > 1)
         printf("simkey: TLS keys that live in a SIM card\n\n");
     for (size_t i = 0; i < count; i++) {
-        printf("simkey %s [options]%s%s\n    %s\n", commands[i].name,
-               commands[i].operands[0] != '\0' ? " " : "", commands[i].operands,
-               commands[i].purpose);
+        printf("simkey %s [options]%s%s\n    %s\n", commands[i]->name,
+               commands[i]->operands[0] != '\0' ? " " : "", commands[i]->operands,
+               commands[i]->purpose);
         for (size_t j = 0; j < OWN_OPTIONS; j++)
-            if ((commands[i].options & own_options[j].option) != 0)
-                printf("    --%s%s%s  %s\n", own_options[j].name,
-                       own_options[j].argument != NULL ? " " : "",
-                       own_options[j].argument != NULL ? own_options[j].argument : "",
-                       own_options[j].purpose);
+            if ((commands[i]->options & own_options[j].id) != 0)
+                options_print_own(&own_options[j]);
     }
     printf("\nAll commands take");
-    for (size_t i = 0; i < SETTING_OPTIONS; i++)
-        printf(" --%s", setting_options[i]);
+    options_print_settings(&all);
     printf(" --modem with a value,\n--help and --version. signing and available may be a sim: URI, "
            "such as "
            "'sim:signing;container=2'.\n"
@@ -228,74 +212,59 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
     return outcome;
 }
 
-static enum outcome take_own(const struct command *command, struct command_line *line, size_t index,
-                             const char *argument, struct report *why)
+/* The command line being parsed, and whose. */
+struct parsing {
+    const struct command *command;
+    struct command_line *line;
+};
+
+static enum outcome take_own(void *arg, const struct option_row *row, const char *value,
+                             struct report *why)
 {
-    if ((command->options & own_options[index].option) == 0)
+    const struct parsing *parsing = arg;
+    const struct command *command = parsing->command;
+    struct command_line *line = parsing->line;
+
+    if (((command->options | OPTION_MODEM) & row->id) == 0)
         return report_set(why, OUTCOME_USAGE, "%s takes no --%s: see simkey %s --help",
-                          command->name, own_options[index].name, command->name);
-    line->given |= own_options[index].option;
-    if (own_options[index].option == OPTION_OUT)
-        line->out = argument;
-    if (own_options[index].option == OPTION_REWRITE)
-        line->rewrite = argument;
-    if (own_options[index].option == OPTION_CAFILE)
-        line->ca_file = argument;
-    if (own_options[index].option == OPTION_CRL)
-        line->crl = argument;
-    if (own_options[index].option == OPTION_PURPOSE)
-        line->purpose = argument;
-    if (own_options[index].option == OPTION_AID)
-        line->aid = argument;
-    if (own_options[index].option == OPTION_OLD_SOURCE)
-        line->old_source = argument;
-    if (own_options[index].option == OPTION_NEW_SOURCE)
-        line->new_source = argument;
+                          command->name, row->name, command->name);
+    line->given |= row->id;
+    if (row->id == OPTION_MODEM)
+        line->modem = value;
+    if (row->id == OPTION_OUT)
+        line->out = value;
+    if (row->id == OPTION_REWRITE)
+        line->rewrite = value;
+    if (row->id == OPTION_CAFILE)
+        line->ca_file = value;
+    if (row->id == OPTION_CRL)
+        line->crl = value;
+    if (row->id == OPTION_PURPOSE)
+        line->purpose = value;
+    if (row->id == OPTION_AID)
+        line->aid = value;
+    if (row->id == OPTION_OLD_SOURCE)
+        line->old_source = value;
+    if (row->id == OPTION_NEW_SOURCE)
+        line->new_source = value;
     return OUTCOME_OK;
 }
 
 static enum outcome parse_options(const struct command *command, int argc, char **argv,
                                   struct command_line *line, struct report *why)
 {
-    struct option options[SETTING_OPTIONS + OWN_OPTIONS + 2];
-    int found;
+    struct parsing parsing = {command, line};
+    char program[64];
+    const struct options options = {
+        .program = program, .own = own_options, .own_count = OWN_OPTIONS, .take = take_own};
+    int first = argc;
+    enum outcome outcome;
 
-    memset(options, 0, sizeof options);
-    options[SETTING_OPTIONS + OWN_OPTIONS] =
-        (struct option){"modem", required_argument, NULL, MODEM_OPTION};
-    for (size_t i = 0; i < SETTING_OPTIONS; i++) {
-        options[i].name = setting_options[i];
-        options[i].has_arg = required_argument;
-        options[i].val = FIRST_SETTING + (int)i;
-    }
-    for (size_t i = 0; i < OWN_OPTIONS; i++) {
-        options[SETTING_OPTIONS + i].name = own_options[i].name;
-        options[SETTING_OPTIONS + i].has_arg =
-            own_options[i].argument != NULL ? required_argument : no_argument;
-        options[SETTING_OPTIONS + i].val = FIRST_SETTING + (int)(SETTING_OPTIONS + i);
-    }
-    opterr = 0;
-    while ((found = getopt_long(argc, argv, ":", options, NULL)) != -1) {
-        size_t index = (size_t)(found - FIRST_SETTING);
-        enum outcome outcome = OUTCOME_OK;
-
-        if (found == ':')
-            return report_set(why, OUTCOME_USAGE, "%s needs a value", argv[optind - 1]);
-        if (found == MODEM_OPTION) {
-            line->modem = optarg;
-            continue;
-        }
-        if (found < FIRST_SETTING)
-            return report_set(why, OUTCOME_USAGE, "unknown option %s: see simkey %s --help",
-                              argv[optind - 1], command->name);
-        if (index < SETTING_OPTIONS)
-            line->options[settings_index(setting_options[index])] = optarg;
-        else
-            outcome = take_own(command, line, index - SETTING_OPTIONS, optarg, why);
-        if (outcome != OUTCOME_OK)
-            return outcome;
-    }
-    return OUTCOME_OK;
+    (void)snprintf(program, sizeof program, "simkey %s", command->name);
+    outcome = options_parse(&options, argc, argv, line->options, &parsing, &first, why);
+    line->operands = argv + first;
+    line->operand_count = argc - first;
+    return outcome;
 }
 
 /* signing, available;store=files or a whole sim: URI. */
@@ -326,8 +295,6 @@ enum outcome command_line_parse(const struct command *command, int argc, char **
     outcome = parse_options(command, argc, argv, line, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    line->operands = argv + optind;
-    line->operand_count = argc - optind;
     if (line->rewrite != NULL)
         return line->operand_count == 0
                    ? OUTCOME_OK

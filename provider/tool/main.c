@@ -11,31 +11,26 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-static const struct command commands[] = {
-    {"info", "", "the modem, its SIM and the keys in it", OPTION_JSON, false, false, cmd_info},
-    {"cert", "signing|available", "prints the certificate (PEM)", OPTION_OUT | OPTION_DER, true,
-     false, cmd_cert},
-    {"key", "signing|available",
-     "prints a key reference (PEM, no secret in it), or writes the Type A private key",
-     OPTION_OUT | OPTION_REWRITE, true, false, cmd_key},
-    {"verify", "signing|available",
-     "checks the certificate against the CAs of one file only, and that the key belongs to it",
-     OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE, true, false, cmd_verify},
-    {"inventory", "FILE...",
-     "merges what simkey info --json told of many SIMs to one CSV, and finds duplicates and\n"
-     "    conflicts; needs no SIM",
-     OPTION_OUT | OPTION_JSON | OPTION_NGINX_MAP, false, true, cmd_inventory},
-    {"pin", "status|verify|change",
-     "tells the tries left; tries the PIN, which resets the counter; or changes it",
-     OPTION_SPEND_LAST_TRY | OPTION_OLD_SOURCE | OPTION_NEW_SOURCE, false, false, cmd_pin},
-    {"close", "", "closes the session that programs share, also a kept one", 0, false, false,
-     cmd_close},
-    {"apdu", "HEX...", "sends raw APDUs on a fresh channel", OPTION_AID | OPTION_FORCE, false,
-     false, cmd_apdu},
-    {"doctor", "[FILE]",
-     "walks from the provider to a signature and says what to do where it fails;\n"
-     "    ends with the exit status of the first failure",
-     OPTION_JSON, false, true, cmd_doctor},
+/* The sub-commands, in the order of the help: command_NAME is in the file of its name. */
+#define COMMAND_LIST(ROW)                                                                          \
+    ROW(info)                                                                                      \
+    ROW(cert)                                                                                      \
+    ROW(key)                                                                                       \
+    ROW(verify)                                                                                    \
+    ROW(inventory)                                                                                 \
+    ROW(pin)                                                                                       \
+    ROW(close)                                                                                     \
+    ROW(apdu)                                                                                      \
+    ROW(doctor)
+
+#define ROW(name) extern const struct command command_##name;
+COMMAND_LIST(ROW)
+#undef ROW
+
+static const struct command *const commands[] = {
+#define ROW(name) &command_##name,
+    COMMAND_LIST(ROW)
+#undef ROW
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -87,8 +82,8 @@ static enum outcome run(const struct command *command, int argc, char **argv, st
 static const struct command *find(const char *name)
 {
     for (size_t i = 0; i < COMMANDS; i++)
-        if (strcmp(commands[i].name, name) == 0)
-            return &commands[i];
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
     return NULL;
 }
 
@@ -120,7 +115,7 @@ int main(int argc, char **argv)
     }
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            command_help(command, 1);
+            command_help(&command, 1);
             return 0;
         }
         if (strcmp(argv[i], "--version") == 0) {

@@ -192,7 +192,7 @@ out:
 }
 
 /* A link stays one; another user's is not followed, for it could lead to any file of root's. */
-enum outcome cmd_key_rewrite(const char *path, struct report *why)
+enum outcome key_rewrite(const char *path, struct report *why)
 {
     struct place place;
     enum outcome outcome = place_find(&place, path, why);

@@ -7,6 +7,7 @@
 #include "apdu/sim.h"
 #include "apdu/token.h"
 #include "apdu/version.h"
+#include "provider/signing.h"
 #include "provider/uri.h"
 
 #include <openssl/bio.h>
@@ -31,6 +32,7 @@ enum command_option {
     OPTION_CRL = 1 << 10,
     OPTION_PURPOSE = 1 << 11,
     OPTION_NGINX_MAP = 1 << 12,
+    OPTION_MODEM = 1 << 13, /* of all commands */
 };
 
 /* The command line, taken apart. */
@@ -50,6 +52,7 @@ struct command_line {
     struct settings settings; /* of all sources; the defaults for a command without_sim */
 };
 
+/* A sub-command: each file defines its own, and main.c has the list of them. */
 struct command {
     const char *name;
     const char *operands; /* for the usage */
@@ -60,16 +63,8 @@ struct command {
     enum outcome (*run)(const struct command_line *line, struct sim *sim, struct report *why);
 };
 
-enum outcome cmd_info(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_key(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_key_rewrite(const char *path, struct report *why);
-enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_inventory(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_pin(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_apdu(const struct command_line *line, struct sim *sim, struct report *why);
-enum outcome cmd_doctor(const struct command_line *line, struct sim *sim, struct report *why);
+/* simkey key --rewrite (rewrite.c). */
+enum outcome key_rewrite(const char *path, struct report *why);
 
 /* Parses argv behind the sub-command's name and gathers the settings from file, openssl.cnf,
  * environment, URI and command line. The caller clears it with command_line_clear, also after an
@@ -97,7 +92,7 @@ enum outcome openssl_conf_check(const char *path, struct report *why);
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why);
 
 /* Prints the help of one command, or of all (count commands). */
-void command_help(const struct command *commands, size_t count);
+void command_help(const struct command *const commands[], size_t count);
 
 /* Whether there is a terminal to ask on. */
 bool terminal_there(void);
@@ -115,22 +110,8 @@ void terminal_make_room(void);
 enum outcome output_write(const struct command_line *line, BIO *content, unsigned mode,
                           struct report *why);
 
-/* What a container holds, as objects. */
-struct signing_key {
-    struct token_container info;
-    struct token_key key;
-    X509 *certificate;
-    EVP_PKEY *public_key;
-};
-
-/* Reads the container that the URI names. key_id: from the URI or by the rule. Free with
- * signing_key_clear. */
-enum outcome signing_key_read(struct sim *sim, const struct uri *uri, struct signing_key *signing,
-                              struct report *why);
-void signing_key_clear(struct signing_key *signing);
-
 /* The SIM signs a fresh random challenge, and the signature verifies with the certificate's public
- * key. Errors: OUTCOME_VERIFY_FAILED (twice in a row it does not), those of token_sign. */
+ * key. Errors: those of proof_sign. */
 enum outcome signing_key_challenge(struct sim *sim, const struct signing_key *signing,
                                    struct report *why);
 
@@ -139,13 +120,5 @@ enum outcome available_certificate_read(struct sim *sim, const struct uri *uri, 
                                         struct report *why);
 enum outcome available_key_read(struct sim *sim, const struct uri *uri, EVP_PKEY **key,
                                 struct report *why);
-
-/* An applet to look for. */
-struct known_applet {
-    const char *name;
-    const uint8_t *aid;
-    size_t length;
-};
-extern const struct known_applet known_mias, known_files, known_safe2;
 
 #endif

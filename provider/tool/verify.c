@@ -126,7 +126,7 @@ static enum outcome read_certificate(const struct command_line *line, struct sim
 
     memset(signing, 0, sizeof *signing);
     if (line->uri.what == URI_SIGNING)
-        return signing_key_read(sim, &line->uri, signing, why);
+        return signing_key_read(sim, &line->uri, NULL, false, signing, why);
     outcome = available_certificate_read(sim, &line->uri, &signing->certificate, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_public_key(signing->certificate, &signing->public_key, NULL, NULL, why);
@@ -135,7 +135,7 @@ static enum outcome read_certificate(const struct command_line *line, struct sim
     return outcome;
 }
 
-enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct report *why)
+static enum outcome run_verify(const struct command_line *line, struct sim *sim, struct report *why)
 {
     struct report proof = REPORT_INIT;
     struct signing_key signing;
@@ -157,3 +157,12 @@ enum outcome cmd_verify(const struct command_line *line, struct sim *sim, struct
     signing_key_clear(&signing);
     return outcome;
 }
+
+const struct command command_verify = {
+    .name = "verify",
+    .operands = "signing|available",
+    .purpose =
+        "checks the certificate against the CAs of one file only, and that the key belongs to it",
+    .options = OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE,
+    .takes_uri = true,
+    .run = run_verify};

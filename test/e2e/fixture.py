@@ -2,6 +2,7 @@
 """What every end-to-end test gets: a folder of its own, a clean environment, programs that end in
 time, and simulated modems. What a test says about TLS is in tls.py."""
 
+import fcntl
 import os
 import re
 import select
@@ -22,6 +23,7 @@ SIMMODEM = os.path.join(BUILD, "simmodem")
 MODULE = os.path.join(BUILD, "simkey.so")
 
 KEYS = ("rsa2048", "p256", "p384")
+POOL = 3  # new cards of a test whose keys differ
 
 SYSTEMD = None if shutil.which("systemd-analyze", path=PATH) else "systemd is not installed"
 
@@ -193,11 +195,23 @@ class Sim(Process):
             raise Failure(f"simmodem ended with {status}:\n" + self.said()[-2000:])
 
 
+def pooled(key, number):
+    """A card of the pool, which the first test that needs it makes."""
+    folder = os.path.join(SHARED, "cards", f"{key}-{number}")
+    with open(folder + ".lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.exists(folder):
+            subprocess.run([SIMMODEM, "--card", folder + ".new", "--new", "--key", key],
+                           env={"PATH": PATH}, check=True, timeout=120)
+            os.rename(folder + ".new", folder)
+    return folder
+
+
 class Test:
     """The fixture of one test: t."""
 
     def __init__(self, folder):
-        self.dir, self.last = folder, 0
+        self.dir, self.last, self.cards = folder, 0, 0
         self.running = []
         self.run_dir = os.path.join(folder, "run")
         os.mkdir(self.run_dir, 0o700)
@@ -304,8 +318,13 @@ class Test:
         return sim
 
     def new_card(self, *switches):
+        """A card with its own ICCID, PINs and certificates. Its keys come out of a pool, because making
+        them takes a second: the first POOL cards of a test have different ones."""
         folder = self.path(f"card-new-{self.number()}")
-        self.run([SIMMODEM, "--card", folder, "--new", *switches])
+        key = switches[switches.index("--key") + 1] if "--key" in switches else "rsa2048"
+        keys = pooled(key, self.cards % POOL)
+        self.cards += 1
+        self.run([SIMMODEM, "--card", folder, "--new", "--keys-of", keys, *switches])
         return folder
 
     def exported(self, sim, *settings):
@@ -372,15 +391,17 @@ TESTS = []
 AT_END = []  # functions that run.py calls when all tests are done: reports
 
 
-def test(function=None, name=None, seconds=120, long=False, light=False, left_out=None, **arguments):
+def test(function=None, name=None, seconds=120, long=False, light=False, alone=None, left_out=None,
+         **arguments):
     """Marks a test. name: its sentence, if the function's name does not say it. seconds: its
-    deadline. long: begin with it. light: it mostly waits: at the end, more of them at once.
-    left_out: why it is not run, which run.py says."""
+    deadline. long: begin with it. light: it mostly waits: in the lanes of the fault matrix. alone:
+    why nothing may run beside it. left_out: why it is not run, which run.py says."""
 
     def register(body):
         TESTS.append({"left_out": left_out, "file": body.__module__.replace("test_", ""), "body": body,
                       "name": name or body.__name__.replace("_", " ").strip(),
-                      "seconds": seconds, "long": long, "light": light, "arguments": arguments})
+                      "seconds": seconds, "long": long, "light": light, "alone": alone,
+                      "arguments": arguments})
         return body
 
     return register(function) if function else register

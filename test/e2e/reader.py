@@ -8,7 +8,7 @@ import os
 import re
 
 from fixture import PYTHON, SHARED, Failure, Talk
-from tls import free_port, listens
+from tls import free_ports
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 READERS = "/etc/reader.conf.d/vpcd"
@@ -45,8 +45,7 @@ class Reader:
             fcntl.flock(t.only, fcntl.LOCK_EX)  # until this process ends
             t.check(not os.path.exists("/run/pcscd/pcscd.comm"),
                     "another pcscd runs here and mount namespaces are not allowed: stop it")
-        self.port = next(p for p in range(free_port(), 65000)
-                         if not listens(p) and not listens(p + 1))
+        self.port = free_ports(2)[0]  # a slot each
         os.mkdir(t.path("readers"))
         with open(READERS, encoding="ascii") as file:
             text = re.sub(r"0x8C7B", f"0x{self.port:04X}", file.read(), flags=re.I)
@@ -80,8 +79,10 @@ class Reader:
         self.bridge.stop()
 
     def wait_for_card(self):
-        for _ in range(20):  # on a busy machine its --wait misses a card that comes just then
-            if self.t.run(["timeout", "2", "opensc-tool", "--wait", "--atr"], expect=None,
+        # Its --wait misses a card that comes just then; on a busy machine the modem's restart at power on
+        # takes seconds, which the time that one try has must outlast.
+        for seconds in (2, 2, 4, 8, 15, 15):
+            if self.t.run(["timeout", str(seconds), "opensc-tool", "--wait", "--atr"], expect=None,
                           preload=False).status == 0:
                 return
         raise Failure("no card in the virtual reader: " + self.pcscd.said()[-1000:])

@@ -2,9 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs the end-to-end tests: run.py [PATTERN]
 
-One child process a test, in a session and a folder of its own, two at a time. Prints a line a test
-and what a failed one said; closes on `N passed, N failed`. What a test leaves running is stopped
-and counts as its failure. E2E_JOBS sets how many run at once; E2E_KEEP=1 keeps the folders."""
+One child process a test, in a session and a folder of its own. Tests wait most of the time, so they
+run side by side: LANES a processor, beside them the fault matrix (light=True), and at the end, one
+after the other, those that bear nothing beside them (alone=WHY). Prints a line a test and what a
+failed one said; closes on `N passed, N failed`. What a test leaves running is stopped and counts as
+its failure. E2E_JOBS=n: that many lanes, and half as many for the matrix; E2E_KEEP=1 keeps the folders;
+E2E_TIMES=FILE: seconds and processor seconds of each test."""
 
 import ctypes
 import importlib
@@ -19,9 +22,11 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LIGHT = 2  # times as many tests that mostly wait run at once
+LANES, LIGHT_LANES = 2, 1  # a processor
+LAST_LIGHT_LANES = 2  # when the other lanes have nothing left to do
 TAIL = 60  # lines shown of what a failed test said
 PR_SET_CHILD_SUBREAPER = 36
+STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def set_up(shared):
@@ -32,7 +37,7 @@ def set_up(shared):
     env = {"PATH": fixture.PATH, "HOME": shared}
     for key in fixture.KEYS:
         subprocess.run([fixture.SIMMODEM, "--card", os.path.join(shared, "cards", key), "--new",
-                        "--key", key], env=env, check=True, timeout=60)
+                        "--key", key], env=env, check=True, timeout=300)
     tls.make_server_certificates(os.path.join(shared, "pki"), env)
 
 
@@ -118,6 +123,16 @@ def kill(pids):
             pass
 
 
+def end_tree(pid):
+    """Kills a child and all that descends from it; what that starts meanwhile too."""
+    end = time.monotonic() + 5
+    os.kill(pid, signal.SIGSTOP)
+    while (pids := descendants(pid)) and time.monotonic() < end:
+        kill(pids)
+        time.sleep(0.01)
+    kill([pid])
+
+
 def leftovers():
     """What this process's tests left running, after a moment's patience; it is killed. Names."""
     end = time.monotonic() + 2
@@ -138,8 +153,12 @@ def leftovers():
 
 class Runner:
     def __init__(self, base, jobs):
-        self.base, self.jobs, self.running = base, jobs, {}
-        self.passed, self.failed = 0, []
+        processors = max(2, os.cpu_count() or 2)
+        self.lanes = jobs or LANES * processors
+        self.light_lanes = jobs // 2 if jobs else LIGHT_LANES * processors
+        self.last_light_lanes = jobs or LAST_LIGHT_LANES * processors
+        self.base, self.running = base, {}
+        self.passed, self.failed, self.times = 0, [], []
 
     def begin(self, index, entry):
         folder = os.path.join(self.base, f"{index:03d}")
@@ -156,19 +175,20 @@ class Runner:
         for pid, run in self.running.items():
             if not run["late"] and time.monotonic() > run["since"] + run["entry"]["seconds"]:
                 run["late"] = True
-                kill([pid, *descendants(pid)])
+                end_tree(pid)
         while self.running:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+            pid, status, used = os.wait4(-1, os.WNOHANG)
             if pid == 0:
                 return
             if pid in self.running:
-                self.end(pid, os.waitstatus_to_exitcode(status))
+                self.end(pid, os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime)
 
-    def end(self, pid, status):
+    def end(self, pid, status, processor):
         run = self.running.pop(pid)
         entry, good = run["entry"], status == 0
         seconds = time.monotonic() - run["since"]
         label = f"{entry['file']}: {entry['name']}"
+        self.times.append(f"{seconds:7.1f} {processor:7.2f}  {label}")
         print(f"{'ok    ' if good else 'FAILED'}  {label}  {seconds:.1f} s", flush=True)
         if good:
             self.passed += 1
@@ -188,22 +208,31 @@ class Runner:
             print("        |", line[:400])
         sys.stdout.flush()
 
-    def most(self, entry):
-        """How many may run at once when that one does."""
-        return self.jobs * (LIGHT if entry["light"] else 1)
+    def busy(self, light):
+        """How many lanes of that kind are taken."""
+        return sum(run["entry"]["light"] == light for run in self.running.values())
 
     def run(self, tests):
-        queue = sorted(enumerate(tests),
-                       key=lambda item: (item[1]["light"], not item[1]["long"], item[0]))
+        queue = sorted(enumerate(tests), key=lambda item: (not item[1]["long"], item[0]))
+        side, light, alone = ([item for item in queue if chosen(item[1])] for chosen in (
+            lambda entry: not entry["light"] and not entry["alone"],
+            lambda entry: entry["light"] and not entry["alone"], lambda entry: entry["alone"]))
         try:
-            while queue or self.running:
-                while queue and len(self.running) < self.most(queue[0][1]):
-                    self.begin(*queue.pop(0))
+            while side or light or alone or self.running:
+                while side and self.busy(False) < self.lanes:
+                    self.begin(*side.pop(0))
+                while light and self.busy(True) < (
+                        self.light_lanes if self.busy(False) else self.last_light_lanes):
+                    self.begin(*light.pop(0))
+                if not self.running:
+                    self.begin(*alone.pop(0))
                 self.reap()
                 time.sleep(0.01)
         finally:
-            for pid in self.running:
-                kill([*descendants(pid), pid])
+            end = time.monotonic() + 10
+            while (pids := descendants(os.getpid())) and time.monotonic() < end:
+                kill(pids)
+                time.sleep(0.01)
 
     @staticmethod
     def report():
@@ -214,6 +243,8 @@ class Runner:
 
 
 def stop(number, _frame):
+    for other in STOPS:  # the clean-up is not interrupted
+        signal.signal(other, signal.SIG_IGN)
     sys.exit(128 + number)
 
 
@@ -225,11 +256,12 @@ def main():
     os.environ["E2E_SHARED"] = os.path.join(base, "shared")
     sys.path.insert(0, HERE)
     sys.dont_write_bytecode = True
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    signal.signal(signal.SIGHUP, stop)
+    for number in STOPS:
+        signal.signal(number, stop)
     since = time.monotonic()
-    runner = Runner(base, int(os.environ.get("E2E_JOBS", "0")) or max(2, os.cpu_count() or 2))
+    # What a test's processes leave to themselves falls to this process when the test is killed.
+    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    runner = Runner(base, int(os.environ.get("E2E_JOBS", "0")))
     try:
         tests = [entry for entry in load()
                  if re.search(pattern, f"{entry['file']}: {entry['name']}", re.I)]
@@ -246,6 +278,9 @@ def main():
     for label in runner.failed:
         print("FAILED ", label)
     print(f"end-to-end tests took {time.monotonic() - since:.0f} s")
+    if os.environ.get("E2E_TIMES"):
+        with open(os.environ["E2E_TIMES"], "w", encoding="latin1") as times:
+            times.write("seconds  processor\n" + "\n".join(sorted(runner.times, reverse=True)) + "\n")
     if os.environ.get("E2E_SUMMARY"):
         with open(os.environ["E2E_SUMMARY"], encoding="latin1") as summary:
             print("\n" + summary.read())

@@ -11,32 +11,11 @@ import sys
 import threading
 import time
 
-from fixture import PYTHON, ROOT, Failure
-from tls import listens
+from fixture import PYTHON, ROOT
+from tls import free_ports, listens
 
 ENROL = os.path.join(ROOT, "configs", "safe2", "safe2-enrol")
 BODY_MOST = 254
-
-
-def free_ports(number):
-    """Ports of the loopback that nobody uses now, below those that the kernel gives out."""
-    held, ports = [], []
-    try:
-        for attempt in range(500):
-            port = 12000 + (os.getpid() * 41 + attempt * 197) % 18000
-            sock = socket.socket()
-            held.append(sock)
-            try:
-                sock.bind(("127.0.0.1", port))
-                ports.append(port)
-            except OSError:
-                continue
-            if len(ports) == number:
-                return ports
-    finally:
-        for sock in held:
-            sock.close()
-    raise Failure("no free ports")
 
 
 def new_key():

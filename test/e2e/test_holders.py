@@ -78,7 +78,7 @@ for by in ("csim", "ccho"):
     test(name=f"a holder that is killed at any moment holds up nobody, {by}",
          carrier=by)(killed_at_random)
 for name in ("shared", "private"):
-    test(name=f"one that is killed while it begins a session leaks no channel, {name}", manner=name,
+    test(name=f"one that is killed while it begins a session leaks no channel, {name}", long=True, manner=name,
          light=True)(killed_while_it_begins)
 
 

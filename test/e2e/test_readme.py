@@ -12,8 +12,8 @@ import signal
 import time
 
 from fixture import BUILD, PATH, PYTHON, ROOT, SANITIZED, test
-from safe2_server import free_ports, new_key
-from tls import free_port, listens, pki
+from safe2_server import new_key
+from tls import free_port, free_ports, listens, pki
 
 README = os.path.join(ROOT, "README.md")
 BY_ID = "usb-Quectel_EC25-if02-port0"
@@ -153,7 +153,7 @@ class Machine:
         self.gid = group.gr_gid
         self.user = "www-data" if root else pwd.getpwuid(os.geteuid()).pw_name
         self.https, self.mqtts = 0, free_port()
-        self.proxy, self.gateway, self.mqtt, self.fleet = (self.port() for _ in range(4))
+        self.proxy, self.gateway, self.mqtt, self.fleet = (free_port() for _ in range(4))
         self.names = [
             # The module is in build/, and not in OpenSSL's folder of this machine.
             ("/^module = /d; ", ""), ("/opt/simkey", t.dir), ("/dev/serial/by-id", t.path("by-id")),
@@ -168,12 +168,6 @@ class Machine:
         os.chown(t.run_dir, -1, self.gid)
         os.chmod(t.run_dir, 0o2770)
         self.sim = None
-
-    def port(self):
-        """A free one that we have not taken yet."""
-        taken = [getattr(self, name, 0) for name in ("mqtts", "proxy", "gateway", "mqtt", "last")]
-        self.last = next(port for port in range(max(taken) + 1, 65000) if not listens(port))
-        return self.last
 
     def local(self, text):
         for name, here in self.names:  # a path counts from its beginning only
@@ -472,7 +466,7 @@ def no_document_gives_etc_simkey_to_another_user_than_root(t):
 @test
 def the_messages_in_the_readme_are_those_of_the_code(t):
     literals = ""
-    for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "*.c")):
+    for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "**", "*.c"), recursive=True):
         with open(source, encoding="utf-8") as file:
             literals += re.sub(r'"\s*\n\s*"', "", file.read())
     with open(README, encoding="utf-8") as readme:

@@ -14,7 +14,8 @@ import subprocess
 import time
 
 from fixture import PYTHON, test
-from safe2_server import ENROL, Safe2Server, free_ports, new_key
+from safe2_server import ENROL, Safe2Server, new_key
+from tls import free_ports
 
 NOT_ROOT = None if os.geteuid() == 0 else "needs root, who becomes the other users"
 ICCID = "89883070000000000016"
@@ -155,7 +156,7 @@ def all_commands(place):
     return said
 
 
-@test(left_out=NOT_ROOT, seconds=240)
+@test(left_out=NOT_ROOT, seconds=300, long=True)
 def links_of_the_web_server_lead_root_nowhere(t):
     place = Place(t)
     place.enrol("add", ICCID, "-", stdin=new_key())
@@ -171,7 +172,7 @@ def links_of_the_web_server_lead_root_nowhere(t):
         place.enrol("add", ICCID, "-", stdin=new_key(), expect=(0, 2, 4))
 
 
-@test(left_out=NOT_ROOT, seconds=240)
+@test(left_out=NOT_ROOT, seconds=300, long=True)
 def what_is_another_thing_than_it_should_be_stops_nothing_for_long(t):
     place = Place(t)
     folders = (f"sims/{ICCID}", f"telemetry/{ICCID}", f"sims/{ICCID}/device")
@@ -191,7 +192,7 @@ def what_is_another_thing_than_it_should_be_stops_nothing_for_long(t):
     place.enrol("put", "--iccid", ICCID, "-", stdin=b"{}")
 
 
-@test(left_out=NOT_ROOT, seconds=240)
+@test(left_out=NOT_ROOT, seconds=300, long=True)
 def who_swaps_a_file_between_two_steps_gets_nothing_of_root_s(t):
     place = Place(t)
     place.enrol("add", ICCID, "-", stdin=new_key())
@@ -425,7 +426,7 @@ def each_file_of_the_server_is_for_whom_it_must_be(t):
             t.check(stat.S_ISLNK(seen.st_mode) or not seen.st_mode & 0o022, f"{at}/{name} is writable for others")
 
 
-@test(seconds=120)
+@test(seconds=240, long=True)
 def a_run_that_is_killed_leaves_nothing_half(t):
     root = t.path("safe2")
     os.chmod(t.dir, 0o755)

@@ -267,7 +267,7 @@ def a_key_is_rotated_and_nobody_else_notices(t):
     t.check(old.encode() not in text and new.encode() in text, "the key file")
 
 
-@test
+@test(seconds=300, long=True)
 def other_sims_come_in_all_the_time_while_keys_rotate(t):
     # The socket is not stunnel's own (safe2-proxy.socket): by itself it closes it for a moment.
     server = Safe2Server(t)

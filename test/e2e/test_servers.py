@@ -266,8 +266,7 @@ class Bridge:
     def __init__(self, place):
         t = self.t = place.t
         self.logs = []
-        self.far, self.near = free_port(), 0
-        self.near = next(port for port in range(self.far + 1, 65000) if not listens(port))
+        self.far, self.near = free_port(), free_port()
         user = "user root" if AS_ROOT else ""
         self.far_conf = t.write("far.conf", BROKER.format(
             port=self.far, ca=os.path.join(place.sim.card, "ca.pem"), cert=pki("server-p256.pem"),
@@ -331,7 +330,7 @@ def a_mosquitto_bridge_survives_the_loss_of_its_modem(t):
 
 # All of them
 
-@test(left_out=NGINX or CURL, seconds=180)
+@test(left_out=NGINX or CURL, seconds=240, long=True)
 def nginx_mosquitto_curl_and_safe2_use_one_sim_together(t):
     from test_safe2 import CONFIG, FAST, Site
     site = Site(t, "--sign-ms", "50", "--safe2-ms", "500")
@@ -339,8 +338,7 @@ def nginx_mosquitto_curl_and_safe2_use_one_sim_together(t):
     place = Place(t, sim)
     site.put(CONFIG)
     behind = demanding_nginx(t, sim)
-    server_port = free_port()
-    proxy_port = next(port for port in range(server_port + 1, 65000) if not listens(port))
+    server_port, proxy_port = free_port(), free_port()
     nginx = place.nginx(server_port, ("nginx-server.conf", "8443", f"127.0.0.1:{server_port}"),
                         ("nginx-client.conf", "8080", str(proxy_port), "https://server.example",
                          behind.url().rstrip("/"), "session_reuse on", "session_reuse off"))

@@ -307,7 +307,7 @@ def a_stopped_waiter_does_not_hold_up_those_behind_it(t):
 
 # Beside each other
 
-@test(seconds=180)
+@test(seconds=180, long=True)
 def a_polling_safe2_keeps_its_channel_beside_signers(t):
     from test_safe2 import CONFIG, FAST, Site
     for channels in ("2", "3"):

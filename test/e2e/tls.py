@@ -52,17 +52,43 @@ def issued(t, sim, key):
     return cert
 
 
+RESERVED = []  # sockets that are held until this process ends
+
+
+def reserved(port):
+    """True if no other test has that port now: the socket, which has the port's name, is this test's."""
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(f"\0simkey-test-port-{port}")
+    except OSError:
+        sock.close()
+        return False
+    RESERVED.append(sock)
+    return True
+
+
+def free_ports(number):
+    """Ports of the loopback in a row that nobody uses now, below those that the kernel gives out. Tests
+    run side by side, so each is this test's until it ends."""
+    for attempt in range(500):
+        first = 12000 + (os.getpid() * 37 + attempt * 211) % 18000
+        ports = list(range(first, first + number))
+        if all(reserved(port) and is_free(port) for port in ports):
+            return ports
+    raise Failure("no free ports")
+
+
+def is_free(port):
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
 def free_port():
-    """A port of the loopback that nobody uses now, below those that the kernel gives out."""
-    for attempt in range(200):
-        port = 12000 + (os.getpid() * 37 + attempt * 211) % 18000
-        with socket.socket() as sock:
-            try:
-                sock.bind(("127.0.0.1", port))
-                return port
-            except OSError:
-                continue
-    raise Failure("no free port")
+    return free_ports(1)[0]
 
 
 def listens(port):
@@ -169,8 +195,8 @@ PAGE = """default_type text/plain; return 200 "$ssl_client_verify $ssl_client_s_
 class Nginx:
     """nginx in the foreground, with a folder of its own."""
 
-    def __init__(self, t, cert, key, extra, location=PAGE, user="", env=None):
-        self.port = free_port()
+    def __init__(self, t, cert, key, extra, location=PAGE, user="", env=None, port=None):
+        self.port = port or free_port()
         folder = t.path(f"nginx-{t.number()}")
         os.makedirs(os.path.join(folder, "tmp"))
         os.chmod(folder, 0o755)

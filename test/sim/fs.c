@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Selection, description and reading of files. The order of the tags and what stands beside them is
- * meant to be no help to a client that looks at fixed offsets; an FCP of a file is 28 octets with
- * the size in the first 21, because stacks exist that ask for just so many. */
+ * meant to be no help to a client that looks at fixed offsets. The lengths of mIAS's FCPs are those
+ * of real SIMs: the vendor's client asks for exactly that many octets and wants 9000. */
 #include "test/sim/fs.h"
 
 #include <stdio.h>
@@ -169,7 +169,9 @@ static void describe_folder(const struct file *f, const uint8_t *aid, size_t aid
 }
 
 /* TREE_UICC   82 descriptor, 83 file id, 8A life cycle, 80 size, 8B access rules, 88 short file id
- * TREE_MIAS   82 descriptor, 83 file id, 81 size, 8A life cycle, 8C access rules, A5 proprietary */
+ * TREE_MIAS   82 descriptor, 83 file id, 81 size, 8A life cycle, 8C access rules (who may read, and
+ *             update), A5 proprietary: 28 octets with the head
+ * short_fcp   82 descriptor, 83 file id, 81 size, 8A life cycle, 8C access rules (who may read): 21 */
 static void describe_file(const struct tree *t, const struct file *f, struct bytes *out)
 {
     bool records = f->kind == FILE_RECORDS;
@@ -181,6 +183,7 @@ static void describe_file(const struct tree *t, const struct file *f, struct byt
     const uint8_t life_cycle[] = {0x05};
     const uint8_t security[] = {0x6F, 0x06, 0x00, 0x06, 0x01, f->needs_pin ? 0x02 : 0x01};
     const uint8_t compact[] = {0x03, 0xFF, 0xFF, f->needs_pin ? 0x81 : 0x00};
+    static const uint8_t readable_by_all[] = {0x01, 0x00};
     const uint8_t proprietary[] = {0x80, 0x01, 0x71};
     const uint8_t sfi[] = {(uint8_t)(f->sfi << 3)};
 
@@ -189,6 +192,10 @@ static void describe_file(const struct tree *t, const struct file *f, struct byt
         bytes_add_tlv(out, 0x83, fid, sizeof fid);
         bytes_add_tlv(out, 0x81, size, sizeof size);
         bytes_add_tlv(out, 0x8A, life_cycle, sizeof life_cycle);
+        if (f->short_fcp) {
+            bytes_add_tlv(out, 0x8C, readable_by_all, sizeof readable_by_all);
+            return;
+        }
         bytes_add_tlv(out, 0x8C, compact, sizeof compact);
         bytes_add_tlv(out, 0xA5, proprietary, sizeof proprietary);
         return;

@@ -15,7 +15,8 @@ struct file {
     int parent; /* index, -1: none */
     enum file_kind kind;
     bool needs_pin;
-    bool secret; /* its content is masked in the trace */
+    bool secret;    /* its content is masked in the trace */
+    bool short_fcp; /* mIAS's map and directory: 21 octets of FCP, not 28 */
     unsigned sfi;
     size_t record; /* octets of each record */
     struct bytes data;

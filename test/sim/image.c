@@ -301,6 +301,7 @@ static void build_mias(const struct card *card, const struct options *o, struct 
     file = add_file(t, 0, FID_CARDCF, data);
     list_file(&l, &t->files[file], "cardcf", "");
     file = add_file(t, 0, FID_MAP, container_map(card));
+    t->files[file].short_fcp = true;
     list_file(&l, &t->files[file], "cmapfile", "mscp");
     add_certificates(card, o, t, &l);
     if (!o->no_objects)
@@ -308,7 +309,8 @@ static void build_mias(const struct card *card, const struct options *o, struct 
     data = (struct bytes){0};
     bytes_add8(&data, l.count);
     bytes_add(&data, l.entries.data, l.entries.size);
-    add_file(t, 0, FID_DIRECTORY, data);
+    file = add_file(t, 0, FID_DIRECTORY, data);
+    t->files[file].short_fcp = true;
     bytes_free(&l.entries);
 }
 

@@ -35,6 +35,8 @@ static const struct option_entry table[] = {
     {"Personalisation", SECTION, 0, NULL, 0, 0, NULL},
     {"new", FLAG, AT(make_new), NULL, 0, 0, "makes a card in DIR (without --link: and ends)"},
     {"key", CHOICE, AT(key), "rsa2048|p256|p384", 0, 0, "type of container 0"},
+    {"keys-of", TEXT, AT(keys_of), "DIR", 0, 0,
+     "the keys of that card, of the same --key; not new ones"},
     {"pin", TEXT, AT(pin), "DIGITS", 0, 0, "the applet's PIN (0000)"},
     {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
     {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits (random)"},

@@ -26,7 +26,8 @@ struct options {
     bool trace_line;
     /* Personalisation */
     bool make_new;
-    int key; /* enum key_type */
+    int key;             /* enum key_type */
+    const char *keys_of; /* another card; NULL: new keys */
     const char *pin;
     const char *pin1;
     const char *iccid;

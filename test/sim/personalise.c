@@ -45,8 +45,35 @@ struct issuer {
     X509 *cert;
 };
 
-static EVP_PKEY *make_key(enum key_type type)
+/* The key of that name of another card, if it is of the type. */
+static EVP_PKEY *other_key(const char *dir, const char *stem, enum key_type type)
 {
+    static const int bits[] = {[KEY_RSA2048] = 2048, [KEY_P256] = 256, [KEY_P384] = 384};
+    char path[4096 + 64];
+    EVP_PKEY *key = NULL;
+    FILE *f;
+
+    snprintf(path, sizeof path, "%s/private/%s.key", dir, stem);
+    f = fopen(path, "re");
+    if (f != NULL) {
+        key = PEM_read_PrivateKey(f, NULL, NULL, NULL);
+        fclose(f);
+    }
+    if (key != NULL && (EVP_PKEY_is_a(key, "RSA") == 1) == (type == KEY_RSA2048) &&
+        EVP_PKEY_get_bits(key) == bits[type])
+        return key;
+    fprintf(stderr,
+            "simmodem: %s is not there or not a key of the type that is wanted; give --keys-of "
+            "a card that was made with the same --key\n",
+            path);
+    EVP_PKEY_free(key);
+    return NULL;
+}
+
+static EVP_PKEY *make_key(const struct options *o, const char *stem, enum key_type type)
+{
+    if (o->keys_of != NULL)
+        return other_key(o->keys_of, stem, type);
     if (type == KEY_RSA2048)
         return EVP_RSA_gen(2048);
     return EVP_EC_gen(type == KEY_P256 ? "P-256" : "P-384");
@@ -168,13 +195,13 @@ out:
 }
 
 /* Makes a key and its certificate and writes both as stem; with keep they stay for the caller. */
-static bool make_pair(const char *dir, const struct issuer *ca, enum key_type type,
+static bool make_pair(const struct options *o, const struct issuer *ca, enum key_type type,
                       const char *stem, const char *common_name, struct issuer *keep)
 {
-    EVP_PKEY *key = make_key(type);
+    EVP_PKEY *key = make_key(o, stem, type);
     struct issuer self = {key, NULL};
     X509 *cert = key != NULL ? issue(ca != NULL ? ca : &self, key, common_name) : NULL;
-    bool done = cert != NULL && write_pair(dir, stem, key, cert);
+    bool done = cert != NULL && write_pair(o->card, stem, key, cert);
 
     if (key == NULL || cert == NULL) {
         fprintf(stderr, "simmodem: cannot make the key %s:\n", stem);
@@ -221,7 +248,7 @@ static bool make_containers(const struct options *o, const struct issuer *ca, co
         if (rest[i].present) {
             snprintf(stem, sizeof stem, "signing-%u", i);
             snprintf(name, sizeof name, "%s signing %u", iccid, i);
-            if (!make_pair(o->card, ca, type, stem, name, NULL))
+            if (!make_pair(o, ca, type, stem, name, NULL))
                 return false;
             snprintf(line, sizeof line, "container.%u = %s %s\n", i,
                      rest[i].exchange ? "exchange" : "signature", key_type_name(type));
@@ -287,10 +314,10 @@ bool personalise(const struct options *o)
         return false;
     snprintf(line, sizeof line, "version = 1\niccid = %s\n", iccid);
     bytes_add(&description, line, strlen(line));
-    if (!make_pair(o->card, NULL, KEY_RSA2048, "ca", "simmodem issuing CA", &ca))
+    if (!make_pair(o, NULL, KEY_RSA2048, "ca", "simmodem issuing CA", &ca))
         goto out;
     snprintf(line, sizeof line, "%s available", iccid);
-    if (!make_pair(o->card, &ca, KEY_RSA2048, "available", line, NULL))
+    if (!make_pair(o, &ca, KEY_RSA2048, "available", line, NULL))
         goto out;
     done = make_containers(o, &ca, iccid, &description) && write_pins(o) && safe2_card_make(o) &&
            card_write(o->card, "card", 0644, description.data, description.size);

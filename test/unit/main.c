@@ -58,6 +58,7 @@ static const struct {
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
     {"config", add_config_suite},
+    {"token", add_token_suite},
 #endif
 };
 

@@ -64,7 +64,7 @@ static void begin(struct seat *seat, const struct modem_step *steps,
     struct settings settings;
 
     report_clear(&seat->why);
-    seat->key.key_id = 0x31;
+    seat->key.name = (struct token_name){.container = 0, .id_length = 1, .id = {0x31}};
     seat->key.type = TOKEN_RSA;
     seat->key.bits = 2048;
     modem_start(&seat->modem, steps, standing ? standing : seat_starts);
@@ -112,11 +112,12 @@ enum outcome seat_sign_as(struct seat *seat, enum token_scheme scheme, enum toke
                           size_t digest_length)
 {
     uint8_t digest[64];
+    const struct token_digest what = {scheme, hash, digest, digest_length};
 
     memset(digest, 0xDD, sizeof digest);
     report_clear(&seat->why);
-    return token_sign(seat->sim, &seat->key, scheme, hash, digest, digest_length, seat->signature,
-                      &seat->length, sim_deadline(seat->sim), &seat->why);
+    return token_sign(seat->sim, &seat->key, &what, seat->signature, &seat->length,
+                      sim_deadline(seat->sim), &seat->why);
 }
 
 enum outcome seat_sign(struct seat *seat)

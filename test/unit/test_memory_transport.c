@@ -113,13 +113,14 @@ static void bed_end(struct bed *bed)
 
 static void bed_signs(struct bed *bed)
 {
-    const struct token_key key = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 2048};
+    const struct token_key key = {
+        .name = {.container = 0, .id_length = 1, .id = {0x31}}, .type = TOKEN_RSA, .bits = 2048};
     uint8_t digest[32], signature[TOKEN_SIGNATURE_MAX];
+    const struct token_digest what = {TOKEN_PKCS1, TOKEN_SHA256, digest, sizeof digest};
     size_t length = 0;
 
     memset(digest, 0xDD, sizeof digest);
-    EXPECT(token_sign(bed->sim, &key, TOKEN_PKCS1, TOKEN_SHA256, digest, sizeof digest, signature,
-                      &length, sim_deadline(bed->sim), &bed->why),
+    EXPECT(token_sign(bed->sim, &key, &what, signature, &length, sim_deadline(bed->sim), &bed->why),
            OUTCOME_OK, &bed->why);
     EXPECT_BYTES(signature, length, "51674E");
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The session record: what one process writes another one reads, and what is not to be believed is not. */
+#include "apdu/card/apdu.h"
 #include "apdu/session/record.h"
 #include "apdu/session/rundir.h"
 #include "test/unit/seat.h"
@@ -45,7 +46,7 @@ static void fill(struct record *record)
         (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
     record->standing.selected = SELECTED_MIAS;
     record->standing.verified = true;
-    record->standing.environment = (struct mias_environment){true, 0xB6, 0x42, 0x31};
+    record->standing.environment = (struct security_environment){true, 0xB6, 0x42, 0x31};
     record->standing.iccid_asked = true;
     (void)snprintf(record->standing.iccid, ICCID_SIZE, "%s", ICCID);
     (void)snprintf(record->learnt.iccid, ICCID_SIZE, "%s", ICCID);

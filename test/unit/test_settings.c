@@ -94,6 +94,8 @@ static void values_arrive_where_they_belong(void)
     EXPECT_NUMBER(settings.session, SESSION_SHARED);
     EXPECT(settings_set(&settings, "trace", "apdu", &why), OUTCOME_OK, &why);
     EXPECT_NUMBER(settings.trace.level, TRACE_APDU);
+    EXPECT(settings_set(&settings, "trace", "provider", &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(settings.trace.level, TRACE_PROVIDER);
     EXPECT(settings_set(&settings, "trace", "apdu,file:/tmp/t", &why), OUTCOME_OK, &why);
     EXPECT_TEXT(settings.trace.path, "/tmp/t");
     EXPECT(settings_set(&settings, "trace", "off", &why), OUTCOME_OK, &why);

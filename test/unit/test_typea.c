@@ -349,6 +349,31 @@ static void another_sim_is_refused_before_anything_is_read(void)
     seat_end(&seat);
 }
 
+/* The first place lacks the thing, and before the second another SIM came: that is what is told. */
+static void another_sim_between_the_two_places_is_told(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        LINE(CRSM, CRSM_SAYS),
+        SELECT,
+        CSIM("01 A4 08 04 02 0101 00", "62 04 8102 0001 9000"),
+        CSIM("01 B0 00 00 01", "00 9000"),
+        CSIM("01 A4 04 0C 10 " UICC_AID, "6881"),
+        OPEN,
+        LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK),
+        MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK), CLOSE, MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "transport", "csim");
+    EXPECT(typea_certificate(seat.sim, ICCID, TYPEA_ANY, &blob, &seat.why), OUTCOME_WRONG_SIM,
+           &seat.why);
+    CU_ASSERT_PTR_NULL(blob.data);
+    seat_end(&seat);
+}
+
 void add_typea_suite(void)
 {
     static const struct test tests[] = {
@@ -366,6 +391,7 @@ void add_typea_suite(void)
         TEST(pin1_opens_the_files),
         TEST(without_objects_the_files_are_looked_at),
         TEST(another_sim_is_refused_before_anything_is_read),
+        TEST(another_sim_between_the_two_places_is_told),
     };
 
     ADD_SUITE("typea", tests);

@@ -42,5 +42,6 @@ void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
 void add_config_suite(void);
+void add_token_suite(void);
 
 #endif

@@ -53,7 +53,7 @@ struct doctor {
     struct signing_key signing;
 };
 
-/* A step says one of these, once (ownership: doctor_warn for each file). The text is one sentence, the remedy what to do ("": nothing). */
+/* report.c. A step says one of these, once (ownership: doctor_warn for each file). The text is one sentence, the remedy what to do ("": nothing). */
 void doctor_ok(struct doctor *doctor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void doctor_warn(struct doctor *doctor, const char *remedy, const char *format, ...)
@@ -67,24 +67,24 @@ void doctor_skip(struct doctor *doctor, const char *remedy, const char *format, 
 void doctor_report(struct doctor *doctor, const struct report *why);
 
 /* The ICCID that the operand names, a key reference's file or a sim: URI; "" if it names none
- * (cmd_doctor_modem.c). Errors: OUTCOME_USAGE. */
+ * (modem.c). Errors: OUTCOME_USAGE. */
 enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
                            struct report *why);
 
-/* cmd_doctor_setup.c */
+/* setup.c */
 void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
 
-/* cmd_doctor_rundir.c */
+/* rundir.c */
 void doctor_run_dir(struct doctor *doctor);
-/* cmd_doctor_owners.c: a warning for each file or folder that others can change. */
+/* owners.c: a warning for each file or folder that others can change. */
 void doctor_ownership(struct doctor *doctor);
 
 /* Whether somebody else than root and this user can change this file, or put another in its place. */
 bool doctor_others_change(const char *path);
 
-/* cmd_doctor_port.c, cmd_doctor_holders.c */
+/* port.c, holders.c */
 void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);
 void doctor_holders(struct doctor *doctor);
@@ -96,7 +96,7 @@ bool doctor_is_pty(dev_t device);
  * ("bInterfaceNumber"). False if there is none. */
 bool doctor_usb_value(const char *real, const char *file, char *value, size_t size);
 
-/* cmd_doctor_modem.c */
+/* modem.c */
 void doctor_modem(struct doctor *doctor);
 void doctor_sim(struct doctor *doctor);
 void doctor_network(struct doctor *doctor);
@@ -106,7 +106,7 @@ void doctor_mias(struct doctor *doctor);
 void doctor_typea(struct doctor *doctor);
 void doctor_safe2(struct doctor *doctor);
 
-/* cmd_doctor_key.c */
+/* key.c */
 void doctor_pin(struct doctor *doctor);
 void doctor_certificate(struct doctor *doctor);
 void doctor_key(struct doctor *doctor);

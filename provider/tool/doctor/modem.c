@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
+#include "apdu/aid.h"
 #include "apdu/typea.h"
 #include "provider/keyref.h"
 #include "provider/objects.h"
@@ -40,7 +41,7 @@ void doctor_modem(struct doctor *doctor)
 
     doctor->identity_why = (struct report)REPORT_INIT;
     doctor->identity_outcome =
-        sim_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
+        token_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
     told = modem_told(identity);
     if (doctor->identity_outcome != OUTCOME_OK && !told && !only_unasked(doctor)) {
         doctor_report(doctor, &doctor->identity_why);
@@ -207,26 +208,26 @@ void doctor_iccid(struct doctor *doctor)
 
 /* ---- channel and applets ---- */
 
-static enum outcome probe(struct doctor *doctor, const struct known_applet *applet,
-                          enum carrier *carrier, struct report *why)
+static enum outcome probe(struct doctor *doctor, const struct aid *applet, enum carrier *carrier,
+                          struct report *why)
 {
-    return sim_probe(doctor->sim, applet->aid, applet->length, applet->name, carrier, why);
+    return sim_probe(doctor->sim, applet->bytes, applet->length, applet->name, carrier, why);
 }
 
 /* Where the modem both opens and selects, a missing applet looks like a missing channel: then the
  * others are asked. */
 void doctor_channel(struct doctor *doctor)
 {
-    static const struct known_applet *const others[] = {&known_files, &known_safe2};
+    static const enum known_aid others[] = {AID_FILES, AID_SAFE2};
     struct report *why = &doctor->mias_why;
 
     *why = (struct report)REPORT_INIT;
-    doctor->mias_outcome = probe(doctor, &known_mias, &doctor->carrier, why);
+    doctor->mias_outcome = probe(doctor, &aids[AID_MIAS], &doctor->carrier, why);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct report ignored = REPORT_INIT;
 
         if (doctor->mias_outcome == OUTCOME_NO_APPLET && doctor->carrier == CARRIER_AUTO)
-            (void)probe(doctor, others[i], &doctor->carrier, &ignored);
+            (void)probe(doctor, &aids[others[i]], &doctor->carrier, &ignored);
     }
     if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
         (doctor->transport->carrier != CARRIER_AUTO && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
@@ -304,7 +305,7 @@ void doctor_safe2(struct doctor *doctor)
 {
     struct report why = REPORT_INIT;
     enum carrier carrier = CARRIER_AUTO;
-    enum outcome outcome = probe(doctor, &known_safe2, &carrier, &why);
+    enum outcome outcome = probe(doctor, &aids[AID_SAFE2], &carrier, &why);
 
     if (outcome == OUTCOME_OK)
         doctor_ok(doctor, "the applet is there");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor, the step run-dir: whether this user's programs can tell each other about the SIM. */
-#include "apdu/session/rundir.h"
+#include "apdu/rundir.h"
 #include "provider/tool/doctor/doctor.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>

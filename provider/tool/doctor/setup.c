@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor, before any device is touched: which provider a program of this environment gets,
  * where the settings come from, whether the PIN can be read. */
-#include "apdu/applet/pin.h"
+#include "apdu/pin_source.h"
 #include "provider/tool/doctor/doctor.h"
 
 #include <dlfcn.h>

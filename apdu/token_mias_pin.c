@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A person's operations on the PIN of mIAS's applet, each as one taking of the SIM. The rules are in
+ * applet/pin.c. */
+#include "apdu/token_mias.h"
+
+#include "apdu/applet/mias.h"
+#include "apdu/session/session.h"
+
+struct status_work {
+    struct token_pin *state;
+    size_t refused;
+};
+
+static enum outcome pin_status_work(struct operation *operation, void *arg, struct report *why)
+{
+    struct status_work *work = arg;
+
+    work->refused = operation_refusals(operation);
+    return pin_state(&operation->card, PIN_APPLET, work->state, why);
+}
+
+enum outcome mias_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
+                             struct report *why)
+{
+    /* fresh: the channel that programs share may be verified, and does not tell the tries then */
+    const struct job job = {.applet = &applet_mias, .fresh = true};
+
+    struct status_work work = {.state = state};
+    enum outcome outcome = session_run(sim, &job, pin_status_work, &work, why);
+
+    *refused = work.refused;
+    return outcome;
+}
+
+struct attempt_work {
+    const char *pin;
+    const struct pin_identity *source;
+    bool spend_last;
+    struct token_pin *state;
+    char *stuck;
+};
+
+static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct attempt_work *work = arg;
+    enum outcome outcome =
+        pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
+
+    if (outcome == OUTCOME_OK)
+        operation_forgive(operation, work->stuck, TOKEN_PATH_SIZE);
+    else if (operation->selection.passed && work->source != NULL)
+        operation_refused(operation, work->source);
+    return outcome;
+}
+
+enum outcome mias_pin_verify(struct sim *sim, const char *pin, const struct pin_identity *source,
+                             bool spend_last, struct token_pin *state, char *stuck,
+                             struct report *why)
+{
+    /* once: a second start would try the PIN a second time; fresh: see mias_pin_status */
+    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
+    struct attempt_work work = {pin, source, spend_last, state, stuck};
+
+    return session_run(sim, &job, attempt_work, &work, why);
+}
+
+struct change_work {
+    const char *old_pin, *new_pin;
+    bool *sent;
+};
+
+static enum outcome change_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct change_work *work = arg;
+    char ignored[TOKEN_PATH_SIZE];
+    enum outcome outcome =
+        pin_change(&operation->card, work->old_pin, work->new_pin, work->sent, why);
+
+    if (outcome == OUTCOME_OK) /* the old one was right */
+        operation_forgive(operation, ignored, sizeof ignored);
+    return outcome;
+}
+
+enum outcome mias_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
+                             struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
+    struct change_work work = {old_pin, new_pin, sent};
+
+    return session_run(sim, &job, change_work, &work, why);
+}
