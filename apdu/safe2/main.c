@@ -2,8 +2,8 @@
 /* safe2: options, signals, exit status. */
 #include "apdu/modems.h"
 #include "apdu/options.h"
-#include "apdu/safe2/run.h"
 #include "apdu/safe2/job_lock.h"
+#include "apdu/safe2/run.h"
 #include "apdu/version.h"
 #include "modem/descriptor.h"
 #include "modem/hex.h"
