@@ -29,6 +29,7 @@ void add_modems_suite(void);
 void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
+void add_model_suite(void);
 void add_rundir_suite(void);
 void add_claim_suite(void);
 void add_record_suite(void);
