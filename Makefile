@@ -38,7 +38,8 @@ APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apd
 # provider/tool is the simkey command, which shares a few files of the module.
 TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
 MODULE := $(call objects,$(call sources,provider/*.c))
-TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c)
+TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c \
+	provider/proof.c provider/scheme.c provider/signing.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
 UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c)))
@@ -52,7 +53,7 @@ CRYPTO := -lcrypto
 ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 ifneq ($(PROVIDER),1)
-UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o,$(UNIT))
+UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o %/test_token.o %/token_memory.o,$(UNIT))
 $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_NO_PROVIDER
 MODULE :=
 CRYPTO :=

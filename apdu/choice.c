@@ -195,6 +195,21 @@ bool choice_again(struct choice *choice, const struct sim *sim, struct choice_tr
     return false;
 }
 
+enum outcome choice_run(struct choice *choice, choice_fn *work, void *arg, struct report *why)
+{
+    const struct deadline deadline = choice_deadline(choice); /* of all tries */
+    struct sim *sim = NULL;
+    struct choice_tries tries = {.tried = 0};
+    enum outcome outcome;
+
+    do {
+        outcome = choice_sim(choice, &tries, deadline, &sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = work(sim, arg, deadline, why);
+    } while (choice_again(choice, sim, &tries, why));
+    return outcome;
+}
+
 enum outcome choice_ask(struct choice *choice, struct deadline deadline, struct sim **sim,
                         struct report *why)
 {

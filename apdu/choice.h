@@ -59,6 +59,11 @@ enum outcome choice_sim(struct choice *choice, const struct choice_tries *tries,
 bool choice_again(struct choice *choice, const struct sim *sim, struct choice_tries *tries,
                   const struct report *why);
 
+/* That, for work that is one function; arg is for it. */
+typedef enum outcome choice_fn(struct sim *sim, void *arg, struct deadline deadline,
+                               struct report *why);
+enum outcome choice_run(struct choice *choice, choice_fn *work, void *arg, struct report *why);
+
 /* The sim by asking, for a program that does one thing: what a record says is asked first. *sim is
  * not a reference. Errors: as choice_sim. */
 enum outcome choice_ask(struct choice *choice, struct deadline deadline, struct sim **sim,

@@ -5,9 +5,9 @@
 #ifndef SIMKEY_APDU_SETTINGS_H
 #define SIMKEY_APDU_SETTINGS_H
 
+#include "modem/channel.h"
 #include "modem/outcome.h"
 #include "modem/trace.h"
-#include "modem/transport.h"
 
 #include <stdbool.h>
 #include <stddef.h>

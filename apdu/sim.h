@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct sim;
+struct transport_ops;
 
 /* Makes one from a copy of the settings, with one reference. No I/O. Errors: OUTCOME_USAGE when no
  * device is set. */
@@ -33,9 +34,30 @@ void sim_close(struct sim *sim);
  * interrupted. */
 bool sim_in_use(const struct sim *sim);
 
-/* Closes the channel that processes share, whoever opened it, and those that killed ones left. *closed
- * tells whether the shared one was open. Programs that go on open another. */
-enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why);
+/* A channel that sim_shut looked at. */
+enum sim_channel_end {
+    SIM_CHANNEL_CLOSED, /* nobody went on with it */
+    SIM_CHANNEL_HELD,   /* a living process must not lose it: left open */
+    SIM_CHANNEL_OTHERS, /* a network application is selected on it: left open */
+    SIM_CHANNEL_STAYS,  /* it could not be asked or closed: the next operation tries again */
+};
+struct sim_channel {
+    char name[24]; /* its number, or the modem's name for it */
+    bool session;  /* the latter: it was opened by AT+CCHO */
+    enum sim_channel_end end;
+    long pid; /* of who holds it, 0 if that is not known */
+};
+#define SIM_CHANNELS 40
+struct sim_found {
+    bool closed; /* the one that processes share was open */
+    size_t count;
+    struct sim_channel channels[SIM_CHANNELS]; /* all others */
+};
+
+/* Closes the channel that processes share, whoever opened it, and every other one that may be
+ * simkey's and that no living process holds, recorded or not; those in doubt are asked first. Programs
+ * that go on open another. */
+enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why);
 
 /* The deadline of an operation that begins now: the setting `timeout` from now, or the limit. */
 struct deadline sim_deadline(const struct sim *sim);
@@ -43,6 +65,10 @@ struct deadline sim_deadline(const struct sim *sim);
 /* From now on no operation lasts longer than this: for a program that has one time-out for all it
  * does. Not while other threads use the sim. */
 void sim_limit(struct sim *sim, struct deadline limit);
+
+/* From now on the card is reached by this transport, whatever the name of the device says: for a
+ * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
+void sim_reach_by(struct sim *sim, const struct transport_ops *transport);
 
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);

@@ -1,299 +1,181 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The operations on keys, each as one taking of the SIM, spoken in mIAS. */
-#include "apdu/token.h"
+/* Which family of applets an operation on keys goes to. What each does is in its own token_NAME.c. */
+#include "apdu/token_mias.h"
 
-#include "apdu/card/file.h"
 #include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define TEMPLATE_SIGNATURE       0xB6 /* ISO 7816-4, table 79: digital signature template */
-#define TEMPLATE_CONFIDENTIALITY 0xB8
+/* In the order in which a SIM is asked for their applets. */
+static const struct token_ops *const all_families[] = {&token_mias, NULL};
 
-/* ---- what the card refused ---- */
+/* One piece of work, and the family that it is with. */
+struct family {
+    struct sim *sim;
+    const struct token_ops *ops;
+    const struct token_ops *known; /* the one that the SIM has, as far as that is known */
+    bool unproven;                 /* the work may be done without the family's applet */
+    struct report first;           /* what the first one said, if several lack the applet */
+};
 
-static uint16_t refusal(int key_id, uint8_t algorithm)
+static const struct token_ops *const *family_list(const struct sim *sim)
 {
-    return (uint16_t)((unsigned)key_id << 8 | algorithm);
+    return sim->families != NULL ? sim->families : all_families;
 }
 
-static bool refused(struct sim *sim, int key_id, uint8_t algorithm)
+void token_set_families(struct sim *sim, const struct token_ops *const *families)
 {
-    for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&sim->learnt.refusals[i]) == refusal(key_id, algorithm))
-            return true;
-    return false;
+    sim->families = families;
 }
 
-static void remember_refusal(struct sim *sim, int key_id, uint8_t algorithm)
+/* The family whose device it is, NULL if it is a way to a SIM like any other. */
+static const struct token_ops *family_of_device(const struct sim *sim)
 {
-    for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&sim->learnt.refusals[i]) == 0) {
-            atomic_store(&sim->learnt.refusals[i], refusal(key_id, algorithm));
-            return;
-        }
+    for (const struct token_ops *const *at = family_list(sim); *at != NULL; at++)
+        if ((*at)->takes_device != NULL && (*at)->takes_device(sim->settings.device))
+            return *at;
+    return NULL;
 }
 
-/* The one algorithm that would do; PKCS#1 has another way round a refusal, and ECDSA too. */
+/* The next one behind `after` that is found in SIMs and is not `but`; after NULL: the first. */
+static const struct token_ops *family_behind(const struct sim *sim, const struct token_ops *after,
+                                             const struct token_ops *but)
+{
+    const struct token_ops *const *at = family_list(sim);
+
+    if (after != NULL) {
+        while (*at != NULL && *at != after)
+            at++;
+        if (*at != NULL)
+            at++;
+    }
+    while (*at != NULL && ((*at)->takes_device != NULL || *at == but))
+        at++;
+    return *at;
+}
+
+/* Where to begin: what is known costs no question. */
+static struct family family_begin(struct sim *sim)
+{
+    struct family family = {.sim = sim, .first = REPORT_INIT};
+
+    family.ops = family_of_device(sim);
+    if (family.ops != NULL)
+        return family;
+    family.known = atomic_load(&sim->family);
+    family.ops = family.known != NULL ? family.known : family_behind(sim, NULL, NULL);
+    return family;
+}
+
+/* Use it so:
+ *
+ *     struct family family = family_begin(sim);
+ *     do {
+ *         outcome = ... family.ops ...;
+ *     } while (family_again(&family, outcome, why));
+ *
+ * True if this SIM does not have that one's applet, and there is another family. */
+static bool family_again(struct family *family, enum outcome outcome, struct report *why)
+{
+    struct sim *sim = family->sim;
+    const struct token_ops *next;
+
+    if (family->ops->takes_device != NULL)
+        return false;
+    if (outcome != OUTCOME_NO_APPLET) {
+        if (outcome == OUTCOME_OK && family->ops != family->known && !family->unproven)
+            atomic_store(&sim->family, family->ops);
+        return false;
+    }
+    if (family->first.outcome == OUTCOME_OK)
+        family->first = *why;
+    if (family->ops == family->known) {
+        atomic_store(&sim->family, NULL);
+        next = family_behind(sim, NULL, family->known);
+    } else {
+        next = family_behind(sim, family->ops, family->known);
+    }
+    if (next == NULL) {
+        *why = family->first;
+        return false;
+    }
+    family->ops = next;
+    report_clear(why);
+    return true;
+}
+
+static enum outcome family_lacks(const struct family *family, const char *what, struct report *why)
+{
+    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s", family->ops->name, what);
+}
+
+/* One function of the family, or that it has none. */
+#define CALL(family, function, what, ...)                                                          \
+    ((family).ops->function != NULL ? (family).ops->function((family).sim, __VA_ARGS__)            \
+                                    : family_lacks(&(family), (what), why))
+
+enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count, struct report *why)
+{
+    struct family family = family_begin(sim);
+    enum outcome outcome;
+
+    *count = 0;
+    do {
+        outcome = CALL(family, list, "list keys", list, count, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
+enum outcome token_read(struct sim *sim, const char *iccid, const struct token_name *name,
+                        unsigned candidate, struct token_content *content, struct report *why)
+{
+    struct family family = family_begin(sim);
+    enum outcome outcome;
+
+    memset(content, 0, sizeof *content);
+    do {
+        outcome = CALL(family, read, "read certificates", iccid, name, candidate, content, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
+void token_content_clear(struct token_content *content)
+{
+    free(content->certificate);
+    content->certificate = NULL;
+    content->length = 0;
+}
+
+void token_complete(struct sim *sim, const struct token_item *item, enum token_key_type type,
+                    struct token_name *name)
+{
+    struct family family = family_begin(sim);
+
+    *name = item->name;
+    if (family.ops->complete != NULL)
+        family.ops->complete(item, type, name);
+}
+
+enum outcome token_sign(struct sim *sim, const struct token_key *key,
+                        const struct token_digest *digest, uint8_t signature[TOKEN_SIGNATURE_MAX],
+                        size_t *length, struct deadline deadline, struct report *why)
+{
+    struct family family = family_begin(sim);
+    enum outcome outcome;
+
+    do {
+        outcome = CALL(family, sign, "sign", key, digest, signature, length, deadline, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
 bool token_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
                    enum token_hash hash)
 {
-    return scheme == TOKEN_PSS && refused(sim, key->key_id, mias_sign_algorithm(scheme, hash));
-}
+    struct family family = family_begin(sim);
 
-/* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this
- * very operation: else somebody may have selected another one. */
-static enum outcome set_environment(struct operation *operation, uint8_t template_tag,
-                                    uint8_t algorithm, int key_id, struct report *why)
-{
-    struct sim *sim = operation->sim;
-    struct mias_environment before;
-    enum outcome outcome;
-
-    if (sim->learnt.environment_refused >= SHORT_WAY_REFUSALS)
-        operation->standing->environment.set = false;
-    before = operation->standing->environment;
-    if (!before.set || before.template_tag != template_tag || before.algorithm != algorithm ||
-        before.key_id != key_id)
-        operation->long_way = true;
-    outcome = mias_set_environment(&operation->card, &operation->standing->environment,
-                                   template_tag, algorithm, (uint8_t)key_id, why);
-    if (outcome == OUTCOME_UNSUPPORTED && operation->fresh)
-        remember_refusal(sim, key_id, algorithm);
-    return outcome;
-}
-
-/* ---- containers and certificates ---- */
-
-static void mark_certificates(struct token_container *list, size_t count,
-                              const struct mias_entry *entries, size_t entry_count)
-{
-    for (size_t i = 0; i < count; i++)
-        list[i].certificate = mias_find_certificate(entries, entry_count, &list[i]) != NULL;
-}
-
-struct list_result {
-    struct token_container *list;
-    size_t *count;
-};
-
-static enum outcome list_work(struct operation *operation, void *arg, struct report *why)
-{
-    struct list_result *result = arg;
-    const struct mias_entry *entries;
-    size_t entry_count;
-    enum outcome outcome = mias_read_map(&operation->card, result->list, result->count, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome = session_directory(operation, &entries, &entry_count, why);
-    if (outcome == OUTCOME_OK)
-        mark_certificates(result->list, *result->count, entries, entry_count);
-    return outcome;
-}
-
-enum outcome token_list(struct sim *sim, struct token_container *list, size_t *count,
-                        struct report *why)
-{
-    const struct job job = {.applet = &applet_mias};
-    struct list_result result = {list, count};
-
-    *count = 0;
-    return session_run(sim, &job, list_work, &result, why);
-}
-
-struct read_result {
-    int container;
-    struct token_container *info;
-    uint8_t **certificate;
-    size_t *length;
-    char *iccid;
-};
-
-static enum outcome read_certificate(struct operation *operation, const struct mias_entry *entry,
-                                     uint8_t **certificate, size_t *length, struct report *why)
-{
-    uint8_t *packed;
-    size_t packed_length;
-    enum outcome outcome = mias_read_file(&operation->card, entry->file, entry->size,
-                                          SECRET_NOTHING, &packed, &packed_length, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome =
-            mias_unpack_certificate((struct span){packed, packed_length}, certificate, length, why);
-    free(packed);
-    return outcome;
-}
-
-static enum outcome read_work(struct operation *operation, void *arg, struct report *why)
-{
-    struct read_result *result = arg;
-    struct token_container list[TOKEN_CONTAINERS];
-    const struct mias_entry *entries, *entry;
-    size_t count = 0, entry_count, i;
-    enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    for (i = 0; i < count && list[i].index != result->container; i++)
-        ;
-    if (i == count)
-        return report_set(why, OUTCOME_NOT_FOUND,
-                          "this SIM has no container %d: `simkey info` lists those it has",
-                          result->container);
-    outcome = session_directory(operation, &entries, &entry_count, why);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    entry = mias_find_certificate(entries, entry_count, &list[i]);
-    if (entry == NULL)
-        return report_set(why, OUTCOME_NOT_FOUND, "container %d of this SIM has no certificate",
-                          result->container);
-    list[i].certificate = true;
-    *result->info = list[i];
-    memcpy(result->iccid, operation->standing->iccid, ICCID_SIZE);
-    return read_certificate(operation, entry, result->certificate, result->length, why);
-}
-
-enum outcome token_read(struct sim *sim, const char *iccid, int container,
-                        struct token_container *info, uint8_t **certificate, size_t *length,
-                        char found_iccid[ICCID_SIZE], struct report *why)
-{
-    const struct job job = {.applet = &applet_mias, .iccid = iccid};
-    struct read_result result = {container, info, certificate, length, found_iccid};
-
-    *certificate = NULL;
-    *length = 0;
-    return session_run(sim, &job, read_work, &result, why);
-}
-
-int token_key_id(const struct token_container *info, enum token_key_type type)
-{
-    return mias_key_id(info->index, info->exchange, info->bits, type);
-}
-
-/* ---- signing ---- */
-
-struct sign_work {
-    const struct token_key *key;
-    const struct mias_plan *plans;
-    size_t plan_count;
-    uint8_t *signature;
-    size_t *length;
-};
-
-/* True if the card refused the data of this plan, not the operation: the next plan may do. */
-static bool data_refused(enum outcome outcome, const struct report *why)
-{
-    return outcome == OUTCOME_REFUSED && (why->sw == 0x6A80 || why->sw == 0x6700);
-}
-
-/* 6A88 to MSE SET means "no such key" or "no such algorithm for it". If the key takes the plainest
- * algorithm of its type, it is there, and the refusal was the algorithm's. Nothing is signed here.
- */
-static enum outcome judge_6a88(struct operation *operation, const struct sign_work *work,
-                               struct report *why)
-{
-    enum token_scheme plain = work->key->type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
-    struct report refusal = *why;
-    enum outcome outcome =
-        set_environment(operation, TEMPLATE_SIGNATURE, mias_sign_algorithm(plain, TOKEN_SHA256),
-                        work->key->key_id, why);
-
-    operation->standing->environment.set = false;
-    if (outcome == OUTCOME_OK) {
-        for (size_t i = 0; i < work->plan_count; i++)
-            remember_refusal(operation->sim, work->key->key_id, work->plans[i].algorithm);
-        return report_sw(why, OUTCOME_UNSUPPORTED, refusal.sw,
-                         "this SIM refuses algorithm %02X for key %02X",
-                         work->plans[work->plan_count - 1].algorithm, (unsigned)work->key->key_id);
-    }
-    *why = refusal;
-    return why->outcome;
-}
-
-static enum outcome sign_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct sign_work *work = arg;
-    enum outcome outcome = OUTCOME_UNSUPPORTED;
-
-    (void)report_set(why, OUTCOME_UNSUPPORTED,
-                     "this SIM refused that algorithm for key %02X before",
-                     (unsigned)work->key->key_id);
-    for (size_t i = 0; i < work->plan_count; i++) {
-        const struct mias_plan *plan = &work->plans[i];
-
-        if (refused(operation->sim, work->key->key_id, plan->algorithm))
-            continue;
-        outcome =
-            set_environment(operation, TEMPLATE_SIGNATURE, plan->algorithm, work->key->key_id, why);
-        if (outcome == OUTCOME_OK)
-            outcome =
-                mias_hash_and_sign(&operation->card, plan, work->signature, work->length, why);
-        if (outcome == OUTCOME_OK)
-            return outcome;
-        if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88 && !data_refused(outcome, why))
-            return outcome;
-        operation->standing->environment.set = false;
-        if (!operation->fresh)
-            return outcome; /* not before a new start has shown that it is the applet's own word */
-    }
-    if (outcome == OUTCOME_NOT_FOUND && why->sw == 0x6A88)
-        outcome = judge_6a88(operation, work, why);
-    return outcome;
-}
-
-static enum outcome check_key(const struct token_key *key, struct report *why)
-{
-    if (key->key_id <= 0 || key->key_id > 255)
-        return report_set(why, OUTCOME_USAGE,
-                          "the applet's key reference of container %d is unknown", key->container);
-    return OUTCOME_OK;
-}
-
-enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
-                        enum token_hash hash, const uint8_t *digest, size_t digest_length,
-                        uint8_t *signature, size_t *length, struct deadline deadline,
-                        struct report *why)
-{
-    const struct job job = {.applet = &applet_mias,
-                            .pin = true,
-                            .iccid = key->iccid,
-                            .deadline = &deadline,
-                            .proven = true};
-    struct mias_plan plans[MIAS_PLANS];
-    struct sign_work work = {.key = key, .plans = plans, .signature = signature, .length = length};
-    enum outcome outcome = check_key(key, why);
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    work.plan_count = mias_plans(key, scheme, hash, digest, digest_length, plans);
-    if (work.plan_count == 0)
-        return report_set(why, OUTCOME_UNSUPPORTED,
-                          "the SIM's applet has no such signature for this key and digest");
-    return session_run(sim, &job, sign_work, &work, why);
-}
-
-/* ---- decryption, random bytes, algorithms ---- */
-
-struct decrypt_work {
-    const struct token_key *key;
-    uint8_t algorithm;
-    const uint8_t *cryptogram;
-    size_t cryptogram_length;
-    uint8_t *plain;
-    size_t *length;
-};
-
-static enum outcome decrypt_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct decrypt_work *work = arg;
-    enum outcome outcome = set_environment(operation, TEMPLATE_CONFIDENTIALITY, work->algorithm,
-                                           work->key->key_id, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome = mias_decipher(&operation->card, work->cryptogram, work->cryptogram_length,
-                                work->plain, work->length, why);
-    return outcome;
+    return family.ops->refuses != NULL && family.ops->refuses(sim, key, scheme, hash);
 }
 
 enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum token_padding padding,
@@ -301,132 +183,65 @@ enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum to
                            size_t cryptogram_length, uint8_t *plain, size_t *length,
                            struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
-    struct decrypt_work work = {
-        key, mias_decrypt_algorithm(padding, hash), cryptogram, cryptogram_length, plain, length};
-    enum outcome outcome = check_key(key, why);
+    struct family family = family_begin(sim);
+    enum outcome outcome;
 
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (key->type != TOKEN_RSA || work.algorithm == 0)
-        return report_set(why, OUTCOME_UNSUPPORTED,
-                          "the SIM's applet has no such decryption for this key");
-    if (cryptogram_length != (key->bits + 7) / 8)
-        return report_set(why, OUTCOME_REFUSED, "a cryptogram for this key has %u bytes, not %zu",
-                          (key->bits + 7) / 8, cryptogram_length);
-    return session_run(sim, &job, decrypt_work, &work, why);
-}
-
-struct random_work {
-    uint8_t *bytes;
-    size_t length;
-};
-
-static enum outcome random_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct random_work *work = arg;
-
-    return mias_random(&operation->card, work->bytes, work->length, why);
+    do {
+        outcome = CALL(family, decrypt, "decrypt", key, padding, hash, cryptogram,
+                       cryptogram_length, plain, length, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
 }
 
 enum outcome token_random(struct sim *sim, uint8_t *bytes, size_t length, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
-    struct random_work work = {bytes, length};
+    struct family family = family_begin(sim);
+    enum outcome outcome;
 
-    return session_run(sim, &job, random_work, &work, why);
-}
-
-struct algorithms_work {
-    const struct token_key *key;
-    uint32_t mask;
-};
-
-static enum outcome algorithms_work(struct operation *operation, void *arg, struct report *why)
-{
-    struct algorithms_work *work = arg;
-    const enum token_scheme rsa[] = {TOKEN_PKCS1, TOKEN_PSS}, ec[] = {TOKEN_ECDSA};
-    const enum token_scheme *schemes = work->key->type == TOKEN_EC ? ec : rsa;
-    size_t scheme_count = work->key->type == TOKEN_EC ? 1 : 2;
-
-    work->mask = 0;
-    for (size_t i = 0; i < scheme_count; i++)
-        for (unsigned hash = TOKEN_HASH_NONE; hash < TOKEN_HASHES; hash++) {
-            uint8_t algorithm = mias_sign_algorithm(schemes[i], (enum token_hash)hash);
-            enum outcome outcome;
-
-            if (algorithm == 0)
-                continue;
-            outcome =
-                set_environment(operation, TEMPLATE_SIGNATURE, algorithm, work->key->key_id, why);
-            if (outcome == OUTCOME_OK)
-                work->mask |= UINT32_C(1) << ((unsigned)schemes[i] * TOKEN_HASHES + hash);
-            else if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88)
-                return outcome;
-        }
-    return OUTCOME_OK;
-}
-
-enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint32_t *mask,
-                              struct report *why)
-{
-    const struct job job = {.applet = &applet_mias, .iccid = key->iccid};
-    struct algorithms_work work = {key, 0};
-    enum outcome outcome = check_key(key, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome = session_run(sim, &job, algorithms_work, &work, why);
-    *mask = work.mask;
+    do {
+        outcome = CALL(family, random, "give random bytes", bytes, length, why);
+    } while (family_again(&family, outcome, why));
     return outcome;
 }
 
-/* ---- the PIN ---- */
-
-struct status_work {
-    struct token_pin *state;
-    size_t refused;
-};
-
-static enum outcome pin_status_work(struct operation *operation, void *arg, struct report *why)
+enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
+                              struct report *why)
 {
-    struct status_work *work = arg;
+    struct family family = family_begin(sim);
+    enum outcome outcome;
 
-    work->refused = operation_refusals(operation);
-    return pin_state(&operation->card, PIN_APPLET, work->state, why);
+    *set = 0;
+    do {
+        outcome = CALL(family, algorithms, "tell its algorithms", key, set, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
+enum outcome token_generate(struct sim *sim, const struct token_key *key,
+                            uint8_t point[TOKEN_POINT_MAX], size_t *length, struct report *why)
+{
+    struct family family = family_begin(sim);
+    enum outcome outcome;
+
+    *length = 0;
+    do {
+        outcome = CALL(family, generate, "make a key pair: its keys come with the SIM", key, point,
+                       length, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
 }
 
 enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
                               struct report *why)
 {
-    /* fresh: the channel that programs share may be verified, and does not tell the tries then */
-    const struct job job = {.applet = &applet_mias, .fresh = true};
+    struct family family = family_begin(sim);
+    size_t ignored;
+    enum outcome outcome;
 
-    struct status_work work = {.state = state};
-    enum outcome outcome = session_run(sim, &job, pin_status_work, &work, why);
-
-    if (refused != NULL)
-        *refused = work.refused;
-    return outcome;
-}
-
-struct attempt_work {
-    const char *pin;
-    const struct pin_identity *source;
-    bool spend_last;
-    struct token_pin *state;
-    char *stuck;
-};
-
-static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct attempt_work *work = arg;
-    enum outcome outcome =
-        pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
-
-    if (outcome == OUTCOME_OK)
-        operation_forgive(operation, work->stuck, TOKEN_PATH_SIZE);
-    else if (operation->selection.passed && work->source != NULL)
-        operation_refused(operation, work->source);
+    do {
+        outcome = CALL(family, pin_status, "tell the state of a PIN", state,
+                       refused != NULL ? refused : &ignored, why);
+    } while (family_again(&family, outcome, why));
     return outcome;
 }
 
@@ -434,37 +249,58 @@ enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin
                               bool spend_last, struct token_pin *state, char stuck[TOKEN_PATH_SIZE],
                               struct report *why)
 {
-    /* once: a second start would try the PIN a second time; fresh: see token_pin_status */
-    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
-    struct attempt_work work = {pin, source, spend_last, state, stuck};
+    struct family family = family_begin(sim);
+    enum outcome outcome;
 
     stuck[0] = '\0';
-    return session_run(sim, &job, attempt_work, &work, why);
-}
-
-struct change_work {
-    const char *old_pin, *new_pin;
-    bool *sent;
-};
-
-static enum outcome change_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct change_work *work = arg;
-    char ignored[TOKEN_PATH_SIZE];
-    enum outcome outcome =
-        pin_change(&operation->card, work->old_pin, work->new_pin, work->sent, why);
-
-    if (outcome == OUTCOME_OK) /* the old one was right */
-        operation_forgive(operation, ignored, sizeof ignored);
+    do {
+        outcome =
+            CALL(family, pin_verify, "verify a PIN", pin, source, spend_last, state, stuck, why);
+    } while (family_again(&family, outcome, why));
     return outcome;
 }
 
 enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
                               struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
-    struct change_work work = {old_pin, new_pin, sent};
+    struct family family = family_begin(sim);
+    enum outcome outcome;
 
     *sent = false;
-    return session_run(sim, &job, change_work, &work, why);
+    do {
+        outcome = CALL(family, pin_change, "change a PIN", old_pin, new_pin, sent, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
+enum outcome token_available(struct sim *sim, const struct typea_wish *wish,
+                             struct typea_blob *blob, struct report *why)
+{
+    struct family family = family_begin(sim);
+    enum outcome outcome;
+
+    *blob = (struct typea_blob){.data = NULL, .length = 0};
+    family.unproven = true; /* it may come from files */
+    do {
+        outcome = CALL(family, available, "read Type A's certificate and key", wish, blob, why);
+    } while (family_again(&family, outcome, why));
+    return outcome;
+}
+
+/* All families in SIMs are identified and closed in the same way. */
+enum outcome token_identity(struct sim *sim, struct modem_identity *identity,
+                            char iccid[ICCID_SIZE], struct report *why)
+{
+    const struct token_ops *ops = family_of_device(sim);
+
+    return ops != NULL && ops->identity != NULL ? ops->identity(sim, identity, iccid, why)
+                                                : sim_identity(sim, identity, iccid, why);
+}
+
+enum outcome token_close(struct sim *sim, struct sim_found *found, struct report *why)
+{
+    const struct token_ops *ops = family_of_device(sim);
+
+    return ops != NULL && ops->close != NULL ? ops->close(sim, found, why)
+                                             : sim_shut(sim, found, why);
 }

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a SIM can do for its owner's programs, in nobody's dialect: list keys, read a certificate,
- * sign, decrypt, random bytes. Each call is one operation: it takes the SIM, does it, and lets go.
- * mIAS is behind it; another family of applets would join here. Safe to call from several threads
- * and after a fork. */
+ * sign, decrypt, random bytes, PIN, identity, closing. Each call is one operation: it takes the SIM,
+ * does it, and lets go. Behind it is one of several families (token_ops.h): chosen by the device where
+ * that decides, else by the applet that the SIM has, which is remembered while the SIM stays the same.
+ * What a family lacks ends in OUTCOME_UNSUPPORTED, in words. Safe to call from several threads and
+ * after a fork. */
 #ifndef SIMKEY_APDU_TOKEN_H
 #define SIMKEY_APDU_TOKEN_H
 
+#include "apdu/key.h"
 #include "apdu/pin_source.h"
 #include "apdu/sim.h"
 #include "modem/identity.h"
@@ -15,65 +18,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOKEN_CONTAINERS    15  /* 0..14 */
-#define TOKEN_SIGNATURE_MAX 512 /* RSA-4096 */
-#define TOKEN_PLAIN_MAX     512
-#define TOKEN_KEY_ID_NONE   (-1)
+#define TOKEN_ITEMS     32  /* keys of one SIM */
+#define TOKEN_POINT_MAX 133 /* bytes of a public key: 04, x, y of P-521 */
 
-enum token_key_type { TOKEN_RSA, TOKEN_EC };
-enum token_scheme { TOKEN_PKCS1, TOKEN_PSS, TOKEN_ECDSA };
-enum token_padding { TOKEN_DECRYPT_PKCS1, TOKEN_DECRYPT_OAEP };
-enum token_hash {
-    TOKEN_HASH_NONE, /* the data goes into PKCS#1 padding as it is */
-    TOKEN_SHA1,
-    TOKEN_SHA224,
-    TOKEN_SHA256,
-    TOKEN_SHA384,
-    TOKEN_SHA512,
-    TOKEN_HASHES
-};
-
-/* Which key of which SIM. */
-struct token_key {
-    int container; /* 0..14 */
-    int key_id;    /* the applet's key reference, 0..255; TOKEN_KEY_ID_NONE is not allowed in use */
-    enum token_key_type type;
-    unsigned bits;          /* RSA modulus or EC field size */
-    char iccid[ICCID_SIZE]; /* the SIM must be this one; "": any */
-};
-
-/* What the SIM says of one container. */
-struct token_container {
-    int index;
-    bool exchange;    /* the key signs and decrypts; else it signs only */
+/* What the SIM says of one key. */
+struct token_item {
+    struct token_name name;
+    bool decrypts;    /* it signs and decrypts; else it signs only */
     unsigned bits;    /* as recorded on the card, 0 if not */
-    bool certificate; /* there is one */
+    bool certificate; /* there may be one */
 };
 
-/* The containers in use. list has room for TOKEN_CONTAINERS. Asks for no PIN. */
-enum outcome token_list(struct sim *sim, struct token_container *list, size_t *count,
+/* The keys in use. list has room for TOKEN_ITEMS. Asks for no PIN. */
+enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count,
                         struct report *why);
 
-/* Reads one container: what it is, its certificate (DER, *certificate is malloc'd, the caller frees
- * it; NULL if there is none), and the SIM's ICCID ("" if the modem cannot tell). iccid: "" or the
- * SIM that it must be. Asks for no PIN. Errors: OUTCOME_NOT_FOUND (no such container, or no
- * certificate in it), OUTCOME_NO_APPLET, OUTCOME_WRONG_SIM, ... */
-enum outcome token_read(struct sim *sim, const char *iccid, int container,
-                        struct token_container *info, uint8_t **certificate, size_t *length,
-                        char found_iccid[ICCID_SIZE], struct report *why);
+/* One key as it was read. */
+struct token_content {
+    struct token_item item;
+    uint8_t *certificate; /* DER, malloc'd: token_content_clear frees it */
+    size_t length;
+    char iccid[ICCID_SIZE]; /* the SIM's, "" if the modem cannot tell */
+};
 
-/* The applet's key reference of a container once the key's type is known (from its certificate). */
-int token_key_id(const struct token_container *info, enum token_key_type type);
+/* Reads one key: what it is, its certificate, and the SIM's ICCID. name: one that names nothing is the
+ * family's first key. iccid: "" or the SIM that it must be. candidate: where the SIM does not say
+ * whose a certificate is, the number of the one to try (0, 1, ...): the caller compares public keys.
+ * Asks for no PIN. content need not be initialised. Errors: OUTCOME_NOT_FOUND (no such key, or no
+ * further certificate), OUTCOME_USAGE (a name of another family), OUTCOME_NO_APPLET,
+ * OUTCOME_WRONG_SIM, ... */
+enum outcome token_read(struct sim *sim, const char *iccid, const struct token_name *name,
+                        unsigned candidate, struct token_content *content, struct report *why);
 
-/* Signs a digest (or, with TOKEN_HASH_NONE, the data for PKCS#1 padding) with the PIN of the
- * settings. RSA: *length bytes of signature as long as the modulus. EC: r and s, each padded to the
- * field's length, one after the other (not DER). signature has room for TOKEN_SIGNATURE_MAX. The
- * caller verifies the signature; if it does not, sim_forget and once more. Errors:
- * OUTCOME_UNSUPPORTED (this card refuses the algorithm), OUTCOME_PIN_*, OUTCOME_REFUSED, ... */
-enum outcome token_sign(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
-                        enum token_hash hash, const uint8_t *digest, size_t digest_length,
-                        uint8_t *signature, size_t *length, struct deadline deadline,
-                        struct report *why);
+/* Frees the certificate. */
+void token_content_clear(struct token_content *content);
+
+/* The whole name of a key once its type is known (from its certificate): mIAS's key reference follows
+ * from that. No I/O. */
+void token_complete(struct sim *sim, const struct token_item *item, enum token_key_type type,
+                    struct token_name *name);
+
+/* Signs a digest with the PIN of the settings. RSA: *length bytes of signature as long as the modulus.
+ * EC: r and s, each padded to the field's length, one after the other (not DER). The caller verifies
+ * the signature; if it does not, sim_forget and once more. Errors: OUTCOME_UNSUPPORTED (this card
+ * refuses the algorithm), OUTCOME_PIN_*, OUTCOME_REFUSED, ... */
+enum outcome token_sign(struct sim *sim, const struct token_key *key,
+                        const struct token_digest *digest, uint8_t signature[TOKEN_SIGNATURE_MAX],
+                        size_t *length, struct deadline deadline, struct report *why);
 
 /* True if this process has seen the card refuse that: no I/O. */
 bool token_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
@@ -89,20 +80,18 @@ enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum to
 /* Random bytes from the card, any length. */
 enum outcome token_random(struct sim *sim, uint8_t *bytes, size_t length, struct report *why);
 
-/* Which algorithms the applet accepts for a key, by asking it to set each up (MSE SET): nothing is
- * signed, no PIN is needed. accepted(scheme, hash) is bit scheme * TOKEN_HASHES + hash of *mask. */
-enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint32_t *mask,
+/* Which algorithms the applet accepts for a key, a set of TOKEN_ALGORITHM: nothing is signed, no PIN
+ * is needed. */
+enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
                               struct report *why);
 
-/* The state of the applet's PIN, which costs no try. verified is how the fresh channel sees it: the
- * PIN is not wanted. left is -1 where the card does not tell. */
-struct token_pin {
-    bool verified;
-    bool blocked;
-    int left;
-};
-/* *refused: how many PIN sources this SIM has refused before, which programs do not try again; may
- * be NULL. */
+/* Makes a new key pair in the place of the key that is named; the old one is lost. The new public key
+ * is an uncompressed point (SEC 1, 2.3.3) of *length bytes. */
+enum outcome token_generate(struct sim *sim, const struct token_key *key,
+                            uint8_t point[TOKEN_POINT_MAX], size_t *length, struct report *why);
+
+/* The state of the applet's PIN as a fresh channel sees it, which costs no try. *refused: how many PIN
+ * sources this SIM has refused before, which programs do not try again; may be NULL. */
 enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
                               struct report *why);
 
@@ -117,8 +106,14 @@ enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin
                               struct report *why);
 
 /* A person's change of the PIN: one attempt at the full counter, on a channel of its own, never
- * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; see pin.h, pin_change. */
+ * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; where the call failed without
+ * a status word (why->sw) then, nobody knows whether the PIN is changed. */
 enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
                               struct report *why);
+
+/* As sim_identity and sim_shut, for whatever is behind the device. */
+enum outcome token_identity(struct sim *sim, struct modem_identity *identity,
+                            char iccid[ICCID_SIZE], struct report *why);
+enum outcome token_close(struct sim *sim, struct sim_found *found, struct report *why);
 
 #endif

@@ -1,169 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Type A: where the two blobs are found, and how they are read. */
-#include "apdu/typea.h"
-
-#include "apdu/card/file.h"
-#include "apdu/session/session.h"
+/* Type A for programs, see typea.h. Where it is found in a SIM is in typea_sim.c. */
+#include "apdu/token_ops.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The two things, in both places and both generations of labels. */
-struct thing {
-    const char *words;      /* for sentences */
-    const char *name_start; /* of the data object in directory p11 */
-    const char *labels[2];  /* newer SIMs, older SIMs */
-    uint8_t path[4];        /* of the file, from the MF */
-    bool private_key;
-};
-
-static const struct thing certificate_thing = {"the Type A certificate",
-                                               "pubdat",
-                                               {"CERT_AVAILABLE", "CERT_TYPE_A"},
-                                               {0x7F, 0xAA, 0x6F, 0x01},
-                                               false};
-static const struct thing key_thing = {"the Type A private key",
-                                       "pridat",
-                                       {"PRIV_AVAILABLE", "PRIV_TYPE_A"},
-                                       {0x7F, 0xAA, 0x6F, 0x02},
-                                       true};
-
-struct search {
-    const struct thing *thing;
-    struct typea_blob *blob;
-};
-
-static enum outcome keep(struct typea_blob *blob, struct span value, struct report *why)
-{
-    blob->data = malloc(value.length > 0 ? value.length : 1);
-    if (blob->data == NULL)
-        return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    memcpy(blob->data, value.data, value.length);
-    blob->length = value.length;
-    return OUTCOME_OK;
-}
-
-/* Reads one data object and keeps its value if the label is ours. */
-static enum outcome try_object(struct operation *operation, const struct search *search,
-                               const struct mias_entry *entry, bool *found, struct report *why)
-{
-    uint8_t *data;
-    size_t length;
-    char label[33];
-    struct span value;
-    enum outcome outcome = mias_read_file(
-        &operation->card, entry->file, entry->size,
-        search->thing->private_key ? SECRET_ANSWER : SECRET_NOTHING, &data, &length, why);
-
-    *found = false;
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (typea_parse_object((struct span){data, length}, label, &value) &&
-        (strcmp(label, search->thing->labels[0]) == 0 ||
-         strcmp(label, search->thing->labels[1]) == 0)) {
-        *found = true;
-        outcome = keep(search->blob, value, why);
-    }
-    explicit_bzero(data, length);
-    free(data);
-    return outcome;
-}
-
-static enum outcome objects_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct search *search = arg;
-    const struct mias_entry *entries;
-    size_t count, start = strlen(search->thing->name_start);
-    bool found = false;
-    enum outcome outcome = session_directory(operation, &entries, &count, why);
-
-    for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
-        if (strcmp(entries[i].directory, "p11") != 0 ||
-            strncmp(entries[i].name, search->thing->name_start, start) != 0)
-            continue;
-        /* not before there is something to read with it */
-        if (search->thing->private_key)
-            outcome = operation_pin(operation, why);
-        if (outcome == OUTCOME_OK)
-            outcome = try_object(operation, search, &entries[i], &found, why);
-    }
-    if (outcome == OUTCOME_OK && !found)
-        outcome = report_set(why, OUTCOME_NOT_FOUND, "this SIM has no data object with %s",
-                             search->thing->words);
-    return outcome;
-}
-
-/* The file is read first: PIN1 is asked for only if the card says so, because it may be disabled,
- * or verified by the modem. */
-static enum outcome file_work(struct operation *operation, void *arg, struct report *why)
-{
-    const struct search *search = arg;
-    int secrecy = search->thing->private_key ? SECRET_ANSWER : SECRET_NOTHING;
-    size_t size;
-    enum outcome outcome =
-        file_select(&operation->card, search->thing->path, sizeof search->thing->path, &size, why);
-
-    if (outcome == OUTCOME_OK)
-        outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
-                            &search->blob->length, why);
-    if (outcome == OUTCOME_PIN_MISSING && why->sw == 0x6982) {
-        outcome = operation_pin1(operation, why);
-        if (outcome == OUTCOME_OK) /* selecting the application has left the file */
-            outcome = file_select(&operation->card, search->thing->path, sizeof search->thing->path,
-                                  &size, why);
-        if (outcome == OUTCOME_OK)
-            outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
-                                &search->blob->length, why);
-    }
-    if (outcome == OUTCOME_NOT_FOUND)
-        outcome = report_sw(why, OUTCOME_NOT_FOUND, why->sw, "this SIM has no file with %s",
-                            search->thing->words);
-    return outcome;
-}
-
-static enum outcome find(struct sim *sim, const char *iccid, enum typea_store store,
-                         const struct thing *thing, struct typea_blob *blob, struct report *why)
-{
-    const struct deadline deadline = sim_deadline(sim); /* of both places */
-    const struct job objects = {.applet = &applet_mias,
-                                .iccid = iccid,
-                                .deadline = &deadline,
-                                .pin_later = thing->private_key};
-    const struct job files = {.applet = &applet_uicc,
-                              .iccid = iccid,
-                              .deadline = &deadline,
-                              .pin_later = true,
-                              .reference = PIN_UICC};
-    struct search search = {thing, blob};
-    struct report other = REPORT_INIT;
-    enum outcome outcome = OUTCOME_NOT_FOUND, by_file;
-
-    blob->data = NULL;
-    blob->length = 0;
-    if (store == TYPEA_FILES)
-        return session_run(sim, &files, file_work, &search, why);
-    outcome = session_run(sim, &objects, objects_work, &search, why);
-    if (store == TYPEA_OBJECTS || (outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_NO_APPLET))
-        return outcome;
-    by_file = session_run(sim, &files, file_work, &search, &other);
-    /* a file that wants PIN1 is worth telling, a file that is absent too is not */
-    if (by_file == OUTCOME_OK || outcome_exit_status(by_file) != outcome_exit_status(outcome)) {
-        *why = other;
-        outcome = by_file;
-    }
-    return outcome;
-}
-
 enum outcome typea_certificate(struct sim *sim, const char *iccid, enum typea_store store,
                                struct typea_blob *blob, struct report *why)
 {
-    return find(sim, iccid, store, &certificate_thing, blob, why);
+    const struct typea_wish wish = {.iccid = iccid, .store = store, .private_key = false};
+
+    return token_available(sim, &wish, blob, why);
 }
 
 enum outcome typea_key(struct sim *sim, const char *iccid, enum typea_store store,
                        struct typea_blob *blob, struct report *why)
 {
-    return find(sim, iccid, store, &key_thing, blob, why);
+    const struct typea_wish wish = {.iccid = iccid, .store = store, .private_key = true};
+
+    return token_available(sim, &wish, blob, why);
 }
 
 void typea_blob_clear(struct typea_blob *blob)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A command and its answer: whether what came answers it, and what may be asked again. */
 #include "modem/at_line.h"
+#include "modem/cme.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,7 @@ static enum outcome resolve(struct at *at, const struct at_command *command,
     at->owed = NULL;
     at->owed_result = NULL;
     if (outcome == OUTCOME_TIMEOUT)
-        at->late = true;
+        at_note(at, EVENT_LATE, true);
     if (outcome != OUTCOME_OK || result->values == 0)
         return outcome;
     if (result->differ || (refused && answered))
@@ -90,13 +91,9 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     enum outcome outcome = OUTCOME_OK;
 
     result->said = false;
-    if (at->port == NULL) { /* a card reader: nobody knows AT there */
-        *result = (struct at_result){.final = AT_FINAL_ERROR, .cme = -1};
-        return OUTCOME_OK;
-    }
-    if (at->late) /* what comes now would be taken for the answer to this one */
+    if (at_saw(at, EVENT_LATE)) /* what comes now would be taken for the answer to this one */
         outcome = at_resync(at, 0, deadline, why);
-    else if (at->doubt)
+    else if (at_saw(at, EVENT_DOUBT))
         outcome = at_settle(at, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;

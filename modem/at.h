@@ -4,6 +4,7 @@
 #ifndef SIMKEY_MODEM_AT_H
 #define SIMKEY_MODEM_AT_H
 
+#include "modem/event.h"
 #include "modem/outcome.h"
 #include "modem/port.h"
 #include "modem/trace.h"
@@ -26,27 +27,6 @@ enum at_final {
     AT_FINAL_CME,   /* +CME ERROR with a number, or with a text that stands for one */
 };
 
-/* Numbers of +CME ERROR that are treated apart (27.007, 9.2). */
-enum {
-    CME_PHONE_FAILURE = 0,
-    CME_NOT_ALLOWED = 3,
-    CME_NOT_SUPPORTED = 4,
-    CME_NO_SIM = 10,
-    CME_SIM_PIN = 11,
-    CME_SIM_PUK = 12,
-    CME_SIM_FAILURE = 13,
-    CME_SIM_BUSY = 14,
-    CME_SIM_WRONG = 15,
-    CME_WRONG_PASSWORD = 16,
-    CME_SIM_PIN2 = 17,
-    CME_SIM_PUK2 = 18,
-    CME_MEMORY_FULL = 20,
-    CME_INVALID_INDEX = 21,
-    CME_NOT_FOUND = 22,
-    CME_WRONG_PARAMETERS = 50,
-    CME_UNKNOWN = 100,
-};
-
 /* Recognises a final result. *cme gets the number for AT_FINAL_CME (CME_UNKNOWN for an unknown
  * text), else -1. */
 enum at_final at_final_result(const char *line, int *cme);
@@ -64,22 +44,14 @@ enum at_answer {
 struct at {
     struct port *port;
     const struct trace *trace;
-    bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
-    bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
-    bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
-    bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
-    /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
-    bool strayed;
-    char stray[AT_STRAY_SIZE];
-    bool late; /* a time-out passed with an answer outstanding: at_resync before anything else */
+    unsigned *events;          /* bits of enum event; borrowed */
+    bool echo_stays;           /* in spite of ATE0; set by at_start, or by who remembers it */
+    char stray[AT_STRAY_SIZE]; /* the last answer that nothing was asked for, "+CSIM: 6,..." */
     /* the modem shows a message: the next line is its text; what followed may be text too */
     bool skip_text, messages;
     unsigned breaks; /* line feeds since the last line */
     bool unsettled;  /* an OK came before the answer that it belongs to: another one may follow */
-    bool doubt;      /* an answer made no sense to who asked: at_settle before anything else */
-    bool foreign;    /* as strayed, but by another answer than the last one that was taken */
-    uint32_t taken;  /* checksum of that */
-    bool withheld;   /* nothing of the last APDU went out */
+    uint32_t taken;  /* checksum of the last answer that was taken */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;
@@ -88,8 +60,19 @@ struct at {
     size_t input_length;
 };
 
-/* Binds the dialogue to an open port. */
-void at_init(struct at *at, struct port *port, const struct trace *trace);
+/* Binds the dialogue to an open port; what it notices goes to *events, 0 at first. */
+void at_init(struct at *at, struct port *port, const struct trace *trace, unsigned *events);
+
+/* Whether an event was noticed; notes that it was, or that it was not. */
+static inline bool at_saw(const struct at *at, enum event event)
+{
+    return (*at->events & (unsigned)event) != 0;
+}
+
+static inline void at_note(struct at *at, enum event event, bool happened)
+{
+    *at->events = happened ? *at->events | (unsigned)event : *at->events & ~(unsigned)event;
+}
 
 /* Start-up: `AT` until answered (up to 8 times, 250 ms each), then ATE0V1Q0 (or ATE0, ATV1, ATQ0)
  * and AT+CMEE=1. Errors: OUTCOME_NO_MODEM when nothing answers. */
@@ -100,8 +83,8 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
  * command. */
 enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
-/* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for (at->strayed,
- * at->restarted). */
+/* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for (EVENT_UNASKED,
+ * EVENT_RESTARTED). */
 enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
 /* Says that nothing is in between: one `AT` whose OK proves that whatever was asked before is
@@ -144,8 +127,8 @@ struct at_result {
  * then asked once more. Two answers that differ are OUTCOME_LOST. Whatever comes of it, nothing is
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
- * With command->once nothing is said where another's answer was heard, or the modem restarted, since
- * at->foreign and at->restarted were last reset: the channel may have become somebody else's.
+ * With command->once nothing is said while EVENT_FOREIGN or EVENT_RESTARTED is set: the channel may
+ * have become somebody else's.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */
@@ -160,16 +143,12 @@ bool at_take_number(const char **text, long *number);
  * size bytes with its NUL. *text moves behind the comma. */
 bool at_take_word(const char **text, char *word, size_t size);
 
-/* The value of +CSIM and +CGLA: `<n>,"<hex>"`, quotes and blanks optional, either case. The
- * announced length must equal the digits, which must be even and at least 4. Returns the number of
- * bytes, 0 if any of that fails. */
-size_t at_parse_apdu(const char *value, uint8_t *bytes, size_t size);
+/* The word up to the next comma without its quotes and blanks, and its length; *text moves behind the
+ * comma. */
+size_t at_next_word(const char **text, const char **word);
 
-/* Hex digits to bytes; all of the text must be hex, even, and fit. Returns the number of bytes, 0
- * if not. */
-size_t hex_decode(const char *hex, uint8_t *bytes, size_t size);
-
-/* Bytes to upper-case hex with a NUL; text must have room for 2 * length + 1. */
-void hex_encode(const uint8_t *bytes, size_t length, char *text);
+/* Turns an error final into an outcome and a sentence; what says what was tried ("open a channel").
+ */
+enum outcome at_outcome(const struct at_result *result, const char *what, struct report *why);
 
 #endif

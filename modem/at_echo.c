@@ -13,9 +13,9 @@ static enum outcome ask_line(struct at *at, const char *line, struct deadline de
     struct at_result result;
     enum outcome outcome;
 
-    at->echoed = false;
+    at_note(at, EVENT_ECHOED, false);
     outcome = at_command(at, &command, deadline, &result, why);
-    *repeated = at->echoed;
+    *repeated = at_saw(at, EVENT_ECHOED);
     *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
     return outcome;
 }
@@ -23,7 +23,7 @@ static enum outcome ask_line(struct at *at, const char *line, struct deadline de
 enum outcome at_echo_off(struct at *at, struct deadline deadline, struct at_echo *echo,
                          struct report *why)
 {
-    const bool stays = at->echo_stays, echoed = at->echoed;
+    const bool stays = at->echo_stays, echoed = at_saw(at, EVENT_ECHOED);
     bool ok;
     enum outcome outcome;
 
@@ -33,7 +33,7 @@ enum outcome at_echo_off(struct at *at, struct deadline deadline, struct at_echo
     if (outcome == OUTCOME_OK)
         outcome = ask_line(at, "AT", deadline, &echo->stays, &ok, why);
     at->echo_stays = stays;
-    at->echoed = echoed || (echo->was_on && !stays);
+    at_note(at, EVENT_ECHOED, echoed || (echo->was_on && !stays));
     if (outcome == OUTCOME_OK && !ok)
         outcome = report_set(why, OUTCOME_LOST, "the modem does not answer AT with OK any more");
     return outcome;

@@ -13,7 +13,7 @@ struct at_echo {
 };
 
 /* Sends ATE0 and AT, and looks for the echo of each (ITU-T V.250, 6.2.4), whatever is known of this
- * modem's habits: at->echo_stays is as before afterwards, and at->echoed tells of an echo that had not
+ * modem's habits: at->echo_stays is as before afterwards, and EVENT_ECHOED tells of an echo that had not
  * been expected. Errors: OUTCOME_TIMEOUT,
  * OUTCOME_NO_MODEM, OUTCOME_LOST (AT is not answered OK). */
 enum outcome at_echo_off(struct at *at, struct deadline deadline, struct at_echo *echo,

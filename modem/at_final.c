@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Final results of an AT command (27.007, 9.2; V.250, 5.7.1): which lines are one, and their numbers. */
 #include "modem/at.h"
+#include "modem/cme.h"
 
 #include <string.h>
 #include <strings.h>
@@ -72,4 +73,62 @@ enum at_final at_final_result(const char *line, int *cme)
         if (strncmp(line, prefix_errors[i], strlen(prefix_errors[i])) == 0)
             return AT_FINAL_ERROR;
     return AT_FINAL_NONE;
+}
+
+/* The sentences of the +CME ERROR numbers that other words would not explain (27.007, 9.2). */
+static enum outcome cme_outcome(int cme, const char *what, struct report *why)
+{
+    switch (cme) {
+    case CME_NO_SIM:
+        return report_set(why, OUTCOME_NO_SIM,
+                          "the modem has no SIM (+CME ERROR: 10): insert one, or check its holder");
+    case CME_SIM_PIN:
+        return report_set(
+            why, OUTCOME_PIN_MISSING,
+            "the SIM waits for its own PIN1 (+CME ERROR: 11): unlock it with AT+CPIN, or "
+            "have the modem do it");
+    case CME_SIM_PUK:
+        return report_set(why, OUTCOME_PIN_BLOCKED,
+                          "the SIM's own PIN1 is blocked (+CME ERROR: 12): it needs the PUK");
+    case CME_SIM_BUSY:
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the SIM stayed busy (+CME ERROR: 14): the modem may be starting, try again");
+    case CME_SIM_WRONG:
+        return report_set(
+            why, OUTCOME_NO_SIM,
+            "the modem rejects this SIM (+CME ERROR: 15): it may be locked to another");
+    case CME_WRONG_PASSWORD:
+        return report_set(why, OUTCOME_PIN_WRONG,
+                          "the modem says that the PIN is wrong (+CME ERROR: 16)");
+    case CME_SIM_PIN2:
+    case CME_SIM_PUK2:
+        return report_set(why, OUTCOME_PIN_MISSING, "the SIM wants PIN2 or PUK2 (+CME ERROR: %d)",
+                          cme);
+    case CME_PHONE_FAILURE:
+    case CME_SIM_FAILURE:
+    case CME_INVALID_INDEX:
+    case CME_NOT_FOUND:
+    case CME_UNKNOWN:
+        return report_set(why, OUTCOME_LOST, "the modem could not %s (+CME ERROR: %d)", what, cme);
+    case CME_MEMORY_FULL:
+        return report_set(why, OUTCOME_REFUSED,
+                          "the modem could not %s (+CME ERROR: 20): nothing is free", what);
+    default:
+        return report_set(why, OUTCOME_CARRIER_REFUSED, "the modem refused to %s (+CME ERROR: %d)",
+                          what, cme);
+    }
+}
+
+enum outcome at_outcome(const struct at_result *result, const char *what, struct report *why)
+{
+    enum outcome outcome;
+
+    if (result->final == AT_FINAL_OK)
+        return OUTCOME_OK;
+    if (result->final != AT_FINAL_CME)
+        return report_set(why, OUTCOME_CARRIER_REFUSED, "the modem refused to %s (ERROR)", what);
+    outcome = cme_outcome(result->cme, what, why);
+    why->cme = result->cme;
+    return outcome;
 }

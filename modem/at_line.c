@@ -20,22 +20,18 @@ static bool starts_with(const char *line, const char *prefix)
     return strncasecmp(line, prefix, strlen(prefix)) == 0;
 }
 
-void at_init(struct at *at, struct port *port, const struct trace *trace)
+void at_init(struct at *at, struct port *port, const struct trace *trace, unsigned *events)
 {
+    *events = 0;
+    at->events = events;
     at->port = port;
     at->trace = trace;
-    at->restarted = false;
     at->echo_stays = false;
-    at->echoed = false;
-    at->forgot = false;
-    at->late = false;
     at->stray[0] = '\0';
-    at->strayed = false;
     at->skip_text = at->messages = false;
     at->breaks = 0;
-    at->unsettled = at->doubt = at->foreign = false;
+    at->unsettled = false;
     at->taken = 0;
-    at->withheld = false;
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
@@ -228,9 +224,10 @@ static void notice_stray(struct at *at, const char *line)
         if (starts_with(line, prefixes[i])) {
             value = line + strlen(prefixes[i]);
             value += strspn(value, " \t");
-            at->strayed = true;
+            at_note(at, EVENT_UNASKED, true);
             /* some modems say an answer twice: that does no harm */
-            at->foreign = at->foreign || sum_of(value, trimmed(value)) != at->taken;
+            if (sum_of(value, trimmed(value)) != at->taken)
+                at_note(at, EVENT_FOREIGN, true);
         }
     if (starts_with(line, "+CSIM:") || starts_with(line, "+CCHO:"))
         at_keep_stray(at, line);
@@ -252,7 +249,7 @@ static void notice_line(struct at *at, const char *line)
     else if (!boot_line(line))
         notice_stray(at, line);
     else if (!at->messages)
-        at->restarted = true;
+        at_note(at, EVENT_RESTARTED, true);
 }
 
 static enum outcome collect(struct at *at, const struct at_command *command,
@@ -263,13 +260,14 @@ static enum outcome collect(struct at *at, const struct at_command *command,
     enum outcome outcome;
 
     while ((outcome = read_line(at, line, deadline, why)) == OUTCOME_OK) {
-        bool text = message_text(at), before = at->restarted;
+        bool text = message_text(at), before = at_saw(at, EVENT_RESTARTED);
         int cme;
         enum at_final final = text ? AT_FINAL_NONE : at_final_result(line, &cme);
         const char *value;
 
         if (!text && final == AT_FINAL_NONE && starts_with(line, "AT")) {
-            at->echoed = at->echoed || !at->echo_stays;
+            if (!at->echo_stays)
+                at_note(at, EVENT_ECHOED, true);
             continue;
         }
         value = text ? NULL : answer_of(command, line, result->values > 0);
@@ -291,9 +289,10 @@ static enum outcome collect(struct at *at, const struct at_command *command,
             }
         } else if (!text) {
             notice_line(at, line);
-            restarted = restarted || (boot_line(line) && at->restarted);
+            restarted = restarted || (boot_line(line) && at_saw(at, EVENT_RESTARTED));
         }
-        if (at->restarted && !before) /* a modem that restarted has forgotten the command */
+        if (at_saw(at, EVENT_RESTARTED) &&
+            !before) /* a modem that restarted has forgotten the command */
             deadline = deadline_within(deadline, RESTART_MS);
     }
     explicit_bzero(line, sizeof line);
@@ -343,9 +342,9 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (command->once && (at->restarted || at->foreign))
+    if (command->once && (at_saw(at, EVENT_RESTARTED) || at_saw(at, EVENT_FOREIGN)))
         return report_set(why, OUTCOME_LOST,
-                          at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
+                          at_saw(at, EVENT_RESTARTED) ? "the modem restarted" : AT_OUT_OF_STEP);
     result->said = true;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
@@ -355,7 +354,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     if (outcome == OUTCOME_OK)
         outcome = collect(at, command, until, result, why);
     if (outcome == OUTCOME_TIMEOUT) {
-        at->late = true;
+        at_note(at, EVENT_LATE, true);
         return report_set(why, OUTCOME_TIMEOUT, "the modem did not answer AT%.*s within %d ms",
                           (int)strcspn(command->line + 2, "="), command->line + 2,
                           (int)(monotonic_ms() - started));

@@ -11,7 +11,7 @@
 
 /* Sends the command once and collects what answers it. An OK without the line that is owed is not
  * the end: that line is waited for, a fifth of the command's time-out, and ends the exchange when it
- * comes (result->early). Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT (at->late is set), OUTCOME_LOST
+ * comes (result->early). Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT (EVENT_LATE is set), OUTCOME_LOST
  * (the modem restarted). */
 enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
                          struct at_result *result, struct report *why);
@@ -22,7 +22,7 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
                      struct report *why);
 
 /* Brings the line into step: `AT` until its OK is the only final result, for 20 s at most. Then no
- * earlier command is unanswered. at->late, at->messages, at->unsettled and at->doubt are false
+ * earlier command is unanswered. EVENT_LATE and EVENT_DOUBT are gone
  * afterwards; what answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_settle(struct at *at, struct deadline deadline, struct report *why);
 

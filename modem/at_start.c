@@ -39,7 +39,7 @@ static enum outcome awaken(struct at *at, struct deadline deadline, struct repor
         if (ok && i > 0) /* the others may be answered late */
             outcome = at_skip(at, AT_SETTLE_MS, deadline, &finals, why);
         if (ok)
-            at->late = false;
+            at_note(at, EVENT_LATE, false);
         if (ok && outcome != OUTCOME_OK)
             return outcome;
     }
@@ -56,7 +56,7 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
     enum outcome outcome = awaken(at, deadline, why);
     bool ok;
 
-    at->forgot = at->echoed;
+    at_note(at, EVENT_FORGOT, at_saw(at, EVENT_ECHOED));
     if (outcome == OUTCOME_OK)
         outcome = plain(at, "ATE0V1Q0", SETUP_TIMEOUT_MS, deadline, &ok, why);
     for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
@@ -64,12 +64,13 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
 
         outcome = plain(at, single[i], SETUP_TIMEOUT_MS, deadline, &taken, why);
     }
-    at->echo_stays = at->echoed = false;
+    at->echo_stays = false;
+    at_note(at, EVENT_ECHOED, false);
     /* a modem without numbers behind its errors still works */
     if (outcome == OUTCOME_OK)
         outcome = plain(at, "AT+CMEE=1", SETUP_TIMEOUT_MS, deadline, &ok, why);
-    at->echo_stays = at->echoed;
-    at->echoed = false;
+    at->echo_stays = at_saw(at, EVENT_ECHOED);
+    at_note(at, EVENT_ECHOED, false);
     return outcome;
 }
 
@@ -99,7 +100,9 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
             "the modem does not answer since an earlier command: it may still work "
             "on it, try again later, or raise `timeout`; if that does not help, check "
             "that `device` is its AT port");
-    at->late = at->messages = at->unsettled = at->doubt = false;
+    at_note(at, EVENT_LATE, false);
+    at_note(at, EVENT_DOUBT, false);
+    at->messages = at->unsettled = false;
     return OUTCOME_OK;
 }
 
@@ -127,13 +130,11 @@ enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *
     enum outcome outcome = OUTCOME_OK;
     bool ok = false;
 
-    if (at->port == NULL)
-        return OUTCOME_OK;
-    if (!at->unsettled && !at->messages && !at->doubt)
+    if (!at->unsettled && !at->messages && !at_saw(at, EVENT_DOUBT))
         outcome = plain(at, "AT", SETUP_TIMEOUT_MS, deadline, &ok, why);
     if (outcome == OUTCOME_TIMEOUT || (outcome == OUTCOME_OK && !ok))
         outcome = at_settle(at, deadline, why);
-    if (outcome == OUTCOME_OK && at->foreign)
+    if (outcome == OUTCOME_OK && at_saw(at, EVENT_FOREIGN))
         outcome = report_set(why, OUTCOME_LOST, AT_OUT_OF_STEP);
     return outcome;
 }

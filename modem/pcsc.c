@@ -4,10 +4,12 @@
  * SCardConnect and SCardBeginTransaction wait for ever, and every call does if pcscd hangs.
  * Therefore each call runs in a thread that is left behind at the deadline and cleans up after
  * itself. */
+#include "modem/pcsc.h"
+
 #include "modem/descriptor.h"
 #include "modem/forks.h"
+#include "modem/manage_channel.h"
 #include "modem/text.h"
-#include "modem/transport.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -57,6 +59,13 @@ struct reader {
     _Atomic int state;
 };
 
+/* The transport's own; the reader is NULL where a call of it was left behind. */
+struct pcsc {
+    struct reader *reader;
+    const struct trace *trace;
+    char name[128]; /* of the reader, harmless */
+};
+
 static void reader_free(struct reader *reader)
 {
     forks_close(reader->turn);
@@ -96,10 +105,9 @@ static void *run(void *arg)
 
 /* Makes a call, result in reader->result. False if the deadline passed first: then the reader is
  * not ours any more. */
-static bool bounded(struct transport *transport, LONG (*call)(struct reader *),
-                    struct deadline deadline)
+static bool bounded(struct pcsc *pcsc, LONG (*call)(struct reader *), struct deadline deadline)
 {
-    struct reader *reader = transport->reader;
+    struct reader *reader = pcsc->reader;
     struct pollfd done = {.fd = reader->done, .events = POLLIN, .revents = 0};
     sigset_t all, before;
     pthread_t thread;
@@ -120,7 +128,7 @@ static bool bounded(struct transport *transport, LONG (*call)(struct reader *),
     while (poll(&done, 1, deadline_left(deadline)) < 0 && errno == EINTR)
         ;
     if (atomic_exchange(&reader->state, CALL_LEFT) == CALL_RUNS) {
-        transport->reader = NULL;
+        pcsc->reader = NULL;
         (void)pthread_detach(thread);
         /* its code must stay where it is, even if the program unloads the provider */
         if (dladdr((const void *)&transport_pcsc, &module) != 0)
@@ -283,12 +291,17 @@ static enum outcome take_turn(struct reader *reader, const struct transport_targ
 static enum outcome pcsc_begin(struct transport *transport, const struct transport_target *target,
                                struct deadline deadline, struct report *why)
 {
-    struct reader *reader = transport->reader = calloc(1, sizeof *reader);
+    struct pcsc *pcsc = transport->self = calloc(1, sizeof *pcsc);
+    struct reader *reader = calloc(1, sizeof *reader);
     bool taken;
     int turn;
 
-    if (reader == NULL)
+    if (pcsc == NULL || reader == NULL) {
+        free(reader);
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    }
+    pcsc->reader = reader;
+    pcsc->trace = target->trace;
     reader->turn = -1;
     forks_hold();
     reader->sample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -301,58 +314,64 @@ static enum outcome pcsc_begin(struct transport *transport, const struct transpo
     if (take_turn(reader, target, deadline, why) != OUTCOME_OK)
         return why->outcome;
     turn = reader->turn;
-    taken = bounded(transport, take, deadline);
+    taken = bounded(pcsc, take, deadline);
     if (!taken) /* the reader is its thread's, which closes the descriptor too */
         return busy(target->device, why);
     forks_close(turn);
     reader->turn = -1;
-    (void)text_copy(transport->name, sizeof transport->name, reader->name);
+    (void)text_copy(pcsc->name, sizeof pcsc->name, reader->name);
     return reader->result == SCARD_S_SUCCESS ? OUTCOME_OK : failed(reader, why);
 }
 
 static enum outcome pcsc_exchange(struct transport *transport, const struct channel *channel,
-                                  const uint8_t *command, size_t command_length, uint8_t *answer,
-                                  size_t *answer_length, int timeout_ms, int secrecy,
-                                  struct deadline deadline, struct report *why)
+                                  struct exchange *exchange, struct deadline deadline,
+                                  struct report *why)
 {
-    struct reader *reader = transport->reader;
-    enum outcome outcome = OUTCOME_OK;
+    struct pcsc *pcsc = transport->self;
+    struct reader *reader = pcsc->reader;
+    size_t length = exchange->length;
+    enum outcome outcome = exchange_check(exchange, why);
 
-    (void)secrecy;
-    if (command_length < 4 || command_length > APDU_COMMAND_SIZE)
-        return report_set(why, OUTCOME_USAGE, "a command APDU has 4 to %d bytes",
-                          APDU_COMMAND_SIZE);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     if (reader == NULL || deadline_passed(deadline))
         return report_set(why, OUTCOME_TIMEOUT, "no time is left for the card");
-    memcpy(reader->command, command, command_length);
-    reader->command[0] = cla_with_channel(command[0], channel->number);
+    memcpy(reader->command, exchange->command, length);
+    reader->command[0] = cla_with_channel(reader->command[0], channel->number);
     /* T=0 has five bytes at least, and no Le behind data: the answer waits for GET RESPONSE */
-    if (reader->protocol == SCARD_PROTOCOL_T0 && command_length == 4)
-        reader->command[command_length++] = 0;
-    else if (reader->protocol == SCARD_PROTOCOL_T0 && command_length == 6u + command[4])
-        command_length--;
-    reader->command_length = command_length;
-    if (!bounded(transport, transmit, deadline_within(deadline, timeout_ms)))
+    if (reader->protocol == SCARD_PROTOCOL_T0 && length == 4)
+        reader->command[length++] = 0;
+    else if (reader->protocol == SCARD_PROTOCOL_T0 && length == 6u + reader->command[4])
+        length--;
+    reader->command_length = length;
+    if (!bounded(pcsc, transmit, deadline_within(deadline, exchange->timeout_ms)))
         return report_set(why, OUTCOME_TIMEOUT,
-                          "the card in the reader \"%s\" did not answer in time", transport->name);
+                          "the card in the reader \"%s\" did not answer in time", pcsc->name);
     if (reader->result == SCARD_W_RESET_CARD)
-        transport->at.restarted = true; /* its channels are gone */
+        transport->events |= EVENT_RESTARTED; /* its channels are gone */
     if (reader->result != SCARD_S_SUCCESS)
         outcome = failed(reader, why);
     else
-        memcpy(answer, reader->answer, *answer_length = reader->answer_length);
+        memcpy(exchange->answer, reader->answer, exchange->answer_length = reader->answer_length);
     explicit_bzero(reader->command, sizeof reader->command);
     explicit_bzero(reader->answer, sizeof reader->answer);
     return outcome;
 }
 
-static enum outcome pcsc_open(struct transport *transport, const uint8_t *aid, size_t aid_length,
+static enum outcome on_basic(void *arg, const struct channel *channel, struct exchange *exchange,
+                             struct deadline deadline, struct report *why)
+{
+    return pcsc_exchange(arg, channel, exchange, deadline, why);
+}
+
+static enum outcome pcsc_open(struct transport *transport, const struct channel_wish *wish,
                               struct channel *channel, struct deadline deadline, struct report *why)
 {
-    enum outcome outcome = manage_channel_open(transport, pcsc_exchange, channel, deadline, why);
+    const struct pcsc *pcsc = transport->self;
+    const struct basic_channel basic = {on_basic, transport, pcsc->trace};
+    enum outcome outcome = manage_channel_open(&basic, channel, deadline, why);
 
-    (void)aid;
-    (void)aid_length;
+    (void)wish;
     if (outcome == OUTCOME_CARRIER_REFUSED)
         outcome = report_sw(why, OUTCOME_REFUSED, why->sw, "the card opens no logical channel");
     return outcome;
@@ -361,22 +380,44 @@ static enum outcome pcsc_open(struct transport *transport, const uint8_t *aid, s
 static enum outcome pcsc_close(struct transport *transport, struct channel *channel,
                                struct deadline deadline, struct report *why)
 {
-    return manage_channel_close(transport, pcsc_exchange, channel, deadline, why);
+    const struct pcsc *pcsc = transport->self;
+    const struct basic_channel basic = {on_basic, transport, pcsc->trace};
+
+    return manage_channel_close(&basic, channel, deadline, why);
 }
 
 static void pcsc_end(struct transport *transport)
 {
-    struct reader *reader = transport->reader;
+    struct pcsc *pcsc = transport->self;
+    struct reader *reader = pcsc != NULL ? pcsc->reader : NULL;
 
-    if (reader != NULL &&
-        (!reader->established || bounded(transport, leave, deadline_in(LEAVE_MS))))
+    if (reader != NULL && (!reader->established || bounded(pcsc, leave, deadline_in(LEAVE_MS))))
         reader_free(reader);
-    transport->reader = NULL;
+    free(pcsc);
+    transport->self = NULL;
 }
 
-const struct transport_ops transport_pcsc = {.name = "pcsc",
+/* Its name stands for a modem's. */
+static enum outcome pcsc_identity(struct transport *transport, struct modem_identity *identity,
+                                  struct deadline deadline, struct report *why)
+{
+    const struct pcsc *pcsc = transport->self;
+
+    (void)deadline, (void)why;
+    memset(identity, 0, sizeof *identity);
+    (void)snprintf(identity->model, sizeof identity->model, "%.*s", (int)sizeof identity->model - 1,
+                   pcsc->name);
+    return OUTCOME_OK;
+}
+
+const struct transport_ops transport_pcsc = {.noun = "card reader",
+                                             .ways = {"PC/SC", "PC/SC", "PC/SC"},
+                                             .restarted = "another program reset the card",
+                                             .service = "pcscd",
+                                             .carrier = CARRIER_CSIM,
                                              .begin = pcsc_begin,
                                              .open = pcsc_open,
                                              .exchange = pcsc_exchange,
                                              .close = pcsc_close,
-                                             .end = pcsc_end};
+                                             .end = pcsc_end,
+                                             .identity = pcsc_identity};

@@ -207,9 +207,11 @@ static int make_raw(int fd, const speed_t *speed)
     return 0;
 }
 
-/* libserialport knows which devices are serial ports, but does not open them: since its version
- * 0.1.2 that locks the device for itself and makes it exclusive, so that nobody else could wait for
- * our lock. */
+/* libserialport knows which devices are serial ports, but does not open them. Up to 0.1.1 its opening
+ * takes no lock, and sets up a port on which another program is talking. Since 0.1.2 it locks, and
+ * makes the port exclusive while it sets it up, seven system calls, three of which wait for the modem: who
+ * is killed there leaves it so for as long as any other program has the port open. (Which of the two
+ * is installed it does not tell: 0.1.2 says that it is 0.1.1.) test_port_kill.c shows both. */
 static enum outcome configure(const struct port *port, unsigned baud, struct report *why)
 {
     struct sp_port *known = NULL;

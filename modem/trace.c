@@ -3,12 +3,12 @@
  * share a file. */
 #include "modem/trace.h"
 
-#include "modem/at.h"
+#include "modem/channel.h"
 #include "modem/deadline.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
+#include "modem/hex.h"
 #include "modem/place.h"
-#include "modem/transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,6 +25,7 @@
 
 #define PATIENCE_MS 100 /* for one line */
 
+#define AT_TEXT_SIZE    704 /* more than an AT line has; the rest is not shown */
 #define TRACE_LINE_SIZE (2 * (APDU_COMMAND_SIZE + APDU_ANSWER_SIZE) + 128)
 
 /* Opens the file for one line. Not one that another user has put there: he could read the trace, or
@@ -102,7 +103,7 @@ static size_t begin_line(char *line, size_t size)
 
 void trace_line(const struct trace *trace, char direction, const char *text, enum masking masking)
 {
-    char line[AT_LINE_SIZE + 64];
+    char line[AT_TEXT_SIZE];
     size_t used, shown;
 
     if (trace == NULL || trace->level != TRACE_AT)

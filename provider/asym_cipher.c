@@ -88,24 +88,23 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
     return asym_cipher_set_ctx_params(cipher, params);
 }
 
-static enum outcome decipher(const struct cipher *cipher, const unsigned char *in, size_t length,
-                             uint8_t *plain, size_t *plain_length, struct report *why)
-{
-    const struct key *key = cipher->key;
-    const struct deadline deadline = choice_deadline(key->choice);
-    const size_t room = *plain_length;
-    struct sim *sim = NULL;
-    struct choice_tries tries = {.tried = 0};
-    enum outcome outcome;
+struct decipher_work {
+    const struct cipher *cipher;
+    const unsigned char *in;
+    size_t length;
+    uint8_t *plain;
+    size_t plain_length;
+};
 
-    do {
-        *plain_length = room;
-        outcome = choice_sim(key->choice, &tries, deadline, &sim, why);
-        if (outcome == OUTCOME_OK)
-            outcome = token_decrypt(sim, &key->token, cipher->padding, cipher->hash, in, length,
-                                    plain, plain_length, why);
-    } while (choice_again(key->choice, sim, &tries, why));
-    return outcome;
+static enum outcome decipher_there(struct sim *sim, void *arg, struct deadline deadline,
+                                   struct report *why)
+{
+    struct decipher_work *work = arg;
+    const struct cipher *cipher = work->cipher;
+
+    (void)deadline;
+    return token_decrypt(sim, &cipher->key->token, cipher->padding, cipher->hash, work->in,
+                         work->length, work->plain, &work->plain_length, why);
 }
 
 static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length, size_t room,
@@ -116,7 +115,7 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
     struct report why = REPORT_INIT;
     size_t modulus = (token->bits + 7) / 8;
     uint8_t plain[TOKEN_PLAIN_MAX];
-    size_t plain_length = sizeof(plain);
+    struct decipher_work work = {cipher, in, length, plain, 0};
     int result = 0;
 
     if (out == NULL) {
@@ -135,14 +134,14 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
               "a cryptogram for this key has %zu bytes, not %zu", modulus, length);
         return 0;
     }
-    if (decipher(cipher, in, length, plain, &plain_length, &why) != OUTCOME_OK) {
+    if (choice_run(cipher->key->choice, decipher_there, &work, &why) != OUTCOME_OK) {
         RAISE_REPORT(cipher->provider, &why);
-    } else if (plain_length > room) {
+    } else if (work.plain_length > room) {
         RAISE(cipher->provider, REASON_BUFFER,
-              "the plain text needs %zu bytes, there is room for %zu", plain_length, room);
+              "the plain text needs %zu bytes, there is room for %zu", work.plain_length, room);
     } else {
-        memcpy(out, plain, plain_length);
-        *out_length = plain_length;
+        memcpy(out, plain, work.plain_length);
+        *out_length = work.plain_length;
         result = 1;
     }
     OPENSSL_cleanse(plain, sizeof(plain));

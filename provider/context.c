@@ -4,6 +4,7 @@
  * context for ever. */
 #include "provider/params.h"
 #include "provider/provider.h"
+#include "provider/scheme.h"
 
 #include <openssl/decoder.h>
 #include <openssl/err.h>
@@ -11,7 +12,7 @@
 
 static bool digests_there(OSSL_LIB_CTX *libctx)
 {
-    for (int i = TOKEN_SHA1; i < TOKEN_HASHES; i++) {
+    for (int i = TOKEN_HASH_NONE + 1; i < TOKEN_HASHES; i++) {
         EVP_MD *md = EVP_MD_fetch(libctx, hash_name((enum token_hash)i), NULL);
 
         EVP_MD_free(md);
@@ -38,8 +39,15 @@ static bool keys_there(OSSL_LIB_CTX *libctx, const char *type, const char *algor
 
 static bool is_whole(OSSL_LIB_CTX *libctx)
 {
-    return digests_there(libctx) && keys_there(libctx, "RSA", "RSA") &&
-           keys_there(libctx, "EC", "ECDSA");
+    bool whole = digests_there(libctx);
+
+    for (int i = 0; whole && i < TOKEN_SCHEMES; i++) {
+        enum token_scheme scheme = (enum token_scheme)i;
+
+        whole = keys_there(libctx, token_type_name(token_scheme_type(scheme)),
+                           scheme_rule(scheme)->algorithm);
+    }
+    return whole;
 }
 
 /* The replaced one lives on: keys and digests of it are in use. */

@@ -178,7 +178,7 @@ static enum outcome key_from_reference(struct provider *provider, const struct k
                                        enum token_key_type type, struct key **key,
                                        struct report *why)
 {
-    struct token_key token = {.container = keyref->uri.container, .key_id = keyref->uri.key_id};
+    struct token_key token = {.name = keyref->uri.key};
     struct choice *choice = NULL;
     enum outcome outcome;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The key object's life. What is done with it lives in keymgmt.c, signature.c and asym_cipher.c. */
 #include "provider/key.h"
+#include "provider/proof.h"
 
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
@@ -42,11 +43,6 @@ void key_free(struct key *key)
     OPENSSL_free(key);
 }
 
-const char *key_type_name(const struct key *key)
-{
-    return key->token.type == TOKEN_RSA ? "RSA" : "EC";
-}
-
 int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg)
 {
     int object = OSSL_OBJECT_PKEY;
@@ -57,11 +53,48 @@ int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg)
     /* The reference is the address of our pointer; LOAD takes the key and leaves NULL. */
     params[0] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &object);
     params[1] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
-                                                 (char *)key_type_name(key), 0);
+                                                 (char *)token_type_name(key->token.type), 0);
     params[2] = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_REFERENCE, &key, sizeof(key));
     params[3] = OSSL_PARAM_construct_end();
     result = callback(params, arg);
     key_free(key);
     order_prepare(provider);
     return result;
+}
+
+struct signing_work {
+    const struct key *key;
+    const struct token_digest *digest;
+    uint8_t *signature;
+    size_t room;
+    size_t *length;
+};
+
+static bool mend_context(void *arg)
+{
+    return context_mend(arg);
+}
+
+static enum outcome sign_there(struct sim *sim, void *arg, struct deadline deadline,
+                               struct report *why)
+{
+    const struct signing_work *work = arg;
+    const struct key *key = work->key;
+    const struct proof proof = {.key = &key->token,
+                                .public_key = key->public_key,
+                                .libctx = key->provider->libctx,
+                                .mend = mend_context,
+                                .arg = key->provider};
+
+    *work->length = work->room;
+    return proof_sign(&proof, sim, work->digest, work->signature, work->length, deadline, why);
+}
+
+enum outcome key_sign(const struct key *key, const struct token_digest *digest, uint8_t *signature,
+                      size_t *length, struct report *why)
+{
+    struct signing_work work = {key, digest, signature, *length, length};
+
+    *length = 0;
+    return choice_run(key->choice, sign_there, &work, why);
 }

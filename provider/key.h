@@ -31,18 +31,13 @@ struct key *key_ref(struct key *key);
 /* NULL is allowed. */
 void key_free(struct key *key);
 
-/* "RSA" or "EC". */
-const char *key_type_name(const struct key *key);
-
 /* Hands a reference to the key to libcrypto, as store and decoders do: it calls keymgmt's LOAD with
  * it. Takes over the caller's reference. Returns what the callback returned. */
 int key_emit(struct key *key, OSSL_CALLBACK *callback, void *arg);
 
-/* Signs in the SIM and proves the signature with the public key: what does not verify is asked once
- * more from a new session, and never handed out. scheme and hash as token_sign; ECDSA signatures
- * are DER. *length: room in, bytes out. Errors: those of token_sign, OUTCOME_VERIFY_FAILED. */
-enum outcome key_sign(const struct key *key, enum token_scheme scheme, enum token_hash hash,
-                      const uint8_t *digest, size_t digest_length, uint8_t *signature,
+/* Signs in the SIM and proves the signature with the public key (proof.h). *length: room in, bytes
+ * out. Errors: those of proof_sign. */
+enum outcome key_sign(const struct key *key, const struct token_digest *digest, uint8_t *signature,
                       size_t *length, struct report *why);
 
 #endif

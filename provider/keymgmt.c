@@ -4,6 +4,7 @@
  * generated or imported here. */
 #include "provider/error.h"
 #include "provider/key.h"
+#include "provider/scheme.h"
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
@@ -162,7 +163,8 @@ static const OSSL_PARAM *keymgmt_ec_types(int selection)
 
 static const char *keymgmt_ec_operation(int operation)
 {
-    return operation == OSSL_OP_SIGNATURE ? "ECDSA" : "EC";
+    return operation == OSSL_OP_SIGNATURE ? scheme_rule(TOKEN_ECDSA)->algorithm
+                                          : token_type_name(TOKEN_EC);
 }
 
 #define FUNCTIONS_COMMON                                                                           \

@@ -46,8 +46,7 @@ enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *
     int length = 0;
     enum outcome outcome;
 
-    if (keyref->uri.what != URI_SIGNING || keyref->uri.key_id == TOKEN_KEY_ID_NONE ||
-        keyref->uri.setting_count > 0)
+    if (!uri_names_key(&keyref->uri) || keyref->uri.setting_count > 0)
         return report_set(why, OUTCOME_USAGE,
                           "a key reference needs sim:signing and a key id, and holds no settings");
     outcome = uri_format(&keyref->uri, &uri, why);
@@ -116,7 +115,7 @@ static enum outcome read_uri(struct keyref *keyref, const ASN1_STRING *string, s
         report_prefix(why, "the SIM key reference");
         return outcome;
     }
-    if (keyref->uri.what == URI_SIGNING && keyref->uri.key_id != TOKEN_KEY_ID_NONE)
+    if (uri_names_key(&keyref->uri))
         return OUTCOME_OK;
     uri_clear(&keyref->uri);
     return report_set(

@@ -7,7 +7,8 @@
  *
  *     SimKeyReference ::= SEQUENCE {
  *         version    INTEGER,               -- 1
- *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX
+ *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX, ;id=%XX... or
+ *                                           -- ;object=LABEL
  *         publicKey  SubjectPublicKeyInfo,  -- RFC 5280, 4.1
  *         iccid      NumericString          -- the SIM that holds the key;
  *                                           -- empty if the modem cannot tell
@@ -30,7 +31,7 @@
 #define KEYREF_PEM_LABEL "SIM KEY REFERENCE"
 
 struct keyref {
-    struct uri uri; /* what, container and key_id are set */
+    struct uri uri; /* it names a key, see uri_names_key */
     EVP_PKEY *public_key;
     char iccid[ICCID_SIZE]; /* "": any SIM */
     unsigned words;         /* settings that were read and do not count: 1 << settings_index */
@@ -39,7 +40,7 @@ struct keyref {
 /* The longest DER, in bytes. */
 #define KEYREF_MAX 8192
 
-/* Writes one PEM block. uri must be a sim:signing one with its key_id and no settings. Errors: OUTCOME_USAGE,
+/* Writes one PEM block. uri must be one that names a key (uri_names_key), without settings. Errors: OUTCOME_USAGE,
  * OUTCOME_SYSTEM. */
 enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *why);
 

@@ -70,15 +70,16 @@ enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, un
                               struct report *why)
 {
     int size = EVP_PKEY_get_bits(key);
+    int found;
 
-    if (EVP_PKEY_is_a(key, "RSA"))
-        *type = TOKEN_RSA;
-    else if (EVP_PKEY_is_a(key, "EC"))
-        *type = TOKEN_EC;
-    else
+    for (found = 0; found < TOKEN_KEY_TYPES; found++)
+        if (EVP_PKEY_is_a(key, token_type_name((enum token_key_type)found)))
+            break;
+    if (found == TOKEN_KEY_TYPES)
         return report_set(why, OUTCOME_UNSUPPORTED, "the key's type is neither RSA nor EC");
     if (size <= 0)
         return report_set(why, OUTCOME_BAD_DATA, "the public key has no size");
+    *type = (enum token_key_type)found;
     *bits = (unsigned)size;
     return OUTCOME_OK;
 }

@@ -5,7 +5,7 @@
 #ifndef SIMKEY_PROVIDER_OBJECTS_H
 #define SIMKEY_PROVIDER_OBJECTS_H
 
-#include "apdu/token.h"
+#include "apdu/key.h"
 #include "modem/outcome.h"
 
 #include <openssl/evp.h>

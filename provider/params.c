@@ -10,15 +10,6 @@
 #include <string.h>
 
 static const struct {
-    const char *name;
-    size_t length;
-} hashes[TOKEN_HASHES] = {
-    [TOKEN_HASH_NONE] = {"", 0},     [TOKEN_SHA1] = {"SHA1", 20},
-    [TOKEN_SHA224] = {"SHA224", 28}, [TOKEN_SHA256] = {"SHA256", 32},
-    [TOKEN_SHA384] = {"SHA384", 48}, [TOKEN_SHA512] = {"SHA512", 64},
-};
-
-static const struct {
     int padding;
     const char *word;
 } paddings[] = {
@@ -32,28 +23,10 @@ static const struct {
 
 #define PADDINGS (sizeof(paddings) / sizeof(paddings[0]))
 
-const char *hash_name(enum token_hash hash)
-{
-    return hashes[hash].name;
-}
-
-size_t hash_length(enum token_hash hash)
-{
-    return hashes[hash].length;
-}
-
-enum token_hash hash_of_length(size_t length)
-{
-    for (int i = TOKEN_SHA1; i < TOKEN_HASHES; i++)
-        if (hashes[i].length == length)
-            return (enum token_hash)i;
-    return TOKEN_HASH_NONE;
-}
-
 static bool hash_of(const EVP_MD *md, bool md5_sha1, enum token_hash *hash)
 {
-    for (int i = TOKEN_SHA1; i < TOKEN_HASHES; i++) {
-        if (EVP_MD_is_a(md, hashes[i].name)) {
+    for (int i = TOKEN_HASH_NONE + 1; i < TOKEN_HASHES; i++) {
+        if (EVP_MD_is_a(md, hash_name((enum token_hash)i))) {
             *hash = (enum token_hash)i;
             return true;
         }

@@ -11,15 +11,6 @@
 #include <openssl/params.h>
 #include <stdbool.h>
 
-/* The name that everybody knows ("SHA256"); "" for TOKEN_HASH_NONE. */
-const char *hash_name(enum token_hash hash);
-
-/* Bytes; 0 for TOKEN_HASH_NONE. */
-size_t hash_length(enum token_hash hash);
-
-/* The hash with digests of that length, or TOKEN_HASH_NONE. */
-enum token_hash hash_of_length(size_t length);
-
 /* Finds a digest by any of its names in the private library context. *md may be NULL if the caller
  * only wants the hash. md5_sha1 allows MD5-SHA1, which TLS 1.0 and 1.1 sign as it is:
  * TOKEN_HASH_NONE then. False, with an error raised, for a digest that the SIM does not do. */

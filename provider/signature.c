@@ -6,6 +6,7 @@
 #include "provider/signature.h"
 #include "provider/error.h"
 #include "provider/params.h"
+#include "provider/scheme.h"
 
 #include <openssl/rsa.h>
 
@@ -79,7 +80,7 @@ static bool begin(struct signature *signature, struct key *key)
         RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign with");
         return false;
     }
-    signature->scheme = signature->key->token.type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PKCS1;
+    signature->scheme = token_type_scheme(signature->key->token.type);
     signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
     signature->mgf1_given = false;
     signature->hash = TOKEN_HASH_NONE;
@@ -104,8 +105,8 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
         return 0;
     if (name == NULL || name[0] == '\0')
         name = "SHA256";
-    if (!hash_fetch(signature->provider, name, signature->scheme == TOKEN_PKCS1, &signature->md,
-                    &signature->hash))
+    if (!hash_fetch(signature->provider, name, scheme_rule(signature->scheme)->input == INPUT_DATA,
+                    &signature->md, &signature->hash))
         return 0;
     signature->digest = EVP_MD_CTX_new();
     if (signature->digest == NULL || !EVP_DigestInit_ex2(signature->digest, signature->md, NULL)) {
@@ -142,18 +143,21 @@ static bool check_input(const struct signature *signature, size_t length, enum t
               EVP_MD_get0_name(signature->md), EVP_MD_get_size(signature->md), length);
         return false;
     }
-    switch (signature->scheme) {
-    case TOKEN_ECDSA:
+    switch (scheme_rule(signature->scheme)->input) {
+    case INPUT_BY_LENGTH:
         *hash = hash_of_length(length);
         if (*hash != TOKEN_HASH_NONE)
             return true;
-        RAISE(provider, REASON_INPUT_LENGTH,
-              "the SIM signs digests of 20, 28, 32, 48 or 64 bytes, not %zu bytes", length);
+        RAISE(
+            provider, REASON_INPUT_LENGTH,
+            "the SIM signs no digests of %zu bytes: use SHA256 (32 bytes) or another that it knows",
+            length);
         return false;
-    case TOKEN_PSS:
-        RAISE(provider, REASON_DIGEST, "PSS needs a digest to be named (-pkeyopt digest:sha256)");
+    case INPUT_DIGEST:
+        RAISE(provider, REASON_DIGEST, "%s needs a digest to be named (-pkeyopt digest:sha256)",
+              token_scheme_name(signature->scheme));
         return false;
-    case TOKEN_PKCS1:
+    case INPUT_DATA:
         break;
     }
     /* RFC 8017, 9.2: 00 01, at least eight FF, 00. */
@@ -178,9 +182,9 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
 {
     struct report why = REPORT_INIT;
     size_t needed = sign_size(signature);
-    enum token_hash hash;
+    struct token_digest what = {.scheme = signature->scheme, .data = digest, .length = length};
 
-    if (!signature_possible(signature) || !check_input(signature, length, &hash))
+    if (!signature_possible(signature) || !check_input(signature, length, &what.hash))
         return 0;
     if (room < needed) {
         RAISE(signature->provider, REASON_BUFFER,
@@ -188,10 +192,9 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
         return 0;
     }
     *out_length = room;
-    if (key_sign(signature->key, signature->scheme, hash, digest, length, out, out_length, &why) ==
-        OUTCOME_OK)
+    if (key_sign(signature->key, &what, out, out_length, &why) == OUTCOME_OK)
         return 1;
-    if (why.outcome == OUTCOME_UNSUPPORTED && signature->scheme == TOKEN_PSS)
+    if (why.outcome == OUTCOME_UNSUPPORTED && scheme_rule(signature->scheme)->salted)
         signature_raise_no_pss(signature, why.text);
     else
         RAISE_REPORT(signature->provider, &why);

@@ -3,6 +3,7 @@
  * what of them the SIM cannot do. A request for PSS is either answered with PSS or refused. */
 #include "provider/error.h"
 #include "provider/params.h"
+#include "provider/scheme.h"
 #include "provider/signature.h"
 
 #include <openssl/core_names.h>
@@ -30,7 +31,7 @@ bool signature_possible(const struct signature *signature)
     int salt = signature->salt_length;
     struct sim *sim;
 
-    if (signature->scheme != TOKEN_PSS || signature->md == NULL)
+    if (!scheme_rule(signature->scheme)->salted || signature->md == NULL)
         return true;
     if (signature->hash == TOKEN_HASH_NONE) {
         RAISE(provider, REASON_DIGEST, "PSS does not go with %s", EVP_MD_get0_name(signature->md));
@@ -49,7 +50,8 @@ bool signature_possible(const struct signature *signature)
         return false;
     }
     sim = choice_known(signature->key->choice);
-    if (sim != NULL && token_refuses(sim, &signature->key->token, TOKEN_PSS, signature->hash)) {
+    if (sim != NULL &&
+        token_refuses(sim, &signature->key->token, signature->scheme, signature->hash)) {
         signature_raise_no_pss(signature, "the SIM has refused it before");
         return false;
     }
@@ -61,7 +63,8 @@ static bool take_digest(struct signature *signature, const OSSL_PARAM *param)
     EVP_MD *md = NULL;
     enum token_hash hash;
 
-    if (!hash_param(signature->provider, param, signature->scheme == TOKEN_PKCS1, &md, &hash))
+    if (!hash_param(signature->provider, param, scheme_rule(signature->scheme)->input == INPUT_DATA,
+                    &md, &hash))
         return false;
     if (signature->digest != NULL && !EVP_MD_is_a(signature->md, EVP_MD_get0_name(md))) {
         EVP_MD_free(md);
@@ -81,13 +84,14 @@ static bool take_padding(struct signature *signature, const OSSL_PARAM *param)
 
     if (!padding_param(signature->provider, param, &padding))
         return false;
-    if (signature->key->token.type == TOKEN_RSA && padding == RSA_PKCS1_PADDING) {
-        signature->scheme = TOKEN_PKCS1;
-        return true;
-    }
-    if (signature->key->token.type == TOKEN_RSA && padding == RSA_PKCS1_PSS_PADDING) {
-        signature->scheme = TOKEN_PSS;
-        return true;
+    for (int i = 0; i < TOKEN_SCHEMES; i++) {
+        enum token_scheme scheme = (enum token_scheme)i;
+
+        if (token_scheme_type(scheme) == signature->key->token.type &&
+            scheme_rule(scheme)->padding != 0 && scheme_rule(scheme)->padding == padding) {
+            signature->scheme = scheme;
+            return true;
+        }
     }
     RAISE(signature->provider, REASON_PADDING,
           "the SIM signs with pkcs1 or pss padding (RSA keys), not with %d", padding);
@@ -145,7 +149,7 @@ bool signature_take_params(struct signature *signature, const OSSL_PARAM params[
         return false;
     if (digest != NULL && !take_digest(signature, digest))
         return false;
-    if ((salt != NULL || mgf1 != NULL) && signature->scheme != TOKEN_PSS) {
+    if ((salt != NULL || mgf1 != NULL) && !scheme_rule(signature->scheme)->salted) {
         RAISE(signature->provider, REASON_PADDING,
               "salt length and MGF1 digest belong to pss padding: set that first");
         return false;
@@ -211,7 +215,7 @@ out:
 /* The AlgorithmIdentifier that goes into certificates and requests. */
 static bool answer_algorithm(const struct signature *signature, OSSL_PARAM *param)
 {
-    bool ec = signature->scheme == TOKEN_ECDSA;
+    const struct scheme_rule *rule = scheme_rule(signature->scheme);
     X509_ALGOR *algorithm = NULL;
     unsigned char *der = NULL;
     int length = 0;
@@ -223,11 +227,10 @@ static bool answer_algorithm(const struct signature *signature, OSSL_PARAM *para
     algorithm = X509_ALGOR_new();
     if (algorithm == NULL)
         return false;
-    if (signature->scheme == TOKEN_PSS)
+    if (rule->salted)
         done = pss_parameters(signature, algorithm);
-    else if (OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(signature->md),
-                                    ec ? EVP_PKEY_EC : EVP_PKEY_RSA))
-        done = X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), ec ? V_ASN1_UNDEF : V_ASN1_NULL, NULL);
+    else if (OBJ_find_sigid_by_algs(&nid, EVP_MD_get_type(signature->md), rule->key_nid))
+        done = X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), rule->parameters, NULL);
     if (done)
         length = i2d_X509_ALGOR(algorithm, &der);
     done = length > 0 && OSSL_PARAM_set_octet_string(param, der, (size_t)length);
@@ -269,11 +272,10 @@ int signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_DIGEST);
     if (p != NULL && !OSSL_PARAM_set_utf8_string(p, name))
         return 0;
-    if (signature->key->token.type != TOKEN_RSA)
+    if (scheme_rule(signature->scheme)->padding == 0)
         return 1;
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_PAD_MODE);
-    if (p != NULL && !padding_answer(p, signature->scheme == TOKEN_PSS ? RSA_PKCS1_PSS_PADDING
-                                                                       : RSA_PKCS1_PADDING))
+    if (p != NULL && !padding_answer(p, scheme_rule(signature->scheme)->padding))
         return 0;
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_PSS_SALTLEN);
     if (p != NULL && !answer_salt_length(signature, p))

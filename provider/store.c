@@ -5,6 +5,7 @@
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/objects.h"
+#include "provider/signing.h"
 #include "provider/uri.h"
 
 #include <openssl/core_names.h>
@@ -172,92 +173,71 @@ static int emit(int object, const char *type, const char *structure, uint8_t *de
     return callback(params, arg);
 }
 
-/* One thing read from the SIM, whichever modem has it. */
-typedef enum outcome read_fn(struct store *store, struct sim *sim, void *arg, struct report *why);
-
-static enum outcome read_from(struct store *store, read_fn *read, void *arg, struct report *why)
-{
-    const struct deadline deadline = choice_deadline(store->choice);
-    struct sim *sim = NULL;
-    struct choice_tries tries = {.tried = 0};
-    enum outcome outcome;
-
-    do {
-        outcome = choice_sim(store->choice, &tries, deadline, &sim, why);
-        if (outcome == OUTCOME_OK)
-            outcome = read(store, sim, arg, why);
-    } while (choice_again(store->choice, sim, &tries, why));
-    return outcome;
-}
-
-struct container_content {
-    struct token_container info;
-    uint8_t *der;
-    size_t length;
-    char iccid[ICCID_SIZE];
+/* The things that are read from the SIM, whichever modem has it. */
+struct blob_work {
+    const struct store *store;
+    struct typea_blob *blob;
 };
 
-static enum outcome read_container(struct store *store, struct sim *sim, void *arg,
-                                   struct report *why)
-{
-    struct container_content *content = arg;
-
-    return token_read(sim, store->uri.iccid, store->uri.container, &content->info, &content->der,
-                      &content->length, content->iccid, why);
-}
-
-static enum outcome read_blob_certificate(struct store *store, struct sim *sim, void *arg,
+static enum outcome read_blob_certificate(struct sim *sim, void *arg, struct deadline deadline,
                                           struct report *why)
 {
-    return typea_certificate(sim, store->uri.iccid, store->uri.store, arg, why);
+    const struct blob_work *work = arg;
+    const struct uri *uri = &work->store->uri;
+
+    (void)deadline;
+    return typea_certificate(sim, uri->iccid, uri->store, work->blob, why);
 }
 
-static enum outcome read_blob_key(struct store *store, struct sim *sim, void *arg,
+static enum outcome read_blob_key(struct sim *sim, void *arg, struct deadline deadline,
                                   struct report *why)
 {
-    return typea_key(sim, store->uri.iccid, store->uri.store, arg, why);
+    const struct blob_work *work = arg;
+    const struct uri *uri = &work->store->uri;
+
+    (void)deadline;
+    return typea_key(sim, uri->iccid, uri->store, work->blob, why);
+}
+
+struct signing_work {
+    const struct store *store;
+    struct signing_key signing;
+};
+
+/* What kind of key it is matters only to those who want it: a certificate of another kind is still
+ * one. */
+static enum outcome read_signing_key(struct sim *sim, void *arg, struct deadline deadline,
+                                     struct report *why)
+{
+    struct signing_work *work = arg;
+    const struct store *store = work->store;
+
+    (void)deadline;
+    return signing_key_read(sim, &store->uri, store->provider->libctx,
+                            (wanted(store) & WANT_KEY) == 0, &work->signing, why);
 }
 
 static enum outcome read_signing(struct store *store, struct report *why)
 {
-    struct container_content content = {.der = NULL};
-    const char *iccid = content.iccid;
-    EVP_PKEY *key = NULL;
-    struct token_key *token = &store->token;
-    enum outcome outcome;
+    struct signing_work work = {.store = store};
+    enum outcome outcome = choice_run(store->choice, read_signing_key, &work, why);
 
-    outcome = read_from(store, read_container, &content, why);
-    if (outcome == OUTCOME_OK && content.der == NULL)
-        outcome = report_set(why, OUTCOME_NOT_FOUND, "container %d of the SIM holds no certificate",
-                             store->uri.container);
-    if (outcome == OUTCOME_OK)
-        outcome = objects_certificate(store->provider->libctx, content.der, content.length,
-                                      &store->certificate, why);
-    free(content.der);
     if (outcome != OUTCOME_OK)
         return outcome;
-    /* What kind of key it is matters only to those who want it: a certificate of another kind is
-     * still one. */
-    if ((wanted(store) & WANT_KEY) == 0)
-        return OUTCOME_OK;
-    outcome = objects_public_key(store->certificate, &key, &token->type, &token->bits, why);
-    EVP_PKEY_free(key);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    token->container = store->uri.container;
-    token->key_id = store->uri.key_id != TOKEN_KEY_ID_NONE
-                        ? store->uri.key_id
-                        : token_key_id(&content.info, token->type);
-    memcpy(token->iccid, iccid[0] != '\0' ? iccid : store->uri.iccid, sizeof(token->iccid));
+    store->token = work.signing.key;
+    store->certificate = work.signing.certificate;
+    work.signing.certificate = NULL;
+    signing_key_clear(&work.signing);
     return OUTCOME_OK;
 }
 
 static enum outcome read_available(struct store *store, struct report *why)
 {
     struct typea_blob blob = {0};
+    struct blob_work work = {store, &blob};
     enum outcome outcome;
 
-    outcome = read_from(store, read_blob_certificate, &blob, why);
+    outcome = choice_run(store->choice, read_blob_certificate, &work, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_certificate(store->provider->libctx, blob.data, blob.length,
                                       &store->certificate, why);
@@ -308,7 +288,7 @@ static enum outcome load_public(struct store *store, OSSL_CALLBACK *callback, vo
     EVP_PKEY_free(key);
     if (length <= 0)
         return report_set(why, OUTCOME_SYSTEM, "the public key could not be handed on");
-    *result = emit(OSSL_OBJECT_PKEY, type == TOKEN_RSA ? "RSA" : "EC", "SubjectPublicKeyInfo", der,
+    *result = emit(OSSL_OBJECT_PKEY, token_type_name(type), "SubjectPublicKeyInfo", der,
                    (size_t)length, callback, arg);
     OPENSSL_free(der);
     return OUTCOME_OK;
@@ -339,6 +319,7 @@ static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callb
                                        int *result, struct report *why)
 {
     struct typea_blob blob = {0};
+    struct blob_work work = {store, &blob};
     enum token_key_type type = TOKEN_RSA;
     unsigned bits = 0;
     EVP_PKEY *key = NULL;
@@ -347,7 +328,7 @@ static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callb
     int length = 0;
     enum outcome outcome;
 
-    outcome = read_from(store, read_blob_key, &blob, why);
+    outcome = choice_run(store->choice, read_blob_key, &work, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_private_key(store->provider->libctx, blob.data, blob.length, &key, why);
     if (outcome == OUTCOME_OK)
@@ -357,8 +338,8 @@ static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callb
         pkcs8 = EVP_PKEY2PKCS8(key);
         length = pkcs8 == NULL ? 0 : i2d_PKCS8_PRIV_KEY_INFO(pkcs8, &der);
         if (length > 0)
-            *result = emit(OSSL_OBJECT_PKEY, type == TOKEN_RSA ? "RSA" : "EC", "PrivateKeyInfo",
-                           der, (size_t)length, callback, arg);
+            *result = emit(OSSL_OBJECT_PKEY, token_type_name(type), "PrivateKeyInfo", der,
+                           (size_t)length, callback, arg);
         else
             outcome = report_set(why, OUTCOME_SYSTEM, "the private key could not be handed on");
     }

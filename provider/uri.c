@@ -8,12 +8,12 @@
 #include <string.h>
 #include <strings.h>
 
-#define ATTRIBUTES "attributes are container, key-id, store, type, iccid and modem"
+#define ATTRIBUTES "attributes are container, key-id, id, object, store, type, iccid and modem"
 #define SETTINGS   "settings are timeout, transport, session, and device if it is a configured one"
 
 void uri_init(struct uri *uri)
 {
-    *uri = (struct uri){.what = URI_SIGNING, .key_id = TOKEN_KEY_ID_NONE};
+    *uri = (struct uri){.what = URI_SIGNING, .key = TOKEN_NAME_NONE};
 }
 
 void uri_clear(struct uri *uri)
@@ -33,9 +33,9 @@ static int hex_digit(char c)
     return at == NULL ? -1 : (int)(at - digits);
 }
 
-/* Undoes percent-encoding in place. False if an escape is broken or stands for a control character,
- * or if a character is none that may stand in a URI by itself. */
-static bool percent_decode(char *text)
+/* Undoes percent-encoding in place. False if an escape is broken, or if a character is none that may
+ * stand in a URI by itself. */
+static bool percent_bytes(char *text, size_t *length)
 {
     char *to = text;
 
@@ -44,7 +44,7 @@ static bool percent_decode(char *text)
             int high = hex_digit(from[1]);
             int low = high < 0 ? -1 : hex_digit(from[2]);
 
-            if (low < 0 || high < 2 || (high << 4 | low) == 0x7F)
+            if (low < 0)
                 return false;
             *to = (char)(high << 4 | low);
             from += 3;
@@ -55,6 +55,20 @@ static bool percent_decode(char *text)
         }
     }
     *to = '\0';
+    *length = (size_t)(to - text);
+    return true;
+}
+
+/* The same for text: no control character. */
+static bool percent_decode(char *text)
+{
+    size_t length;
+
+    if (!percent_bytes(text, &length))
+        return false;
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7F)
+            return false;
     return true;
 }
 
@@ -67,8 +81,8 @@ static bool is_plain(const char *text)
     return true;
 }
 
-/* Cuts `name=value` in two and decodes the value. */
-static enum outcome split(char *part, char **value, struct report *why)
+/* Cuts `name=value` in two. */
+static enum outcome cut(char *part, char **value, struct report *why)
 {
     *value = strchr(part, '=');
     if (*value != NULL)
@@ -80,13 +94,25 @@ static enum outcome split(char *part, char **value, struct report *why)
         return report_set(why, OUTCOME_USAGE,
                           "the sim: URI has \"%.60s\" where name=value should stand", part);
     (*value)++;
-    if (!percent_decode(*value))
-        return report_set(
-            why, OUTCOME_USAGE,
-            "the value of \"%.60s\" in the sim: URI has a wrong %%-escape or a character "
-            "that needs one",
-            part);
     return OUTCOME_OK;
+}
+
+static enum outcome decode_value(const char *name, char *value, struct report *why)
+{
+    if (percent_decode(value))
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE,
+                      "the value of \"%.60s\" in the sim: URI has a wrong %%-escape or a character "
+                      "that needs one",
+                      name);
+}
+
+/* Cuts, and decodes the value. */
+static enum outcome split(char *part, char **value, struct report *why)
+{
+    enum outcome outcome = cut(part, value, why);
+
+    return outcome == OUTCOME_OK ? decode_value(part, *value, why) : outcome;
 }
 
 /* A number without sign or spaces, or -1. */
@@ -118,24 +144,53 @@ static const char *const type_words[] = {"", "cert", "private", "public"};
 static const char *const store_words[] = {"", "objects", "files"};
 static const char *const what_words[] = {"signing", "available"};
 
-static enum outcome set_container(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_container(struct uri *uri, char *value, struct report *why)
 {
-    uri->container = parse_number(value, 10, 2);
-    if (uri->container >= 0 && uri->container < TOKEN_CONTAINERS)
+    uri->key.container = parse_number(value, 10, 2);
+    if (uri->key.container >= 0 && uri->key.container < TOKEN_CONTAINERS)
         return OUTCOME_OK;
     return report_set(why, OUTCOME_USAGE, "container in the sim: URI must be a number from 0 to %d",
                       TOKEN_CONTAINERS - 1);
 }
 
-static enum outcome set_key_id(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_key_id(struct uri *uri, char *value, struct report *why)
 {
-    uri->key_id = parse_number(value, 16, 2);
-    if (uri->key_id >= 0)
-        return OUTCOME_OK;
-    return report_set(why, OUTCOME_USAGE, "key-id in the sim: URI must be one or two hex digits");
+    int number = parse_number(value, 16, 2);
+
+    if (number < 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "key-id in the sim: URI must be one or two hex digits");
+    uri->key.id_length = 1;
+    uri->key.id[0] = (uint8_t)number;
+    return OUTCOME_OK;
 }
 
-static enum outcome set_store(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_id(struct uri *uri, char *value, struct report *why)
+{
+    size_t length;
+
+    if (!percent_bytes(value, &length) || length < 1 || length > TOKEN_ID_MAX)
+        return report_set(why, OUTCOME_USAGE,
+                          "id in the sim: URI must be 1 to %d bytes, such as %%01%%02",
+                          TOKEN_ID_MAX);
+    uri->key.id_length = (uint8_t)length;
+    memcpy(uri->key.id, value, length);
+    return OUTCOME_OK;
+}
+
+static enum outcome set_object(struct uri *uri, char *value, struct report *why)
+{
+    size_t length = strlen(value);
+
+    if (length < 1 || length >= TOKEN_LABEL_SIZE)
+        return report_set(why, OUTCOME_USAGE,
+                          "object in the sim: URI must be a label of 1 to %d bytes",
+                          TOKEN_LABEL_SIZE - 1);
+    memcpy(uri->key.label, value, length + 1);
+    return OUTCOME_OK;
+}
+
+static enum outcome set_store(struct uri *uri, char *value, struct report *why)
 {
     int place = parse_word(value, store_words, 3);
 
@@ -145,7 +200,7 @@ static enum outcome set_store(struct uri *uri, const char *value, struct report 
     return OUTCOME_OK;
 }
 
-static enum outcome set_type(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_type(struct uri *uri, char *value, struct report *why)
 {
     int place = parse_word(value, type_words, 4);
 
@@ -156,7 +211,7 @@ static enum outcome set_type(struct uri *uri, const char *value, struct report *
     return OUTCOME_OK;
 }
 
-static enum outcome set_iccid(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_iccid(struct uri *uri, char *value, struct report *why)
 {
     size_t length = strlen(value);
 
@@ -166,7 +221,7 @@ static enum outcome set_iccid(struct uri *uri, const char *value, struct report 
     return OUTCOME_OK;
 }
 
-static enum outcome set_modem(struct uri *uri, const char *value, struct report *why)
+static enum outcome set_modem(struct uri *uri, char *value, struct report *why)
 {
     if (!modems_name_valid(value))
         return report_set(
@@ -178,22 +233,42 @@ static enum outcome set_modem(struct uri *uri, const char *value, struct report 
 
 static const struct attribute {
     const char *name;
-    enum outcome (*set)(struct uri *uri, const char *value, struct report *why);
-    int only; /* for this WHAT alone, or -1 */
+    enum outcome (*set)(struct uri *uri, char *value, struct report *why);
+    int only;    /* for this WHAT alone, or -1 */
+    bool binary; /* the value is not decoded yet: it may have any bytes */
 } attributes[] = {
-    {"container", set_container, URI_SIGNING},
-    {"key-id", set_key_id, URI_SIGNING},
-    {"store", set_store, URI_AVAILABLE},
-    {"type", set_type, -1},
-    {"iccid", set_iccid, -1},
-    {"modem", set_modem, -1},
+    {"container", set_container, URI_SIGNING, false},
+    {"key-id", set_key_id, URI_SIGNING, false},
+    {"id", set_id, URI_SIGNING, true},
+    {"object", set_object, URI_SIGNING, false},
+    {"store", set_store, URI_AVAILABLE, false},
+    {"type", set_type, -1, false},
+    {"iccid", set_iccid, -1, false},
+    {"modem", set_modem, -1, false},
 };
+/* The first ones, as bits of what was seen. */
+enum { SEEN_CONTAINER = 1 << 0, SEEN_KEY_ID = 1 << 1, SEEN_ID = 1 << 2, SEEN_OBJECT = 1 << 3 };
+
+/* A key has one name. */
+static enum outcome check_name(struct uri *uri, unsigned seen, struct report *why)
+{
+    bool container = (seen & (SEEN_CONTAINER | SEEN_KEY_ID)) != 0;
+    int names = container + ((seen & SEEN_ID) != 0) + ((seen & SEEN_OBJECT) != 0);
+
+    if (names > 1)
+        return report_set(why, OUTCOME_USAGE,
+                          "the sim: URI names its key twice: give container with key-id, or id, or "
+                          "object");
+    if (container && uri->key.container == TOKEN_CONTAINER_NONE)
+        uri->key.container = 0;
+    return OUTCOME_OK;
+}
 
 /* seen has one bit for each attribute that came already. */
 static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, struct report *why)
 {
     char *value = NULL;
-    enum outcome outcome = split(part, &value, why);
+    enum outcome outcome = cut(part, &value, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -206,7 +281,9 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
             return report_set(why, OUTCOME_USAGE, "%s is no attribute of sim:%s", part,
                               what_words[uri->what]);
         *seen |= 1u << i;
-        return attributes[i].set(uri, value, why);
+        if (!attributes[i].binary)
+            outcome = decode_value(part, value, why);
+        return outcome == OUTCOME_OK ? attributes[i].set(uri, value, why) : outcome;
     }
     if (settings_known(part))
         return report_set(why, OUTCOME_USAGE,
@@ -327,6 +404,8 @@ static enum outcome parse(struct uri *uri, const char *text, unsigned *words, st
     while (rest != NULL && outcome == OUTCOME_OK)
         outcome = set_attribute(uri, strsep(&rest, ";"), &seen, why);
     if (outcome == OUTCOME_OK)
+        outcome = check_name(uri, seen, why);
+    if (outcome == OUTCOME_OK)
         outcome =
             words != NULL ? parse_words(words, settings, why) : parse_settings(uri, settings, why);
     if (outcome != OUTCOME_OK)
@@ -359,6 +438,29 @@ static void put_value(FILE *to, const char *value)
     }
 }
 
+static void put_name(FILE *to, const struct token_name *name)
+{
+    bool numbered = name->container != TOKEN_CONTAINER_NONE;
+
+    if (numbered)
+        fprintf(to, ";container=%d", name->container);
+    if (name->id_length > 0)
+        fputs(numbered ? ";key-id=" : ";id=", to);
+    for (size_t i = 0; i < name->id_length; i++)
+        fprintf(to, numbered ? "%02x" : "%%%02X", name->id[i]);
+    if (name->label[0] != '\0') {
+        fputs(";object=", to);
+        put_value(to, name->label);
+    }
+}
+
+bool uri_names_key(const struct uri *uri)
+{
+    const struct token_name *name = &uri->key;
+
+    return uri->what == URI_SIGNING && (name->id_length > 0 || name->label[0] != '\0');
+}
+
 enum outcome uri_format(const struct uri *uri, char **text, struct report *why)
 {
     size_t length = 0;
@@ -370,10 +472,7 @@ enum outcome uri_format(const struct uri *uri, char **text, struct report *why)
     if (to == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     fprintf(to, "sim:%s", what_words[uri->what]);
-    if (uri->what == URI_SIGNING)
-        fprintf(to, ";container=%d", uri->container);
-    if (uri->key_id != TOKEN_KEY_ID_NONE)
-        fprintf(to, ";key-id=%02x", (unsigned)uri->key_id);
+    put_name(to, &uri->key);
     if (uri->store != TYPEA_ANY)
         fprintf(to, ";store=%s", store_words[uri->store == TYPEA_OBJECTS ? 1 : 2]);
     if (uri->type != URI_ANY)

@@ -6,12 +6,17 @@
  *
  * | attribute | value                    | for       |
  * |-----------|--------------------------|-----------|
- * | container | 0 to 14, default 0       | signing   |
+ * | container | 0 to 14                  | signing   |
  * | key-id    | one or two hex digits    | signing   |
+ * | id        | 1 to 20 bytes (%01%02)   | signing   |
+ * | object    | 1 to 60 bytes of label   | signing   |
  * | store     | objects, files           | available |
  * | type      | cert, private, public    | both      |
  * | iccid     | 10 to 20 digits          | both      |
  * | modem     | a section's name         | both      |
+ *
+ * A key has one name: container with key-id (mIAS; container is 0 where only key-id is given), id, or
+ * object. Without any it is the first one of the SIM's applet.
  *
  * A URI is data that may come from somebody else, so that it names no file, no PIN and no device of
  * its own. Its settings are
@@ -27,12 +32,13 @@
 #ifndef SIMKEY_PROVIDER_URI_H
 #define SIMKEY_PROVIDER_URI_H
 
+#include "apdu/key.h"
 #include "apdu/modems.h"
 #include "apdu/settings.h"
-#include "apdu/token.h"
 #include "apdu/typea.h"
 #include "modem/outcome.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum uri_what { URI_SIGNING, URI_AVAILABLE };
@@ -50,15 +56,14 @@ struct uri {
     enum uri_what what;
     enum uri_type type;
     enum typea_store store;
-    int container;               /* 0 unless given */
-    int key_id;                  /* TOKEN_KEY_ID_NONE unless given */
+    struct token_name key;       /* key-id is its id where a container is given */
     char iccid[ICCID_SIZE];      /* "" unless given */
     char modem[MODEM_NAME_SIZE]; /* "" unless given */
     struct uri_setting settings[URI_SETTINGS];
     size_t setting_count;
 };
 
-/* sim:signing, container 0, nothing else. */
+/* sim:signing, nothing else. */
 void uri_init(struct uri *uri);
 
 /* Parses; *uri need not be initialised and must be cleared only after success. Errors:
@@ -80,9 +85,12 @@ enum outcome uri_modems(const struct uri *uri, const char *iccid, const struct m
  * (bad value, or more than a URI may), OUTCOME_SYSTEM. */
 enum outcome uri_apply(const struct uri *uri, struct settings *settings, struct report *why);
 
-/* The URI as text, container always said for signing. *text is malloc'd, the caller frees it.
+/* The URI as text. *text is malloc'd, the caller frees it.
  * Errors: OUTCOME_SYSTEM. */
 enum outcome uri_format(const struct uri *uri, char **text, struct report *why);
+
+/* Whether it names one key for good: a container with its key id, an id, or a label. */
+bool uri_names_key(const struct uri *uri);
 
 /* Frees what it holds. */
 void uri_clear(struct uri *uri);

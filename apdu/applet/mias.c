@@ -9,8 +9,8 @@
 #include <string.h>
 #include <zlib.h>
 
-const uint8_t mias_aid[13] = {0xA0, 0x00, 0x00, 0x00, 0x18, 0x80, 0x00,
-                              0x00, 0x00, 0x06, 0x62, 0x41, 0x51};
+const struct applet applet_mias = {
+    .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME, .kind = SELECTED_MIAS};
 
 #define FILE_MAP       0x0002
 #define FILE_DIRECTORY 0x0101
@@ -23,21 +23,21 @@ const uint8_t mias_aid[13] = {0xA0, 0x00, 0x00, 0x00, 0x18, 0x80, 0x00,
  *   8-10 (unused here) */
 #define MAP_RECORD 11
 
-size_t mias_parse_map(struct span map, struct token_container *list)
+size_t mias_parse_map(struct span map, struct mias_container *list)
 {
     struct span record;
     size_t count = 0;
 
-    for (int i = 0; i < TOKEN_CONTAINERS && span_take(&map, MAP_RECORD, &record); i++) {
+    for (int i = 0; i < MIAS_CONTAINERS && span_take(&map, MAP_RECORD, &record); i++) {
         unsigned sign = (unsigned)(record.data[4] << 8 | record.data[5]);
         unsigned exchange = (unsigned)(record.data[6] << 8 | record.data[7]);
 
         if (record.data[0] == 0)
             continue;
-        list[count++] = (struct token_container){.index = i,
-                                                 .exchange = sign == 0,
-                                                 .bits = sign == 0 ? exchange : sign,
-                                                 .certificate = false};
+        list[count++] = (struct mias_container){.index = i,
+                                                .exchange = sign == 0,
+                                                .bits = sign == 0 ? exchange : sign,
+                                                .certificate = false};
     }
     return count;
 }
@@ -179,7 +179,7 @@ static bool whole_map(struct span map)
     return span_take(&map, map.length / MAP_RECORD * MAP_RECORD, &whole) && span_padding(map);
 }
 
-enum outcome mias_read_map(const struct card *card, struct token_container *list, size_t *count,
+enum outcome mias_read_map(const struct card *card, struct mias_container *list, size_t *count,
                            struct report *why)
 {
     uint8_t *data;
@@ -224,7 +224,7 @@ static const struct mias_entry *find_certificate(const struct mias_entry *list, 
 /* The map and the names should agree on what the key is for; where they do not (nobody tells the
  * rule for EC keys), a certificate of the container is one all the same. */
 const struct mias_entry *mias_find_certificate(const struct mias_entry *list, size_t count,
-                                               const struct token_container *container)
+                                               const struct mias_container *container)
 {
     const char *wanted = container->exchange ? "kxc" : "ksc";
     const char *other = container->exchange ? "ksc" : "kxc";

@@ -5,18 +5,30 @@
 #ifndef SIMKEY_APDU_APPLET_MIAS_H
 #define SIMKEY_APDU_APPLET_MIAS_H
 
+#include "apdu/aid.h"
+#include "apdu/applet/applet.h"
 #include "apdu/card/apdu.h"
 #include "apdu/card/tlv.h"
-#include "apdu/token.h"
+#include "apdu/key.h"
 
-extern const uint8_t mias_aid[13];
 #define MIAS_NAME "the signing applet (mIAS)"
+extern const struct applet applet_mias;
 
 /* ---- files (mias.c) ---- */
 
-/* File 0002: 11 bytes a container. list has room for TOKEN_CONTAINERS. Only those in use; their
+#define MIAS_CONTAINERS TOKEN_CONTAINERS
+
+/* What the SIM says of one container. */
+struct mias_container {
+    int index;        /* 0 to MIAS_CONTAINERS - 1 */
+    bool exchange;    /* the key signs and decrypts; else it signs only */
+    unsigned bits;    /* as recorded on the card, 0 if not */
+    bool certificate; /* there is one */
+};
+
+/* File 0002: 11 bytes a container. list has room for MIAS_CONTAINERS. Only those in use; their
  * `certificate` is false. */
-size_t mias_parse_map(struct span map, struct token_container *list);
+size_t mias_parse_map(struct span map, struct mias_container *list);
 
 /* An entry of file 0101: 21 bytes. */
 struct mias_entry {
@@ -42,7 +54,7 @@ enum outcome mias_unpack_certificate(struct span packed, uint8_t **der, size_t *
                                      struct report *why);
 
 /* Reads and parses the container map, the directory, one file by its entry. */
-enum outcome mias_read_map(const struct card *card, struct token_container *list, size_t *count,
+enum outcome mias_read_map(const struct card *card, struct mias_container *list, size_t *count,
                            struct report *why);
 enum outcome mias_read_directory(const struct card *card, struct mias_entry *list, size_t *count,
                                  struct report *why);
@@ -52,7 +64,7 @@ enum outcome mias_read_file(const struct card *card, uint16_t file, size_t size,
 /* The entry of a container's certificate: directory mscp, name kxcNN or kscNN; NULL if there is
  * none. */
 const struct mias_entry *mias_find_certificate(const struct mias_entry *list, size_t count,
-                                               const struct token_container *container);
+                                               const struct mias_container *container);
 
 /* ---- security operations (mias_crypto.c) ---- */
 
@@ -67,21 +79,13 @@ struct mias_plan {
 /* The ways to sign this, best first, at most MIAS_PLANS: the algorithm with this hash; for PKCS#1
  * also 02 with the DigestInfo made here; for ECDSA also 44, and the digest fitted to the field or
  * padded to a multiple of 8. None for what cannot be. */
-size_t mias_plans(const struct token_key *key, enum token_scheme scheme, enum token_hash hash,
-                  const uint8_t *digest, size_t digest_length, struct mias_plan plans[MIAS_PLANS]);
-
-/* The security environment of the channel. */
-struct mias_environment {
-    bool set;
-    uint8_t template_tag; /* B6 digital signature, B8 confidentiality */
-    uint8_t algorithm;
-    uint8_t key_id;
-};
+size_t mias_plans(const struct token_key *key, const struct token_digest *digest,
+                  struct mias_plan plans[MIAS_PLANS]);
 
 /* MSE SET, unless it stands already. OUTCOME_UNSUPPORTED if the card refuses the algorithm (6A80,
  * 6A81, 6A86), OUTCOME_NOT_FOUND if it has no such key (6A88 is either: the sentence names both).
  */
-enum outcome mias_set_environment(const struct card *card, struct mias_environment *environment,
+enum outcome mias_set_environment(const struct card *card, struct security_environment *environment,
                                   uint8_t template_tag, uint8_t algorithm, uint8_t key_id,
                                   struct report *why);
 

@@ -8,78 +8,45 @@
 #define INS_PSO           0x2A
 #define INS_GET_CHALLENGE 0x84
 
-#define TAG_ALGORITHM  0x80
-#define TAG_KEY        0x84
-#define TAG_HASH       0x90
-#define ALG_ECDSA_ANY  0x44 /* the open driver sends it whatever the hash */
-#define ALG_PKCS1_BARE 0x02 /* PKCS#1 padding around data given as it is */
+#define TAG_ALGORITHM     0x80
+#define TAG_KEY           0x84
+#define TAG_HASH          0x90
+#define ALG_ECDSA_ANY     0x44 /* the open driver sends it whatever the hash */
+#define ALG_PKCS1_BARE    0x02 /* PKCS#1 padding around data given as it is */
+#define ALG_DECRYPT_PKCS1 0x1A
 
 #define CHALLENGE_MAX 128
 
-/* High nibble of the algorithm byte, digest length, and the DigestInfo before the digest (RFC
- * 8017, 9.2, note 1). */
+/* The family's codes of each hash: high nibble of the algorithm byte of a signature, algorithm of OAEP;
+ * 0 where the family has none. */
 static const struct {
-    uint8_t nibble;
-    uint8_t length;
-    uint8_t info_length;
-    uint8_t info[19];
-} hashes[TOKEN_HASHES] = {
-    [TOKEN_SHA1] = {0x10,
-                    20,
-                    15,
-                    {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00,
-                     0x04, 0x14}},
-    [TOKEN_SHA224] = {0x30,
-                      28,
-                      19,
-                      {0x30, 0x2D, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
-                       0x02, 0x04, 0x05, 0x00, 0x04, 0x1C}},
-    [TOKEN_SHA256] = {0x40,
-                      32,
-                      19,
-                      {0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
-                       0x02, 0x01, 0x05, 0x00, 0x04, 0x20}},
-    [TOKEN_SHA384] = {0x50,
-                      48,
-                      19,
-                      {0x30, 0x41, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
-                       0x02, 0x02, 0x05, 0x00, 0x04, 0x30}},
-    [TOKEN_SHA512] = {0x60,
-                      64,
-                      19,
-                      {0x30, 0x51, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04,
-                       0x02, 0x03, 0x05, 0x00, 0x04, 0x40}},
+    uint8_t signature;
+    uint8_t oaep;
+} hash_codes[] = {
+    [TOKEN_HASH_NONE] = {0, 0},    [TOKEN_SHA1] = {0x10, 0x1D},   [TOKEN_SHA224] = {0x30, 0},
+    [TOKEN_SHA256] = {0x40, 0x4D}, [TOKEN_SHA384] = {0x50, 0x5D}, [TOKEN_SHA512] = {0x60, 0x6D},
 };
+_Static_assert(sizeof hash_codes / sizeof hash_codes[0] == TOKEN_HASHES,
+               "each hash of key.h has its codes here");
+
+/* Low nibble of the algorithm byte; 0 where the family has none. */
+static const uint8_t scheme_codes[] = {
+    [TOKEN_PKCS1] = 0x02, [TOKEN_PSS] = 0x05, [TOKEN_ECDSA] = 0x04};
+_Static_assert(sizeof scheme_codes / sizeof scheme_codes[0] == TOKEN_SCHEMES,
+               "each scheme of key.h has its code here");
 
 uint8_t mias_sign_algorithm(enum token_scheme scheme, enum token_hash hash)
 {
-    static const uint8_t schemes[] = {
-        [TOKEN_PKCS1] = 0x02, [TOKEN_PSS] = 0x05, [TOKEN_ECDSA] = 0x04};
-
     if (hash == TOKEN_HASH_NONE)
         return scheme == TOKEN_PKCS1 ? ALG_PKCS1_BARE : 0;
-    return hashes[hash].nibble | schemes[scheme];
+    if (hash_codes[hash].signature == 0 || scheme_codes[scheme] == 0)
+        return 0;
+    return hash_codes[hash].signature | scheme_codes[scheme];
 }
 
 uint8_t mias_decrypt_algorithm(enum token_padding padding, enum token_hash hash)
 {
-    if (padding == TOKEN_DECRYPT_PKCS1)
-        return 0x1A;
-    switch (hash) {
-    case TOKEN_SHA1:
-        return 0x1D;
-    case TOKEN_SHA256:
-        return 0x4D;
-    case TOKEN_SHA384:
-        return 0x5D;
-    case TOKEN_SHA512:
-        return 0x6D;
-    case TOKEN_HASH_NONE:
-    case TOKEN_SHA224:
-    case TOKEN_HASHES:
-        break;
-    }
-    return 0;
+    return padding == TOKEN_DECRYPT_PKCS1 ? ALG_DECRYPT_PKCS1 : hash_codes[hash].oaep;
 }
 
 static void add_plan(struct mias_plan *plans, size_t *count, uint8_t algorithm, struct span head,
@@ -115,38 +82,60 @@ static void fit_to_field(struct span digest, size_t field, struct span *head, st
         head->length = (8 - digest.length % 8) % 8;
 }
 
-size_t mias_plans(const struct token_key *key, enum token_scheme scheme, enum token_hash hash,
-                  const uint8_t *digest, size_t digest_length, struct mias_plan plans[MIAS_PLANS])
+/* ECDSA takes digests of the field's length, or any; and one code for all hashes. */
+static size_t plan_ecdsa(const struct token_key *key, const struct token_digest *digest,
+                         struct mias_plan plans[MIAS_PLANS])
 {
     const struct span nothing = {NULL, 0};
-    struct span data = {digest, digest_length}, head, fitted;
-    uint8_t algorithm = mias_sign_algorithm(scheme, hash);
+    struct span data = {digest->data, digest->length}, head, fitted;
+    uint8_t algorithm = mias_sign_algorithm(digest->scheme, digest->hash);
     size_t count = 0;
 
-    if (hash != TOKEN_HASH_NONE && digest_length != hashes[hash].length)
-        return 0;
-    if ((key->type == TOKEN_EC) != (scheme == TOKEN_ECDSA))
-        return 0;
-    if (scheme == TOKEN_ECDSA) {
-        fit_to_field(data, (key->bits + 7) / 8, &head, &fitted);
-        add_plan(plans, &count, algorithm, nothing, data);
-        add_plan(plans, &count, algorithm, head, fitted);
-        add_plan(plans, &count, ALG_ECDSA_ANY, nothing, data);
-        add_plan(plans, &count, ALG_ECDSA_ANY, head, fitted);
-        return count;
-    }
-    /* PKCS#1 v1.5 needs 11 bytes beside the data (RFC 8017, 9.2) */
-    if (scheme == TOKEN_PKCS1 && digest_length + hashes[hash].info_length + 11 > key->bits / 8)
-        return 0;
+    fit_to_field(data, (key->bits + 7) / 8, &head, &fitted);
     add_plan(plans, &count, algorithm, nothing, data);
-    if (scheme == TOKEN_PKCS1 && hash != TOKEN_HASH_NONE)
-        add_plan(plans, &count, ALG_PKCS1_BARE,
-                 (struct span){hashes[hash].info, hashes[hash].info_length}, data);
+    add_plan(plans, &count, algorithm, head, fitted);
+    add_plan(plans, &count, ALG_ECDSA_ANY, nothing, data);
+    add_plan(plans, &count, ALG_ECDSA_ANY, head, fitted);
+    return count;
+}
+
+static size_t plan_pkcs1(const struct token_key *key, const struct token_digest *digest,
+                         struct mias_plan plans[MIAS_PLANS])
+{
+    const struct span nothing = {NULL, 0}, data = {digest->data, digest->length};
+    struct span info = nothing;
+    size_t count = 0;
+
+    info.data = hash_info(digest->hash, &info.length);
+    /* PKCS#1 v1.5 needs 11 bytes beside the data (RFC 8017, 9.2) */
+    if (digest->length + info.length + 11 > key->bits / 8)
+        return 0;
+    add_plan(plans, &count, mias_sign_algorithm(digest->scheme, digest->hash), nothing, data);
+    if (digest->hash != TOKEN_HASH_NONE)
+        add_plan(plans, &count, ALG_PKCS1_BARE, info, data);
+    return count;
+}
+
+size_t mias_plans(const struct token_key *key, const struct token_digest *digest,
+                  struct mias_plan plans[MIAS_PLANS])
+{
+    const struct span nothing = {NULL, 0}, data = {digest->data, digest->length};
+    size_t count = 0;
+
+    if (digest->hash != TOKEN_HASH_NONE && digest->length != hash_length(digest->hash))
+        return 0;
+    if (token_scheme_type(digest->scheme) != key->type)
+        return 0;
+    if (digest->scheme == TOKEN_ECDSA)
+        return plan_ecdsa(key, digest, plans);
+    if (digest->scheme == TOKEN_PKCS1)
+        return plan_pkcs1(key, digest, plans);
+    add_plan(plans, &count, mias_sign_algorithm(digest->scheme, digest->hash), nothing, data);
     return count;
 }
 
 /* MSE SET, for computation: template { 80 01 algorithm, 84 01 key }. */
-enum outcome mias_set_environment(const struct card *card, struct mias_environment *environment,
+enum outcome mias_set_environment(const struct card *card, struct security_environment *environment,
                                   uint8_t template_tag, uint8_t algorithm, uint8_t key_id,
                                   struct report *why)
 {
@@ -170,7 +159,7 @@ enum outcome mias_set_environment(const struct card *card, struct mias_environme
         return outcome;
     switch (answer.sw) {
     case SW_OK:
-        *environment = (struct mias_environment){
+        *environment = (struct security_environment){
             .set = true, .template_tag = template_tag, .algorithm = algorithm, .key_id = key_id};
         return OUTCOME_OK;
     case 0x6A80:

@@ -2,9 +2,8 @@
 /* VERIFY, CHANGE and the rules around them. */
 #include "apdu/applet/pin.h"
 
-#include "apdu/applet/mias.h"
-#include "apdu/session/pin_store.h"
-#include "modem/at.h"
+#include "apdu/aid.h"
+#include "modem/cme.h"
 
 #include <string.h>
 
@@ -18,8 +17,10 @@
 #define ANSWER_MS    400
 #define ANSWER_TIMES 3
 
-const uint8_t uicc_aid[16] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
-                              0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
+const struct applet applet_uicc = {.aid = uicc_aid,
+                                   .aid_length = sizeof uicc_aid,
+                                   .name = "the application with the Type A files",
+                                   .kind = SELECTED_UICC};
 
 /* What differs between the two PINs. Reference 81 is another PIN in another application: the UICC
  * has its PIN2 there (ETSI TS 102 221, table 9.3). */
@@ -140,6 +141,7 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
                            .secrecy = SECRET_COMMAND};
     struct answer answer = {.length = 0};
     enum outcome outcome;
+    char tries[TOKEN_TRIES_TEXT];
 
     memset(data, 0xFF, sizeof data); /* PIN1's padding (ETSI TS 102 221, 9.5.1) */
     memcpy(data, pin, length);
@@ -159,9 +161,9 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
     if (state->left < 0)
         return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong: correct %s", pin_name(reference),
                           pin_setting(reference));
-    return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong, %d %s left: correct %s, then %s",
-                      pin_name(reference), state->left, state->left == 1 ? "try is" : "tries are",
-                      pin_setting(reference), places[reference].help);
+    return report_set(why, OUTCOME_PIN_WRONG, "%s is wrong, %s: correct %s, then %s",
+                      pin_name(reference), token_tries_text(state, tries), pin_setting(reference),
+                      places[reference].help);
 }
 
 /* Whether software may try at all: what the state says. */
@@ -169,16 +171,15 @@ static enum outcome judge_state(const struct token_pin *state, enum pin_referenc
                                 struct report *why)
 {
     const char *name = pin_name(reference), *help = places[reference].help;
+    char tries[TOKEN_TRIES_TEXT];
 
+    (void)token_tries_text(state, tries);
     if (state->left < 0)
-        return report_set(why, OUTCOME_PIN_PROTECTED,
-                          "%s was not tried, because the card does not tell how many tries are "
-                          "left: %s",
-                          name, help);
+        return report_set(why, OUTCOME_PIN_PROTECTED, "%s was not tried, because %s: %s", name,
+                          tries, help);
     if (state->left < PIN_SOFTWARE_TRIES)
         return report_set(why, OUTCOME_PIN_PROTECTED,
-                          "%s was not tried, to protect the SIM: only %d %s left; %s", name,
-                          state->left, state->left == 1 ? "try is" : "tries are", help);
+                          "%s was not tried, to protect the SIM: only %s; %s", name, tries, help);
     return OUTCOME_OK;
 }
 
@@ -211,7 +212,8 @@ void pin_remember(struct pin_try *try, enum pin_reference reference,
     memcpy(refusal.sim, try->sim, strnlen(try->sim, sizeof refusal.sim - 1));
     refusal.source = *source;
     pin_memory_add(try->memory, &refusal);
-    (void)pin_store_save(try->settings, try->sim, try->memory);
+    if (try->save != NULL)
+        (void)try->save(try->settings, try->sim, try->memory);
 }
 
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,
@@ -233,7 +235,8 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     outcome = judge_state(&state, reference, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    pin_store_load(try->settings, try->sim, try->memory);
+    if (try->load != NULL)
+        try->load(try->settings, try->sim, try->memory);
     outcome = judge_memory(try, reference, left, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -335,6 +338,7 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
     struct token_pin state;
     struct answer answer = {.length = 0};
     enum outcome outcome;
+    char tries[TOKEN_TRIES_TEXT];
 
     *sent = false;
     if (!pin_well_formed(old_pin, PIN_APPLET))
@@ -353,12 +357,9 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
     if (state.left < PIN_SOFTWARE_TRIES)
         return report_set(why, OUTCOME_PIN_PROTECTED,
                           "%s was not changed, to protect the SIM: a change is only tried with %d "
-                          "tries left, and %s; %s",
-                          name, PIN_SOFTWARE_TRIES,
-                          state.left < 0    ? "the card does not tell how many there are"
-                          : state.left == 1 ? "only the last one is left"
-                                            : "only 2 are left",
-                          places[PIN_APPLET].help);
+                          "tries left, and %s%s; %s",
+                          name, PIN_SOFTWARE_TRIES, state.left < 0 ? "" : "only ",
+                          token_tries_text(&state, tries), places[PIN_APPLET].help);
     outcome = change(card, old_pin, new_pin, &answer, why);
     *sent = card->selection != NULL && card->selection->passed;
     if (outcome == OUTCOME_OK && answer.sw != SW_OK)

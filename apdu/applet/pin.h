@@ -6,19 +6,15 @@
 #ifndef SIMKEY_APDU_APPLET_PIN_H
 #define SIMKEY_APDU_APPLET_PIN_H
 
+#include "apdu/applet/applet.h"
+#include "apdu/applet/pin_memory.h"
 #include "apdu/card/apdu.h"
+#include "apdu/key.h"
 #include "apdu/pin_source.h"
-#include "apdu/session/pin_memory.h"
 #include "apdu/settings.h"
-#include "apdu/token.h"
-
-#define PIN_NEW_MAX 8 /* digits that a new PIN may have: what all cards take */
 
 /* The application that holds PIN1. */
-extern const uint8_t uicc_aid[16];
-
-/* Software by itself never verifies with fewer tries left. */
-#define PIN_SOFTWARE_TRIES 3
+extern const struct applet applet_uicc;
 
 /* Asks for the state by a VERIFY without data, with a fifth byte 00 where the card or the modem
  * wants one. */
@@ -30,8 +26,12 @@ struct pin_try {
     struct pin_given *given;   /* read before the device was taken */
     struct pin_memory *memory; /* gets what this try teaches */
     const char *sim;           /* its ICCID, "" if nobody tells */
-    const struct settings *settings;
-    bool sent; /* the PIN went to the card, and the card said 9000 */
+    /* where refusals outlive a reboot (pin_store_load and pin_store_save of apdu/session); NULL:
+     * nowhere */
+    void (*load)(const struct settings *settings, const char *sim, struct pin_memory *memory);
+    bool (*save)(const struct settings *settings, const char *sim, const struct pin_memory *memory);
+    const struct settings *settings; /* for the two */
+    bool sent;                       /* the PIN went to the card, and the card said 9000 */
 };
 
 /* Notes that the SIM refused the source's PIN when it had so many tries left, also beyond a reboot. */
@@ -41,7 +41,7 @@ void pin_remember(struct pin_try *try, enum pin_reference reference,
 /* Makes sure that the PIN is verified on this channel, where the application has just been selected:
  * asks for the state, then verifies, unless this source was refused by this SIM before, or fewer
  * tries are left than there were. Whatever becomes of a PIN that was sent and not accepted is
- * remembered at once, also beyond a reboot (pin_store.h). Errors: OUTCOME_PIN_MISSING (also where the
+ * remembered at once, also beyond a reboot (save). Errors: OUTCOME_PIN_MISSING (also where the
  * source cannot be used), OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED. A wrong PIN
  * costs one try, once. */
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,

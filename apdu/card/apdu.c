@@ -2,7 +2,7 @@
 /* Commands, responses and the T=0 rules. */
 #include "apdu/card/apdu.h"
 
-#include "modem/transport.h"
+#include "modem/channel.h"
 
 #include <string.h>
 

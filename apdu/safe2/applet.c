@@ -2,12 +2,10 @@
 /* The SAFE2 applet's commands. What to do with states and when lives in the safe2 command. */
 #include "apdu/safe2/applet.h"
 
+#include "apdu/aid.h"
 #include "apdu/session/session.h"
 
 #include <string.h>
-
-static const uint8_t safe2_aid[12] = {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73,
-                                      0x61, 0x66, 0x65, 0x32, 0x01, 0x01};
 
 #define INS_GET_DATA 0xCA
 #define INS_STATE    0xCC

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The SAFE2 applet: it speaks TLS 1.3 with a server by itself; the device starts a job, asks for
  * its state, and collects the bytes. Each call is one operation: between them the device is neither
- * open nor locked, only the applet's channel stays open until sim_free (and is claimed, see
- * claim.h). Use a struct sim of its own. */
+ * open nor locked, only the applet's channel stays open until sim_free (and is noted as held, see
+ * owners.h). Use a struct sim of its own. */
 #ifndef SIMKEY_APDU_SAFE2_APPLET_H
 #define SIMKEY_APDU_SAFE2_APPLET_H
 

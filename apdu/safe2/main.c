@@ -2,10 +2,10 @@
 /* safe2: options, signals, exit status. */
 #include "apdu/modems.h"
 #include "apdu/safe2/run.h"
-#include "apdu/session/claim.h"
+#include "apdu/safe2/job_lock.h"
 #include "apdu/version.h"
-#include "modem/at.h"
 #include "modem/descriptor.h"
+#include "modem/hex.h"
 #include "modem/text.h"
 
 #include <errno.h>
@@ -260,17 +260,18 @@ static enum outcome work(const struct command *command, struct safe2_line *line,
 {
     struct safe2_run run = {.line = line, .terminal = isatty(STDERR_FILENO) != 0};
     enum outcome outcome = sim_new(&run.sim, &line->settings, why);
-    int claim = -1;
+    int lock = -1;
 
     if (outcome != OUTCOME_OK)
         return outcome;
     /* they are waited for between the operations, so that the channel is always closed */
     safe2_hold_signals(true);
     if (command->run != safe2_status_command)
-        claim = claim_take(&line->settings, CLAIM_SAFE2, true);
-    run.other = claim < 0 && claim_look(&line->settings, CLAIM_SAFE2) == CLAIM_HELD;
+        lock = job_lock_take(&line->settings, &run.other);
+    else
+        run.other = job_lock_seen(&line->settings);
     outcome = command->run(&run, why);
-    claim_release(&line->settings, CLAIM_SAFE2, claim);
+    job_lock_release(&line->settings, lock);
     sim_free(run.sim);
     if (run.terminal)
         (void)fputs("\r\033[K", stderr);

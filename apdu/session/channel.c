@@ -2,12 +2,13 @@
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
  * on it. The basic channel is the modem's and never used. */
 #include "apdu/card/file.h"
-#include "apdu/session/claim.h"
 #include "apdu/session/session.h"
+#include "modem/cme.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define EF_ICCID 0x2FE2
 
@@ -20,39 +21,39 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
                             const struct applet *applet, struct report *why)
 {
+    const struct channel_wish wish = {
+        .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
     bool pinned = operation->sim->settings.carrier == carrier;
     struct standing *standing;
     enum outcome outcome;
 
-    transport_use(&operation->transport, carrier);
     operation->selection.aid_length = 0;
     operation->sim->line.opening = true;
     operation_note(operation);
     standing = operation->standing;
-    outcome = operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
-                                             &standing->channel, operation->deadline, why);
+    outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
+                                             operation->deadline, why);
     /* a modem may fail once (without a word, where there is no other way); after a restart it has to
      * be set up first */
     if ((outcome == OUTCOME_LOST ||
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
-        !operation->transport.at.restarted) {
+        !(operation->transport.events & EVENT_RESTARTED)) {
         /* one of two answers told of a channel that nobody uses now */
-        if (operation->transport.at.stray[0] != '\0' && channel_close_stray(operation))
-            operation->transport.at.stray[0] = '\0';
-        outcome =
-            operation->transport.ops->open(&operation->transport, applet->aid, applet->aid_length,
-                                           &standing->channel, operation->deadline, why);
+        (void)channel_close_stray(operation);
+        outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
+                                                 operation->deadline, why);
     }
     /* the number may still come */
-    operation->sim->line.opening = operation->transport.at.late || outcome == OUTCOME_BAD_DATA;
+    operation->sim->line.opening =
+        (operation->transport.events & EVENT_LATE) || outcome == OUTCOME_BAD_DATA;
     operation->answered = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         operation->sim->line.carrier = carrier;
         channel_close_unheard(operation);
         if (standing->channel.selected)
             card_note_selected(&operation->card, applet->aid, applet->aid_length);
-    } else if (operation->transport.at.restarted) {
-        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    } else if (operation->transport.events & EVENT_RESTARTED) {
+        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     }
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
@@ -76,7 +77,7 @@ static enum outcome after_closing(struct operation *operation,
                                   struct report *why)
 {
     struct standing *shared = &operation->record.standing;
-    uint8_t list[CHANNELS_CLOSABLE];
+    struct channel list[CHANNELS_CLOSABLE];
     size_t count = channel_closable(operation, list);
     enum outcome outcome = why->outcome;
 
@@ -85,7 +86,7 @@ static enum outcome after_closing(struct operation *operation,
         outcome = again(operation, carrier, applet, why);
     }
     for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
-        channel_close_left(operation, list[i]);
+        channel_reclaim(operation, &list[i]);
         outcome = again(operation, carrier, applet, why);
     }
     return outcome;
@@ -122,25 +123,9 @@ static enum outcome reclaim_or(struct operation *operation, enum carrier other,
  */
 static enum outcome diagnose(struct operation *operation, struct report *why)
 {
-    struct at_command command = {.line = "AT+CPIN?",
-                                 .answer = AT_ANSWER_PREFIXED,
-                                 .prefix = "+CPIN:",
-                                 .timeout_ms = 2000,
-                                 .question = true};
-    struct at_result result;
     struct report other = REPORT_INIT;
-    enum outcome outcome =
-        at_command(&operation->transport.at, &command, operation->deadline, &result, &other);
+    enum outcome outcome = transport_diagnose(&operation->transport, operation->deadline, &other);
 
-    if (outcome == OUTCOME_OK)
-        outcome = transport_final(&result, "tell the state of the SIM", &other);
-    if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)
-        outcome = report_set(&other, OUTCOME_PIN_MISSING,
-                             "the SIM waits for its own PIN1: unlock it with AT+CPIN, or have the "
-                             "modem do it");
-    else if (outcome == OUTCOME_OK && strcmp(result.value, "READY") != 0)
-        outcome = report_set(&other, OUTCOME_NO_SIM,
-                             "the SIM is not ready: the modem says \"%.40s\"", result.value);
     if (outcome == OUTCOME_NO_SIM || outcome == OUTCOME_PIN_MISSING ||
         outcome == OUTCOME_PIN_BLOCKED)
         *why = other;
@@ -153,8 +138,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
                              struct report *why)
 {
     const struct sim *sim = operation->sim;
-    enum carrier pinned =
-        transport_has_modem(&operation->transport) ? sim->settings.carrier : CARRIER_CSIM;
+    const enum carrier only = operation->transport.ops->carrier;
+    enum carrier pinned = only != CARRIER_AUTO ? only : sim->settings.carrier;
     enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
     enum carrier second;
     struct report other = REPORT_INIT;
@@ -164,7 +149,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
         first = CARRIER_CSIM;
     second = first == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
     outcome = open_by(operation, first, applet, why);
-    if (outcome == OUTCOME_OK || operation->transport.at.restarted)
+    if (outcome == OUTCOME_OK || (operation->transport.events & EVENT_RESTARTED))
         return outcome;
     if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
                                    outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {
@@ -246,7 +231,6 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
                               const struct applet *applet, struct report *why)
 {
     (void)carrier;
-    transport_use(&operation->transport, operation->standing->channel.carrier);
     if (operation->pin_follows && !operation->opened)
         return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
                                         applet->name, why);
@@ -267,30 +251,41 @@ static enum outcome select_applet(struct operation *operation, const struct appl
     return outcome;
 }
 
-/* Opens a channel and writes down whose it is, in the record or by a claim. */
-static enum outcome open_claimed(struct operation *operation, const struct applet *applet,
-                                 struct report *why)
+/* Writes down whose a channel is that was opened just now. */
+static void note_owner(struct operation *operation)
+{
+    struct sim *sim = operation->sim;
+    struct owners *owners = &operation->record.owners;
+    const struct channel *channel = &operation->standing->channel;
+
+    /* the card gave it to us: whoever had it does not any more */
+    owners_remove(owners, channel);
+    if (operation->standing == &sim->own)
+        owners_hold(owners, channel, getpid(), operation_own_start(sim));
+    else if (operation->standing == &operation->alone)
+        owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
+    else
+        operation->record.generation++;
+    operation_note(operation);
+}
+
+static enum outcome open_noted(struct operation *operation, const struct applet *applet,
+                               struct report *why)
 {
     struct sim *sim = operation->sim;
     enum outcome outcome;
 
     operation->fresh = operation->opened = true;
     operation->standing->iccid_asked = false; /* whatever a record says without a channel */
-    channel_bury_dead(operation);
+    channel_close_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
         report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
-                      operation->transport.ops->name);
+                      sim->settings.carrier == CARRIER_CCHO ? "ccho" : "csim");
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (operation->standing == &operation->record.standing)
-        operation_note(operation);
-    if (operation->standing == &operation->alone) {
-        operation->record.lone = operation->alone.channel;
-        operation_note(operation);
-    }
-    if (operation->standing == &sim->own && sim->own.channel.number > 0)
-        sim->claim = claim_take(&sim->settings, sim->own.channel.number, true);
+    note_owner(operation);
+    channel_ask_doubtful(operation, DOUBT_ASK);
     return OUTCOME_OK;
 }
 
@@ -304,7 +299,7 @@ static enum outcome right_sim(struct operation *operation, const char *iccid, st
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
     if (outcome != OUTCOME_WRONG_SIM || operation->told || operation->opened ||
-        !transport_has_modem(&operation->transport))
+        !transport_tells_iccid(&operation->transport))
         return outcome;
     standing->iccid_asked = false;
     outcome = session_iccid(operation, why);
@@ -328,11 +323,10 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
         channel_drop(operation, standing);
     if (!standing->channel.open)
-        outcome = open_claimed(operation, applet, why);
+        outcome = open_noted(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     standing = operation->standing;
-    transport_use(&operation->transport, standing->channel.carrier);
     outcome = right_sim(operation, iccid, why);
     if (outcome != OUTCOME_OK || standing->selected == applet->kind)
         return outcome;
@@ -356,7 +350,7 @@ enum outcome channel_ask_sim(struct operation *operation, struct report *why)
     struct standing *standing = operation->standing;
     enum outcome outcome;
 
-    if (operation->told || operation->opened || !transport_has_modem(&operation->transport))
+    if (operation->told || operation->opened || !transport_tells_iccid(&operation->transport))
         return OUTCOME_OK;
     standing->iccid_asked = false;
     outcome = session_iccid(operation, why);

@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operation as such: the device taken and let go, the record read and written, the modem woken,
  * the PIN. What is done with it is in session.c. */
+#include "apdu/session/pin_store.h"
 #include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
-#include "modem/at_echo.h"
 #include "modem/forks.h"
 
 #include <string.h>
 #include <unistd.h>
 
 #define QUIET_MIN_MS 50
-/* A farewell waits no longer for an answer that may still come. */
-#define FAREWELL_QUIET_MS 100
 
 static const char out_of_step[] =
     "the modem's answers are out of step: one came that nobody asked for";
 
 bool operation_out_of_step(const struct operation *operation)
 {
-    return operation->transport.at.strayed && !operation->again;
+    return (operation->transport.events & EVENT_UNASKED) && !operation->again;
 }
 
 static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
@@ -26,19 +24,26 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
                                       int secrecy, struct deadline deadline, struct report *why)
 {
     struct operation *operation = arg;
+    struct transport *transport = &operation->transport;
+    struct exchange exchange = {.command = command,
+                                .length = command_length,
+                                .timeout_ms = timeout_ms,
+                                .secrecy = secrecy,
+                                .answer = answer,
+                                .answer_length = *answer_length};
     enum outcome outcome = OUTCOME_OK;
 
-    if (operation->transport.at.restarted)
+    if (transport->events & EVENT_RESTARTED)
         operation->selection.passed = false; /* it is not even sent */
     else
-        outcome = operation->transport.ops->exchange(
-            &operation->transport, &operation->standing->channel, command, command_length, answer,
-            answer_length, timeout_ms, secrecy, deadline, why);
-    if (operation->transport.at.withheld)
+        outcome = transport->ops->exchange(transport, &operation->standing->channel, &exchange,
+                                           deadline, why);
+    *answer_length = exchange.answer_length;
+    if (transport->events & EVENT_WITHHELD)
         operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
-    if (operation->transport.at.restarted && (outcome != OUTCOME_OK || *answer_length < 2))
-        outcome = report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    if ((transport->events & EVENT_RESTARTED) && (outcome != OUTCOME_OK || *answer_length < 2))
+        outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
     if (operation_out_of_step(operation))
@@ -51,51 +56,42 @@ static void doubt_answer(void *arg)
 {
     struct operation *operation = arg;
 
-    operation->transport.at.doubt = true;
+    operation->transport.events |= EVENT_DOUBT;
 }
 
 /* Nothing may repeat a PIN to those who read the port as well. */
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
-    struct at *at = &operation->transport.at;
-    struct at_echo echo;
-    enum outcome outcome;
+    struct transport *transport = &operation->transport;
+    enum outcome outcome = transport_before_secret(transport, operation->deadline, why);
 
-    if (!transport_has_modem(&operation->transport))
-        return OUTCOME_OK;
-    outcome = at_echo_off(at, operation->deadline, &echo, why);
-    if (at->restarted)
-        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    if (operation_out_of_step(operation))
+    if (transport->events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
+    if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
+        operation_out_of_step(operation))
         return report_set(why, OUTCOME_LOST, "%s", out_of_step);
-    if (echo.stays)
-        return report_set(
-            why, OUTCOME_PIN_PROTECTED,
-            "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
-            "whoever reads the port beside us would see it. Another program turned the echo on, or "
-            "this modem cannot turn it off: end that program (fuser %s), or use another of its "
-            "ports",
-            operation->sim->settings.device);
-    return OUTCOME_OK;
+    return outcome;
+}
+
+uint64_t operation_own_start(struct sim *sim)
+{
+    if (sim->start_of != getpid()) {
+        sim->start_of = getpid();
+        sim->start = rundir_process_start(sim->start_of);
+    }
+    return sim->start;
 }
 
 /* A literal PIN counts only for the process that has it. */
 static void identify(struct operation *operation)
 {
-    struct sim *sim = operation->sim;
     struct pin_given *given = operation->given;
 
     if (given->identity.kind != PIN_LITERAL || given->identity.id[0] != 0)
         return;
-    if (sim->start_of != getpid()) {
-        sim->start_of = getpid();
-        sim->start = rundir_process_start(sim->start_of);
-    }
-    given->identity.id[0] = (uint64_t)sim->start_of;
-    given->identity.id[1] = sim->start;
+    given->identity.id[1] = operation_own_start(operation->sim);
+    given->identity.id[0] = (uint64_t)operation->sim->start_of;
 }
 
 /* Asks for the state where the applet was just selected, and verifies. *sent: by our PIN. A record
@@ -105,8 +101,11 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
 {
     struct sim *sim = operation->sim;
     enum outcome outcome = channel_ask_sim(operation, why);
-    struct pin_try try = {
-        .given = operation->given, .memory = &sim->memory, .settings = &sim->settings};
+    struct pin_try try = {.given = operation->given,
+                          .memory = &sim->memory,
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &sim->settings};
     size_t refusals = sim->memory.count;
 
     *sent = false;
@@ -151,11 +150,12 @@ static void take_place(struct operation *operation, const struct standing *befor
 {
     struct standing *shared = &operation->record.standing;
 
+    owners_remove(&operation->record.owners, &operation->alone.channel);
     *shared = operation->alone;
     shared->opener_count = before->opener_count;
     memcpy(shared->openers, before->openers, sizeof shared->openers);
     memset(&operation->alone, 0, sizeof operation->alone);
-    memset(&operation->record.lone, 0, sizeof operation->record.lone);
+    operation->record.generation++;
     operation->standing = shared;
 }
 
@@ -188,7 +188,6 @@ static enum outcome prove(struct operation *operation, struct report *why)
     operation->standing = shared;
     operation->accepted = false; /* of what is refused on another channel that says nothing */
     operation->fresh = fresh;
-    transport_use(&operation->transport, shared->channel.carrier);
     return OUTCOME_OK;
 }
 
@@ -242,42 +241,47 @@ static int quiet_needed(const struct operation *operation)
     return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
 }
 
-/* Makes the modem listen, and knows afterwards whether it has restarted since. */
+void operation_restarted(struct operation *operation)
+{
+    owners_doubt_all(&operation->record.owners);
+    channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
+}
+
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
     struct line *line = &operation->sim->line;
-    struct at *at = &operation->transport.at;
+    struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
     enum outcome outcome;
 
-    at->echo_stays = line->echo_stays;
+    transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.standing.broken = true;
     }
-    outcome = transport_wake(&operation->transport, line->ready, quiet, operation->deadline, why);
+    outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     operation->woken = line->ready = true;
-    line->echo_stays = at->echo_stays;
+    line->echo_stays = (transport->habits & HABIT_ECHO) != 0;
     line->late_until = 0;
-    if (at->forgot && !at->restarted) { /* it echoes again: after a restart, or for no reason */
+    if ((transport->events & (EVENT_FORGOT | EVENT_RESTARTED)) ==
+        EVENT_FORGOT) { /* it echoes again: after a restart, or for no reason */
         operation->doubtful = true;
         operation->record.standing.broken = operation->record.standing.channel.open;
         operation->sim->own.broken = operation->sim->own.channel.open;
     }
-    if (at->restarted) { /* before this operation began */
-        channel_lost(operation, &operation->record.standing);
-        channel_lost(operation, &operation->sim->own);
-        channel_lost(operation, &operation->alone);
-        at->restarted = false;
+    if (transport->events & EVENT_RESTARTED) { /* before this operation began */
+        operation_restarted(operation);
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
         if (operation->unheard)
             channel_close_missed(operation);
     }
     line->opening = false;
-    at->strayed = at->foreign = false;
+    transport->events &= ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN);
     return OUTCOME_OK;
 }
 
@@ -303,6 +307,8 @@ static void give_up_record(struct operation *operation)
         operation->alone = operation->record.standing;
         operation->standing = &operation->alone;
         memset(&operation->record.standing, 0, sizeof operation->record.standing);
+        if (operation->alone.channel.open)
+            owners_orphan(&operation->record.owners, &operation->alone.channel, DOUBT_NONE);
     }
 }
 
@@ -315,30 +321,14 @@ void operation_note(struct operation *operation)
     operation->record.dirty = was;
 }
 
-static void give_half(struct operation *operation)
-{
-    struct at *at = &operation->transport.at;
-    struct sim *sim = operation->sim;
-
-    memcpy(at->input, sim->half, sim->half_length);
-    at->input_length = sim->half_length;
-    sim->half_length = 0;
-}
-
 /* What this process holds by itself is the parent's after a fork. */
 static void own_anew(struct sim *sim)
 {
     if (sim->own_pid == getpid())
         return;
-    sim->claim = -1; /* the child of a fork has closed it (modem/forks.h) */
     sim->own_pid = getpid();
     memset(&sim->own, 0, sizeof sim->own);
-}
-
-static bool same_channel(const struct channel *a, const struct channel *b)
-{
-    return a->open && b->open && a->carrier == b->carrier && a->number == b->number &&
-           strcmp(a->session, b->session) == 0;
+    sim->unsaved.count = 0;
 }
 
 /* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
@@ -347,12 +337,39 @@ static bool same_channel(const struct channel *a, const struct channel *b)
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
-    const struct channel *own = &operation->sim->own.channel;
+    struct sim *sim = operation->sim;
+    const struct owned *owned = owners_find(&record->owners, &sim->own.channel);
 
-    if (same_channel(&record->standing.channel, own))
-        channel_lost(operation, &operation->sim->own);
-    if (same_channel(&record->lone, own))
-        memset(&record->lone, 0, sizeof record->lone);
+    if (!sim->own.channel.open)
+        return;
+    if (channel_same(&record->standing.channel, &sim->own.channel))
+        channel_lost(operation, &sim->own);
+    else if (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid)
+        memset(&sim->own, 0, sizeof sim->own);
+    else if (owned == NULL || owned->pid == 0)
+        owners_hold(&record->owners, &sim->own.channel, sim->own_pid, operation_own_start(sim));
+}
+
+/* What could not be written down before is known to this process only. */
+static void take_unsaved(struct operation *operation)
+{
+    const struct owners *unsaved = &operation->sim->unsaved;
+
+    for (size_t i = 0; i < unsaved->count; i++)
+        if (owners_find(&operation->record.owners, &unsaved->list[i].channel) == NULL)
+            owners_orphan(&operation->record.owners, &unsaved->list[i].channel,
+                          unsaved->list[i].doubt);
+}
+
+static void keep_unsaved(struct operation *operation)
+{
+    const struct owners *owners = &operation->record.owners;
+    struct sim *sim = operation->sim;
+
+    sim->unsaved.count = 0;
+    for (size_t i = 0; i < owners->count; i++)
+        if (owners->list[i].pid == 0)
+            sim->unsaved.list[sim->unsaved.count++] = owners->list[i];
 }
 
 /* Takes over what the record says. What a modem without an ICCID taught may be another SIM's. */
@@ -362,6 +379,7 @@ static void take_record(struct operation *operation)
     const struct learnt *learnt = &operation->record.learnt;
 
     operation->file = record_open_in(&sim->settings, sim->boot, &operation->record);
+    take_unsaved(operation);
     if (operation->file < 0) {
         sim->line.ready = false;
         return;
@@ -381,7 +399,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     const struct transport_target target = {.device = sim->settings.device,
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,
-                                            .turn = &turn};
+                                            .turn = &turn,
+                                            .ops = sim->transport};
     enum outcome outcome;
 
     memset(operation, 0, sizeof *operation);
@@ -405,8 +424,9 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     if (outcome != OUTCOME_OK)
         return outcome;
     (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
+    operation->begun = true;
     own_anew(sim);
-    give_half(operation);
+    transport_give(&operation->transport, &sim->half);
     take_record(operation);
     return OUTCOME_OK;
 }
@@ -418,45 +438,61 @@ void operation_end(struct operation *operation)
 
     if (operation->file >= 0 && save(operation, dirty)) {
         forks_close(operation->file);
-    } else if (operation->file >= 0) {
-        channel_drop(operation, &operation->record.standing);
-        record_spoil(operation->file);
-        forks_close(operation->file);
+        operation->sim->unsaved.count = 0;
+    } else {
+        if (operation->file >= 0) {
+            channel_drop(operation, &operation->record.standing);
+            record_spoil(operation->file);
+            forks_close(operation->file);
+        }
+        if (operation->begun)
+            keep_unsaved(operation);
     }
     (void)atomic_fetch_add_explicit(&operation->sim->turn, 1, memory_order_release);
-    operation->transport.ops->end(&operation->transport);
+    transport_end(&operation->transport);
 }
 
 /* This process's channel becomes the next operation's to close, and is not its own any more: closed
  * by both it would be closed twice, the second time perhaps as somebody else's. */
 static void leave_own(struct operation *operation)
 {
-    struct standing *own = &operation->sim->own;
-    const struct channel channel = own->channel;
-
-    if (!own->broken || !channel.open)
-        return;
-    channel_lost(operation, own);
-    channel_leave_open(operation, &channel);
+    if (operation->sim->own.broken)
+        channel_leave_doubtful(operation, &operation->sim->own, DOUBT_NONE);
 }
 
-void operation_close(struct operation *operation)
+/* True if there is a channel that can be closed now. */
+static bool anything_to_close(const struct operation *operation, enum doubt most)
+{
+    const struct owners *owners = &operation->record.owners;
+
+    for (size_t i = 0; i < owners->count; i++)
+        if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
+            return true;
+    return operation->record.standing.broken || operation->sim->own.broken;
+}
+
+void operation_close(struct operation *operation, int patience_ms)
 {
     struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
     struct report ignored = REPORT_INIT;
+    /* without a record nobody else learns of them */
+    enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
 
-    if (!shared->broken && !own->broken && !operation->record.lone.open)
+    if (!anything_to_close(operation, most))
         return;
-    if (quiet_needed(operation) > FAREWELL_QUIET_MS) { /* not now: the next operation closes it */
+    if (quiet_needed(operation) > patience_ms) { /* not now: the next operation closes it */
         leave_own(operation);
         return;
     }
     operation_note(operation);
-    if (operation_wake(operation, &ignored) != OUTCOME_OK)
+    if (operation_wake(operation, &ignored) != OUTCOME_OK) {
+        leave_own(operation);
         return;
-    channel_close_lone(operation);
+    }
+    channel_close_orphans(operation);
     if (shared->broken)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
+    channel_ask_doubtful(operation, most);
 }

@@ -5,7 +5,7 @@
 #ifndef SIMKEY_APDU_SESSION_PIN_STORE_H
 #define SIMKEY_APDU_SESSION_PIN_STORE_H
 
-#include "apdu/session/pin_memory.h"
+#include "apdu/applet/pin_memory.h"
 #include "apdu/settings.h"
 
 /* Where the folder is; a test that needs another names it by SIMKEY_STATE_DIR (secure_getenv). */

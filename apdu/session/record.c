@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The session record as text: fixed lines in a fixed order, padded to one size so that one write
- * replaces all of it, closed by a checksum. */
+/* The session record, read: which file it is, what it is bound to, and whether its text is believed.
+ * How it is written is in record_write.c. */
 #include "apdu/session/record.h"
 
+#include "apdu/card/apdu.h"
+#include "apdu/session/record_text.h"
 #include "apdu/session/rundir.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
@@ -10,14 +12,12 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define RECORD_SIZE 4096
-#define RECORD_HEAD "simkey session 1"
+#define NO_BOOT "unknown" /* there is no /proc to ask, or not that file in it */
 
 /* Nobody writes down a time as late as this (LATE_ANSWER_MS in session.c): one that is later was put
  * there to keep us waiting, and is not believed. */
@@ -32,7 +32,7 @@ static void bind_to(const struct settings *settings, char boot[BOOT_SIZE],
 
     if (boot[0] == '\0' &&
         !descriptor_read_text("/proc/sys/kernel/random/boot_id", boot, BOOT_SIZE))
-        (void)snprintf(boot, BOOT_SIZE, "unknown");
+        (void)snprintf(boot, BOOT_SIZE, NO_BOOT);
     boot[strcspn(boot, " \n")] = '\0';
     (void)stat(settings->device, &device);
     (void)snprintf(binding, RECORD_BINDING,
@@ -58,130 +58,6 @@ void learnt_copy(struct learnt *to, const struct learnt *from)
     for (size_t i = 0; i < REFUSALS; i++)
         atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
 }
-
-/* ---- writing ---- */
-
-struct writer {
-    char *text;
-    size_t used;
-};
-
-static void put(struct writer *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(struct writer *to, const char *format, ...)
-{
-    va_list args;
-    int length;
-
-    va_start(args, format);
-    length = vsnprintf(to->text + to->used, RECORD_SIZE - to->used, format, args);
-    va_end(args);
-    if (length > 0 && (size_t)length < RECORD_SIZE - to->used)
-        to->used += (size_t)length;
-}
-
-/* "-" stands for an empty word. */
-static const char *word(const char *text)
-{
-    return text[0] != '\0' ? text : "-";
-}
-
-static void put_channel(struct writer *to, const struct channel *channel)
-{
-    put(to, "channel %d %d %d %u %s\n", channel->open, channel->selected, (int)channel->carrier,
-        channel->number, word(channel->session));
-}
-
-static void put_standing(struct writer *to, const struct standing *standing)
-{
-    const struct mias_environment *environment = &standing->environment;
-
-    put_channel(to, &standing->channel);
-    put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,
-        standing->verified, standing->unprotected);
-    put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
-        environment->algorithm, environment->key_id);
-    put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));
-}
-
-/* What came later than the other lines, in lines of its own that older programs pass over: the tries
- * last told of a SIM, the sources whose PINs opened the session, the refusals. */
-static void put_pins(struct writer *to, const struct standing *standing,
-                     const struct pin_memory *memory)
-{
-    char text[PIN_LINE_SIZE];
-
-    put(to, "tries %s %d %d\n", word(memory->sim), memory->left[PIN_APPLET],
-        memory->left[PIN_UICC]);
-    put(to, "openers %zu\n", standing->opener_count);
-    for (size_t i = 0; i < standing->opener_count; i++) {
-        pin_identity_text(&standing->openers[i], text);
-        put(to, "%s\n", text);
-    }
-    put(to, "refusals %zu\n", memory->count);
-    for (size_t i = 0; i < memory->count; i++) {
-        pin_refusal_text(&memory->refusals[i], text);
-        put(to, "%s\n", text);
-    }
-}
-
-static void put_record(struct writer *to, const struct record *record)
-{
-    const struct learnt *learnt = &record->learnt;
-
-    put(to, "%s\n%s", RECORD_HEAD, record->binding);
-    put(to, "line %d %d %d %u %d %d %" PRId64 "\n", record->dirty, record->line.ready,
-        record->line.echo_stays, record->line.last, record->line.opening, (int)record->line.carrier,
-        record->line.late_until);
-    put_standing(to, &record->standing);
-    put_channel(to, &record->lone);
-    put(to, "learnt %s %d %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->short_way,
-        learnt->max_read, learnt->environment_refused, learnt->pin_refused);
-    for (size_t i = 0; i < REFUSALS; i++)
-        put(to, "%04x%c", atomic_load(&learnt->refusals[i]), i + 1 < REFUSALS ? ' ' : '\n');
-    put(to, "users %zu\n", record->user_count);
-    for (size_t i = 0; i < record->user_count; i++)
-        put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
-    put_pins(to, &record->standing, &record->memory);
-}
-
-/* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its
- * own, which the linker then gives to the module as well (wpa_supplicant and hostapd do). */
-static uint32_t checksum(const char *text, size_t length)
-{
-    static const uint32_t table[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C,
-    };
-    uint32_t crc = 0xFFFFFFFF;
-
-    for (size_t i = 0; i < length; i++) {
-        crc ^= (unsigned char)text[i];
-        crc = crc >> 4 ^ table[crc & 15];
-        crc = crc >> 4 ^ table[crc & 15];
-    }
-    return ~crc;
-}
-
-bool record_save(int fd, const struct record *record)
-{
-    char text[RECORD_SIZE];
-    struct writer to = {text, 0};
-
-    put_record(&to, record);
-    put(&to, "sum %08" PRIx32 "\n", checksum(text, to.used));
-    memset(text + to.used, '\n', sizeof text - to.used);
-    return descriptor_room(sizeof text) && pwrite(fd, text, sizeof text, 0) == (ssize_t)sizeof text;
-}
-
-void record_spoil(int fd)
-{
-    int ignored = ftruncate(fd, 0);
-
-    (void)ignored;
-}
-
-/* ---- reading ---- */
 
 struct reader {
     const char *text; /* ends with a NUL */
@@ -356,56 +232,144 @@ static void take_pins(struct reader *from, struct record *record)
     record->remembers = from->good;
 }
 
-/* Both begin with the boot's line; the device's follows. */
-static bool same_boot(const char *text, const char *binding)
+static void take_owner(struct reader *from, struct owners *owners)
 {
-    const char *end = strchr(binding, '\n');
-    size_t length = end != NULL ? (size_t)(end + 1 - binding) : 0;
+    struct owned owned = {.pid = 0};
+    int v[2] = {0};
+    long pid = 0;
 
-    return length > 0 && strncmp(text, binding, length) == 0 &&
-           strncmp(text + length, "device ", 7) == 0 && strchr(text + length, '\n') != NULL;
+    take_channel(from, &owned.channel);
+    TAKE(from, 4, " owner %ld %" SCNu64 " %d %d", &pid, &owned.start, &v[0], &v[1]);
+    owned.doubt = (enum doubt)within(from, v[0], DOUBT_LAST);
+    owned.refused = (unsigned)within(from, v[1], 9);
+    from->good = from->good && owned.channel.open && pid >= 0 && pid == (long)(pid_t)pid &&
+                 owners_find(owners, &owned.channel) == NULL;
+    owned.pid = (pid_t)pid;
+    if (from->good)
+        owners->list[owners->count++] = owned;
 }
 
-enum verdict { RECORD_GOOD, RECORD_FOREIGN, RECORD_TORN };
+/* Older programs know of one channel that is to be closed, and write no table. */
+static void take_owners(struct reader *from, struct record *record, const struct channel *orphan)
+{
+    struct owners *owners = &record->owners;
+    size_t count = 0;
+
+    if (from->good && strncmp(from->text + strspn(from->text, "\n"), "owners ", 7) == 0) {
+        TAKE(from, 2, " owners %zu %u", &count, &record->generation);
+        from->good = from->good && count <= OWNERS_MAX;
+        for (size_t i = 0; from->good && i < count; i++)
+            take_owner(from, owners);
+    }
+    if (from->good && orphan->open && owners_find(owners, orphan) == NULL)
+        owners_orphan(owners, orphan, DOUBT_NONE);
+}
+
+enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
+
+#define BOOT_UNKNOWN "boot " NO_BOOT "\n"
+
+/* Moves from behind the two lines that a record is bound to: boot and device. Where this process
+ * does not know its boot, that of the record stays in it for others. */
+static enum verdict take_binding(struct reader *from, char binding[RECORD_BINDING])
+{
+    const char *boot = from->text, *device = strchr(boot, '\n');
+    const char *end = device != NULL ? strchr(device + 1, '\n') : NULL;
+    const char *our_device = strchr(binding, '\n') + 1;
+    bool unknown, same;
+
+    if (end == NULL || strncmp(boot, "boot ", 5) != 0 || strncmp(device + 1, "device ", 7) != 0 ||
+        end + 1 - boot >= RECORD_BINDING)
+        return RECORD_FOREIGN;
+    device++;
+    end++;
+    from->text = end;
+    same = (size_t)(end - device) == strlen(our_device) &&
+           strncmp(device, our_device, strlen(our_device)) == 0;
+    unknown = strncmp(binding, BOOT_UNKNOWN, sizeof BOOT_UNKNOWN - 1) == 0;
+    if (unknown || strncmp(boot, BOOT_UNKNOWN, sizeof BOOT_UNKNOWN - 1) == 0) {
+        if (unknown && same) {
+            memcpy(binding, boot, (size_t)(end - boot));
+            binding[end - boot] = '\0';
+        }
+    } else if (device - boot != our_device - binding ||
+               strncmp(boot, binding, (size_t)(device - boot)) != 0) {
+        return RECORD_FOREIGN;
+    }
+    return same ? RECORD_GOOD : RECORD_MOVED;
+}
+
+static void take_record(struct reader *from, struct record *record)
+{
+    struct channel orphan = {.open = false};
+    int v[5] = {0};
+
+    TAKE(from, 7, " line %d %d %d %u %d %d %" SCNd64, &v[0], &v[1], &v[2], &record->line.last,
+         &v[3], &v[4], &record->line.late_until);
+    record->dirty = flag(from, v[0]);
+    record->line.ready = flag(from, v[1]);
+    record->line.echo_stays = flag(from, v[2]);
+    record->line.opening = flag(from, v[3]);
+    record->line.carrier = (enum carrier)within(from, v[4], CARRIER_LAST);
+    if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
+        record->line.late_until = monotonic_ms() + LATE_MAX_MS;
+    take_standing(from, &record->standing);
+    take_channel(from, &orphan);
+    take_learnt(from, &record->learnt);
+    take_users(from, record);
+    take_pins(from, record);
+    take_owners(from, record, &orphan);
+}
+
+/* If its modem kept its power, it may still be at work, and its channels open. */
+static void doubt_moved(struct record *record)
+{
+    record->line.ready = false;
+    record->line.late_until = monotonic_ms();
+    for (size_t i = 0; i < record->owners.count; i++)
+        if (record->owners.list[i].doubt == DOUBT_NONE)
+            record->owners.list[i].doubt = DOUBT_ASK;
+    if (record->standing.channel.open)
+        owners_orphan(&record->owners, &record->standing.channel, DOUBT_ASK);
+    memset(&record->standing, 0, sizeof record->standing);
+}
 
 static enum verdict parse(const char *text, struct record *record)
 {
     struct reader from = {text, true};
     const char *sum = strstr(text, "\nsum ");
-    int v[5] = {0};
+    enum verdict verdict;
     uint32_t wanted = 0;
-    bool moved;
 
     if (sum == NULL || sscanf(sum, "\nsum %8" SCNx32, &wanted) != 1 ||
-        wanted != checksum(text, (size_t)(sum + 1 - text)))
+        wanted != record_checksum(text, (size_t)(sum + 1 - text)))
         return RECORD_TORN;
     if (strncmp(text, RECORD_HEAD "\n", sizeof RECORD_HEAD) != 0)
         return RECORD_FOREIGN; /* another version's */
     from.text += sizeof RECORD_HEAD;
-    if (!same_boot(from.text, record->binding))
-        return RECORD_FOREIGN;
-    moved = strncmp(from.text, record->binding, strlen(record->binding)) != 0;
-    from.text = strchr(strchr(from.text, '\n') + 1, '\n') + 1;
-    TAKE(&from, 7, " line %d %d %d %u %d %d %" SCNd64, &v[0], &v[1], &v[2], &record->line.last,
-         &v[3], &v[4], &record->line.late_until);
-    record->dirty = flag(&from, v[0]);
-    record->line.ready = flag(&from, v[1]);
-    record->line.echo_stays = flag(&from, v[2]);
-    record->line.opening = flag(&from, v[3]);
-    record->line.carrier = (enum carrier)within(&from, v[4], CARRIER_LAST);
-    if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
-        record->line.late_until = monotonic_ms() + LATE_MAX_MS;
-    take_standing(&from, &record->standing);
-    take_channel(&from, &record->lone);
-    take_learnt(&from, &record->learnt);
-    take_users(&from, record);
-    take_pins(&from, record);
-    if (moved) { /* if its modem kept its power, it may still be at work, and the channel open */
-        record->line.ready = false;
-        record->line.late_until = monotonic_ms();
-        record->standing.broken = record->standing.channel.open;
+    verdict = take_binding(&from, record->binding);
+    if (verdict == RECORD_FOREIGN)
+        return verdict;
+    take_record(&from, record);
+    if (!from.good)
+        return RECORD_TORN;
+    if (verdict == RECORD_MOVED)
+        doubt_moved(record);
+    return verdict;
+}
+
+/* The channels in a record that is not believed otherwise, in whatever version: each may be open. */
+static void salvage_channels(const char *text, struct owners *owners)
+{
+    for (const char *line = strstr(text, "\nchannel "); line != NULL;
+         line = strstr(line + 1, "\nchannel ")) {
+        struct reader from = {line, true};
+        struct channel channel = {.open = false};
+
+        take_channel(&from, &channel);
+        if (from.good && channel.open && owners->count < OWNERS_MAX)
+            owners_orphan(owners, &channel, DOUBT_ASK);
     }
-    return from.good ? RECORD_GOOD : RECORD_TORN;
 }
 
 static void load(int fd, const struct settings *settings, char boot[BOOT_SIZE],
@@ -421,10 +385,12 @@ static void load(int fd, const struct settings *settings, char boot[BOOT_SIZE],
         text[length] = '\0';
         verdict = parse(text, record);
     }
-    if (verdict != RECORD_GOOD) {
+    if (verdict == RECORD_FOREIGN || verdict == RECORD_TORN) {
         record_init(record);
         memcpy(record->binding, binding, sizeof binding);
         record->dirty = verdict == RECORD_TORN;
+        if (length > 0)
+            salvage_channels(text, &record->owners);
     }
 }
 

@@ -6,19 +6,17 @@
 #ifndef SIMKEY_APDU_SESSION_RECORD_H
 #define SIMKEY_APDU_SESSION_RECORD_H
 
-#include "apdu/applet/mias.h"
-#include "apdu/session/pin_memory.h"
+#include "apdu/applet/pin_memory.h"
+#include "apdu/card/environment.h"
+#include "apdu/session/owners.h"
 #include "apdu/settings.h"
+#include "modem/channel.h"
 #include "modem/identity.h"
-#include "modem/transport.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-
-/* What is selected on a channel. Only the first ones can stand in a record. */
-enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_OTHER };
 
 /* The modem and the line to it. */
 struct line {
@@ -40,7 +38,7 @@ struct standing {
     enum selected selected;
     bool verified;    /* by a VERIFY with the right PIN, or: */
     bool unprotected; /* the card wanted no PIN on a new channel */
-    struct mias_environment environment;
+    struct security_environment environment;
     bool iccid_asked;
     char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
     /* whose PINs opened what is verified: who is not among them has to prove its own first */
@@ -70,7 +68,7 @@ struct learnt {
 /* Room for what a record is bound to. */
 #define RECORD_BINDING 160
 
-struct record_user {
+struct record_user { /* a process that goes on with the channel */
     pid_t pid;
     uint64_t start; /* see rundir_process_start */
 };
@@ -80,8 +78,8 @@ struct record {
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line line;
     struct standing standing;
-    struct channel
-        lone; /* one operation's own channel while it lasts, or that could not be closed */
+    unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
+    struct owners owners; /* the channels beside that */
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];
@@ -96,7 +94,9 @@ void record_init(struct record *record);
 void learnt_copy(struct learnt *to, const struct learnt *from);
 
 /* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
- * boot, device or version is as good as none; one that is torn counts as dirty. Returns a descriptor
+ * boot or version is as good as none, and one that is torn counts as dirty, but the channels that
+ * they name may be open: they are in owners, in doubt. So is what stood before the device came
+ * anew. A process that cannot learn its boot (no /proc) goes by the device alone. Returns a descriptor
  * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
  * length (RLIMIT_FSIZE): the record is empty then. */
 int record_open(const struct settings *settings, struct record *record);

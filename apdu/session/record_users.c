@@ -23,7 +23,7 @@ static void prune(struct record *record, pid_t also)
     for (size_t i = 0; i < record->user_count; i++) {
         const struct record_user *user = &record->users[i];
 
-        if (user->pid != also && rundir_process_start(user->pid) == user->start && user->start != 0)
+        if (user->pid != also && rundir_process_lives(user->pid, user->start))
             record->users[kept++] = *user;
     }
     record->user_count = kept;

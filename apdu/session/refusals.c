@@ -21,6 +21,7 @@ static void note_refusal(struct operation *operation, enum pin_reference referen
 {
     struct pin_try try = {.memory = &operation->sim->memory,
                           .sim = operation->standing->iccid,
+                          .save = pin_store_save,
                           .settings = &operation->sim->settings};
 
     pin_store_load(try.settings, try.sim, try.memory);

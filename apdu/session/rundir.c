@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -306,4 +307,15 @@ uint64_t rundir_process_start(pid_t pid)
                &state, &start) != 2)
         start = 0;
     return state == 'Z' || state == 'X' ? 0 : start;
+}
+
+bool rundir_process_lives(pid_t pid, uint64_t start)
+{
+    uint64_t now = rundir_process_start(pid);
+
+    if (now != 0)
+        return now == start || start == 0;
+    if (pid <= 0 || rundir_process_start(getpid()) != 0)
+        return false;
+    return kill(pid, 0) == 0 || errno == EPERM;
 }

@@ -47,4 +47,8 @@ int rundir_own_file(const struct settings *settings, const char *base, const cha
  * if there is no such process (or only a zombie is left of it). */
 uint64_t rundir_process_start(pid_t pid);
 
+/* True if the process that started then still lives. Without a /proc (a chroot) its number alone has
+ * to do; so it has where start is 0, because its own process had no /proc. */
+bool rundir_process_lives(pid_t pid, uint64_t start);
+
 #endif

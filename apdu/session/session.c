@@ -3,8 +3,6 @@
  */
 #include "apdu/session/session.h"
 
-#include "apdu/session/claim.h"
-
 #include <string.h>
 #include <unistd.h>
 
@@ -18,14 +16,8 @@
 #define REPAIR_FIRST_MS   50
 #define REPAIR_LONGEST_MS 1000
 #define REPAIR_RESERVE_MS 2000
-
-const struct applet applet_mias = {
-    .aid = mias_aid, .aid_length = sizeof mias_aid, .name = MIAS_NAME, .kind = SELECTED_MIAS};
-
-const struct applet applet_uicc = {.aid = uicc_aid,
-                                   .aid_length = sizeof uicc_aid,
-                                   .name = "the application with the Type A files",
-                                   .kind = SELECTED_UICC};
+/* So many starts at most go on with a session that others have made meanwhile. */
+#define STARTS_ON_OTHERS 4
 
 /* Another SIM has taught nothing yet. */
 enum outcome session_iccid(struct operation *operation, struct report *why)
@@ -36,38 +28,21 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
 
     if (standing->iccid_asked)
         return OUTCOME_OK;
-    outcome = transport_has_modem(&operation->transport)
-                  ? modem_iccid(&operation->transport.at, standing->iccid, operation->deadline, why)
-                  : channel_iccid(operation, why);
-    if (operation->transport.at.restarted)
-        return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
+    outcome = transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
+    if (outcome == OUTCOME_UNSUPPORTED)
+        outcome = channel_iccid(operation, why);
+    if (operation->transport.events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
         return outcome;
     standing->iccid_asked = operation->told = true;
     if (strcmp(standing->iccid, learnt->iccid) != 0) {
         memset(learnt, 0, sizeof *learnt);
+        atomic_store(&operation->sim->family, NULL);
         learnt->max_read = APDU_LE_ALL;
         memcpy(learnt->iccid, standing->iccid, sizeof learnt->iccid);
     }
     return OUTCOME_OK;
-}
-
-enum outcome session_directory(struct operation *operation, const struct mias_entry **list,
-                               size_t *count, struct report *why)
-{
-    struct sim *sim = operation->sim;
-    const char *iccid = operation->standing->iccid;
-    enum outcome outcome = OUTCOME_OK;
-
-    if (operation->fresh || iccid[0] == '\0' || strcmp(iccid, sim->directory_iccid) != 0) {
-        sim->directory_iccid[0] = '\0';
-        outcome = mias_read_directory(&operation->card, sim->directory, &sim->directory_count, why);
-        if (outcome == OUTCOME_OK)
-            memcpy(sim->directory_iccid, iccid, ICCID_SIZE);
-    }
-    *list = sim->directory;
-    *count = outcome == OUTCOME_OK ? sim->directory_count : 0;
-    return outcome;
 }
 
 /* Which channel the job goes on: one of its own for this once, this process's, or the one that all
@@ -89,13 +64,23 @@ static struct standing *choose(struct operation *operation, const struct job *jo
     return &operation->record.standing;
 }
 
+/* True if the session on which the last start failed is gone, and another process has made a new one:
+ * that one is not broken. An older program's record does not tell. */
+static bool made_meanwhile(const struct operation *operation, const struct job *job)
+{
+    const struct record *record = &operation->record;
+
+    return operation->standing == &record->standing && !record->standing.broken &&
+           job->generation != 0 && record->generation != 0 && record->generation != job->generation;
+}
+
 static enum outcome prepare(struct operation *operation, const struct job *job, struct report *why)
 {
     struct standing *shared = &operation->record.standing;
     enum outcome outcome;
 
     operation->standing = choose(operation, job);
-    if (job->again) /* on a session of its own making, whatever others made of the standing one */
+    if (job->again && !made_meanwhile(operation, job))
         operation->standing->broken = operation->standing->channel.open;
     if (atomic_exchange(&operation->sim->forget, false)) {
         operation->standing->broken = operation->standing->channel.open;
@@ -105,9 +90,11 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     outcome = operation_wake(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (job->sweeps)
+        return OUTCOME_OK;
     if (operation->record.dirty)
-        channel_bury_dead(operation);
-    channel_close_lone(operation);
+        channel_close_dead(operation);
+    channel_close_orphans(operation);
     if (shared->broken)
         channel_drop(operation, shared);
     if (operation->sim->own.broken)
@@ -124,7 +111,7 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
 static bool may_be_stale(const struct operation *operation, enum outcome outcome,
                          const struct report *why)
 {
-    if (operation->transport.at.strayed && !operation->again)
+    if (operation_out_of_step(operation))
         return true;
     switch (outcome) {
     case OUTCOME_LOST:
@@ -152,24 +139,21 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
 /* The first half of a line may be all that was heard of the number of a channel. */
 static void keep_half(struct operation *operation)
 {
-    const struct at *at = &operation->transport.at;
     struct sim *sim = operation->sim;
 
-    sim->half_length =
-        sim->line.opening && at->input_length <= sizeof sim->half ? at->input_length : 0;
-    memcpy(sim->half, at->input, sim->half_length);
+    if (sim->line.opening)
+        transport_keep(&operation->transport, &sim->half);
 }
 
 /* A failure may come from answers that are off by one: then the last one is still to come. */
 static void listen(struct operation *operation, enum outcome outcome)
 {
-    struct at *at = &operation->transport.at;
     struct report ignored = REPORT_INIT;
 
     if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
-        operation->again || at->late || at->restarted || at->port == NULL)
+        operation->again || (operation->transport.events & (EVENT_LATE | EVENT_RESTARTED)))
         return;
-    (void)at_listen(at, LISTEN_MS, operation->deadline, &ignored);
+    (void)transport_listen(&operation->transport, LISTEN_MS, operation->deadline, &ignored);
     if (operation->sim->line.opening && channel_close_stray(operation))
         operation->sim->line.opening = false;
 }
@@ -179,36 +163,33 @@ static void listen(struct operation *operation, enum outcome outcome)
 static void leave_behind(struct operation *operation)
 {
     operation->standing->broken = true;
-    /* an operation's own one is written down as it is */
-    if (operation->standing == &operation->alone && operation->alone.channel.open)
-        operation->record.lone = operation->alone.channel;
+    /* an operation's own one is in the table of owners */
 }
 
 /* Notes how the operation leaves the card and the modem. */
 static void settle(struct operation *operation, enum outcome outcome, const struct report *why)
 {
     struct standing *standing = operation->standing;
-    const struct at *at = &operation->transport.at;
+    const unsigned events = operation->transport.events;
+    const bool late = (events & EVENT_LATE) != 0;
     struct line *line = &operation->sim->line;
 
-    if (at->echoed) /* it has forgotten the start-up */
+    if (events & EVENT_ECHOED) /* it has forgotten the start-up */
         line->ready = false;
-    if (at->restarted || (outcome == OUTCOME_NO_SIM && !at->late)) {
-        channel_lost(operation, &operation->record.standing);
-        channel_lost(operation, &operation->sim->own);
-        channel_lost(operation, &operation->alone);
+    if ((events & EVENT_RESTARTED) || (outcome == OUTCOME_NO_SIM && !late)) {
+        operation_restarted(operation);
         line->ready = false;
         return;
     }
     /* it may have kept its power, and be at work when it comes back */
-    if (outcome == OUTCOME_NO_MODEM && !at->late) {
+    if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
         line->late_until = monotonic_ms();
         operation->sim->own.broken = operation->sim->own.channel.open;
         leave_behind(operation);
         return;
     }
-    if (at->late) {
+    if (late) {
         keep_half(operation);
         line->ready = false;
         line->late_until = monotonic_ms() + LATE_ANSWER_MS;
@@ -219,9 +200,9 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         standing->broken = true;
         line->ready = false;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
-        /* its number may be somebody else's by now */
-        if (why->sw == 0x6881 || at->echoed)
-            channel_lost(operation, standing);
+        /* its number may be somebody else's by now, or the word not true */
+        if (why->sw == 0x6881 || (events & EVENT_ECHOED))
+            channel_leave_doubtful(operation, standing, DOUBT_ASK);
     }
     if (standing == &operation->alone)
         channel_drop(operation, standing);
@@ -260,15 +241,21 @@ static void join(struct operation *operation)
     operation->sim->joined = getpid();
 }
 
+/* What a start leaves for the next one. */
+struct start {
+    char iccid[ICCID_SIZE]; /* of the SIM that it worked on */
+    bool again;             /* another one may help */
+    bool own_making;        /* it was on a channel that it opened itself */
+    unsigned generation;    /* of the shared session that it used, 0: none */
+};
+
 static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
-                            struct deadline deadline, char iccid[ICCID_SIZE], bool *again,
-                            struct report *why)
+                            struct deadline deadline, struct start *start, struct report *why)
 {
     struct operation operation;
     enum outcome outcome = operation_begin(&operation, sim, deadline, why);
 
-    *again = false;
-    iccid[0] = '\0';
+    memset(start, 0, sizeof *start);
     operation.again = job->again;
     operation.applet = job->applet;
     operation.iccid = job->iccid;
@@ -281,12 +268,15 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
             outcome = why->outcome;
         if (outcome == OUTCOME_OK && !job->proven)
-            outcome = at_confirm(&operation.transport.at, operation.deadline, why);
+            outcome = transport_confirm(&operation.transport, operation.deadline, why);
         listen(&operation, outcome);
-        *again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
-        memcpy(iccid, operation.standing->iccid, ICCID_SIZE);
+        start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
+        start->own_making = operation.opened || job->applet == NULL;
+        if (operation.standing == &operation.record.standing)
+            start->generation = operation.record.generation;
+        memcpy(start->iccid, operation.standing->iccid, ICCID_SIZE);
         if (operation.standing == &sim->own && sim->own_iccid[0] == '\0')
-            memcpy(sim->own_iccid, iccid, ICCID_SIZE);
+            memcpy(sim->own_iccid, start->iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);
         settle(&operation, outcome, why);
         join(&operation);
@@ -307,17 +297,18 @@ static enum outcome say_swapped(const struct job *job, enum outcome outcome, str
 }
 
 /* Whether a failure is worth one more start. The second one may undo whatever stood on the card
- * before. Further ones are for losses only (of the channel, the modem, the step of its answers), which
+ * before; it is not the last one where it went on with what another process had made meanwhile.
+ * Further ones are for losses only (of the channel, the modem, the step of its answers), which
  * say nothing of the command itself: until shortly before the deadline, with growing pauses in which
  * others get the device. */
-static bool start_anew(const struct job *job, enum outcome outcome, unsigned starts,
-                       struct deadline deadline)
+static bool start_anew(const struct job *job, const struct start *last, enum outcome outcome,
+                       unsigned starts, struct deadline deadline)
 {
     int64_t pause = REPAIR_FIRST_MS;
 
     if (job->once || deadline_passed(deadline))
         return false;
-    if (starts == 1)
+    if (starts == 1 || (!last->own_making && starts < STARTS_ON_OTHERS))
         return true;
     if (outcome != OUTCOME_LOST || deadline_left(deadline) < REPAIR_RESERVE_MS)
         return false;
@@ -331,20 +322,23 @@ static bool start_anew(const struct job *job, enum outcome outcome, unsigned sta
 static enum outcome run_repeatedly(struct sim *sim, const struct job *first, operation_fn *work,
                                    void *arg, struct deadline deadline, struct report *why)
 {
-    char iccid[ICCID_SIZE], later[ICCID_SIZE];
+    char iccid[ICCID_SIZE];
+    struct start last;
     struct job job = *first;
-    bool again;
-    enum outcome outcome = attempt(sim, &job, work, arg, deadline, iccid, &again, why);
+    enum outcome outcome = attempt(sim, &job, work, arg, deadline, &last, why);
 
+    memcpy(iccid, last.iccid, sizeof iccid);
     for (unsigned starts = 1;
-         outcome != OUTCOME_OK && again && start_anew(&job, outcome, starts, deadline); starts++) {
+         outcome != OUTCOME_OK && last.again && start_anew(&job, &last, outcome, starts, deadline);
+         starts++) {
         struct report next = REPORT_INIT;
         enum outcome before = outcome;
 
         if (job.iccid == NULL || job.iccid[0] == '\0')
             job.iccid = iccid;
         job.again = true;
-        outcome = attempt(sim, &job, work, arg, deadline, later, &again, &next);
+        job.generation = last.generation;
+        outcome = attempt(sim, &job, work, arg, deadline, &last, &next);
         /* one that only ran out of time knows less than the one before it */
         if (outcome == OUTCOME_TIMEOUT && before == OUTCOME_BAD_DATA)
             outcome = before;

@@ -4,6 +4,7 @@
 #ifndef SIMKEY_APDU_SESSION_SESSION_H
 #define SIMKEY_APDU_SESSION_SESSION_H
 
+#include "apdu/applet/applet.h"
 #include "apdu/applet/pin.h"
 #include "apdu/card/apdu.h"
 #include "apdu/session/queue.h"
@@ -13,31 +14,20 @@
 
 #include <stdatomic.h>
 
-/* An applet as something to select. */
-struct applet {
-    const uint8_t *aid;
-    size_t aid_length; /* 0: the channel is used as it opens */
-    const char *name;
-    /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
-     * because after a reset of the modem the number may be somebody else's */
-    const struct apdu *probe;
-    /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
-     * must not be lost between operations (see claim.h) */
-    enum selected kind;
-};
-
-extern const struct applet applet_mias;
-extern const struct applet applet_uicc;
-
 /* After so many refusals of the short way it is not tried any more. */
 #define SHORT_WAY_REFUSALS 2
+
+struct token_ops;
 
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    _Atomic bool forget;        /* set by sim_forget */
-    _Atomic unsigned under_way; /* operations */
-    bool limited;               /* see sim_limit */
+    const struct transport_ops *transport;    /* NULL, or see sim_reach_by */
+    const struct token_ops *const *families;  /* see token_ops.h; NULL: all that there are */
+    _Atomic(const struct token_ops *) family; /* the one of this SIM; NULL: not known yet */
+    _Atomic bool forget;                      /* set by sim_forget */
+    _Atomic unsigned under_way;               /* operations */
+    bool limited;                             /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
@@ -50,15 +40,12 @@ struct sim {
     pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
     pid_t own_pid;       /* the process whose the next two are */
     struct standing own; /* the channel of an applet that is not recorded */
-    const struct applet *owner;       /* the applet of own */
-    char own_iccid[ICCID_SIZE];       /* the SIM of own, "" if none or unknown */
-    char directory_iccid[ICCID_SIZE]; /* the SIM whose directory is remembered, "" if none is */
-    size_t directory_count;
-    struct mias_entry directory[MIAS_ENTRIES];
-    char half[AT_STRAY_SIZE]; /* of a line that had not ended when an operation gave up */
-    size_t half_length;
-    int claim;            /* of that channel, -1 if there is none */
-    char boot[BOOT_SIZE]; /* see record_open_in */
+    const struct applet *owner; /* the applet of own */
+    char own_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */
+    void *family_state;         /* of the family's own code: one block of malloc, or NULL */
+    struct transport_rest half; /* of a line that had not ended when an operation gave up */
+    struct owners unsaved;      /* channels that may be open, which no record could be told of */
+    char boot[BOOT_SIZE];       /* see record_open_in */
 };
 
 /* What an operation needs before its work begins. */
@@ -71,7 +58,10 @@ struct job {
     bool fresh;                      /* on a channel of its own, closed afterwards */
     const struct deadline *deadline; /* NULL: sim_deadline's */
     bool once;                       /* never started anew: it may cost a PIN try */
-    bool again;                      /* it is the second start */
+    bool again;                      /* it is a further start */
+    bool sweeps;                     /* the work closes all channels itself, and tells of them */
+    unsigned
+        generation; /* with again: of the shared session on which the last start failed, or 0 */
     /* what it gives is proven by other means, as a signature is by the public key: no AT at its end
      * shows that no answer was another command's */
     bool proven;
@@ -105,6 +95,9 @@ struct operation {
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool begun;    /* the device is locked, and the record was read */
+    bool old_claims_known;
+    enum owner old_claims[CHANNEL_MAX + 1]; /* by number; read only when a channel is opened */
 };
 
 /* Opens and locks the device, in this process and no other's name. Ends with operation_end, also
@@ -112,6 +105,9 @@ struct operation {
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
                              struct report *why);
 void operation_end(struct operation *operation);
+
+/* The modem restarted, or its SIM was taken out: no channel stands any more, if that is true. */
+void operation_restarted(struct operation *operation);
 
 /* Makes the modem listen, and knows afterwards whether it has restarted since. Errors: as at_start's
  * and at_resync's. */
@@ -147,8 +143,11 @@ void operation_refused(struct operation *operation, const struct pin_identity *s
  * be removed. */
 void operation_forgive(struct operation *operation, char *path, size_t size);
 
-/* Closes the channels that are marked as broken, if the modem is ready for that at once. */
-void operation_close(struct operation *operation);
+/* Closes the channels that are marked as broken, if the modem is ready for that within patience_ms. */
+void operation_close(struct operation *operation, int patience_ms);
+
+/* When this process started, see rundir_process_start. */
+uint64_t operation_own_start(struct sim *sim);
 
 typedef enum outcome operation_fn(struct operation *operation, void *arg, struct report *why);
 
@@ -169,8 +168,13 @@ enum outcome channel_ask_sim(struct operation *operation, struct report *why);
  * wants it: selects again, on a channel opened anew where opening selects (channel.c). */
 enum outcome channel_select_again(struct operation *operation, struct report *why);
 
-/* Closes a channel if it is open, and forgets what stood on it. Best effort. */
+/* Closes a channel if it is open, and forgets what stood on it. What cannot be closed, or may be
+ * somebody else's by now, stays in the table of owners (channel_close.c). */
 void channel_drop(struct operation *operation, struct standing *standing);
+
+/* Forgets what stood on a channel that may still be open, which stays in the table. */
+void channel_leave_doubtful(struct operation *operation, struct standing *standing,
+                            enum doubt doubt);
 
 /* Asks for the ICCID of the SIM in which the operation's channel is, once a session. */
 enum outcome session_iccid(struct operation *operation, struct report *why);
@@ -179,13 +183,40 @@ enum outcome session_iccid(struct operation *operation, struct report *why);
  * it. Errors: OUTCOME_REFUSED if the card does not tell either. */
 enum outcome channel_iccid(struct operation *operation, struct report *why);
 
-/* The directory of mIAS's files: read, or remembered while the session stands. It is valid until the
- * operation ends. */
-enum outcome session_directory(struct operation *operation, const struct mias_entry **list,
-                               size_t *count, struct report *why);
-
-/* Forgets what stood on a channel that is gone. */
+/* Forgets what stood on a channel that is gone, or is noted elsewhere. */
 void channel_lost(struct operation *operation, struct standing *standing);
+
+/* The status word of a command on any open channel, 0 if there is none. */
+uint16_t channel_word(struct operation *operation, const struct channel *channel,
+                      const struct apdu *command, struct answer *answer, struct report *why);
+
+/* Asks whose a channel is. *word: its answer to STATUS, 0 if there was none. */
+enum whose {
+    WHOSE_OURS,    /* it may be closed */
+    WHOSE_OTHERS,  /* a network application is selected there, or nothing */
+    WHOSE_UNKNOWN, /* nobody answered */
+};
+enum whose channel_whose(struct operation *operation, const struct channel *channel,
+                         uint16_t *word);
+
+/* Closes a channel; what came of it is noted in the table. True if it is closed. */
+bool channel_close(struct operation *operation, const struct channel *channel);
+
+/* The same for one in doubt, if it says that it is ours. */
+bool channel_ask(struct operation *operation, const struct channel *channel);
+
+/* The same for all that are in doubt up to this degree, after a new channel was opened (which may
+ * have got the number of one that is gone). */
+void channel_ask_doubtful(struct operation *operation, enum doubt most);
+
+/* Closes the channels that nobody goes on with, by the table. */
+void channel_close_orphans(struct operation *operation);
+
+/* Reads what older programs say of channels, once an operation: operation->old_claims. */
+void channel_know_claims(struct operation *operation);
+
+/* Closes the channels that killed processes left. Best effort. */
+void channel_close_dead(struct operation *operation);
 
 /* Closes the channel whose opening was answered too late. False if that was not heard. */
 bool channel_close_stray(struct operation *operation);
@@ -196,18 +227,15 @@ bool channel_close_stray(struct operation *operation);
  * numbers. */
 void channel_close_missed(struct operation *operation);
 
-/* Writes down a channel that cannot be closed now, for the next operation to close; closes it. */
-void channel_leave_open(struct operation *operation, const struct channel *channel);
-void channel_close_lone(struct operation *operation);
-
-/* The highest number of a logical channel (ETSI TS 102 221, 11.1.17). */
-#define CHANNEL_MAX       19
-#define CHANNELS_CLOSABLE (CHANNEL_MAX + 2)
+#define CHANNELS_CLOSABLE (OWNERS_MAX + CHANNEL_MAX + 2)
 
 /* The channels that may be closed to get a free one, best first: those of simkey's killed programs,
  * those of its living ones (which open another), then two that are likely to be leaked. Never an
  * unknown 1: the modem may be using it. Returns how many. */
-size_t channel_closable(const struct operation *operation, uint8_t list[CHANNELS_CLOSABLE]);
+size_t channel_closable(struct operation *operation, struct channel list[CHANNELS_CLOSABLE]);
+
+/* Closes one of them, after asking it if it is in doubt. */
+void channel_reclaim(struct operation *operation, const struct channel *channel);
 
 /* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may
  * take the number for its session's name. */
@@ -218,7 +246,7 @@ void channel_close_left(struct operation *operation, uint8_t number);
  * because a card gives the lowest. */
 void channel_close_unheard(struct operation *operation);
 
-/* Closes the channels that killed processes left. Best effort. */
-void channel_bury_dead(struct operation *operation);
+/* For `simkey close`: closes every channel that may be ours, whoever opened it, and tells of each. */
+void channel_sweep(struct operation *operation, struct sim_found *found);
 
 #endif

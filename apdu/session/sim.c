@@ -11,8 +11,13 @@
 #include <unistd.h>
 
 /* The last user closes the channel, but keeps nobody waiting for it. */
-#define FAREWELL_MS       450
-#define SHORT_FAREWELL_MS 100
+#define LEAVE_MS       450
+#define SHORT_LEAVE_MS 100
+/* It waits no longer for an answer that may still come. */
+#define LEAVE_QUIET_MS 100
+/* A command that has a channel of its own waits for its turn: others may have no way to learn of
+ * that channel. */
+#define LEAVE_OWN_MS 5000
 
 enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
 {
@@ -34,7 +39,6 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
         return outcome;
     }
     atomic_init(&sim->references, 1);
-    sim->claim = -1;
     sim->own_pid = getpid();
     sim->learnt.max_read = APDU_LE_ALL;
     *made = sim;
@@ -66,22 +70,32 @@ static void leave(struct operation *operation)
     sim->joined = 0;
 }
 
+/* How long the device may be waited for. To be taken out of a list nobody needs to wait long: a dead
+ * one is taken out by others. */
+static int leave_within(const struct sim *sim, bool own)
+{
+    if (own)
+        return LEAVE_OWN_MS;
+    return sim->unsaved.count == 0 && others_go_on(sim) ? SHORT_LEAVE_MS : LEAVE_MS;
+}
+
 void sim_close(struct sim *sim)
 {
-    bool own = sim->own_pid == getpid() && sim->own.channel.open;
-    bool joined = sim->joined == getpid();
+    bool mine = sim->own_pid == getpid();
+    bool own = mine && sim->own.channel.open;
     struct operation operation;
     struct report ignored = REPORT_INIT;
 
-    if (!own && !joined)
+    if (!own && !(mine && sim->unsaved.count > 0) && sim->joined != getpid())
         return;
-    /* to be taken out of a list nobody needs to wait long: a dead one is taken out by others */
-    if (operation_begin(&operation, sim,
-                        deadline_in(!own && others_go_on(sim) ? SHORT_FAREWELL_MS : FAREWELL_MS),
-                        &ignored) == OUTCOME_OK) {
+    if (operation_begin(&operation, sim, deadline_in(leave_within(sim, own)), &ignored) ==
+        OUTCOME_OK) {
+        /* the device is ours now: what is said to it takes no longer than ever */
+        operation.deadline = deadline_within(operation.deadline, LEAVE_MS);
+        operation.card.deadline = operation.deadline;
         leave(&operation);
         sim->own.broken = own;
-        operation_close(&operation);
+        operation_close(&operation, LEAVE_QUIET_MS);
     }
     operation_end(&operation);
 }
@@ -97,27 +111,23 @@ void sim_free(struct sim *sim)
         return;
     sim_close(sim);
     settings_clear(&sim->settings);
+    free(sim->family_state);
     free(sim);
 }
 
 static enum outcome shut_work(struct operation *operation, void *arg, struct report *why)
 {
-    struct standing *shared = &operation->record.standing;
-    bool *closed = arg;
-
     (void)why;
-    *closed = shared->channel.open;
-    channel_drop(operation, shared);
-    channel_bury_dead(operation);
+    channel_sweep(operation, arg);
     return OUTCOME_OK;
 }
 
-enum outcome sim_shut(struct sim *sim, bool *closed, struct report *why)
+enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why)
 {
-    const struct job job = {.applet = NULL};
+    const struct job job = {.applet = NULL, .sweeps = true};
 
-    *closed = false;
-    return session_run(sim, &job, shut_work, closed, why);
+    memset(found, 0, sizeof *found);
+    return session_run(sim, &job, shut_work, found, why);
 }
 
 struct deadline sim_deadline(const struct sim *sim)
@@ -131,6 +141,11 @@ void sim_limit(struct sim *sim, struct deadline limit)
 {
     sim->limited = true;
     sim->limit = limit;
+}
+
+void sim_reach_by(struct sim *sim, const struct transport_ops *transport)
+{
+    sim->transport = transport;
 }
 
 const struct settings *sim_settings(const struct sim *sim)
@@ -148,35 +163,32 @@ struct identity_answer {
     char *iccid;
 };
 
-/* Without a modem the reader's name stands for it, and the card tells its ICCID on a channel. */
-static enum outcome reader_identity(struct operation *operation,
-                                    const struct identity_answer *answer, struct report *why)
+/* Where no modem tells the ICCID, the card does, on a channel. A modem that does not tell is asked
+ * nothing more. */
+static enum outcome ask_iccid(struct operation *operation, char iccid[ICCID_SIZE],
+                              struct report *why)
 {
     static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
-    enum outcome outcome;
+    enum outcome outcome = transport_iccid(&operation->transport, iccid, operation->deadline, why);
 
-    memset(answer->identity, 0, sizeof *answer->identity);
-    (void)snprintf(answer->identity->model, sizeof answer->identity->model, "%.*s",
-                   (int)sizeof answer->identity->model - 1, operation->transport.name);
+    if (outcome == OUTCOME_REFUSED)
+        return OUTCOME_OK;
+    if (outcome != OUTCOME_UNSUPPORTED)
+        return outcome;
     operation->standing = &operation->alone;
     outcome = channel_ensure(operation, &none, NULL, why);
-    memcpy(answer->iccid, operation->standing->iccid, ICCID_SIZE);
+    memcpy(iccid, operation->standing->iccid, ICCID_SIZE);
     return outcome;
 }
 
 static enum outcome identity_work(struct operation *operation, void *arg, struct report *why)
 {
     struct identity_answer *answer = arg;
-    enum outcome outcome;
+    struct transport *transport = &operation->transport;
+    enum outcome outcome =
+        transport->ops->identity(transport, answer->identity, operation->deadline, why);
 
-    if (!transport_has_modem(&operation->transport))
-        return reader_identity(operation, answer, why);
-    outcome = modem_identity(&operation->transport.at, answer->identity, operation->deadline, why);
-    if (outcome == OUTCOME_OK)
-        outcome = modem_iccid(&operation->transport.at, answer->iccid, operation->deadline, why);
-    if (outcome == OUTCOME_REFUSED)
-        outcome = OUTCOME_OK; /* a modem that does not tell */
-    return outcome;
+    return outcome == OUTCOME_OK ? ask_iccid(operation, answer->iccid, why) : outcome;
 }
 
 enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char iccid[ICCID_SIZE],
@@ -190,14 +202,7 @@ enum outcome sim_identity(struct sim *sim, struct modem_identity *identity, char
 
 static enum outcome iccid_work(struct operation *operation, void *arg, struct report *why)
 {
-    struct modem_identity ignored;
-    const struct identity_answer answer = {&ignored, arg};
-    enum outcome outcome;
-
-    if (!transport_has_modem(&operation->transport))
-        return reader_identity(operation, &answer, why);
-    outcome = modem_iccid(&operation->transport.at, arg, operation->deadline, why);
-    return outcome == OUTCOME_REFUSED ? OUTCOME_OK : outcome;
+    return ask_iccid(operation, arg, why);
 }
 
 enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline deadline,
@@ -232,7 +237,7 @@ enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct repo
 
 static enum outcome registration_work(struct operation *operation, void *arg, struct report *why)
 {
-    return modem_registration(&operation->transport.at, arg, operation->deadline, why);
+    return transport_registration(&operation->transport, arg, operation->deadline, why);
 }
 
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why)

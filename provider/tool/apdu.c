@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey apdu: raw command APDUs on a channel of their own. */
-#include "modem/at.h"
-#include "modem/transport.h"
+#include "modem/channel.h"
+#include "modem/hex.h"
 #include "provider/tool/tool.h"
 
 #include <stdio.h>

@@ -29,7 +29,7 @@ enum outcome cmd_cert(const struct command_line *line, struct sim *sim, struct r
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {
-        outcome = signing_key_read(sim, &line->uri, &signing, why);
+        outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
         if (outcome == OUTCOME_OK) {
             certificate = signing.certificate;
             signing.certificate = NULL;
@@ -55,14 +55,13 @@ static enum outcome write_reference(const struct command_line *line, struct sim 
 {
     struct signing_key signing;
     struct keyref keyref;
-    enum outcome outcome = signing_key_read(sim, &line->uri, &signing, why);
+    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
     memset(&keyref, 0, sizeof keyref);
     uri_init(&keyref.uri);
-    keyref.uri.container = signing.key.container;
-    keyref.uri.key_id = signing.key.key_id;
+    keyref.uri.key = signing.key.name;
     keyref.public_key = signing.public_key;
     memcpy(keyref.iccid, signing.key.iccid, sizeof keyref.iccid);
     outcome = keyref_write(content, &keyref, why);

@@ -4,15 +4,49 @@
 
 #include <stdio.h>
 
+static void say_channel(const struct sim_channel *channel)
+{
+    const char *what = channel->session ? "session" : "channel";
+
+    switch (channel->end) {
+    case SIM_CHANNEL_CLOSED:
+        printf("%s %s, which nobody used any more, is closed\n", what, channel->name);
+        break;
+    case SIM_CHANNEL_HELD:
+        printf("%s %s stays open: ", what, channel->name);
+        if (channel->pid > 0)
+            printf("process %ld works on it\n", channel->pid);
+        else
+            printf("another program works on it\n");
+        break;
+    case SIM_CHANNEL_OTHERS:
+        printf("%s %s stays open: what is selected on it looks like the modem's own. If it is not, "
+               "restart the modem\n",
+               what, channel->name);
+        break;
+    case SIM_CHANNEL_STAYS:
+        printf("%s %s may still be open: the SIM did not say that it is closed. The next operation "
+               "tries again; a restart of the modem closes it too\n",
+               what, channel->name);
+        break;
+    }
+}
+
 enum outcome cmd_close(const struct command_line *line, struct sim *sim, struct report *why)
 {
-    bool closed;
+    struct sim_found found;
     enum outcome outcome;
 
     if (line->operand_count != 0)
         return report_set(why, OUTCOME_USAGE, "simkey close takes no arguments");
-    outcome = sim_shut(sim, &closed, why);
-    if (outcome == OUTCOME_OK)
-        puts(closed ? "the session on the SIM is closed" : "no session was open");
-    return outcome;
+    outcome = token_close(sim, &found, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (found.closed)
+        puts("the session on the SIM is closed");
+    for (size_t i = 0; i < found.count; i++)
+        say_channel(&found.channels[i]);
+    if (!found.closed && found.count == 0)
+        puts("no session was open");
+    return OUTCOME_OK;
 }

@@ -2,6 +2,7 @@
 /* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
  * JSON. The tree's shape is promised to programs: README, "Inventory". Fields may come to it; one
  * that goes, or means something else, raises INFO_VERSION. */
+#include "apdu/aid.h"
 #include "modem/text.h"
 #include "provider/tool/inventory.h"
 #include "provider/tool/tool.h"
@@ -11,9 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const scheme_names[] = {"PKCS1", "PSS", "ECDSA"};
-static const char *const hash_names[] = {"raw", "SHA1", "SHA224", "SHA256", "SHA384", "SHA512"};
 
 static void add_text(cJSON *object, const char *name, const char *text)
 {
@@ -26,7 +24,7 @@ static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
     struct modem_identity identity = {.imei = ""};
     char iccid[ICCID_SIZE];
     cJSON *modem = cJSON_AddObjectToObject(root, "modem");
-    enum outcome outcome = sim_identity(sim, &identity, iccid, why);
+    enum outcome outcome = token_identity(sim, &identity, iccid, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -49,9 +47,9 @@ static bool disturbed(enum outcome outcome)
 
 /* An applet is there if it can be selected. */
 static enum outcome add_applet(cJSON *applets, struct sim *sim, const char *name,
-                               const struct known_applet *applet, struct report *why)
+                               const struct aid *applet, struct report *why)
 {
-    const struct sim_raw select = {.aid = applet->aid, .aid_length = applet->length};
+    const struct sim_raw select = {.aid = applet->bytes, .aid_length = applet->length};
     enum outcome outcome = sim_raw(sim, &select, why);
 
     if (disturbed(outcome))
@@ -72,46 +70,60 @@ static enum outcome add_algorithms(cJSON *object, struct sim *sim, const struct 
                                    struct report *why)
 {
     cJSON *list = cJSON_AddArrayToObject(object, "algorithms");
-    uint32_t mask;
+    uint64_t set;
     char name[32];
-    enum outcome outcome = token_algorithms(sim, key, &mask, why);
+    enum outcome outcome = token_algorithms(sim, key, &set, why);
 
     if (outcome != OUTCOME_OK)
         return disturbed(outcome) ? outcome : OUTCOME_OK;
-    for (unsigned scheme = 0; scheme < 3; scheme++)
-        for (unsigned hash = 0; hash < TOKEN_HASHES; hash++)
-            if ((mask & UINT32_C(1) << (scheme * TOKEN_HASHES + hash)) != 0) {
-                (void)snprintf(name, sizeof name, "%s-%s", scheme_names[scheme], hash_names[hash]);
+    for (int scheme = 0; scheme < TOKEN_SCHEMES; scheme++)
+        for (int hash = TOKEN_HASH_NONE; hash < TOKEN_HASHES; hash++)
+            if ((set & TOKEN_ALGORITHM(scheme, hash)) != 0) {
+                (void)snprintf(name, sizeof name, "%s-%s",
+                               token_scheme_name((enum token_scheme)scheme),
+                               hash == TOKEN_HASH_NONE ? "raw" : hash_name((enum token_hash)hash));
                 (void)cJSON_AddItemToArray(list, cJSON_CreateString(name));
             }
     return OUTCOME_OK;
 }
 
-static enum outcome add_container(cJSON *list, struct sim *sim, const struct token_container *info,
-                                  struct report *why)
+/* The name of a key that has no container: bytes as hex, and a label. */
+static void add_name(cJSON *object, const struct token_name *name)
+{
+    char text[2 * TOKEN_ID_MAX + 1] = "";
+
+    for (size_t i = 0; i < name->id_length; i++)
+        (void)snprintf(text + 2 * i, 3, "%02X", name->id[i]);
+    add_text(object, "key_id", text);
+    add_text(object, "label", name->label);
+}
+
+static enum outcome add_item(cJSON *list, struct sim *sim, const struct token_item *item,
+                             struct report *why)
 {
     cJSON *object = cJSON_CreateObject();
     struct signing_key signing;
     struct uri uri;
-    char key_id[8];
     enum outcome outcome;
 
     (void)cJSON_AddItemToArray(list, object);
-    (void)cJSON_AddNumberToObject(object, "container", info->index);
-    (void)cJSON_AddStringToObject(object, "use", info->exchange ? "sign and decrypt" : "sign");
-    if (!info->certificate)
+    if (item->name.container != TOKEN_CONTAINER_NONE)
+        (void)cJSON_AddNumberToObject(object, "container", item->name.container);
+    (void)cJSON_AddStringToObject(object, "use", item->decrypts ? "sign and decrypt" : "sign");
+    if (!item->certificate) {
+        add_name(object, &item->name);
         return OUTCOME_OK;
+    }
     uri_init(&uri);
-    uri.container = info->index;
-    outcome = signing_key_read(sim, &uri, &signing, why);
+    uri.key = item->name;
+    outcome = signing_key_read(sim, &uri, NULL, false, &signing, why);
     if (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED) {
         (void)cJSON_AddStringToObject(object, "error", why->text);
         return OUTCOME_OK; /* one bad certificate does not hide the others */
     }
     if (outcome != OUTCOME_OK)
         return outcome;
-    (void)snprintf(key_id, sizeof key_id, "%02X", (unsigned)signing.key.key_id);
-    (void)cJSON_AddStringToObject(object, "key_id", key_id);
+    add_name(object, &signing.key.name);
     add_certificate(object, signing.certificate);
     outcome = add_algorithms(object, sim, &signing.key, why);
     signing_key_clear(&signing);
@@ -120,7 +132,7 @@ static enum outcome add_container(cJSON *list, struct sim *sim, const struct tok
 
 static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
 {
-    struct token_container list[TOKEN_CONTAINERS];
+    struct token_item list[TOKEN_ITEMS];
     struct token_pin state;
     size_t count;
     cJSON *containers, *pin;
@@ -136,7 +148,7 @@ static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
     outcome = token_list(sim, list, &count, why);
     containers = cJSON_AddArrayToObject(root, "containers");
     for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
-        outcome = add_container(containers, sim, &list[i], why);
+        outcome = add_item(containers, sim, &list[i], why);
     return outcome;
 }
 
@@ -158,9 +170,10 @@ static void add_available(cJSON *root, struct sim *sim)
 
 static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *why)
 {
-    enum outcome outcome = add_applet(applets, sim, "typea_files", &known_files, why);
+    enum outcome outcome = add_applet(applets, sim, "typea_files", &aids[AID_FILES], why);
 
-    return outcome == OUTCOME_OK ? add_applet(applets, sim, "safe2", &known_safe2, why) : outcome;
+    return outcome == OUTCOME_OK ? add_applet(applets, sim, "safe2", &aids[AID_SAFE2], why)
+                                 : outcome;
 }
 
 static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)

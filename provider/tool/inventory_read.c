@@ -238,6 +238,9 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
     } else {
         uri.iccid[0] = uri.modem[0] = '\0';
         uri.type = URI_ANY;
+        if (uri.what == URI_SIGNING && !uri_names_key(&uri) &&
+            uri.key.container == TOKEN_CONTAINER_NONE)
+            uri.key.container = 0; /* the same key as where it is said */
         outcome = uri_format(&uri, text, why);
     }
     uri_clear(&uri);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey pin: the tries left, a person's explicit attempt, and a person's change. All are about the
  * applet's PIN; PIN1 is the modem's matter. */
-#include "apdu/applet/pin.h"
+#include "apdu/pin_source.h"
 #include "modem/text.h"
 #include "provider/tool/tool.h"
 
@@ -117,13 +117,8 @@ static enum outcome tell_doubt(struct sim *sim, enum outcome outcome, struct rep
     if (token_pin_status(sim, &state, NULL, &asked) != OUTCOME_OK)
         (void)snprintf(tries, sizeof tries, "the tries left cannot be asked for now (%.200s)",
                        asked.text);
-    else if (state.blocked)
-        (void)snprintf(tries, sizeof tries, "no try is left");
-    else if (state.left < 0)
-        (void)snprintf(tries, sizeof tries, "the card does not tell how many tries are left");
     else
-        (void)snprintf(tries, sizeof tries, "%d %s left", state.left,
-                       state.left == 1 ? "try is" : "tries are");
+        (void)token_tries_text(&state, tries);
     if (why->sw != 0) {
         report_prefix(why, "%s", tries);
         return outcome;

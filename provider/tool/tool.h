@@ -7,6 +7,7 @@
 #include "apdu/sim.h"
 #include "apdu/token.h"
 #include "apdu/version.h"
+#include "provider/signing.h"
 #include "provider/uri.h"
 
 #include <openssl/bio.h>
@@ -115,22 +116,8 @@ void terminal_make_room(void);
 enum outcome output_write(const struct command_line *line, BIO *content, unsigned mode,
                           struct report *why);
 
-/* What a container holds, as objects. */
-struct signing_key {
-    struct token_container info;
-    struct token_key key;
-    X509 *certificate;
-    EVP_PKEY *public_key;
-};
-
-/* Reads the container that the URI names. key_id: from the URI or by the rule. Free with
- * signing_key_clear. */
-enum outcome signing_key_read(struct sim *sim, const struct uri *uri, struct signing_key *signing,
-                              struct report *why);
-void signing_key_clear(struct signing_key *signing);
-
 /* The SIM signs a fresh random challenge, and the signature verifies with the certificate's public
- * key. Errors: OUTCOME_VERIFY_FAILED (twice in a row it does not), those of token_sign. */
+ * key. Errors: those of proof_sign. */
 enum outcome signing_key_challenge(struct sim *sim, const struct signing_key *signing,
                                    struct report *why);
 
@@ -139,13 +126,5 @@ enum outcome available_certificate_read(struct sim *sim, const struct uri *uri, 
                                         struct report *why);
 enum outcome available_key_read(struct sim *sim, const struct uri *uri, EVP_PKEY **key,
                                 struct report *why);
-
-/* An applet to look for. */
-struct known_applet {
-    const char *name;
-    const uint8_t *aid;
-    size_t length;
-};
-extern const struct known_applet known_mias, known_files, known_safe2;
 
 #endif

@@ -113,7 +113,7 @@ static bool add_key(cJSON *object, const X509 *certificate)
     if (objects_public_key(certificate, &key, &type, &bits, &ignored) != OUTCOME_OK)
         return true;
     EVP_PKEY_free(key);
-    return add_text(object, "key", type == TOKEN_RSA ? "RSA" : "EC") &&
+    return add_text(object, "key", token_type_name(type)) &&
            cJSON_AddNumberToObject(object, "bits", bits) != NULL;
 }
 

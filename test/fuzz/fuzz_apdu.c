@@ -7,6 +7,7 @@
 #include "apdu/applet/pin.h"
 #include "apdu/card/apdu.h"
 #include "apdu/card/file.h"
+#include "apdu/session/pin_store.h"
 #include "test/fuzz/hostile.h"
 #include "test/fuzz/line.h"
 
@@ -104,7 +105,7 @@ static enum outcome read_object(struct seat *seat, struct report *why)
 
 static enum outcome read_lists(struct seat *seat, struct report *why)
 {
-    struct token_container *list = malloc(TOKEN_CONTAINERS * sizeof *list);
+    struct mias_container *list = malloc(TOKEN_CONTAINERS * sizeof *list);
     struct mias_entry *entries = malloc(MIAS_ENTRIES * sizeof *entries);
     size_t count = 0, entry_count = 0;
     enum outcome outcome = OUTCOME_OK;
@@ -162,8 +163,12 @@ static enum outcome unlock(struct seat *seat, struct report *why)
 {
     enum pin_reference reference = seat->argument & 1 ? PIN_UICC : PIN_APPLET;
     struct pin_given given;
-    struct pin_try try = {
-        .given = &given, .memory = &seat->memory, .sim = "", .settings = &seat->settings};
+    struct pin_try try = {.given = &given,
+                          .memory = &seat->memory,
+                          .sim = "",
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &seat->settings};
     enum outcome outcome;
 
     pin_given_read(&given, &seat->settings, reference);
@@ -198,20 +203,20 @@ static enum outcome try_pin(struct seat *seat, struct report *why)
 
 static enum outcome sign(struct seat *seat, struct report *why)
 {
-    struct token_key key = {.key_id = 0x31, .bits = 2048};
+    struct token_key key = {.name = {.id_length = 1, .id = {0x31}}, .bits = 2048};
     struct mias_plan plans[MIAS_PLANS];
-    struct mias_environment environment = {.set = false};
+    struct security_environment environment = {.set = false};
     enum token_scheme scheme = (enum token_scheme)(seat->argument % 3);
     enum token_hash hash = (enum token_hash)((seat->argument / 3) % TOKEN_HASHES);
-    static const uint8_t lengths[TOKEN_HASHES] = {0, 20, 28, 32, 48, 64};
+    const struct token_digest digest = {scheme, hash, pattern,
+                                        hash == TOKEN_HASH_NONE ? 36 : hash_length(hash)};
     size_t count, length = 0;
     uint8_t *signature = malloc(TOKEN_SIGNATURE_MAX);
     enum outcome outcome = OUTCOME_OK;
 
     key.type = scheme == TOKEN_ECDSA ? TOKEN_EC : TOKEN_RSA;
     key.bits = scheme == TOKEN_ECDSA ? 256 : 2048;
-    count = mias_plans(&key, scheme, hash, pattern, hash == TOKEN_HASH_NONE ? 36 : lengths[hash],
-                       plans);
+    count = mias_plans(&key, &digest, plans);
     REQUIRE(count <= MIAS_PLANS);
     for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
         REQUIRE(plans[i].length <= sizeof plans[i].data && plans[i].algorithm != 0);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Fuzz target: the values in AT answers, by the functions that need no line. */
-#include "modem/at.h"
+#include "modem/at_apdu.h"
+#include "modem/hex.h"
 #include "modem/identity.h"
-#include "modem/transport.h"
+#include "modem/manage_channel.h"
 #include "test/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -20,7 +21,7 @@ static void try_final(const char *text)
     REQUIRE(result.cme <= 1000);
     if (result.final == AT_FINAL_NONE)
         return;
-    outcome = transport_final(&result, "do that", &why);
+    outcome = at_outcome(&result, "do that", &why);
     REQUIRE((outcome == OUTCOME_OK) == (result.final == AT_FINAL_OK));
     check_report(outcome, &why);
 }

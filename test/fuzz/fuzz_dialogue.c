@@ -4,7 +4,9 @@
  * The first two bytes name two operations, the third how reads are cut. The rest is what the modem
  * says: FE ends what it says until the next command line comes, FD and a byte is a pause of that
  * many times 32 ms, FF unplugs it. */
-#include "modem/identity.h"
+#include "modem/at_apdu.h"
+#include "modem/at_identity.h"
+#include "modem/at_modem.h"
 #include "modem/transport.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/line.h"
@@ -23,6 +25,7 @@
 struct talk {
     struct span script;
     struct transport transport;
+    struct at *at; /* the line behind it */
     struct deadline deadline;
 };
 
@@ -68,13 +71,13 @@ static enum outcome command(struct talk *talk, enum at_answer answer, const char
     enum outcome outcome;
 
     REQUIRE(result != NULL);
-    outcome = at_command(&talk->transport.at, &request, talk->deadline, result, why);
+    outcome = at_command(talk->at, &request, talk->deadline, result, why);
     if (outcome == OUTCOME_OK) {
         REQUIRE(result->final != AT_FINAL_NONE);
         REQUIRE(strlen(result->value) < sizeof result->value);
         REQUIRE(strpbrk(result->value, "\r\n") == NULL);
         REQUIRE(answer != AT_ANSWER_NONE || result->value[0] == '\0');
-        outcome = transport_final(result, "do that", why);
+        outcome = at_outcome(result, "do that", why);
     }
     free(result);
     return outcome;
@@ -83,13 +86,17 @@ static enum outcome command(struct talk *talk, enum at_answer answer, const char
 static enum outcome pass(struct talk *talk, struct report *why)
 {
     const uint8_t bytes[] = {0x00, 0xB0, 0x00, 0x00, 0x10};
+    static const struct at_carriage ccho = {.head = "AT+CGLA=1,", .prefix = "+CGLA:"};
     uint8_t *answer = malloc(APDU_ANSWER_SIZE);
-    size_t length = 0;
-    enum outcome outcome =
-        transport_pass(&talk->transport, "AT+CGLA=1,", "+CGLA:", bytes, sizeof bytes, answer,
-                       &length, 5000, SECRET_NOTHING, talk->deadline, why);
+    struct exchange exchange = {.command = bytes,
+                                .length = sizeof bytes,
+                                .timeout_ms = 5000,
+                                .secrecy = SECRET_NOTHING,
+                                .answer = answer};
+    enum outcome outcome = at_pass(talk->at, &ccho, &exchange, talk->deadline, why);
 
-    REQUIRE(outcome != OUTCOME_OK || (length >= 2 && length <= APDU_ANSWER_SIZE));
+    REQUIRE(outcome != OUTCOME_OK ||
+            (exchange.answer_length >= 2 && exchange.answer_length <= APDU_ANSWER_SIZE));
     free(answer);
     return outcome;
 }
@@ -102,20 +109,22 @@ static enum outcome channel(struct talk *talk, enum carrier carrier, struct repo
     struct transport *transport = &talk->transport;
     struct report ignored = REPORT_INIT;
     uint8_t answer[APDU_ANSWER_SIZE];
+    const struct channel_wish wish = {carrier, aid, sizeof aid};
+    struct exchange exchange = {.command = bytes,
+                                .length = sizeof bytes,
+                                .timeout_ms = 5000,
+                                .secrecy = SECRET_NOTHING,
+                                .answer = answer};
     struct channel opened;
-    size_t length = 0;
-    enum outcome outcome;
+    enum outcome outcome = transport->ops->open(transport, &wish, &opened, talk->deadline, why);
 
-    transport_use(transport, carrier);
-    outcome = transport->ops->open(transport, aid, sizeof aid, &opened, talk->deadline, why);
     REQUIRE(opened.open == (outcome == OUTCOME_OK));
     if (outcome != OUTCOME_OK)
         return outcome;
     REQUIRE(opened.carrier == carrier);
     REQUIRE(carrier == CARRIER_CCHO ? strlen(opened.session) > 0
                                     : opened.number >= 1 && opened.number <= 19);
-    outcome = transport->ops->exchange(transport, &opened, bytes, sizeof bytes, answer, &length,
-                                       5000, SECRET_NOTHING, talk->deadline, why);
+    outcome = transport->ops->exchange(transport, &opened, &exchange, talk->deadline, why);
     (void)transport->ops->close(transport, &opened, talk->deadline, &ignored);
     REQUIRE(!opened.open);
     return outcome;
@@ -124,7 +133,7 @@ static enum outcome channel(struct talk *talk, enum carrier carrier, struct repo
 static enum outcome iccid(struct talk *talk, struct report *why)
 {
     char digits[ICCID_SIZE];
-    enum outcome outcome = modem_iccid(&talk->transport.at, digits, talk->deadline, why);
+    enum outcome outcome = at_iccid(talk->at, digits, talk->deadline, why);
 
     REQUIRE(outcome != OUTCOME_OK || (strlen(digits) >= 10 && strlen(digits) < ICCID_SIZE &&
                                       digits[strspn(digits, "0123456789")] == '\0'));
@@ -136,7 +145,7 @@ static enum outcome identity(struct talk *talk, struct report *why)
     struct modem_identity answers;
     const char *const fields[] = {answers.manufacturer, answers.model, answers.revision,
                                   answers.imei, answers.sim_state};
-    enum outcome outcome = modem_identity(&talk->transport.at, &answers, talk->deadline, why);
+    enum outcome outcome = at_identity(talk->at, &answers, talk->deadline, why);
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         for (const char *c = fields[i]; *c != '\0'; c++)
@@ -172,7 +181,7 @@ static enum outcome operate(struct talk *talk, unsigned which, struct report *wh
     case 10:
         return identity(talk, why);
     default:
-        return modem_registration(&talk->transport.at, &registered, talk->deadline, why);
+        return at_registration(talk->at, &registered, talk->deadline, why);
     }
 }
 
@@ -190,6 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line_cut(cut);
     REQUIRE(transport_begin(&talk->transport, &target, deadline_in(OPERATION_MS), &why) ==
             OUTCOME_OK);
+    talk->at = &((struct at_modem *)talk->transport.self)->at;
     talk->script = input;
     say_turn(talk);
     for (size_t i = 0; i < 2; i++) {

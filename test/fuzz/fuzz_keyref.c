@@ -42,7 +42,7 @@ static uint8_t *unwrap(BIO *in, long *length)
 
 static void check_same(const struct keyref *a, const struct keyref *b)
 {
-    REQUIRE(a->uri.container == b->uri.container && a->uri.key_id == b->uri.key_id);
+    REQUIRE(token_name_equal(&a->uri.key, &b->uri.key));
     REQUIRE(a->uri.setting_count == b->uri.setting_count);
     REQUIRE(strcmp(a->uri.iccid, b->uri.iccid) == 0 && strcmp(a->iccid, b->iccid) == 0);
     REQUIRE(EVP_PKEY_eq(a->public_key, b->public_key) == 1);
@@ -80,7 +80,7 @@ static void try_der(const uint8_t *der, size_t length)
     if (outcome != OUTCOME_OK)
         return;
     REQUIRE(keyref.public_key != NULL && keyref.uri.what == URI_SIGNING);
-    REQUIRE(keyref.uri.key_id >= 0 && keyref.uri.key_id <= 0xFF);
+    REQUIRE(uri_names_key(&keyref.uri));
     REQUIRE(keyref.iccid[strspn(keyref.iccid, "0123456789")] == '\0');
     write_and_read(&keyref);
     keyref_clear(&keyref);

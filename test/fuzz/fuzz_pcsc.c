@@ -164,20 +164,24 @@ static void exchange(struct transport *transport, const struct channel *channel,
     static const uint8_t lengths[] = {8, 7, 4};
     struct report why = REPORT_INIT;
     uint8_t answer[APDU_ANSWER_SIZE];
-    size_t length = 0;
-    enum outcome outcome =
-        transport->ops->exchange(transport, channel, command, lengths[which % 3], answer, &length,
-                                 2000, SECRET_COMMAND, deadline, &why);
+    struct exchange exchange = {.command = command,
+                                .length = lengths[which % 3],
+                                .timeout_ms = 2000,
+                                .secrecy = SECRET_COMMAND,
+                                .answer = answer};
+    enum outcome outcome = transport->ops->exchange(transport, channel, &exchange, deadline, &why);
 
     check_report(outcome, &why);
-    REQUIRE(outcome != OUTCOME_OK || (length >= 2 && length <= sizeof answer));
+    REQUIRE(outcome != OUTCOME_OK ||
+            (exchange.answer_length >= 2 && exchange.answer_length <= sizeof answer));
 }
 
 static void use(struct transport *transport, unsigned count, struct deadline deadline)
 {
+    const struct channel_wish wish = {.carrier = CARRIER_AUTO};
     struct report why = REPORT_INIT;
     struct channel channel;
-    enum outcome outcome = transport->ops->open(transport, NULL, 0, &channel, deadline, &why);
+    enum outcome outcome = transport->ops->open(transport, &wish, &channel, deadline, &why);
 
     check_report(outcome, &why);
     REQUIRE(channel.open == (outcome == OUTCOME_OK) && channel.number < 20);
@@ -200,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct transport_target target = {.device = device};
     struct report why = REPORT_INIT;
     struct transport transport;
+    struct modem_identity identity;
     struct deadline deadline;
     enum outcome outcome;
 
@@ -213,11 +218,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     deadline = deadline_in(OPERATION_MS);
     outcome = transport_begin(&transport, &target, deadline, &why);
     check_report(outcome, &why);
-    for (const char *c = transport.name; *c != '\0'; c++)
-        REQUIRE((unsigned char)*c >= ' ' && *c != 0x7F);
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK) {
+        REQUIRE(transport.ops->identity(&transport, &identity, deadline, &why) == OUTCOME_OK);
+        for (const char *c = identity.model; *c != '\0'; c++)
+            REQUIRE((unsigned char)*c >= ' ' && *c != 0x7F);
         use(&transport, head % 4, deadline);
-    transport.ops->end(&transport);
+    }
+    transport_end(&transport);
     REQUIRE(monotonic_ms() <= deadline.at_ms + SLACK_MS);
     threads_end(); /* a call that was left behind cleans up after itself */
     REQUIRE(service.transactions == 0);

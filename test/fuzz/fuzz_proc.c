@@ -24,7 +24,10 @@ static void check_text(const char *text)
 
 static void look_for_holders(struct span *input, unsigned major_number)
 {
-    struct doctor doctor = {.step = "holders", .json = true, .list = cJSON_CreateArray()};
+    struct doctor doctor = {.step = "holders",
+                            .json = true,
+                            .list = cJSON_CreateArray(),
+                            .transport = transport_of(LINE_DEVICE)};
     const cJSON *said;
     char *text;
 
@@ -60,7 +63,7 @@ static void find_lock_holder(struct span *input)
     proc_stop();
     REQUIRE(outcome == OUTCOME_PORT_BUSY);
     check_report(outcome, &why);
-    transport.ops->end(&transport);
+    transport_end(&transport);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -60,7 +60,7 @@ static void check(const struct settings *settings)
     REQUIRE(fd >= 0);
     REQUIRE(record.user_count <= RECORD_USERS);
     REQUIRE(record.learnt.max_read >= 1 && record.learnt.max_read <= APDU_LE_ALL);
-    REQUIRE(record.standing.channel.number <= 19 && record.lone.number <= 19);
+    REQUIRE(record.standing.channel.number <= 19 && record.owners.count <= OWNERS_MAX);
     REQUIRE(record.standing.channel.open || !record.standing.verified);
     REQUIRE(memchr(record.standing.iccid, 0, ICCID_SIZE) != NULL);
     (void)record_leave(&record);
@@ -68,7 +68,13 @@ static void check(const struct settings *settings)
     REQUIRE(record_save(fd, &record) && close(fd) == 0);
     REQUIRE(record_peek(settings, &again));
     REQUIRE(again.dirty == record.dirty && again.user_count == record.user_count);
-    REQUIRE(memcmp(&again.lone, &record.lone, sizeof again.lone) == 0);
+    REQUIRE(again.owners.count == record.owners.count);
+    for (size_t i = 0; i < again.owners.count; i++) {
+        struct owned *owned = owners_find(&record.owners, &again.owners.list[i].channel);
+
+        REQUIRE(owned != NULL && owned->pid == again.owners.list[i].pid &&
+                owned->doubt == again.owners.list[i].doubt && owned->channel.number <= CHANNEL_MAX);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

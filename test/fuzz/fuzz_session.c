@@ -6,6 +6,7 @@
  * The first byte: how many operations, and what the modem is like (see HEAD_*). Then one byte for
  * each operation, and with HEAD_RECORD one more each (see TURN_*); the rest are the card's answers,
  * and what other programs write into the record. */
+#include "apdu/applet/mias.h"
 #include "apdu/safe2/applet.h"
 #include "apdu/session/session.h"
 #include "apdu/token.h"
@@ -46,15 +47,15 @@ static const uint8_t digest[64] = {0xDD};
 
 static enum outcome sign(struct sim *sim, enum token_scheme scheme, struct report *why)
 {
-    struct token_key key = {.key_id = 0x31, .bits = 2048};
+    struct token_key key = {.name = {.id_length = 1, .id = {0x31}}, .bits = 2048};
+    const struct token_digest what = {scheme, TOKEN_SHA256, digest, 32};
     uint8_t *signature = malloc(TOKEN_SIGNATURE_MAX);
     size_t length = 0;
     enum outcome outcome;
 
     key.type = scheme == TOKEN_ECDSA ? TOKEN_EC : TOKEN_RSA;
     key.bits = scheme == TOKEN_ECDSA ? 256 : 2048;
-    outcome = token_sign(sim, &key, scheme, TOKEN_SHA256, digest, 32, signature, &length,
-                         sim_deadline(sim), why);
+    outcome = token_sign(sim, &key, &what, signature, &length, sim_deadline(sim), why);
     REQUIRE(outcome != OUTCOME_OK || (length > 0 && length <= TOKEN_SIGNATURE_MAX));
     free(signature);
     return outcome;
@@ -65,6 +66,7 @@ static enum outcome sign_and_prove(struct sim *sim, struct report *why)
 {
     static EVP_PKEY *public_key;
     static struct provider provider;
+    const struct token_digest what = {TOKEN_ECDSA, TOKEN_SHA256, digest, 32};
     struct key key = {.provider = &provider};
     uint8_t signature[80];
     size_t length = sizeof signature;
@@ -75,8 +77,9 @@ static enum outcome sign_and_prove(struct sim *sim, struct report *why)
     REQUIRE(public_key != NULL);
     REQUIRE(choice_new(&key.choice, &sim, 1, "", why) == OUTCOME_OK);
     key.public_key = public_key;
-    key.token = (struct token_key){.key_id = 0x61, .type = TOKEN_EC, .bits = 256};
-    outcome = key_sign(&key, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, signature, &length, why);
+    key.token =
+        (struct token_key){.name = {.id_length = 1, .id = {0x61}}, .type = TOKEN_EC, .bits = 256};
+    outcome = key_sign(&key, &what, signature, &length, why);
     choice_free(key.choice);
     REQUIRE(outcome != OUTCOME_OK);
     REQUIRE(length == 0);
@@ -85,7 +88,8 @@ static enum outcome sign_and_prove(struct sim *sim, struct report *why)
 
 static enum outcome decrypt(struct sim *sim, struct report *why)
 {
-    const struct token_key key = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 2048};
+    const struct token_key key = {
+        .name = {.id_length = 1, .id = {0x31}}, .type = TOKEN_RSA, .bits = 2048};
     static const uint8_t cryptogram[256] = {1};
     uint8_t *plain = malloc(TOKEN_PLAIN_MAX);
     size_t length = 0;
@@ -99,9 +103,9 @@ static enum outcome decrypt(struct sim *sim, struct report *why)
 
 static enum outcome list(struct sim *sim, struct report *why)
 {
-    struct token_container containers[TOKEN_CONTAINERS];
+    struct token_item items[TOKEN_ITEMS];
     size_t count = 0;
-    enum outcome outcome = token_list(sim, containers, &count, why);
+    enum outcome outcome = token_list(sim, items, &count, why);
 
     REQUIRE(count <= TOKEN_CONTAINERS);
     return outcome;
@@ -109,15 +113,13 @@ static enum outcome list(struct sim *sim, struct report *why)
 
 static enum outcome read_one(struct sim *sim, struct report *why)
 {
-    struct token_container info;
-    uint8_t *certificate = NULL;
-    size_t length = 0;
-    char iccid[ICCID_SIZE] = "";
-    enum outcome outcome = token_read(sim, "", 0, &info, &certificate, &length, iccid, why);
+    const struct token_name nothing = TOKEN_NAME_NONE;
+    struct token_content content;
+    enum outcome outcome = token_read(sim, "", &nothing, 0, &content, why);
 
-    REQUIRE(outcome != OUTCOME_OK || (certificate != NULL && length > 0));
-    REQUIRE(outcome == OUTCOME_OK || certificate == NULL);
-    free(certificate);
+    REQUIRE(outcome != OUTCOME_OK || (content.certificate != NULL && content.length > 0));
+    REQUIRE(outcome == OUTCOME_OK || content.certificate == NULL);
+    token_content_clear(&content);
     return outcome;
 }
 
@@ -207,11 +209,11 @@ static enum outcome question(struct sim *sim, unsigned which, struct report *why
     char iccid[ICCID_SIZE] = "";
     enum carrier carrier;
     struct token_pin state;
-    bool closed;
+    struct sim_found found;
 
     switch (which % 8) {
     case 1:
-        return sim_shut(sim, &closed, why);
+        return sim_shut(sim, &found, why);
     case 2:
         return sim_probe(sim, mias_aid, sizeof mias_aid, MIAS_NAME, &carrier, why);
     case 3:
@@ -226,9 +228,10 @@ static enum outcome question(struct sim *sim, unsigned which, struct report *why
 static enum outcome operate(struct sim *sim, struct hostile *card, unsigned which,
                             struct report *why)
 {
-    const struct token_key key = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 2048};
+    const struct token_key key = {
+        .name = {.id_length = 1, .id = {0x31}}, .type = TOKEN_RSA, .bits = 2048};
     uint8_t bytes[200];
-    uint32_t mask;
+    uint64_t mask;
 
     switch (which % 16) {
     case 0:
@@ -315,18 +318,28 @@ static void end_program(struct game *game, unsigned program)
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
 }
 
-/* A channel of SAFE2's is the process's own between its operations. */
+/* A channel of SAFE2's is the process's own between its operations; without a record a process also
+ * remembers what it could not close. Without one, what was asked and is somebody else's is forgotten
+ * when the process ends. */
 static void check_channels(struct game *game)
 {
-    const struct channel *own[PROGRAMS];
+    const struct channel *own[PROGRAMS * (OWNERS_MAX + 1)];
     size_t count = 0;
 
     /* where the modem owes an answer, nothing can be closed, nor written down without a run-dir */
     for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record && game->modem.card.disturbed; i++)
         game->modem.card.channels[i].owed = false;
-    for (unsigned i = 0; i < PROGRAMS; i++)
-        if (game->sims[i] != NULL && game->sims[i]->own.channel.open)
-            own[count++] = &game->sims[i]->own.channel;
+    for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record; i++)
+        if (game->modem.card.channels[i].claimed)
+            game->modem.card.channels[i].owed = false;
+    for (unsigned i = 0; i < PROGRAMS; i++) {
+        const struct sim *sim = game->sims[i];
+
+        if (sim != NULL && sim->own.channel.open)
+            own[count++] = &sim->own.channel;
+        for (size_t j = 0; sim != NULL && j < sim->unsaved.count; j++)
+            own[count++] = &sim->unsaved.list[j].channel;
+    }
     neighbour_check(&game->modem, &game->settings, own, count);
 }
 

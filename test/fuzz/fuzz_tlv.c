@@ -29,7 +29,7 @@ static void try_tlv(struct span all)
 
 static void try_map(struct span map)
 {
-    struct token_container *list = malloc(TOKEN_CONTAINERS * sizeof *list);
+    struct mias_container *list = malloc(TOKEN_CONTAINERS * sizeof *list);
     size_t count = mias_parse_map(map, list);
 
     REQUIRE(count <= TOKEN_CONTAINERS && count <= map.length / 11);
@@ -57,7 +57,7 @@ static void try_directory(struct span directory)
     for (size_t i = 0; i < count; i++)
         REQUIRE(strlen(list[i].name) <= 8 && strlen(list[i].directory) <= 8);
     for (int i = 0; i < 2 * TOKEN_CONTAINERS; i++) {
-        struct token_container container = {.index = i / 2, .exchange = i % 2 == 0};
+        struct mias_container container = {.index = i / 2, .exchange = i % 2 == 0};
         const struct mias_entry *entry = mias_find_certificate(list, count, &container);
 
         REQUIRE(entry == NULL || (entry >= list && entry < list + count));

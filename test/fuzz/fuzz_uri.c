@@ -9,7 +9,7 @@
 static void check_same(const struct uri *a, const struct uri *b)
 {
     REQUIRE(a->what == b->what && a->type == b->type && a->store == b->store);
-    REQUIRE(a->container == b->container && a->key_id == b->key_id);
+    REQUIRE(token_name_equal(&a->key, &b->key));
     REQUIRE(strcmp(a->iccid, b->iccid) == 0);
     REQUIRE(a->setting_count == b->setting_count);
     for (size_t i = 0; i < a->setting_count; i++) {
@@ -20,8 +20,8 @@ static void check_same(const struct uri *a, const struct uri *b)
 
 static void check_values(const struct uri *uri)
 {
-    REQUIRE(uri->container >= 0 && uri->container < TOKEN_CONTAINERS);
-    REQUIRE(uri->key_id >= TOKEN_KEY_ID_NONE && uri->key_id <= 0xFF);
+    REQUIRE(uri->key.container >= TOKEN_CONTAINER_NONE && uri->key.container < TOKEN_CONTAINERS);
+    REQUIRE(uri->key.id_length <= TOKEN_ID_MAX && strlen(uri->key.label) < TOKEN_LABEL_SIZE);
     REQUIRE(uri->iccid[0] == '\0' || strlen(uri->iccid) >= 10);
     REQUIRE(uri->setting_count <= URI_SETTINGS);
     for (size_t i = 0; i < uri->setting_count; i++) {

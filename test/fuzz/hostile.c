@@ -122,6 +122,14 @@ enum hostile_end hostile_answer(struct hostile *card, unsigned channel, const ui
 
     card->exchanges++;
     watched = watch_command(card, channel, command, length);
+    if (channel > 0 && !card->channels[channel].open) { /* there is no such channel */
+        watched.sw = 0x6881;
+        answer[0] = 0x68;
+        answer[1] = 0x81;
+        watched.answer_length = *answer_length = 2;
+        watch_end(card, &watched, HOSTILE_ANSWERS, 0);
+        return HOSTILE_ANSWERS;
+    }
     if (card->input.length == 0) {
         watch_end(card, &watched, HOSTILE_SILENT, 0);
         return HOSTILE_SILENT;
@@ -184,5 +192,5 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
     }
     if (result.final == AT_FINAL_CME && result.cme > 1000)
         result.cme = CME_UNKNOWN;
-    return transport_final(&result, "pass a command to the SIM", why);
+    return at_outcome(&result, "pass a command to the SIM", why);
 }

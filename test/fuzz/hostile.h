@@ -11,7 +11,9 @@
 #define SIMKEY_TEST_FUZZ_HOSTILE_H
 
 #include "apdu/card/apdu.h"
-#include "modem/transport.h"
+#include "modem/at.h"
+#include "modem/channel.h"
+#include "modem/cme.h"
 #include "test/fuzz/fuzz.h"
 
 /* How many tries must be left for a VERIFY with data. */
@@ -27,9 +29,10 @@ enum hostile_source { SOURCE_LITERAL, SOURCE_FILE, SOURCE_NONE, SOURCES };
 struct hostile_channel {
     bool open;     /* the card has it open, as far as the program can know */
     bool owed;     /* the program opened it, and has to close it or write it down */
+    bool disowned; /* it was asked by STATUS, and did not answer like the modem's own */
+    bool claimed;  /* the same, and it did */
     bool selected; /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides */
-    bool status_asked;     /* its last command was STATUS */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
 };
 

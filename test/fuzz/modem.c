@@ -2,6 +2,8 @@
 /* The modem before the hostile card. */
 #include "test/fuzz/modem.h"
 
+#include "modem/at_apdu.h"
+#include "modem/hex.h"
 #include "test/fuzz/line.h"
 #include "test/fuzz/watch.h"
 

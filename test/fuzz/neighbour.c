@@ -2,7 +2,8 @@
 /* The run-dir of a fuzz target. */
 #include "test/fuzz/neighbour.h"
 
-#include "apdu/session/claim.h"
+#include "apdu/session/old_claims.h"
+#include "apdu/session/rundir.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -140,7 +141,8 @@ static void know_record(struct modem *modem, const struct settings *settings)
     if (!record_peek(settings, &record))
         return;
     know(modem, &record.standing.channel);
-    know(modem, &record.lone);
+    for (size_t i = 0; i < record.owners.count; i++)
+        know(modem, &record.owners.list[i].channel);
     if (record.line.last < HOSTILE_CHANNELS) /* it may be taken for one that was opened unseen */
         modem->card.channels[record.line.last].open |= record.line.last > 0;
 }
@@ -209,6 +211,37 @@ static void take_users(struct span *input, struct record *record)
         record->users[record->user_count++] = (struct record_user){1, 77};
 }
 
+/* Channels beside the shared one: a living process's, a dead one's, orphans. */
+static void take_owners(struct span *input, struct record *record)
+{
+    for (unsigned i = input_byte(input) % 4; i > 0; i--) {
+        struct channel channel = {.open = false};
+        uint8_t bits;
+
+        take_channel(input, &channel);
+        bits = input_byte(input);
+        if (!channel.open || channel_number(&channel) == channel_number(&record->standing.channel))
+            continue;
+        if (bits & 0x01)
+            owners_hold(&record->owners, &channel, bits & 0x02 ? 1 : getppid(), 77);
+        else if (bits & 0x02)
+            owners_hold(&record->owners, &channel, getppid(), rundir_process_start(getppid()));
+        else
+            owners_orphan(&record->owners, &channel, (enum doubt)(bits >> 2 & 3) % (DOUBT_LAST + 1));
+    }
+}
+
+/* As an older program does, which has died since. */
+static void write_claim(unsigned number)
+{
+    char path[160];
+    int fd;
+
+    (void)snprintf(path, sizeof path, "%s/" FILE_NAME ".channel-%u", run_dir, number);
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660);
+    REQUIRE(fd >= 0 && write(fd, "1 77\n", 5) == 5 && close(fd) == 0);
+}
+
 static void forge(struct span *input, const struct settings *settings)
 {
     struct record record;
@@ -229,21 +262,22 @@ static void forge(struct span *input, const struct settings *settings)
     record.line.last = bits & 0x40 ? input_byte(input) % HOSTILE_CHANNELS : 0;
     record.line.late_until = bits & 0x80 ? (int64_t)input_byte(input) << 8 : 0;
     take_standing(input, &record.standing);
-    take_channel(input, &record.lone);
-    if (channel_number(&record.lone) == channel_number(&record.standing.channel))
-        record.lone.open = false;
+    take_owners(input, &record);
     take_learnt(input, &record.learnt);
     take_users(input, &record);
     REQUIRE(record_save(fd, &record) && close(fd) == 0);
     claim = input_byte(input) % HOSTILE_CHANNELS;
     if (claim > 0)
-        (void)claim_take(settings, claim, false);
+        write_claim(claim);
 }
 
 static void know_claims(struct modem *modem, const struct settings *settings)
 {
+    enum owner claims[CHANNEL_MAX + 1];
+
+    old_claims_read(settings, claims);
     for (unsigned i = 1; i < HOSTILE_CHANNELS; i++)
-        if (!modem->card.channels[i].open && claim_look(settings, i) != CLAIM_NONE)
+        if (!modem->card.channels[i].open && claims[i] != OWNER_NONE)
             modem->card.channels[i].open = true;
 }
 
@@ -303,6 +337,14 @@ static bool any_names(const struct channel *const own[], size_t count, unsigned 
     return false;
 }
 
+static bool owners_name(const struct owners *owners, unsigned number)
+{
+    for (size_t i = 0; i < owners->count; i++)
+        if (names(&owners->list[i].channel, number))
+            return true;
+    return false;
+}
+
 void neighbour_check(const struct modem *modem, const struct settings *settings,
                      const struct channel *const own[], size_t count)
 {
@@ -316,7 +358,6 @@ void neighbour_check(const struct modem *modem, const struct settings *settings,
         if (!there)
             there = record_peek(settings, &record);
         REQUIRE(any_names(own, count, i) || names(&record.standing.channel, i) ||
-                names(&record.lone, i) || record.line.opening ||
-                claim_look(settings, i) != CLAIM_NONE);
+                owners_name(&record.owners, i) || record.line.opening);
     }
 }

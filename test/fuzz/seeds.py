@@ -64,8 +64,8 @@ seed("record", "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL,
      "line 1 0 1 3 1 2 77\n" + STANDING.replace("1 0 1 1 -", "1 1 2 0 A0F3")
      + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"))
 
-# ---- claims ----
-seed("claim", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")
+# ---- claims of older programs ----
+seed("old_claims", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")
 
 # ---- URIs, settings ----
 seed("uri", "sim:signing", "sim:signing;container=3;key-id=31", "sim:available;store=files;type=cert",

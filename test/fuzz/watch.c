@@ -54,18 +54,25 @@ static bool by_person(const struct hostile *card)
     return card->tries_wanted != TRIES_SOFTWARE || card->change_wanted;
 }
 
-/* On the basic channel channels are managed and nothing else; elsewhere a channel must be open. The
- * modem's own channel is not closed: 1, unless it is known. */
+/* By which a channel in doubt is asked whose it is: harmless on any. */
+static bool is_question(const struct watched *watched)
+{
+    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
+           (watched->ins == INS_VERIFY && watched->lc == 0);
+}
+
+/* On the basic channel channels are managed and nothing else; elsewhere a channel must be open, or is
+ * asked whose it is. The modem's own channel is not closed: 1, unless it is known, or was asked. */
 static void check_channel(const struct hostile *card, const struct watched *watched)
 {
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
-        REQUIRE(card->channels[watched->channel].open);
+        REQUIRE(card->channels[watched->channel].open || is_question(watched));
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
         REQUIRE(watched->p2 > 0 && watched->p2 < HOSTILE_CHANNELS &&
-                (watched->p2 != 1 || card->channels[1].open));
+                (watched->p2 != 1 || card->channels[1].open || card->channels[1].disowned));
 }
 
 /* What the card said right before allows a try. */
@@ -201,21 +208,6 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     }
 }
 
-/* 6881: there is no such channel. Before one is closed that a restart may have given to another, it
- * is asked: one that answers like a network application's, or SAFE2's that does not know its own question, is left alone. */
-static void note_foreign(struct hostile_channel *channel, const struct watched *watched)
-{
-    uint16_t sw = watched->sw;
-
-    channel->status_asked =
-        watched->ins == INS_STATUS || (watched->ins == INS_GET_RESPONSE && channel->status_asked);
-    if (sw == 0x6881 || (channel->status_asked && (sw == 0x9000 || (sw & 0xFF00) == 0x9100)))
-        channel->owed = false;
-    if (watched->ins == INS_SAFE2 && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
-                                      sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
-        channel->owed = false;
-}
-
 static void note_channels(struct hostile *card, const struct watched *watched, bool heard)
 {
     bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
@@ -276,7 +268,10 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_verified(card, watched);
     else if (watched->ins == INS_GET_RESPONSE && card->verify_under_way)
         note_verified(card, watched);
+    if (watched->ins == INS_STATUS && watched->p2 != 0x01) { /* that one asks for a name */
+        card->channels[watched->channel].disowned = watched->sw != 0x9000;
+        card->channels[watched->channel].claimed = watched->sw == 0x9000;
+    }
     note_state(card, watched);
-    note_foreign(&card->channels[watched->channel], watched);
     note_selection(&card->channels[watched->channel], watched);
 }

@@ -23,8 +23,10 @@ static const struct {
     {"at_stray", add_at_stray_suite},
     {"port", add_port_suite},
     {"port_lock", add_port_lock_suite},
+    {"port_kill", add_port_kill_suite},
     {"identity", add_identity_suite},
     {"transport", add_transport_suite},
+    {"memory_transport", add_memory_transport_suite},
 #ifdef SIMKEY_PCSC
     {"pcsc", add_pcsc_suite},
 #endif
@@ -46,7 +48,7 @@ static const struct {
     {"session_pin", add_session_pin_suite},
     {"model", add_model_suite},
     {"rundir", add_rundir_suite},
-    {"claim", add_claim_suite},
+    {"owners", add_owners_suite},
     {"record", add_record_suite},
     {"shared", add_shared_suite},
     {"queue", add_queue_suite},
@@ -57,6 +59,7 @@ static const struct {
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
     {"config", add_config_suite},
+    {"token", add_token_suite},
 #endif
 };
 

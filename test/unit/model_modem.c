@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The model's modem: AT in front of the card, and what goes wrong with one line of a step. It runs in
  * the program that writes the line. */
-#include "modem/at.h"
+#include "modem/at_apdu.h"
+#include "modem/hex.h"
 #include "test/fuzz/line.h"
 #include "test/unit/model.h"
 

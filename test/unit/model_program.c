@@ -89,7 +89,9 @@ static struct sim *make_sim(const struct model *model, int program)
 static enum outcome sign(struct model *model, struct sim *sim, struct report *why)
 {
     struct model_step *step = &model->step;
-    struct token_key key = {.key_id = step->key, .type = TOKEN_EC, .bits = KEY_EC};
+    struct token_key key = {
+        .name = {.id_length = 1, .id = {step->key}}, .type = TOKEN_EC, .bits = KEY_EC};
+    const struct token_digest digest = {TOKEN_ECDSA, TOKEN_SHA256, step->digest, MODEL_DIGEST};
     struct deadline deadline = sim_deadline(sim);
     uint8_t signature[TOKEN_SIGNATURE_MAX], wanted[MODEL_SIGNATURE];
     size_t length;
@@ -98,8 +100,7 @@ static enum outcome sign(struct model *model, struct sim *sim, struct report *wh
         memcpy(key.iccid, model->sims[step->sim].iccid, strlen(model->sims[step->sim].iccid) + 1);
     card_signature(step->sim, step->key, step->digest, wanted);
     for (int i = 0; i < 2; i++) {
-        enum outcome outcome = token_sign(sim, &key, TOKEN_ECDSA, TOKEN_SHA256, step->digest,
-                                          MODEL_DIGEST, signature, &length, deadline, why);
+        enum outcome outcome = token_sign(sim, &key, &digest, signature, &length, deadline, why);
 
         if (outcome != OUTCOME_OK)
             return outcome;
@@ -136,7 +137,7 @@ static enum outcome operate(struct model *model, struct sim *sim, struct report 
     struct safe2_status status;
     struct token_pin state;
     uint8_t bytes[16];
-    bool closed;
+    struct sim_found found;
 
     switch (model->step.act) {
     case ACT_SIGN:
@@ -154,7 +155,7 @@ static enum outcome operate(struct model *model, struct sim *sim, struct report 
     case ACT_IDENTITY:
         return sim_iccid(sim, iccid, sim_deadline(sim), why);
     case ACT_CLOSE:
-        return sim_shut(sim, &closed, why);
+        return sim_shut(sim, &found, why);
     case ACT_END:
         sim_free(sim);
         return OUTCOME_OK;

@@ -129,8 +129,6 @@ static bool line_names(const char *line, unsigned number)
 
     if (sscanf(line, "channel %u %u %u %u %u", &open, &selected, &carrier, &named, &session) >= 4)
         return open == 1 && (named == number || session == number);
-    if (sscanf(line, "owner %u", &named) == 1)
-        return named == number;
     return false;
 }
 
@@ -484,7 +482,8 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
         check_outcome_of(model, promised);
     if (model->failure[0] == '\0')
         check_channels(model);
-    model->disturbed = step->struck || (model->disturbed && (!model->heard || step->outcome != OUTCOME_OK));
+    model->disturbed =
+        step->struck || (model->disturbed && (!model->heard || step->outcome != OUTCOME_OK));
     if (model->heard && model->session[step->program] != 2 &&
         (step->act == ACT_SIGN || step->act == ACT_RANDOM))
         model->swapped = false;

@@ -3,7 +3,8 @@
  * that the code above sees what it would see on a real line. */
 #include "test/unit/scripted_card.h"
 
-#include "modem/transport.h"
+#include "modem/at.h"
+#include "modem/channel.h"
 #include "test/unit/check.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@ static enum outcome modem_says(const char *said, struct report *why)
         result.final = AT_FINAL_CME;
         result.cme = (int)strtol(said + 5, NULL, 10);
     }
-    return transport_final(&result, "send an APDU", why);
+    return at_outcome(&result, "send an APDU", why);
 }
 
 static bool from_modem(const char *answer)

@@ -2,8 +2,12 @@
 /* See seat.h. */
 #include "test/unit/seat.h"
 
+#include "apdu/session/record.h"
+#include "apdu/session/rundir.h"
+
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct modem_step seat_starts[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
                                          LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), MODEM_END};
@@ -28,6 +32,32 @@ const struct modem_step seat_starts_without_iccid[] = {LINE("AT", OK),
                                                        LINE("AT%XICCID?", DOES_NOT_KNOW),
                                                        MODEM_END};
 
+const struct modem_step seat_no_channels[] = {
+    LINE("AT", OK),
+    LINE("ATE0V1Q0", OK),
+    LINE("AT+CMEE=1", OK),
+    LINE(CRSM, CRSM_SAYS),
+    CSIM("81 F2 00 0C", "6881"),
+    CSIM("82 F2 00 0C", "6881"),
+    CSIM("83 F2 00 0C", "6881"),
+    CSIM("C0 F2 00 0C", "6881"),
+    CSIM("C1 F2 00 0C", "6881"),
+    CSIM("C2 F2 00 0C", "6881"),
+    CSIM("C3 F2 00 0C", "6881"),
+    CSIM("C4 F2 00 0C", "6881"),
+    CSIM("C5 F2 00 0C", "6881"),
+    CSIM("C6 F2 00 0C", "6881"),
+    CSIM("C7 F2 00 0C", "6881"),
+    CSIM("C8 F2 00 0C", "6881"),
+    CSIM("C9 F2 00 0C", "6881"),
+    CSIM("CA F2 00 0C", "6881"),
+    CSIM("CB F2 00 0C", "6881"),
+    CSIM("CC F2 00 0C", "6881"),
+    CSIM("CD F2 00 0C", "6881"),
+    CSIM("CE F2 00 0C", "6881"),
+    CSIM("CF F2 00 0C", "6881"),
+    MODEM_END};
+
 static void begin(struct seat *seat, const struct modem_step *steps,
                   const struct modem_step *standing, const char *source, const char *pin,
                   const char *name, const char *value)
@@ -35,7 +65,7 @@ static void begin(struct seat *seat, const struct modem_step *steps,
     struct settings settings;
 
     report_clear(&seat->why);
-    seat->key.key_id = 0x31;
+    seat->key.name = (struct token_name){.container = 0, .id_length = 1, .id = {0x31}};
     seat->key.type = TOKEN_RSA;
     seat->key.bits = 2048;
     modem_start(&seat->modem, steps, standing ? standing : seat_starts);
@@ -83,11 +113,12 @@ enum outcome seat_sign_as(struct seat *seat, enum token_scheme scheme, enum toke
                           size_t digest_length)
 {
     uint8_t digest[64];
+    const struct token_digest what = {scheme, hash, digest, digest_length};
 
     memset(digest, 0xDD, sizeof digest);
     report_clear(&seat->why);
-    return token_sign(seat->sim, &seat->key, scheme, hash, digest, digest_length, seat->signature,
-                      &seat->length, sim_deadline(seat->sim), &seat->why);
+    return token_sign(seat->sim, &seat->key, &what, seat->signature, &seat->length,
+                      sim_deadline(seat->sim), &seat->why);
 }
 
 enum outcome seat_sign(struct seat *seat)
@@ -101,4 +132,29 @@ void seat_signs_at(struct seat *seat, const char *file, int line)
     seat->length = 0;
     check_outcome(file, line, "token_sign", seat_sign(seat), OUTCOME_OK, &seat->why);
     check_bytes(file, line, seat->signature, seat->length, "51674E");
+}
+
+enum owner seat_owner(const struct settings *settings, unsigned number)
+{
+    const struct channel channel = {
+        .open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+    const struct owned *owned;
+    struct record record;
+
+    (void)record_peek(settings, &record);
+    owned = owners_find(&record.owners, &channel);
+    return owned != NULL ? owners_state(owned) : OWNER_NONE;
+}
+
+void seat_hold(const struct settings *settings, unsigned number)
+{
+    const struct channel channel = {
+        .open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+    struct record record;
+    int fd = record_open(settings, &record);
+
+    CU_ASSERT_TRUE_FATAL(fd >= 0);
+    owners_hold(&record.owners, &channel, getpid(), rundir_process_start(getpid()));
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
 }

@@ -4,6 +4,7 @@
 #ifndef SIMKEY_TEST_UNIT_SEAT_H
 #define SIMKEY_TEST_UNIT_SEAT_H
 
+#include "apdu/session/owners.h"
 #include "apdu/token.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_modem.h"
@@ -56,6 +57,9 @@ struct seat {
 extern const struct modem_step seat_starts[];
 extern const struct modem_step seat_starts_without_iccid[];
 
+/* The usual start-up, and a card with no channel open: whichever is asked for its STATUS. */
+extern const struct modem_step seat_no_channels[];
+
 /* Starts the modem and makes the SIM; settings are the PIN 0000, 8 s, and the given name and value (or NULL). standing
  * NULL: seat_starts. */
 void seat_begin(struct seat *seat, const struct modem_step *steps,
@@ -77,5 +81,9 @@ enum outcome seat_sign_as(struct seat *seat, enum token_scheme scheme, enum toke
 /* It signs, and the signature is the script's. */
 void seat_signs_at(struct seat *seat, const char *file, int line);
 #define seat_signs(seat) seat_signs_at(seat, __FILE__, __LINE__)
+
+/* Whose a channel is by the record's table, and a channel noted there as held by this process. */
+enum owner seat_owner(const struct settings *settings, unsigned number);
+void seat_hold(const struct settings *settings, unsigned number);
 
 #endif

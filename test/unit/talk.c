@@ -13,7 +13,7 @@ void talk_begin(struct talk *talk, const struct modem_step *steps,
     talk->deadline = deadline_in(8000);
     EXPECT(port_open(&talk->port, talk->modem.device, 115200, talk->deadline, NULL, &talk->why),
            OUTCOME_OK, &talk->why);
-    at_init(&talk->at, talk->port, &talk->trace);
+    at_init(&talk->at, talk->port, &talk->trace, &talk->events);
 }
 
 void talk_end_at(struct talk *talk, const char *file, int line)

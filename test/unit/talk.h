@@ -13,6 +13,7 @@ struct talk {
     struct port *port;
     struct trace trace;
     struct at at;
+    unsigned events;
     struct at_result result;
     struct report why;
     struct deadline deadline; /* of the operation: 8 s unless a test shortens it */

@@ -2,6 +2,9 @@
 /* What modems write (protocol-at: "Text", "Length" and the table of final results): the parsers
  * with hand-made lines, and whole dialogues with a scripted modem. Waiting is judged in
  * test_at_time.c. */
+#include "modem/at_apdu.h"
+#include "modem/cme.h"
+#include "modem/hex.h"
 #include "test/unit/talk.h"
 #include "test/unit/unit.h"
 
@@ -302,7 +305,7 @@ static void a_restart_of_the_modem_is_noticed(void)
 
         talk_begin(&talk, steps, NULL);
         EXPECT(ask(&talk, "AT", NULL, 1000), OUTCOME_OK, &talk.why);
-        EXPECT_NUMBER(talk.at.restarted, cases[i].restarted);
+        EXPECT_NUMBER((talk.events & EVENT_RESTARTED) != 0, cases[i].restarted);
         talk_end(&talk);
     }
 }
@@ -317,10 +320,10 @@ static void a_restart_between_two_commands_is_noticed(void)
 
     talk_begin(&talk, steps, NULL);
     EXPECT(ask(&talk, "AT", NULL, 1000), OUTCOME_OK, &talk.why);
-    CU_ASSERT_FALSE(talk.at.restarted);
+    CU_ASSERT_FALSE(talk.events & EVENT_RESTARTED);
     deadline_sleep(talk.deadline, 150);
     EXPECT(ask(&talk, "AT", NULL, 1000), OUTCOME_OK, &talk.why);
-    CU_ASSERT(talk.at.restarted);
+    CU_ASSERT(talk.events & EVENT_RESTARTED);
     talk_end(&talk);
 }
 
@@ -335,7 +338,7 @@ static void a_restart_right_behind_an_error_is_noticed(void)
     talk_begin(&talk, steps, NULL);
     EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 1000), OUTCOME_OK, &talk.why);
     EXPECT(ask(&talk, "AT", NULL, 1000), OUTCOME_OK, &talk.why);
-    CU_ASSERT(talk.at.restarted);
+    CU_ASSERT(talk.events & EVENT_RESTARTED);
     talk_end(&talk);
 }
 

@@ -87,7 +87,7 @@ static void a_restart_in_a_message_is_none(void)
         talk_begin(&talk, steps, modem_starts);
         EXPECT(ask(&talk, READ, "+CSIM:", 3000), OUTCOME_OK, &talk.why);
         EXPECT_TEXT(talk.result.value, VALUE);
-        CU_ASSERT_FALSE(talk.at.restarted);
+        CU_ASSERT_FALSE(talk.events & EVENT_RESTARTED);
         talk_end(&talk);
     }
 }

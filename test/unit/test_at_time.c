@@ -24,7 +24,7 @@ static void an_awake_modem_is_set_up_by_three_lines(void)
     start = monotonic_ms();
     EXPECT(at_start(&talk.at, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT_TOOK(start, 0, 600);
-    CU_ASSERT_FALSE(talk.at.late);
+    CU_ASSERT_FALSE(talk.events & EVENT_LATE);
     talk_end(&talk);
 }
 
@@ -150,7 +150,7 @@ static void a_mute_modem_ends_an_exchange_at_its_own_timeout(void)
     EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 250), OUTCOME_TIMEOUT, &talk.why);
     EXPECT_TOOK(start, 230, 800);
     CU_ASSERT(processor_ms() - processor < 120);
-    CU_ASSERT(talk.at.late);
+    CU_ASSERT(talk.events & EVENT_LATE);
     talk_end(&talk);
 }
 
@@ -161,7 +161,7 @@ static void an_answer_without_a_final_result_is_no_answer(void)
 
     talk_begin(&talk, steps, NULL);
     EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 200), OUTCOME_TIMEOUT, &talk.why);
-    CU_ASSERT(talk.at.late);
+    CU_ASSERT(talk.events & EVENT_LATE);
     talk_end(&talk);
 }
 
@@ -207,11 +207,11 @@ static void a_late_answer_is_waited_out_before_anything_else(void)
 
     talk_begin(&talk, steps, modem_starts);
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000002\"", "+CSIM:", 120), OUTCOME_TIMEOUT, &talk.why);
-    CU_ASSERT(talk.at.late);
+    CU_ASSERT(talk.events & EVENT_LATE);
     start = monotonic_ms();
     EXPECT(at_resync(&talk.at, 500, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT_TOOK(start, 700, 3000);
-    CU_ASSERT_FALSE(talk.at.late);
+    CU_ASSERT_FALSE(talk.events & EVENT_LATE);
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000202\"", "+CSIM:", 1000), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(talk.result.value, "8,\"BBBB9000\"");
     talk_end(&talk);
@@ -243,9 +243,9 @@ static void resynchronising_takes_a_clean_ok(void)
     struct talk talk;
 
     talk_begin(&talk, steps, modem_starts);
-    talk.at.late = true;
+    talk.events |= EVENT_LATE;
     EXPECT(at_resync(&talk.at, 50, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
-    CU_ASSERT_FALSE(talk.at.late);
+    CU_ASSERT_FALSE(talk.events & EVENT_LATE);
     EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 1000), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(talk.result.value, "READY");
     talk_end(&talk);
@@ -260,11 +260,11 @@ static void a_modem_that_stays_mute_cannot_be_resynchronised(void)
     int64_t start;
 
     talk_begin(&talk, steps, mute);
-    talk.at.late = true;
+    talk.events |= EVENT_LATE;
     start = monotonic_ms();
     CU_ASSERT(at_resync(&talk.at, 50, deadline_in(600), &talk.why) != OUTCOME_OK);
     EXPECT_TOOK(start, 300, 1200);
-    CU_ASSERT(talk.at.late);
+    CU_ASSERT(talk.events & EVENT_LATE);
     talk_end(&talk);
 }
 

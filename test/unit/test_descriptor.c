@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What we open is above 2, whatever the program was started with, and nothing is written beyond its
  * limit. Each case in a child, whose descriptors and limits are its own. */
-#include "apdu/session/claim.h"
 #include "apdu/session/queue.h"
 #include "apdu/session/record.h"
 #include "modem/descriptor.h"
@@ -100,12 +99,11 @@ static int files_body(const struct pty *pty, const struct settings *settings)
 {
     struct record record;
     struct queue queue;
-    int file = record_open(settings, &record), claim, wrong;
+    int file = record_open(settings, &record), wrong;
 
     (void)pty;
     queue_join(&queue, settings);
-    claim = claim_take(settings, 1, true);
-    wrong = file <= 2 || queue.fd <= 2 || claim <= 2 || low_ones() != 0;
+    wrong = file <= 2 || queue.fd <= 2 || low_ones() != 0;
     queue_leave(&queue);
     return wrong + (queue_own_lock(&queue) <= 2) + low_ones();
 }
@@ -166,7 +164,6 @@ static void nothing_is_written_beyond_the_limit(void)
         trace_line(&trace, '>', "AT", MASK_NOTHING);
         wrong += stat(path, &file) != 0 || file.st_size != 0;
         wrong += record_save(fd, &record) || record_open(&desk.settings, &record) >= 0;
-        wrong += claim_take(&desk.settings, 1, true) >= 0;
         wrong += setrlimit(RLIMIT_FSIZE, &some) != 0 || record_save(fd, &record);
         wrong += setrlimit(RLIMIT_FSIZE, &enough) != 0 || !record_save(fd, &record);
         trace_line(&trace, '>', "AT", MASK_NOTHING);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Questions to the modem itself: the ICCID by +CRSM or one of the vendors' names, and who the modem
  * is. */
-#include "modem/identity.h"
+#include "modem/at_identity.h"
 #include "test/unit/talk.h"
 #include "test/unit/unit.h"
 
@@ -54,7 +54,7 @@ static enum outcome ask_iccid(const struct modem_step *steps, const struct modem
 
     iccid[0] = '\0';
     talk_begin(&talk, steps, standing);
-    outcome = modem_iccid(&talk.at, iccid, talk.deadline, &talk.why);
+    outcome = at_iccid(&talk.at, iccid, talk.deadline, &talk.why);
     *why = talk.why;
     talk_end(&talk);
     return outcome;
@@ -209,7 +209,7 @@ static void the_modem_tells_who_it_is(void)
     struct talk talk;
 
     talk_begin(&talk, nothing, standing);
-    EXPECT(modem_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT(at_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(who.manufacturer, "Quectel");
     EXPECT_TEXT(who.model, "BG96");
     EXPECT_TEXT(who.revision, "BG96MAR02A07M1G");
@@ -235,7 +235,7 @@ static void questions_that_the_modem_refuses_stay_open(void)
     strcat(longest, "\r\n" OK);
     memset(&who, 'x', sizeof who);
     talk_begin(&talk, nothing, standing);
-    EXPECT(modem_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT(at_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(who.manufacturer, "");
     CU_ASSERT(memchr(who.model, '\0', sizeof who.model) != NULL);
     EXPECT_TEXT(who.revision, "");

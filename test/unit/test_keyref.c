@@ -70,6 +70,28 @@ static enum outcome read_der(struct keyref *keyref, const uint8_t *der, size_t l
     return outcome;
 }
 
+static void a_reference_names_its_key_by_bytes_or_label(void)
+{
+    static const char *const uris[] = {"sim:signing;id=%01", "sim:signing;id=%00%FF%25",
+                                       "sim:signing;object=BootstrapKey_1",
+                                       "sim:signing;container=0;key-id=31"};
+
+    for (size_t i = 0; i < sizeof uris / sizeof uris[0]; i++) {
+        struct keyref keyref, again;
+        struct report why = REPORT_INIT;
+        uint8_t der[2048];
+        size_t length;
+
+        make_keyref(&keyref, EVP_EC_gen("P-256"), uris[i]);
+        length = write_der(&keyref, der);
+        CU_ASSERT_PTR_NOT_NULL(memmem(der, length, uris[i], strlen(uris[i])));
+        EXPECT(read_der(&again, der, length, &why), OUTCOME_OK, &why);
+        CU_ASSERT(token_name_equal(&again.uri.key, &keyref.uri.key));
+        keyref_clear(&again);
+        keyref_clear(&keyref);
+    }
+}
+
 static void what_is_written_is_read_again(void)
 {
     EVP_PKEY *keys[2] = {EVP_RSA_gen(2048), EVP_EC_gen("P-256")};
@@ -85,8 +107,8 @@ static void what_is_written_is_read_again(void)
         length = write_der(&keyref, der);
         EXPECT(read_der(&again, der, length, &why), OUTCOME_OK, &why);
         EXPECT_NUMBER(again.uri.what, URI_SIGNING);
-        EXPECT_NUMBER(again.uri.container, 2);
-        EXPECT_NUMBER(again.uri.key_id, 0x33);
+        EXPECT_NUMBER(again.uri.key.container, 2);
+        EXPECT_BYTES(again.uri.key.id, again.uri.key.id_length, "33");
         EXPECT_NUMBER(again.uri.setting_count, 0);
         EXPECT_TEXT(again.iccid, ICCID);
         EXPECT_NUMBER(EVP_PKEY_eq(again.public_key, keys[i]), 1);
@@ -341,6 +363,7 @@ void add_keyref_suite(void)
 {
     static const struct test tests[] = {
         TEST(what_is_written_is_read_again),
+        TEST(a_reference_names_its_key_by_bytes_or_label),
         TEST(a_reference_holds_no_private_key_and_no_device),
         TEST(settings_are_not_written),
         TEST(a_sim_whose_number_nobody_knows_is_any_sim),

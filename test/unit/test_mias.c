@@ -43,7 +43,7 @@ static void the_container_map_tells_keys_in_use(void)
                                 "01 000000 0000 0400 000000"   /* 3: exchange 1024 */
                                 "01 000000 0100 0000 000000"   /* 4: signature 256 */
                                 "01 000000 0000 0000 000000"); /* 5: a size that is not recorded */
-    struct token_container list[TOKEN_CONTAINERS];
+    struct mias_container list[TOKEN_CONTAINERS];
 
     memset(list, 0x55, sizeof list);
     EXPECT_NUMBER(mias_parse_map(map, list), 5);
@@ -62,7 +62,7 @@ static void the_container_map_tells_keys_in_use(void)
 
 static void a_map_of_any_length_is_read_as_far_as_it_goes(void)
 {
-    struct token_container list[TOKEN_CONTAINERS];
+    struct mias_container list[TOKEN_CONTAINERS];
     uint8_t bytes[11 * 40];
     size_t length;
 
@@ -163,7 +163,7 @@ static void a_directory_never_overflows_the_list(void)
 static void a_containers_certificate_is_found_by_its_name(void)
 {
     struct span directory = exact_hex("03" ENTRY_CERT ENTRY_SIGN ENTRY_OBJECT);
-    struct token_container container = {.index = 0, .exchange = true};
+    struct mias_container container = {.index = 0, .exchange = true};
     struct mias_entry list[MIAS_ENTRIES];
     size_t count = 0;
 
@@ -184,7 +184,7 @@ static void a_certificates_name_counts_only_in_its_folder(void)
 {
     struct span directory = exact_hex("02 4301 0010 6B78633030000000 7031310000000000 00"
                                       "4302 0010 6B78633030410000 6D73637000000000 00");
-    struct token_container container = {.index = 0, .exchange = true};
+    struct mias_container container = {.index = 0, .exchange = true};
     struct mias_entry list[MIAS_ENTRIES];
     size_t count = 0;
 
@@ -294,7 +294,7 @@ static void expect_map(const char *size, const char *content, enum outcome outco
 {
     char fcp[64], read[32], answer[128];
     const struct card_step steps[] = {{"00 A4 08 04 02 0002 00", fcp}, {read, answer}, CARD_END};
-    struct token_container list[TOKEN_CONTAINERS];
+    struct mias_container list[TOKEN_CONTAINERS];
     struct scripted_card card;
     struct report why = REPORT_INIT;
     size_t found = 4711;
@@ -401,7 +401,7 @@ static void map_directory_and_files_are_read_by_their_identifiers(void)
         {"00 A4 08 04 02 4301 00", "9000"}, {"00 B0 00 00 04", "AABBCCDD 9000"}, CARD_END};
     static const struct card_step none[] = {
         {"00 A4 08 04 02 4301 00", "6A82"}, {"00 A4 00 04 02 4301 00", "6A82"}, CARD_END};
-    struct token_container containers[TOKEN_CONTAINERS];
+    struct mias_container containers[TOKEN_CONTAINERS];
     struct mias_entry entries[MIAS_ENTRIES];
     struct scripted_card card;
     struct report why = REPORT_INIT;

@@ -10,9 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct token_key rsa = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 2048, .iccid = ""};
-static const struct token_key p256 = {.key_id = 0x61, .type = TOKEN_EC, .bits = 256, .iccid = ""};
-static const struct token_key p384 = {.key_id = 0x61, .type = TOKEN_EC, .bits = 384, .iccid = ""};
+static const struct token_key rsa = {
+    .name = {.id_length = 1, .id = {0x31}}, .type = TOKEN_RSA, .bits = 2048, .iccid = ""};
+static const struct token_key p256 = {
+    .name = {.id_length = 1, .id = {0x61}}, .type = TOKEN_EC, .bits = 256, .iccid = ""};
+static const struct token_key p384 = {
+    .name = {.id_length = 1, .id = {0x61}}, .type = TOKEN_EC, .bits = 384, .iccid = ""};
 
 static const size_t hash_lengths[TOKEN_HASHES] = {[TOKEN_SHA1] = 20,
                                                   [TOKEN_SHA224] = 28,
@@ -60,6 +63,15 @@ static bool planned(const struct mias_plan *plans, size_t count, uint8_t algorit
     return false;
 }
 
+static size_t make_plans(const struct token_key *key, enum token_scheme scheme,
+                         enum token_hash hash, const uint8_t *data, size_t length,
+                         struct mias_plan plans[MIAS_PLANS])
+{
+    const struct token_digest digest = {scheme, hash, data, length};
+
+    return mias_plans(key, &digest, plans);
+}
+
 static void pss_has_one_plan_and_never_another_scheme(void)
 {
     struct mias_plan plans[MIAS_PLANS];
@@ -69,7 +81,7 @@ static void pss_has_one_plan_and_never_another_scheme(void)
     memset(digest, 0xD1, sizeof digest);
     for (hash = TOKEN_SHA1; hash < TOKEN_HASHES; hash++) {
         EXPECT_NUMBER(
-            mias_plans(&rsa, TOKEN_PSS, (enum token_hash)hash, digest, hash_lengths[hash], plans),
+            make_plans(&rsa, TOKEN_PSS, (enum token_hash)hash, digest, hash_lengths[hash], plans),
             1);
         EXPECT_NUMBER(plans[0].algorithm, mias_sign_algorithm(TOKEN_PSS, (enum token_hash)hash));
         EXPECT_NUMBER(plans[0].length, hash_lengths[hash]);
@@ -93,7 +105,7 @@ static void pkcs1_falls_back_to_the_bare_padding_with_digestinfo(void)
     memset(digest, 0xD2, sizeof digest);
     for (hash = TOKEN_SHA1; hash < TOKEN_HASHES; hash++) {
         count =
-            mias_plans(&rsa, TOKEN_PKCS1, (enum token_hash)hash, digest, hash_lengths[hash], plans);
+            make_plans(&rsa, TOKEN_PKCS1, (enum token_hash)hash, digest, hash_lengths[hash], plans);
         EXPECT_NUMBER(count, 2);
         EXPECT_NUMBER(plans[0].algorithm, mias_sign_algorithm(TOKEN_PKCS1, (enum token_hash)hash));
         EXPECT_NUMBER(plans[0].length, hash_lengths[hash]);
@@ -110,12 +122,12 @@ static void given_data_is_padded_as_it_is(void)
     uint8_t data[256];
 
     memset(data, 0xD3, sizeof data);
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 36, plans), 1);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 36, plans), 1);
     EXPECT_NUMBER(plans[0].algorithm, 0x02);
     EXPECT_NUMBER(plans[0].length, 36);
     /* PKCS#1 takes eleven bytes of the modulus (RFC 8017, 9.2). */
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 245, plans), 1);
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 246, plans), 0);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 245, plans), 1);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PKCS1, TOKEN_HASH_NONE, data, 246, plans), 0);
 }
 
 static void ecdsa_falls_back_to_44(void)
@@ -125,11 +137,11 @@ static void ecdsa_falls_back_to_44(void)
     size_t count;
 
     memset(digest, 0xD4, sizeof digest);
-    count = mias_plans(&p256, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, plans);
+    count = make_plans(&p256, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, plans);
     EXPECT_NUMBER(count, 1);
     EXPECT_NUMBER(plans[0].algorithm, 0x44);
     EXPECT_NUMBER(plans[0].length, 32);
-    count = mias_plans(&p384, TOKEN_ECDSA, TOKEN_SHA384, digest, 48, plans);
+    count = make_plans(&p384, TOKEN_ECDSA, TOKEN_SHA384, digest, 48, plans);
     EXPECT_NUMBER(plans[0].algorithm, 0x54);
     EXPECT_NUMBER(plans[0].length, 48);
     CU_ASSERT(count >= 2 && count <= MIAS_PLANS && planned(plans, count, 0x44, digest, 48));
@@ -143,14 +155,14 @@ static void digests_are_fitted_to_the_field(void)
     size_t count;
 
     memset(digest, 0xD5, sizeof digest);
-    count = mias_plans(&p256, TOKEN_ECDSA, TOKEN_SHA512, digest, 64, plans);
+    count = make_plans(&p256, TOKEN_ECDSA, TOKEN_SHA512, digest, 64, plans);
     EXPECT_NUMBER(plans[0].algorithm, 0x64);
     CU_ASSERT(planned(plans, count, 0x64, digest, 32) || planned(plans, count, 0x44, digest, 32));
-    count = mias_plans(&p256, TOKEN_ECDSA, TOKEN_SHA1, digest, 20, plans);
+    count = make_plans(&p256, TOKEN_ECDSA, TOKEN_SHA1, digest, 20, plans);
     memcpy(padded + 4, digest, 28);
     EXPECT_NUMBER(plans[0].algorithm, 0x14);
     CU_ASSERT(planned(plans, count, 0x14, padded, 24));
-    count = mias_plans(&p256, TOKEN_ECDSA, TOKEN_SHA224, digest, 28, plans);
+    count = make_plans(&p256, TOKEN_ECDSA, TOKEN_SHA224, digest, 28, plans);
     CU_ASSERT(planned(plans, count, 0x34, padded, 32));
     CU_ASSERT(count <= MIAS_PLANS);
 }
@@ -160,13 +172,13 @@ static void what_cannot_be_signed_has_no_plan(void)
     struct mias_plan plans[MIAS_PLANS];
     uint8_t digest[64] = {0};
 
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, plans), 0);
-    EXPECT_NUMBER(mias_plans(&p256, TOKEN_PKCS1, TOKEN_SHA256, digest, 32, plans), 0);
-    EXPECT_NUMBER(mias_plans(&p256, TOKEN_PSS, TOKEN_SHA256, digest, 32, plans), 0);
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PSS, TOKEN_SHA256, digest, 31, plans), 0);
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PKCS1, TOKEN_SHA256, digest, 33, plans), 0);
-    EXPECT_NUMBER(mias_plans(&p256, TOKEN_ECDSA, TOKEN_SHA384, digest, 0, plans), 0);
-    EXPECT_NUMBER(mias_plans(&rsa, TOKEN_PSS, TOKEN_HASH_NONE, digest, 32, plans), 0);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_ECDSA, TOKEN_SHA256, digest, 32, plans), 0);
+    EXPECT_NUMBER(make_plans(&p256, TOKEN_PKCS1, TOKEN_SHA256, digest, 32, plans), 0);
+    EXPECT_NUMBER(make_plans(&p256, TOKEN_PSS, TOKEN_SHA256, digest, 32, plans), 0);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PSS, TOKEN_SHA256, digest, 31, plans), 0);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PKCS1, TOKEN_SHA256, digest, 33, plans), 0);
+    EXPECT_NUMBER(make_plans(&p256, TOKEN_ECDSA, TOKEN_SHA384, digest, 0, plans), 0);
+    EXPECT_NUMBER(make_plans(&rsa, TOKEN_PSS, TOKEN_HASH_NONE, digest, 32, plans), 0);
 }
 
 /* ---- the security environment ---- */
@@ -181,7 +193,7 @@ static void an_environment_is_set_once_and_kept(void)
                                                  CARD_END};
     static const struct card_step other_template[] = {{"00 22 41 B8 06 80011A 840133", "9112"},
                                                       CARD_END};
-    struct mias_environment environment = {.set = false};
+    struct security_environment environment = {.set = false};
     struct scripted_card card;
     struct report why = REPORT_INIT;
 
@@ -222,7 +234,7 @@ static void a_refused_algorithm_leaves_no_environment(void)
 
     for (i = 0; i < 4; i++) {
         const struct card_step steps[] = {{"00 22 41 B6 06 800145 840131", cases[i].sw}, CARD_END};
-        struct mias_environment environment = {
+        struct security_environment environment = {
             .set = true, .template_tag = 0xB6, .algorithm = 0x42, .key_id = 0x31};
         struct scripted_card card;
         struct report why = REPORT_INIT;
@@ -247,7 +259,7 @@ static void a_lost_channel_leaves_no_environment(void)
         const struct card_step steps[] = {{"00 22 41 B6 06 800145 840131", answers[i]},
                                           {"00 22 41 B6 06 800145 840131", answers[i]},
                                           CARD_END};
-        struct mias_environment environment = {.set = true, .template_tag = 0xB8};
+        struct security_environment environment = {.set = true, .template_tag = 0xB8};
         struct scripted_card card;
         struct report why = REPORT_INIT;
 

@@ -54,8 +54,12 @@ static enum outcome bench_unlock(struct bench *bench, const struct card_step *st
 {
     struct scripted_card card;
     struct pin_given given;
-    struct pin_try try = {
-        .given = &given, .memory = &bench->memory, .sim = SIM, .settings = &bench->settings};
+    struct pin_try try = {.given = &given,
+                          .memory = &bench->memory,
+                          .sim = SIM,
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &bench->settings};
     enum outcome outcome;
 
     pin_given_read(&given, &bench->settings, PIN_APPLET);

@@ -2,7 +2,6 @@
 /* SAFE2's client against a scripted modem: starting a job, the states in both forms, fetching. What
  * becomes of it when channels are lost is judged in test_safe2_loss.c. */
 #include "apdu/safe2/applet.h"
-#include "apdu/session/claim.h"
 #include "test/unit/pty.h"
 #include "test/unit/safe2_seat.h"
 #include "test/unit/unit.h"

@@ -378,20 +378,21 @@ static void a_certificate_is_read_without_a_pin(void)
         CSIM("01 B0 00 00 06", "3003020107FF 9000"),
         CLOSE,
         MODEM_END};
-    struct token_container info;
+    const struct token_name nothing = TOKEN_NAME_NONE;
+    struct token_content content;
+    struct token_name name;
     struct seat seat;
-    uint8_t *certificate = NULL;
-    size_t length = 0;
-    char iccid[ICCID_SIZE] = "";
 
     seat_begin(&seat, steps, NULL, "pin", "");
-    EXPECT(token_read(seat.sim, "", 0, &info, &certificate, &length, iccid, &seat.why), OUTCOME_OK,
-           &seat.why);
-    EXPECT_BYTES(certificate, length, "3003020107");
-    EXPECT_TEXT(iccid, ICCID);
-    CU_ASSERT(info.index == 0 && info.exchange && info.bits == 2048 && info.certificate);
-    EXPECT_NUMBER(token_key_id(&info, TOKEN_RSA), 0x31);
-    free(certificate);
+    EXPECT(token_read(seat.sim, "", &nothing, 0, &content, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(content.certificate, content.length, "3003020107");
+    EXPECT_TEXT(content.iccid, ICCID);
+    EXPECT_NUMBER(content.item.name.container, 0);
+    CU_ASSERT(content.item.decrypts && content.item.bits == 2048 && content.item.certificate);
+    token_complete(seat.sim, &content.item, TOKEN_RSA, &name);
+    EXPECT_NUMBER(name.container, 0);
+    EXPECT_BYTES(name.id, name.id_length, "31");
+    token_content_clear(&content);
     seat_end(&seat);
 }
 

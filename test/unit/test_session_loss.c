@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
+#include "modem/port.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -258,7 +259,7 @@ static void an_ec_card_that_knows_only_44_gets_44(void)
     seat_begin(&seat, steps, NULL, NULL, NULL);
     seat.key.type = TOKEN_EC;
     seat.key.bits = 384;
-    seat.key.key_id = 0x61;
+    seat.key.name.id[0] = 0x61;
     EXPECT(seat_sign_as(&seat, TOKEN_ECDSA, TOKEN_SHA384, 48), OUTCOME_OK, &seat.why);
     seat_end(&seat);
 }
@@ -276,12 +277,12 @@ static void the_accepted_algorithms_are_found_by_asking(void)
                                               CLOSE,
                                               MODEM_END};
     struct seat seat;
-    uint32_t mask = 0;
+    uint64_t mask = 0;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
     seat.key.type = TOKEN_EC;
     seat.key.bits = 256;
-    seat.key.key_id = 0x61;
+    seat.key.name.id[0] = 0x61;
     EXPECT(token_algorithms(seat.sim, &seat.key, &mask, &seat.why), OUTCOME_OK, &seat.why);
     EXPECT_NUMBER(mask, 1u << (TOKEN_ECDSA * TOKEN_HASHES + TOKEN_SHA1) |
                             1u << (TOKEN_ECDSA * TOKEN_HASHES + TOKEN_SHA256));

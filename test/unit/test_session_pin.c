@@ -217,7 +217,7 @@ static void a_record_that_names_another_sim_is_corrected(void)
     seat_signs(&seat);
     (void)close(fd); /* the same without a channel */
     fd = record_open(sim_settings(seat.sim), &record);
-    record.lone = record.standing.channel;
+    owners_orphan(&record.owners, &record.standing.channel, DOUBT_NONE);
     memset(&record.standing, 0, sizeof record.standing);
     strcpy(record.standing.iccid, "89880330000000099999");
     record.standing.iccid_asked = true;

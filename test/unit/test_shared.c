@@ -84,17 +84,17 @@ static void the_last_of_the_living_closes_the_channel(void)
 static void a_kept_session_stays(void)
 {
     static const struct modem_step steps[] = {COLD, WARM, WARM, CLOSE, MODEM_END};
-    bool closed = false;
+    struct sim_found found;
     struct seat seat;
 
-    seat_begin_with_file(&seat, steps, NULL, "session", "keep");
+    seat_begin_with_file(&seat, steps, seat_no_channels, "session", "keep");
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
     seat_signs(&seat);
-    EXPECT(sim_shut(seat.sim, &closed, &seat.why), OUTCOME_OK, &seat.why);
-    CU_ASSERT_TRUE(closed);
-    EXPECT(sim_shut(seat.sim, &closed, &seat.why), OUTCOME_OK, &seat.why);
-    CU_ASSERT_FALSE(closed);
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_TRUE(found.closed && found.count == 0);
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(found.closed || found.count > 0);
     seat_end(&seat);
 }
 

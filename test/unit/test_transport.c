@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The carriers +CSIM and +CCHO: which bytes go out for open, exchange and close, and what refusals
  * become. */
+#include "modem/at.h"
+#include "modem/manage_channel.h"
 #include "modem/transport.h"
 #include "test/unit/check.h"
 #include "test/unit/scripted_modem.h"
@@ -17,6 +19,7 @@ struct line {
     struct modem modem;
     struct trace trace;
     struct transport transport;
+    enum carrier carrier;
     struct channel channel;
     struct report why;
     uint8_t answer[APDU_ANSWER_SIZE];
@@ -37,12 +40,12 @@ static void line_begin(struct line *line, enum carrier carrier, const struct mod
     target.trace = &line->trace;
     EXPECT(transport_begin(&line->transport, &target, deadline_in(2000), &line->why), OUTCOME_OK,
            &line->why);
-    transport_use(&line->transport, carrier);
+    line->carrier = carrier;
 }
 
 static void line_end_at(struct line *line, const char *file, int number)
 {
-    line->transport.ops->end(&line->transport);
+    transport_end(&line->transport);
     modem_finish_at(&line->modem, file, number);
 }
 #define line_end(line) line_end_at(line, __FILE__, __LINE__)
@@ -52,8 +55,10 @@ static enum outcome open_channel(struct line *line)
     uint8_t aid[13];
     size_t length = bytes_of(AID, aid, sizeof aid);
 
-    return line->transport.ops->open(&line->transport, aid, length, &line->channel,
-                                     deadline_in(2000), &line->why);
+    const struct channel_wish wish = {line->carrier, aid, length};
+
+    return line->transport.ops->open(&line->transport, &wish, &line->channel, deadline_in(2000),
+                                     &line->why);
 }
 
 static enum outcome exchange(struct line *line, const char *hex, int secrecy)
@@ -61,9 +66,16 @@ static enum outcome exchange(struct line *line, const char *hex, int secrecy)
     uint8_t command[APDU_COMMAND_SIZE];
     size_t length = bytes_of(hex, command, sizeof command);
 
-    return line->transport.ops->exchange(&line->transport, &line->channel, command, length,
-                                         line->answer, &line->length, 1000, secrecy,
-                                         deadline_in(2000), &line->why);
+    struct exchange exchange = {.command = command,
+                                .length = length,
+                                .timeout_ms = 1000,
+                                .secrecy = secrecy,
+                                .answer = line->answer};
+    enum outcome outcome = line->transport.ops->exchange(&line->transport, &line->channel,
+                                                         &exchange, deadline_in(2000), &line->why);
+
+    line->length = exchange.answer_length;
+    return outcome;
 }
 
 static enum outcome close_channel(struct line *line)
@@ -106,11 +118,11 @@ static void waking_sets_the_modem_up_unless_it_is_ready(void)
     target.trace = &trace;
     EXPECT(transport_begin(&transport, &target, deadline_in(2000), &why), OUTCOME_OK, &why);
     EXPECT(transport_wake(&transport, false, 0, deadline_in(2000), &why), OUTCOME_OK, &why);
-    transport.ops->end(&transport);
+    transport_end(&transport);
     /* Nothing more is said to one that is ready; and end has let the port go. */
     EXPECT(transport_begin(&transport, &target, deadline_in(2000), &why), OUTCOME_OK, &why);
     EXPECT(transport_wake(&transport, true, 0, deadline_in(2000), &why), OUTCOME_OK, &why);
-    transport.ops->end(&transport);
+    transport_end(&transport);
     EXPECT(port_open(&port, modem.device, 9600, deadline_in(0), NULL, &why), OUTCOME_OK, &why);
     port_close(port);
     modem_finish(&modem);
@@ -134,7 +146,7 @@ static void waking_resynchronises_after_an_answer_that_was_outstanding(void)
     EXPECT(transport_begin(&transport, &target, deadline_in(4000), &why), OUTCOME_OK, &why);
     EXPECT(transport_wake(&transport, true, 250, deadline_in(4000), &why), OUTCOME_OK, &why);
     EXPECT_TOOK(start, 240, 2500);
-    transport.ops->end(&transport);
+    transport_end(&transport);
     modem_finish(&modem);
 }
 
@@ -147,7 +159,7 @@ static void beginning_without_a_modem_says_so_and_can_be_ended(void)
 
     target.trace = &trace;
     EXPECT(transport_begin(&transport, &target, deadline_in(500), &why), OUTCOME_NO_MODEM, &why);
-    transport.ops->end(&transport);
+    transport_end(&transport);
 }
 
 /* ---- +CSIM ---- */

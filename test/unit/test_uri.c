@@ -42,12 +42,12 @@ static void a_bare_uri_has_the_defaults(void)
     expect_parsed("sim:signing", &uri);
     EXPECT_NUMBER(uri.what, URI_SIGNING);
     EXPECT_NUMBER(uri.type, URI_ANY);
-    EXPECT_NUMBER(uri.container, 0);
-    EXPECT_NUMBER(uri.key_id, TOKEN_KEY_ID_NONE);
+    EXPECT_NUMBER(uri.key.container, TOKEN_CONTAINER_NONE);
+    EXPECT_NUMBER(uri.key.id_length, 0);
     EXPECT_TEXT(uri.iccid, "");
     EXPECT_NUMBER(uri.setting_count, 0);
     EXPECT_NUMBER(fresh.what, URI_SIGNING);
-    EXPECT_NUMBER(fresh.key_id, TOKEN_KEY_ID_NONE);
+    CU_ASSERT(token_name_equal(&fresh.key, &uri.key));
     uri_clear(&uri);
     expect_parsed("sim:available", &uri);
     EXPECT_NUMBER(uri.what, URI_AVAILABLE);
@@ -63,8 +63,8 @@ static void attributes_are_read_in_any_order(void)
     struct uri uri;
 
     expect_parsed("sim:signing;iccid=89880330000000000017;type=cert;key-id=4F;container=14", &uri);
-    EXPECT_NUMBER(uri.container, 14);
-    EXPECT_NUMBER(uri.key_id, 0x4F);
+    EXPECT_NUMBER(uri.key.container, 14);
+    EXPECT_BYTES(uri.key.id, uri.key.id_length, "4F");
     EXPECT_NUMBER(uri.type, URI_CERT);
     EXPECT_TEXT(uri.iccid, "89880330000000000017");
     uri_clear(&uri);
@@ -77,7 +77,26 @@ static void attributes_are_read_in_any_order(void)
     EXPECT_NUMBER(uri.type, URI_PUBLIC);
     uri_clear(&uri);
     expect_parsed("sim:signing;key-id=0", &uri);
-    EXPECT_NUMBER(uri.key_id, 0);
+    EXPECT_NUMBER(uri.key.container, 0);
+    EXPECT_BYTES(uri.key.id, uri.key.id_length, "00");
+    uri_clear(&uri);
+}
+
+static void a_key_has_one_name_of_bytes_or_text(void)
+{
+    struct uri uri;
+
+    expect_parsed("sim:signing;id=%00%01%7F%ff", &uri);
+    EXPECT_BYTES(uri.key.id, uri.key.id_length, "00017FFF");
+    EXPECT_NUMBER(uri.key.container, TOKEN_CONTAINER_NONE);
+    CU_ASSERT(uri_names_key(&uri));
+    uri_clear(&uri);
+    expect_parsed("sim:signing;object=Bootstrap%20Key_1", &uri);
+    EXPECT_TEXT(uri.key.label, "Bootstrap Key_1");
+    CU_ASSERT(uri_names_key(&uri));
+    uri_clear(&uri);
+    expect_parsed("sim:signing;container=1", &uri);
+    CU_ASSERT_FALSE(uri_names_key(&uri));
     uri_clear(&uri);
 }
 
@@ -89,7 +108,7 @@ static void percent_escapes_are_undone_in_values(void)
 
     expect_parsed(
         "sim:signing;container=%32?device=/dev/serial/by-id/usb%20Modem%3B1%25&timeout=%35", &uri);
-    EXPECT_NUMBER(uri.container, 2);
+    EXPECT_NUMBER(uri.key.container, 2);
     EXPECT_NUMBER(uri.setting_count, 2);
     EXPECT_TEXT(uri.settings[0].name, "device");
     EXPECT_TEXT(uri.settings[0].value, "/dev/serial/by-id/usb Modem;1%");
@@ -126,6 +145,17 @@ static void bad_attributes_are_refused_by_name(void)
     EXPECT_REFUSED("sim:signing;key-id=100", "key-id");
     EXPECT_REFUSED("sim:signing;key-id=G1", "key-id");
     EXPECT_REFUSED("sim:signing;key-id=0x31", "key-id");
+    EXPECT_REFUSED("sim:signing;id=", "id");
+    EXPECT_REFUSED("sim:signing;id=%0", "id");
+    EXPECT_REFUSED("sim:signing;id=123456789012345678901", "20 bytes");
+    EXPECT_REFUSED("sim:signing;object=", "object");
+    EXPECT_REFUSED("sim:signing;object=a%0Ab", "object");
+    EXPECT_REFUSED(
+        "sim:signing;object=1234567890123456789012345678901234567890123456789012345678901",
+        "60 bytes");
+    EXPECT_REFUSED("sim:signing;id=%01;object=a", "twice");
+    EXPECT_REFUSED("sim:signing;id=%01;container=1", "twice");
+    EXPECT_REFUSED("sim:signing;key-id=31;object=a", "twice");
     EXPECT_REFUSED("sim:signing;type=secret", "type");
     EXPECT_REFUSED("sim:signing;iccid=123", "iccid");
     EXPECT_REFUSED("sim:signing;iccid=8988033000000000001712345", "iccid");
@@ -139,6 +169,8 @@ static void bad_attributes_are_refused_by_name(void)
     /* Each belongs to one of the two. */
     EXPECT_REFUSED("sim:available;container=1", "container");
     EXPECT_REFUSED("sim:available;key-id=31", "key-id");
+    EXPECT_REFUSED("sim:available;id=%01", "id");
+    EXPECT_REFUSED("sim:available;object=a", "object");
     EXPECT_REFUSED("sim:signing;store=files", "store");
 }
 
@@ -373,7 +405,10 @@ static void a_link_to_a_configured_device_names_that_modem(void)
 /* What is written is read again as the same, and the container is always said. */
 static void writing_and_reading_agree(void)
 {
-    static const char *const texts[] = {"sim:signing", "sim:signing;container=7;key-id=a1",
+    static const char *const texts[] = {"sim:signing",
+                                        "sim:signing;container=7;key-id=a1",
+                                        "sim:signing;id=%01%00%7f",
+                                        "sim:signing;object=a%20b%3Bc",
                                         "sim:available;store=files;type=private",
                                         ("sim:signing;iccid=89880330000000000017?device=/dev/"
                                          "a%20b%26c%3Bd%25e%23f%3Fg%3Dh&timeout=9"),
@@ -390,16 +425,13 @@ static void writing_and_reading_agree(void)
         EXPECT_NUMBER(again.what, uri.what);
         EXPECT_NUMBER(again.type, uri.type);
         EXPECT_NUMBER(again.store, uri.store);
-        EXPECT_NUMBER(again.container, uri.container);
-        EXPECT_NUMBER(again.key_id, uri.key_id);
+        CU_ASSERT(token_name_equal(&again.key, &uri.key));
         EXPECT_TEXT(again.iccid, uri.iccid);
         EXPECT_NUMBER(again.setting_count, uri.setting_count);
         for (j = 0; j < uri.setting_count && j < again.setting_count; j++)
             EXPECT_TEXT(again.settings[j].value, uri.settings[j].value);
         EXPECT(uri_format(&again, &second, &why), OUTCOME_OK, &why);
         EXPECT_TEXT(second, text);
-        if (uri.what == URI_SIGNING)
-            EXPECT_SAYS(text, ";container=");
         free(text);
         free(second);
         uri_clear(&uri);
@@ -440,6 +472,7 @@ void add_uri_suite(void)
     static const struct test tests[] = {
         TEST(a_bare_uri_has_the_defaults),
         TEST(attributes_are_read_in_any_order),
+        TEST(a_key_has_one_name_of_bytes_or_text),
         TEST(percent_escapes_are_undone_in_values),
         TEST(what_is_no_sim_uri_is_refused),
         TEST(bad_attributes_are_refused_by_name),

@@ -10,8 +10,10 @@ void add_descriptor_suite(void);
 void add_at_stray_suite(void);
 void add_port_suite(void);
 void add_port_lock_suite(void);
+void add_port_kill_suite(void);
 void add_identity_suite(void);
 void add_transport_suite(void);
+void add_memory_transport_suite(void);
 void add_pcsc_suite(void); /* only with SIMKEY_PCSC */
 void add_apdu_suite(void);
 void add_tlv_suite(void);
@@ -31,7 +33,7 @@ void add_session_loss_suite(void);
 void add_session_pin_suite(void);
 void add_model_suite(void);
 void add_rundir_suite(void);
-void add_claim_suite(void);
+void add_owners_suite(void);
 void add_record_suite(void);
 void add_shared_suite(void);
 void add_queue_suite(void);
@@ -41,5 +43,6 @@ void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
 void add_config_suite(void);
+void add_token_suite(void);
 
 #endif

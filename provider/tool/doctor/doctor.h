@@ -3,6 +3,7 @@
 #ifndef SIMKEY_PROVIDER_TOOL_DOCTOR_DOCTOR_H
 #define SIMKEY_PROVIDER_TOOL_DOCTOR_DOCTOR_H
 
+#include "modem/transport.h"
 #include "provider/tool/tool.h"
 
 #include <cjson/cJSON.h>
@@ -34,8 +35,8 @@ struct doctor {
 
     char module[4096]; /* the file of simkey.so, "" if none is known */
     struct settings settings;
-    bool card_reader; /* device = pcsc:... */
-    bool pin_set;     /* a PIN is configured */
+    const struct transport_ops *transport; /* the device's */
+    bool pin_set;                          /* a PIN is configured */
     /* Without any PIN, so that nothing but the signature can cost a try. */
     struct sim *sim;
     char real[4096]; /* the device without symbolic links */

@@ -291,8 +291,9 @@ void doctor_holders(struct doctor *doctor)
 
     memset(&search, 0, sizeof search);
     search.port = &port;
-    if (doctor->card_reader)
-        doctor_skip(doctor, "", "pcscd shares the card reader among programs");
+    if (doctor->transport->service != NULL)
+        doctor_skip(doctor, "", "%s shares the %s among programs", doctor->transport->service,
+                    doctor->transport->noun);
     else if (stat(doctor->real, &port) != 0 || !search_all(&search))
         doctor_skip(doctor, "", "what other programs do cannot be seen: %s", strerror(errno));
     else

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor: PIN, certificate, key, and one signature. Only the signature knows the PIN, and it
  * comes only where programs would try it too. */
-#include "apdu/applet/pin.h"
 #include "modem/deadline.h"
 #include "provider/tool/doctor/doctor.h"
 #include "provider/tool/x509.h"
@@ -25,6 +24,7 @@ void doctor_pin(struct doctor *doctor)
         "pin verify with the right PIN, which clears that";
     const struct token_pin *pin = &doctor->pin;
     struct report why = REPORT_INIT;
+    char tries[TOKEN_TRIES_TEXT];
     size_t refused;
 
     if (token_pin_status(doctor->sim, &doctor->pin, &refused, &why) != OUTCOME_OK) {
@@ -36,31 +36,30 @@ void doctor_pin(struct doctor *doctor)
         doctor->found |= FOUND_TRIES;
         doctor_ok(doctor, "no PIN is wanted: it is disabled");
     } else if (pin->left < 0) {
-        doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "the card does not tell how many tries are left: programs do not try the PIN");
+        doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
+                    token_tries_text(pin, tries));
     } else if (pin->left < PIN_SOFTWARE_TRIES) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "%d %s left: a wrong PIN was tried, and below %d programs do not try any",
-                    pin->left, pin->left == 1 ? "try is" : "tries are", PIN_SOFTWARE_TRIES);
+                    "%s: a wrong PIN was tried, and below %d programs do not try any",
+                    token_tries_text(pin, tries), PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
-        doctor_warn(
-            doctor, remedy_refused,
-            "%d tries are left, but this SIM refused the PIN of %zu %s before, or its answer "
-            "never came: programs do not try that again",
-            pin->left, refused, refused == 1 ? "source" : "sources");
+        doctor_warn(doctor, remedy_refused,
+                    "%s, but this SIM refused the PIN of %zu %s before, or its answer "
+                    "never came: programs do not try that again",
+                    token_tries_text(pin, tries), refused, refused == 1 ? "source" : "sources");
     } else {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "%d tries are left", pin->left);
+        doctor_ok(doctor, "%s", token_tries_text(pin, tries));
     }
 }
 
 /* ---- the certificate ---- */
 
-/* The first container with a certificate; the list is in their order. */
-static enum outcome find_container(struct doctor *doctor, int *container, struct report *why)
+/* The first key with a certificate; the list is in their order. */
+static enum outcome find_key(struct doctor *doctor, struct token_name *name, struct report *why)
 {
-    struct token_container list[TOKEN_CONTAINERS];
+    struct token_item list[TOKEN_ITEMS];
     size_t count;
     enum outcome outcome = token_list(doctor->sim, list, &count, why);
 
@@ -68,7 +67,7 @@ static enum outcome find_container(struct doctor *doctor, int *container, struct
         return outcome;
     for (size_t i = 0; i < count; i++)
         if (list[i].certificate) {
-            *container = list[i].index;
+            *name = list[i].name;
             return OUTCOME_OK;
         }
     return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu containers has a certificate",
@@ -115,7 +114,7 @@ void doctor_subject(const X509 *certificate, char *text, size_t size)
     x509_name(X509_get_subject_name(certificate), text, size);
 }
 
-static void judge_dates(struct doctor *doctor, int container, const char *subject)
+static void judge_dates(struct doctor *doctor, const char *key, const char *subject)
 {
     const X509 *certificate = doctor->signing.certificate;
     const ASN1_TIME *begin = X509_get0_notBefore(certificate);
@@ -127,66 +126,72 @@ static void judge_dates(struct doctor *doctor, int container, const char *subjec
     print_date(end, last, sizeof last);
     if (!days_until(begin, &to_begin) || !days_until(end, &to_end))
         doctor_fail(doctor, OUTCOME_BAD_DATA, "ask where the SIM comes from",
-                    "container %d: %s has no readable dates", container, subject);
+                    "%s: %s has no readable dates", key, subject);
     else if (!clock_is_set())
         doctor_warn(doctor,
                     "set the clock (timedatectl, a time server, AT+CCLK?): TLS judges certificates "
                     "by it",
-                    "container %d: %s, from %s until %s; but this machine's clock was never set",
-                    container, subject, first, last);
+                    "%s: %s, from %s until %s; but this machine's clock was never set", key,
+                    subject, first, last);
     else if (to_begin > 0)
         doctor_fail(doctor, OUTCOME_VERIFY_FAILED, "see whether this machine's clock is right",
-                    "container %d: %s is not valid before %s", container, subject, first);
+                    "%s: %s is not valid before %s", key, subject, first);
     else if (to_end < 0)
         doctor_fail(
             doctor, OUTCOME_VERIFY_FAILED,
             "see whether this machine's clock is right; else ask for a new SIM, or let your "
             "own CA issue a certificate for the SIM's key (README)",
-            "container %d: %s expired on %s", container, subject, last);
+            "%s: %s expired on %s", key, subject, last);
     else if (to_end < SOON_DAYS)
         doctor_warn(doctor, "ask for a new SIM, or let your own CA issue a certificate for the key",
-                    "container %d: %s expires on %s", container, subject, last);
+                    "%s: %s expires on %s", key, subject, last);
     else
-        doctor_ok(doctor, "container %d: %s, until %s", container, subject, last);
+        doctor_ok(doctor, "%s: %s, until %s", key, subject, last);
 }
 
 void doctor_certificate(struct doctor *doctor)
 {
     struct report why = REPORT_INIT;
     struct uri uri;
-    char subject[256];
+    char subject[256], name[TOKEN_NAME_TEXT];
     enum outcome outcome;
 
     uri_init(&uri);
-    outcome = find_container(doctor, &uri.container, &why);
+    outcome = find_key(doctor, &uri.key, &why);
     if (outcome == OUTCOME_OK)
-        outcome = signing_key_read(doctor->sim, &uri, &doctor->signing, &why);
+        outcome = signing_key_read(doctor->sim, &uri, NULL, false, &doctor->signing, &why);
     if (outcome != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;
     }
     doctor->found |= FOUND_CERTIFICATE;
     doctor_subject(doctor->signing.certificate, subject, sizeof subject);
-    judge_dates(doctor, uri.container, subject);
+    judge_dates(doctor, token_name_text(&uri.key, name), subject);
 }
 
 /* ---- the key ---- */
 
 /* Whether the applet takes the key for a signature that TLS 1.3 wants. */
-static bool does_tls13(const struct token_key *key, uint32_t algorithms)
+static bool does_tls13(uint64_t algorithms)
 {
-    unsigned scheme = key->type == TOKEN_EC ? TOKEN_ECDSA : TOKEN_PSS;
-
-    return (algorithms >> (scheme * TOKEN_HASHES) & ((UINT32_C(1) << TOKEN_HASHES) - 1)) != 0;
+    for (int scheme = 0; scheme < TOKEN_SCHEMES; scheme++)
+        for (int hash = TOKEN_HASH_NONE; hash < TOKEN_HASHES; hash++)
+            if ((algorithms & TOKEN_ALGORITHM(scheme, hash)) != 0 &&
+                token_scheme_tls13((enum token_scheme)scheme))
+                return true;
+    return false;
 }
 
 void doctor_key(struct doctor *doctor)
 {
     const struct token_key *key = &doctor->signing.key;
-    const char *type = key->type == TOKEN_EC ? "EC" : "RSA";
+    const char *type = token_type_name(key->type);
     struct report why = REPORT_INIT;
-    uint32_t algorithms = 0;
+    uint64_t algorithms = 0;
+    char id[2 * TOKEN_ID_MAX + 1] = "";
 
+    for (size_t i = 0; i < key->name.id_length; i++)
+        (void)snprintf(id + 2 * i, 3, "%02X", key->name.id[i]);
     if (token_algorithms(doctor->sim, key, &algorithms, &why) != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;
@@ -195,18 +200,18 @@ void doctor_key(struct doctor *doctor)
         doctor_fail(doctor, OUTCOME_NOT_FOUND,
                     "if the rule fails for this SIM, name the applet's key reference: "
                     "sim:signing;key-id=HEX",
-                    "the applet takes key %02X, which belongs to this container by rule, for "
+                    "the applet takes key %s, which belongs to this container by rule, for "
                     "nothing",
-                    (unsigned)key->key_id);
+                    id);
         return;
     }
     doctor->found |= FOUND_KEY;
-    if (does_tls13(key, algorithms))
-        doctor_ok(doctor, "%s, %u bits, key id %02X", type, key->bits, (unsigned)key->key_id);
+    if (does_tls13(algorithms))
+        doctor_ok(doctor, "%s, %u bits, key id %s", type, key->bits, id);
     else
         doctor_warn(doctor, "see README, \"RSA keys in cards without PSS\": TLS 1.2 works",
-                    "%s, %u bits, key id %02X; this SIM does no PSS with it, so no TLS 1.3", type,
-                    key->bits, (unsigned)key->key_id);
+                    "%s, %u bits, key id %s; this SIM does no PSS with it, so no TLS 1.3", type,
+                    key->bits, id);
 }
 
 /* ---- the signature ---- */

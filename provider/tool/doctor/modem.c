@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
+#include "apdu/aid.h"
 #include "apdu/typea.h"
 #include "provider/keyref.h"
 #include "provider/objects.h"
@@ -23,13 +24,14 @@ static bool modem_told(const struct modem_identity *identity)
            identity->imei[0] != '\0' || identity->sim_state[0] != '\0';
 }
 
-/* A card reader cannot be asked what a modem is asked; the channel tells more. */
+/* Where there is no modem, nobody can be asked what one is asked; the channel tells more. */
 static bool only_unasked(const struct doctor *doctor)
 {
     enum outcome outcome = doctor->identity_outcome;
 
-    return doctor->card_reader && (outcome == OUTCOME_REFUSED || outcome == OUTCOME_UNSUPPORTED ||
-                                   outcome == OUTCOME_CARRIER_REFUSED);
+    return doctor->transport->service != NULL &&
+           (outcome == OUTCOME_REFUSED || outcome == OUTCOME_UNSUPPORTED ||
+            outcome == OUTCOME_CARRIER_REFUSED);
 }
 
 void doctor_modem(struct doctor *doctor)
@@ -39,16 +41,16 @@ void doctor_modem(struct doctor *doctor)
 
     doctor->identity_why = (struct report)REPORT_INIT;
     doctor->identity_outcome =
-        sim_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
+        token_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
     told = modem_told(identity);
     if (doctor->identity_outcome != OUTCOME_OK && !told && !only_unasked(doctor)) {
         doctor_report(doctor, &doctor->identity_why);
         return;
     }
     doctor->found |= FOUND_MODEM;
-    if (doctor->card_reader)
-        doctor_ok(doctor, "the card reader answers%s%s", identity->model[0] != '\0' ? ": " : "",
-                  identity->model);
+    if (doctor->transport->service != NULL)
+        doctor_ok(doctor, "the %s answers%s%s", doctor->transport->noun,
+                  identity->model[0] != '\0' ? ": " : "", identity->model);
     else if (!told)
         doctor_warn(doctor, "", "something answers AT, but tells neither its name nor its IMEI");
     else
@@ -77,8 +79,8 @@ void doctor_sim(struct doctor *doctor)
         doctor_report(doctor, &why);
     } else {
         doctor->found |= FOUND_SIM;
-        if (doctor->card_reader)
-            doctor_ok(doctor, "a SIM is in the reader");
+        if (doctor->transport->service != NULL)
+            doctor_ok(doctor, "a SIM is in the %s", doctor->transport->noun);
         else if (state[0] == '\0')
             doctor_warn(doctor, "", "the modem does not tell the SIM's state; going on");
         else
@@ -93,8 +95,8 @@ void doctor_network(struct doctor *doctor)
     enum registration state = REGISTRATION_UNKNOWN;
     struct report why = REPORT_INIT;
 
-    if (doctor->card_reader)
-        doctor_skip(doctor, "", "a card reader is in no network");
+    if (doctor->transport->registration == NULL)
+        doctor_skip(doctor, "", "a %s is in no network", doctor->transport->noun);
     else if (sim_registration(doctor->sim, &state, &why) != OUTCOME_OK)
         doctor_report(doctor, &why);
     else if (state == REGISTRATION_DONE)
@@ -206,39 +208,32 @@ void doctor_iccid(struct doctor *doctor)
 
 /* ---- channel and applets ---- */
 
-static const char *carrier_words(const struct doctor *doctor)
+static enum outcome probe(struct doctor *doctor, const struct aid *applet, enum carrier *carrier,
+                          struct report *why)
 {
-    if (doctor->card_reader)
-        return "PC/SC";
-    return doctor->carrier == CARRIER_CCHO ? "AT+CCHO and AT+CGLA" : "AT+CSIM";
-}
-
-static enum outcome probe(struct doctor *doctor, const struct known_applet *applet,
-                          enum carrier *carrier, struct report *why)
-{
-    return sim_probe(doctor->sim, applet->aid, applet->length, applet->name, carrier, why);
+    return sim_probe(doctor->sim, applet->bytes, applet->length, applet->name, carrier, why);
 }
 
 /* Where the modem both opens and selects, a missing applet looks like a missing channel: then the
  * others are asked. */
 void doctor_channel(struct doctor *doctor)
 {
-    static const struct known_applet *const others[] = {&known_files, &known_safe2};
+    static const enum known_aid others[] = {AID_FILES, AID_SAFE2};
     struct report *why = &doctor->mias_why;
 
     *why = (struct report)REPORT_INIT;
-    doctor->mias_outcome = probe(doctor, &known_mias, &doctor->carrier, why);
+    doctor->mias_outcome = probe(doctor, &aids[AID_MIAS], &doctor->carrier, why);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct report ignored = REPORT_INIT;
 
         if (doctor->mias_outcome == OUTCOME_NO_APPLET && doctor->carrier == CARRIER_AUTO)
-            (void)probe(doctor, others[i], &doctor->carrier, &ignored);
+            (void)probe(doctor, &aids[others[i]], &doctor->carrier, &ignored);
     }
     if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
-        (doctor->card_reader && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
+        (doctor->transport->carrier != CARRIER_AUTO && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
         doctor->found |= FOUND_CHANNEL;
         doctor_ok(doctor, "a logical channel to the SIM can be opened by %s",
-                  carrier_words(doctor));
+                  doctor->transport->ways[doctor->carrier]);
     } else {
         doctor_report(doctor, why);
     }
@@ -310,7 +305,7 @@ void doctor_safe2(struct doctor *doctor)
 {
     struct report why = REPORT_INIT;
     enum carrier carrier = CARRIER_AUTO;
-    enum outcome outcome = probe(doctor, &known_safe2, &carrier, &why);
+    enum outcome outcome = probe(doctor, &aids[AID_SAFE2], &carrier, &why);
 
     if (outcome == OUTCOME_OK)
         doctor_ok(doctor, "the applet is there");

@@ -172,9 +172,10 @@ void doctor_port(struct doctor *doctor)
     char class_name[64], link[PATH_MAX], usb[160];
     struct stat file;
 
-    if (doctor->card_reader) {
+    if (doctor->transport->service != NULL) {
         doctor->found |= FOUND_PORT;
-        doctor_ok(doctor, "%s is a card reader, reached by PC/SC; there is no modem", device);
+        doctor_ok(doctor, "%s is a %s, reached by %s; there is no modem", device,
+                  doctor->transport->noun, doctor->transport->ways[CARRIER_AUTO]);
         return;
     }
     real = realpath(device, NULL);
@@ -272,9 +273,10 @@ void doctor_permission(struct doctor *doctor)
     char self[NAME_SIZE];
     struct stat file;
 
-    if (doctor->card_reader) {
+    if (doctor->transport->service != NULL) {
         doctor->found |= FOUND_ACCESS;
-        doctor_skip(doctor, "", "pcscd opens the card reader, not this program");
+        doctor_skip(doctor, "", "%s opens the %s, not this program", doctor->transport->service,
+                    doctor->transport->noun);
         return;
     }
     if (stat(doctor->real, &file) != 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey doctor, before any device is touched: which provider a program of this environment gets,
  * where the settings come from, whether the PIN can be read. */
-#include "apdu/applet/pin.h"
+#include "apdu/pin_source.h"
 #include "provider/tool/doctor/doctor.h"
 
 #include <dlfcn.h>
@@ -332,7 +332,7 @@ void doctor_settings(struct doctor *doctor)
         return;
     }
     find_origin(doctor->line, &origin);
-    doctor->card_reader = strncmp(settings->device, "pcsc:", 5) == 0;
+    doctor->transport = transport_of(settings->device);
     doctor->pin_set = settings->pin != NULL || settings->pin_source != NULL;
     doctor->found |= FOUND_SETTINGS;
     doctor_ok(doctor, "device %s, %s; %s%s%s%s", settings->device, origin.device,

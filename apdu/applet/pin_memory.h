@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which PINs a SIM has refused, by their source, so that none is tried a second time: a card that
  * does not tell the truth about its tries, or has more than three, loses one try and not all. Kept
- * in the session record, and beyond a reboot in a folder (pin_store.h). Nothing of a PIN is in it. */
-#ifndef SIMKEY_APDU_SESSION_PIN_MEMORY_H
-#define SIMKEY_APDU_SESSION_PIN_MEMORY_H
+ * in the session record, and beyond a reboot in a folder (session/pin_store.h). Nothing of a PIN is in
+ * it. */
+#ifndef SIMKEY_APDU_APPLET_PIN_MEMORY_H
+#define SIMKEY_APDU_APPLET_PIN_MEMORY_H
 
 #include "apdu/pin_source.h"
 #include "modem/identity.h"

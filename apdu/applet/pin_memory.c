@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The list of refusals, and its words. */
-#include "apdu/session/pin_memory.h"
+#include "apdu/applet/pin_memory.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fuzz target: what stands in a claim, the file in the run-dir that says whose a channel is. */
-#include "apdu/session/claim.h"
+/* Fuzz target: what stands in a file by which an older program says whose a channel is. */
+#include "apdu/session/old_claims.h"
 #include "test/fuzz/fuzz.h"
 #include "test/fuzz/neighbour.h"
 
@@ -34,9 +34,9 @@ static void write_claim(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    enum owner claims[CHANNEL_MAX + 1];
     struct settings settings;
     struct report why = REPORT_INIT;
-    int held;
 
     if (claim[0] == '\0')
         make_folder();
@@ -44,14 +44,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     REQUIRE(settings_set(&settings, "device", "/proc/none/modem", &why) == OUTCOME_OK);
     REQUIRE(settings_set(&settings, "run-dir", neighbour_run_dir(), &why) == OUTCOME_OK);
     write_claim(data, size);
-    REQUIRE(claim_look(&settings, CHANNEL) != CLAIM_NONE);
-    REQUIRE(claim_look(&settings, CHANNEL) != CLAIM_HELD); /* nobody locks it */
-    claim_release(&settings, CHANNEL, -1);
-    write_claim(data, size);
-    held = claim_take(&settings, CHANNEL, true); /* whatever stood there */
-    REQUIRE(held >= 0 && claim_look(&settings, CHANNEL) == CLAIM_HELD);
-    claim_release(&settings, CHANNEL, held);
-    REQUIRE(claim_look(&settings, CHANNEL) == CLAIM_NONE);
+    old_claims_read(&settings, claims);
+    REQUIRE(claims[CHANNEL] == OWNER_IS_DEAD || claims[CHANNEL] == OWNER_LIVES); /* not locked */
+    old_claims_remove(&settings, CHANNEL);
+    old_claims_read(&settings, claims);
+    for (unsigned number = 0; number <= CHANNEL_MAX; number++)
+        REQUIRE(claims[number] == OWNER_NONE);
     settings_clear(&settings);
     return 0;
 }

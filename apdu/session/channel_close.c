@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How channels end: closed, lost, left to the next operation, or found again after their programs
+ * died. How they begin is in channel.c. None is forgotten before it is known to be closed. */
+#include "apdu/aid.h"
+#include "apdu/session/old_claims.h"
+#include "apdu/session/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLOSE_TIMEOUT_MS 2000
+
+/* After so many words of card or modem that are none of success, in as many operations, a channel is
+ * taken for closed. */
+#define CLOSE_REFUSALS 3
+
+/* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
+ * be using it. */
+static const uint8_t leaked[] = {3, 2};
+
+void channel_lost(struct operation *operation, struct standing *standing)
+{
+    struct sim *sim = operation->sim;
+
+    if (standing == operation->standing)
+        operation->selection.aid_length = 0;
+    if (standing == &sim->own || standing == &operation->alone)
+        owners_remove(&operation->record.owners, &standing->channel);
+    memset(&standing->channel, 0, sizeof standing->channel);
+    standing->selected = SELECTED_NOTHING;
+    standing->broken = standing->kept = false;
+    standing_unverify(standing);
+    standing->environment.set = false;
+    standing->iccid_asked = false; /* its text still serves the operation under way */
+}
+
+void channel_leave_doubtful(struct operation *operation, struct standing *standing,
+                            enum doubt doubt)
+{
+    const struct channel channel = standing->channel;
+
+    channel_lost(operation, standing);
+    if (channel.open)
+        owners_orphan(&operation->record.owners, &channel, doubt);
+}
+
+/* ---- whose is it? ---- */
+
+/* A status word that only another applet, or none, has for a command that ours takes. */
+static bool foreign_word(uint16_t sw)
+{
+    return (sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 || sw == 0x6986 ||
+           sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00;
+}
+
+uint16_t channel_word(struct operation *operation, const struct channel *channel,
+                      const struct apdu *command, struct answer *answer, struct report *why)
+{
+    const struct selection selection = operation->selection;
+    struct standing *before = operation->standing;
+    struct standing asked = {.channel = *channel};
+    bool answered = operation->answered;
+
+    operation->standing = &asked;
+    if (apdu_send(&operation->card, command, answer, why) != OUTCOME_OK)
+        answer->sw = 0;
+    operation->standing = before;
+    operation->answered = answered;
+    if (!channel_same(&before->channel, channel))
+        operation->selection = selection;
+    return answer->sw;
+}
+
+/* True if STATUS named an applet that simkey selects. */
+static bool names_ours(const struct answer *answer)
+{
+    static const enum known_aid ours[] = {AID_MIAS, AID_FILES};
+
+    for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
+        const struct aid *aid = &aids[ours[i]];
+
+        if (answer->length == 2 + aid->length && answer->data[0] == 0x84 &&
+            answer->data[1] == aid->length &&
+            memcmp(answer->data + 2, aid->bytes, aid->length) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* STATUS (ETSI TS 102 221, 11.1.2) is a question that network applications take, and the card where
+ * nothing is selected; with P2 01 they name themselves. Another program may have selected an applet
+ * of ours on our channel. */
+enum whose channel_whose(struct operation *operation, const struct channel *channel, uint16_t *word)
+{
+    static const struct apdu status = {
+        .cla = 0x80, .ins = 0xF2, .p2 = 0x0C, .le = APDU_LE_NONE}; /* no answer data */
+    static const struct apdu name = {.cla = 0x80, .ins = 0xF2, .p2 = 0x01, .le = APDU_LE_ALL};
+    struct report why = REPORT_INIT;
+    struct answer answer;
+
+    *word = channel_word(operation, channel, &status, &answer, &why);
+    /* a modem that does not know the session is not asked for somebody else's */
+    if (*word == 0 && channel->carrier == CARRIER_CCHO &&
+        (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
+        !(operation->transport.events & EVENT_RESTARTED) && !operation_out_of_step(operation))
+        return WHOSE_OURS;
+    if (*word == 0)
+        return WHOSE_UNKNOWN;
+    if (*word != SW_OK) /* also 6881, which may not be true: closing what is closed does no harm */
+        return WHOSE_OURS;
+    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && names_ours(&answer))
+        return WHOSE_OURS;
+    return WHOSE_OTHERS;
+}
+
+/* ---- closing ---- */
+
+static void count_refusal(struct operation *operation, const struct channel *channel)
+{
+    struct owners *owners = &operation->record.owners;
+    struct owned *owned = owners_find(owners, channel);
+    const struct owned before = owned != NULL ? *owned : (struct owned){.refused = 0};
+
+    owners_orphan(owners, channel, DOUBT_GONE);
+    owned = owners_find(owners, channel);
+    owned->refused = before.refused + !before.tried;
+    owned->tried = true;
+    if (owned->refused >= CLOSE_REFUSALS)
+        owners_remove(owners, channel);
+}
+
+/* Notes what came of closing a channel: it is closed, or stays in the table. */
+static void note_close(struct operation *operation, const struct channel *channel,
+                       enum outcome outcome, const struct report *why)
+{
+    struct owners *owners = &operation->record.owners;
+    const uint16_t sw = why->sw;
+
+    if (operation->transport.events & EVENT_RESTARTED) {
+        owners_orphan(owners, channel, DOUBT_GONE);
+    } else if (outcome == OUTCOME_OK &&
+               (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
+        owners_remove(owners, channel);
+    } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
+               outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
+        count_refusal(operation, channel);
+    } else if (owners_find(owners, channel) == NULL) {
+        owners_orphan(owners, channel, DOUBT_NONE); /* nobody answered: the next operation tries */
+    }
+}
+
+bool channel_close(struct operation *operation, const struct channel *channel)
+{
+    struct channel copy = *channel; /* it may stand in the table */
+    const struct channel closed = copy;
+    struct report why = REPORT_INIT;
+    enum outcome outcome;
+
+    outcome = operation->transport.ops->close(
+        &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
+    note_close(operation, &closed, outcome, &why);
+    return owners_find(&operation->record.owners, &closed) == NULL;
+}
+
+/* Whether the applet of this process's own channel, which has a harmless question of its own, knows
+ * it no more. */
+static bool taken_over(struct operation *operation, const struct standing *standing)
+{
+    const struct applet *applet = operation->sim->owner;
+    struct report ignored = REPORT_INIT;
+    struct answer answer;
+
+    return standing == &operation->sim->own && standing->selected != SELECTED_NOTHING &&
+           applet != NULL && applet->probe != NULL &&
+           foreign_word(
+               channel_word(operation, &standing->channel, applet->probe, &answer, &ignored));
+}
+
+void channel_drop(struct operation *operation, struct standing *standing)
+{
+    const struct channel channel = standing->channel;
+    /* what was opened since the doubt is no other's */
+    bool in_doubt = operation->doubtful && !(operation->opened && standing == operation->standing);
+
+    if (!channel.open) {
+        channel_lost(operation, standing);
+    } else if (taken_over(operation, standing)) {
+        channel_leave_doubtful(operation, standing, DOUBT_GONE);
+    } else if (in_doubt) {
+        channel_leave_doubtful(operation, standing, DOUBT_ASK);
+    } else {
+        channel_lost(operation, standing);
+        (void)channel_close(operation, &channel);
+    }
+}
+
+void channel_close_orphans(struct operation *operation)
+{
+    const struct owners owners = operation->record.owners;
+
+    for (size_t i = 0; i < owners.count; i++)
+        if (owners.list[i].pid == 0 && owners.list[i].doubt == DOUBT_NONE)
+            (void)channel_close(operation, &owners.list[i].channel);
+}
+
+/* True for a channel on which this operation, or the session that all share, goes on. */
+static bool in_use(const struct operation *operation, const struct channel *channel)
+{
+    return channel_same(channel, &operation->record.standing.channel) ||
+           channel_same(channel, &operation->sim->own.channel) ||
+           channel_same(channel, &operation->alone.channel);
+}
+
+bool channel_ask(struct operation *operation, const struct channel *channel)
+{
+    struct owners *owners = &operation->record.owners;
+    uint16_t word;
+
+    if (channel_whose(operation, channel, &word) == WHOSE_OURS)
+        return channel_close(operation, channel);
+    if (owners_find(owners, channel) != NULL)
+        owners_find(owners, channel)->doubt = DOUBT_GONE;
+    return false;
+}
+
+void channel_ask_doubtful(struct operation *operation, enum doubt most)
+{
+    const struct owners owners = operation->record.owners;
+
+    for (size_t i = 0; i < owners.count; i++)
+        if (owners.list[i].doubt != DOUBT_NONE && owners.list[i].doubt <= most &&
+            !in_use(operation, &owners.list[i].channel))
+            (void)channel_ask(operation, &owners.list[i].channel);
+}
+
+/* ---- by number ---- */
+
+void channel_know_claims(struct operation *operation)
+{
+    if (!operation->old_claims_known)
+        old_claims_read(&operation->sim->settings, operation->old_claims);
+    operation->old_claims_known = true;
+}
+
+/* True for a channel that this operation knows by other means than an old claim. */
+static bool known(const struct operation *operation, unsigned number)
+{
+    return number == operation->standing->channel.number ||
+           number == operation->record.standing.channel.number ||
+           owners_know(&operation->record.owners, number);
+}
+
+void channel_close_left(struct operation *operation, uint8_t number)
+{
+    struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
+    struct report ignored = REPORT_INIT;
+    enum outcome outcome;
+
+    outcome = operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
+    if (outcome == OUTCOME_CARRIER_REFUSED) {
+        channel.carrier = CARRIER_CCHO;
+        (void)snprintf(channel.session, sizeof channel.session, "%u", number);
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
+    }
+    if (operation->old_claims[number] != OWNER_NONE)
+        old_claims_remove(&operation->sim->settings, number);
+    operation->old_claims[number] = OWNER_NONE;
+}
+
+void channel_close_unheard(struct operation *operation)
+{
+    struct line *line = &operation->sim->line;
+    uint8_t number = operation->standing->channel.number;
+
+    if (operation->unheard && line->last > 0 && number > line->last &&
+        !known(operation, line->last) && operation->old_claims[line->last] == OWNER_NONE)
+        channel_close_left(operation, (uint8_t)line->last);
+    operation->unheard = false;
+    line->last = number;
+}
+
+static void add_number(struct channel list[CHANNELS_CLOSABLE], size_t *count, unsigned number)
+{
+    list[(*count)++] =
+        (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+}
+
+size_t channel_closable(struct operation *operation, struct channel list[CHANNELS_CLOSABLE])
+{
+    static const enum owner order[] = {OWNER_IS_DEAD, OWNER_LIVES};
+    const struct owners *owners = &operation->record.owners;
+    size_t count = 0;
+
+    channel_know_claims(operation);
+    for (size_t i = 0; i < owners->count; i++)
+        if (!in_use(operation, &owners->list[i].channel) &&
+            owners_state(&owners->list[i]) == OWNER_IS_DEAD)
+            list[count++] = owners->list[i].channel;
+    for (size_t pass = 0; pass < sizeof order / sizeof order[0]; pass++)
+        for (unsigned number = CHANNEL_MAX; number > 0; number--)
+            if (!known(operation, number) && operation->old_claims[number] == order[pass])
+                add_number(list, &count, number);
+    for (size_t i = 0; i < sizeof leaked; i++)
+        if (!known(operation, leaked[i]) && operation->old_claims[leaked[i]] == OWNER_NONE)
+            add_number(list, &count, leaked[i]);
+    return count;
+}
+
+void channel_reclaim(struct operation *operation, const struct channel *channel)
+{
+    const struct owned *owned = owners_find(&operation->record.owners, channel);
+
+    if (owned == NULL)
+        channel_close_left(operation, channel->number);
+    else if (owned->doubt == DOUBT_NONE)
+        (void)channel_close(operation, channel);
+    else
+        (void)channel_ask(operation, channel);
+}
+
+bool channel_close_stray(struct operation *operation)
+{
+    struct report ignored = REPORT_INIT;
+    struct channel channel;
+
+    if (!transport_found(&operation->transport, &channel))
+        return false;
+    if (channel.number > 0)
+        channel_close_left(operation, channel.number);
+    else
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
+    return true;
+}
+
+/* The number that a session's name is, 0 if it is another word. */
+static unsigned session_number(const struct channel *channel)
+{
+    const char *name = channel->session;
+    size_t digits = strspn(name, "0123456789");
+    unsigned long number = strtoul(name, NULL, 10);
+
+    if (!channel->open || channel->carrier != CARRIER_CCHO || digits == 0 || name[digits] != '\0' ||
+        number < 1 || number > CHANNEL_MAX)
+        return 0;
+    return (unsigned)number;
+}
+
+/* True if a session of that number is somebody's in the table. */
+static bool session_known(const struct owners *owners, unsigned number)
+{
+    for (size_t i = 0; i < owners->count; i++)
+        if (session_number(&owners->list[i].channel) == number)
+            return true;
+    return false;
+}
+
+void channel_close_missed(struct operation *operation)
+{
+    const unsigned shared = session_number(&operation->record.standing.channel);
+    const unsigned mine = session_number(&operation->sim->own.channel);
+    struct channel missed = {.open = true, .carrier = CARRIER_CCHO};
+    struct report ignored = REPORT_INIT;
+    unsigned number = 1;
+
+    if (shared == 0)
+        return;
+    while (number == shared || number == mine || session_known(&operation->record.owners, number))
+        number++;
+    (void)snprintf(missed.session, sizeof missed.session, "%u", number);
+    (void)operation->transport.ops->close(&operation->transport, &missed,
+                                          deadline_within(operation->deadline, CLOSE_TIMEOUT_MS),
+                                          &ignored);
+}
+
+void channel_close_dead(struct operation *operation)
+{
+    const struct owners owners = operation->record.owners;
+
+    channel_know_claims(operation);
+    for (size_t i = 0; i < owners.count; i++)
+        if (owners.list[i].pid > 0 && owners.list[i].doubt == DOUBT_NONE &&
+            owners_state(&owners.list[i]) == OWNER_IS_DEAD)
+            (void)channel_close(operation, &owners.list[i].channel);
+    for (unsigned number = CHANNEL_MAX; number > 0; number--)
+        if (!known(operation, number) && operation->old_claims[number] == OWNER_IS_DEAD)
+            channel_close_left(operation, (uint8_t)number);
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `simkey close` does: every channel that may be ours is looked at. */
+#include "apdu/session/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CLOSED_CHANNEL 0x6881
+
+static void tell(struct sim_found *found, const struct channel *channel, enum sim_channel_end end,
+                 pid_t pid)
+{
+    struct sim_channel *one;
+
+    if (found->count == SIM_CHANNELS)
+        return;
+    one = &found->channels[found->count++];
+    *one = (struct sim_channel){
+        .session = channel->carrier == CARRIER_CCHO, .end = end, .pid = (long)pid};
+    if (one->session)
+        (void)snprintf(one->name, sizeof one->name, "%s", channel->session);
+    else
+        (void)snprintf(one->name, sizeof one->name, "%u", channel->number);
+}
+
+/* One of the table. */
+static void sweep_owned(struct operation *operation, struct owned owned, struct sim_found *found)
+{
+    enum whose whose = WHOSE_OURS;
+    uint16_t word;
+
+    if (owners_state(&owned) == OWNER_HOLDS && owned.doubt == DOUBT_NONE) {
+        tell(found, &owned.channel, SIM_CHANNEL_HELD, owned.pid);
+        return;
+    }
+    if (owned.doubt != DOUBT_NONE)
+        whose = channel_whose(operation, &owned.channel, &word);
+    if (whose == WHOSE_OURS && channel_close(operation, &owned.channel))
+        tell(found, &owned.channel, SIM_CHANNEL_CLOSED, 0);
+    else
+        tell(found, &owned.channel, whose == WHOSE_OTHERS ? SIM_CHANNEL_OTHERS : SIM_CHANNEL_STAYS,
+             0);
+}
+
+/* True for a channel on which an applet that simkey uses answers as it does: nobody recorded it, or
+ * not where we can see it. */
+static bool looks_ours(struct operation *operation, const struct channel *channel, uint16_t word)
+{
+    static const struct apdu pin_state = {.ins = 0x20, .p2 = 0x81, .le = APDU_LE_NONE};
+    static const struct apdu job_state = {.ins = 0xCC, .p1 = 0x02, .le = APDU_LE_ALL}; /* SAFE2 */
+    struct report why = REPORT_INIT;
+    struct answer answer;
+    uint16_t state;
+
+    if (word == 0 || word == CLOSED_CHANNEL)
+        return false;
+    if (word == SW_OK) /* whose it is was asked by its name */
+        return true;
+    state = channel_word(operation, channel, &pin_state, &answer, &why);
+    if ((state & 0xFFF0) == 0x63C0 || state == SW_OK || state == 0x6983 || state == 0x6984)
+        return true;
+    state = channel_word(operation, channel, &job_state, &answer, &why);
+    return state == SW_OK && answer.length == 4;
+}
+
+/* One that is in no record. False where the modem passes nothing on to channels. */
+static bool sweep_number(struct operation *operation, unsigned number, struct sim_found *found)
+{
+    const struct channel channel = {
+        .open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+    uint16_t word;
+    enum whose whose = channel_whose(operation, &channel, &word);
+
+    if (whose == WHOSE_UNKNOWN)
+        return false;
+    if (whose == WHOSE_OURS && looks_ours(operation, &channel, word))
+        tell(found, &channel,
+             channel_close(operation, &channel) ? SIM_CHANNEL_CLOSED : SIM_CHANNEL_STAYS, 0);
+    return true;
+}
+
+/* True for a channel that was told of already, or belongs to a program whose claim is seen. */
+static bool was_seen(struct operation *operation, unsigned number, struct sim_found *found)
+{
+    const struct channel channel = {
+        .open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+    enum owner claim = operation->old_claims[number];
+
+    if (owners_know(&operation->record.owners, number))
+        return true;
+    if (claim == OWNER_NONE)
+        return false;
+    if (claim == OWNER_IS_DEAD)
+        channel_close_left(operation, (uint8_t)number);
+    tell(found, &channel, claim == OWNER_IS_DEAD ? SIM_CHANNEL_CLOSED : SIM_CHANNEL_HELD, 0);
+    return true;
+}
+
+void channel_sweep(struct operation *operation, struct sim_found *found)
+{
+    struct standing *shared = &operation->record.standing;
+    struct owners owners;
+    /* what a service shares may be anybody's */
+    bool goes_on = operation->transport.ops->service == NULL;
+
+    memset(found, 0, sizeof *found);
+    found->closed = shared->channel.open;
+    channel_drop(operation, shared);
+    owners = operation->record.owners;
+    channel_know_claims(operation);
+    for (size_t i = 0; i < owners.count; i++)
+        sweep_owned(operation, owners.list[i], found);
+    for (unsigned number = 1; number <= CHANNEL_MAX && goes_on; number++)
+        if (!was_seen(operation, number, found))
+            goes_on = sweep_number(operation, number, found);
+}

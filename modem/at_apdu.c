@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An APDU as text on an AT line, see at_apdu.h. */
+#include "modem/at_apdu.h"
+
+#include "modem/hex.h"
+#include "modem/manage_channel.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* "AT+CGLA=", a session word, a comma. */
+#define HEAD_SIZE    40
+#define WITHOUT_DATA 5 /* a command APDU that has none is no longer (ISO 7816-4, 5.1) */
+
+size_t at_parse_apdu(const char *value, uint8_t *bytes, size_t size)
+{
+    const char *digits;
+    long announced;
+    size_t count;
+
+    if (!at_take_number(&value, &announced))
+        return 0;
+    count = at_next_word(&value, &digits);
+    /* a status word at least; a line split by an unsolicited one is shorter than it says */
+    if (count < 4 || (size_t)announced != count || *value != '\0')
+        return 0;
+    return hex_decode_part(digits, count, bytes, size);
+}
+
+enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct exchange *exchange,
+                     struct deadline deadline, struct report *why)
+{
+    char line[HEAD_SIZE + sizeof "000,\"\"" + 2 * APDU_COMMAND_SIZE];
+    struct at_command request = {.line = line,
+                                 .answer = AT_ANSWER_PREFIXED,
+                                 .prefix = carriage->prefix,
+                                 .timeout_ms = exchange->timeout_ms,
+                                 .secrecy = exchange->secrecy,
+                                 .once = (exchange->secrecy & SECRET_COMMAND) != 0 &&
+                                         exchange->length > WITHOUT_DATA};
+    struct at_result result;
+    enum outcome outcome = exchange_check(exchange, why);
+    int used;
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    used =
+        snprintf(line, sizeof line, "%.*s%zu,\"", HEAD_SIZE, carriage->head, 2 * exchange->length);
+    hex_encode(exchange->command, exchange->length, line + used);
+    memcpy(line + (size_t)used + 2 * exchange->length, "\"", 2);
+    outcome = at_command(at, &request, deadline, &result, why);
+    at_note(at, EVENT_WITHHELD, !result.said);
+    if (outcome == OUTCOME_OK)
+        outcome = at_outcome(&result, "pass a command to the SIM", why);
+    if (outcome == OUTCOME_OK) {
+        exchange->answer_length = at_parse_apdu(result.value, exchange->answer, APDU_ANSWER_SIZE);
+        at_note(at, EVENT_DOUBT, exchange->answer_length == 0);
+        if (exchange->answer_length == 0)
+            outcome = report_set(why, OUTCOME_BAD_DATA,
+                                 "the modem's %.5s answer is torn or malformed", carriage->prefix);
+    }
+    explicit_bzero(line, sizeof line);
+    explicit_bzero(&result, sizeof result);
+    return outcome;
+}

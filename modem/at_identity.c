@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Questions to the modem itself: its names, its SIM's state and ICCID. */
+#include "modem/at_identity.h"
+
+#include "modem/cme.h"
+#include "modem/hex.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ASK_TIMEOUT_MS      5000
+#define DIAGNOSE_TIMEOUT_MS 2000
+#define EF_ICCID_SIZE       10
+
+/* AT+CRSM answers SW1, SW2 in decimal, then the bytes of the file. */
+static bool iccid_from_crsm(const char *value, char iccid[ICCID_SIZE])
+{
+    char hex[2 * EF_ICCID_SIZE + 1];
+    uint8_t bytes[EF_ICCID_SIZE];
+    long sw1, sw2;
+
+    return at_take_number(&value, &sw1) && at_take_number(&value, &sw2) &&
+           (sw1 == 0x90 || sw1 == 0x91) && at_take_word(&value, hex, sizeof hex) &&
+           iccid_from_bytes(bytes, hex_decode(hex, bytes, sizeof bytes), iccid);
+}
+
+/* The vendors' commands answer the digits, some with the padding F. */
+static bool iccid_from_text(const char *value, char iccid[ICCID_SIZE])
+{
+    char word[ICCID_SIZE + 1];
+    size_t digits;
+
+    if (!at_take_word(&value, word, sizeof word))
+        return false;
+    digits = strspn(word, "0123456789");
+    if (digits < 10 || digits >= ICCID_SIZE || word[digits + strspn(word + digits, "Ff")] != '\0')
+        return false;
+    memcpy(iccid, word, digits);
+    iccid[digits] = '\0';
+    return true;
+}
+
+enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
+                      struct report *why)
+{
+    static const struct {
+        const char *line, *prefix;
+        bool (*parse)(const char *, char *);
+        enum at_answer answer;
+    } ways[] = {
+        {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
+        {"AT+CCID", "+CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+        {"AT+ICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+        {"AT+QCCID", "+QCCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+        {"AT#CCID", "#CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+        {"AT+CICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+        {"AT%XICCID", "%XICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    };
+
+    iccid[0] = '\0';
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
+        struct at_command command = {.line = ways[i].line,
+                                     .answer = ways[i].answer,
+                                     .prefix = ways[i].prefix,
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
+        struct at_result result;
+        enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+        if (outcome == OUTCOME_OK)
+            outcome = at_outcome(&result, "tell the ICCID", why);
+        if (outcome == OUTCOME_OK && ways[i].parse(result.value, iccid))
+            return OUTCOME_OK;
+        /* without a SIM, or locked by PIN1, the other ways answer no better */
+        if (outcome != OUTCOME_OK && outcome != OUTCOME_CARRIER_REFUSED && outcome != OUTCOME_LOST)
+            return outcome;
+    }
+    return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+}
+
+enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,
+                         struct report *why)
+{
+    const struct {
+        const char *line, *prefix;
+        enum at_answer answer;
+        char *field;
+        size_t size;
+    } questions[] = {
+        {"AT+CGMI", "+CGMI:", AT_ANSWER_TEXT, identity->manufacturer,
+         sizeof identity->manufacturer},
+        {"AT+CGMM", "+CGMM:", AT_ANSWER_TEXT, identity->model, sizeof identity->model},
+        {"AT+CGMR", "+CGMR:", AT_ANSWER_TEXT, identity->revision, sizeof identity->revision},
+        {"AT+CGSN", "+CGSN:", AT_ANSWER_BARE_HEX, identity->imei, sizeof identity->imei},
+        {"AT+CPIN?", "+CPIN:", AT_ANSWER_PREFIXED, identity->sim_state, sizeof identity->sim_state},
+    };
+
+    memset(identity, 0, sizeof *identity);
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct at_command command = {.line = questions[i].line,
+                                     .answer = questions[i].answer,
+                                     .prefix = questions[i].prefix,
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
+        struct at_result result;
+        const char *value = result.value;
+        enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+        if (outcome == OUTCOME_OK && result.cme == CME_SIM_BUSY)
+            outcome = at_outcome(&result, "tell its state", why);
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        if (result.final != AT_FINAL_OK)
+            continue;
+        if (value[0] == '"')
+            (void)at_take_word(&value, questions[i].field, questions[i].size);
+        else
+            (void)snprintf(questions[i].field, questions[i].size, "%s", value);
+        for (char *c = questions[i].field; *c != '\0'; c++)
+            if (*c < ' ' || *c > '~') /* whatever the host program's locale is */
+                *c = '?';             /* it will be printed on somebody's terminal */
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome at_registration(struct at *at, enum registration *state, struct deadline deadline,
+                             struct report *why)
+{
+    static const struct {
+        const char *line, *prefix;
+    } questions[] = {{"AT+CEREG?", "+CEREG:"}, {"AT+CREG?", "+CREG:"}};
+
+    *state = REGISTRATION_UNKNOWN;
+    for (size_t i = 0; i < sizeof questions / sizeof questions[0]; i++) {
+        struct at_command command = {.line = questions[i].line,
+                                     .answer = AT_ANSWER_PREFIXED,
+                                     .prefix = questions[i].prefix,
+                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .question = true};
+        struct at_result result;
+        const char *value = result.value;
+        long mode, registered;
+        enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) ||
+            !at_take_number(&value, &registered))
+            continue;
+        *state = REGISTRATION_NONE;
+        if (registered == 1 || registered == 5) {
+            *state = REGISTRATION_DONE;
+            break;
+        }
+    }
+    return OUTCOME_OK;
+}
+
+enum outcome at_diagnose(struct at *at, struct deadline deadline, struct report *why)
+{
+    const struct at_command command = {.line = "AT+CPIN?",
+                                       .answer = AT_ANSWER_PREFIXED,
+                                       .prefix = "+CPIN:",
+                                       .timeout_ms = DIAGNOSE_TIMEOUT_MS,
+                                       .question = true};
+    struct at_result result;
+    enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = at_outcome(&result, "tell the state of the SIM", why);
+    if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)
+        return report_set(why, OUTCOME_PIN_MISSING,
+                          "the SIM waits for its own PIN1: unlock it with AT+CPIN, or have the "
+                          "modem do it");
+    if (outcome == OUTCOME_OK && strcmp(result.value, "READY") != 0)
+        return report_set(why, OUTCOME_NO_SIM, "the SIM is not ready: the modem says \"%.40s\"",
+                          result.value);
+    return outcome;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers of +CME ERROR that are treated apart (3GPP TS 27.007, 9.2). */
+#ifndef SIMKEY_MODEM_CME_H
+#define SIMKEY_MODEM_CME_H
+
+enum {
+    CME_PHONE_FAILURE = 0,
+    CME_NOT_ALLOWED = 3,
+    CME_NOT_SUPPORTED = 4,
+    CME_NO_SIM = 10,
+    CME_SIM_PIN = 11,
+    CME_SIM_PUK = 12,
+    CME_SIM_FAILURE = 13,
+    CME_SIM_BUSY = 14,
+    CME_SIM_WRONG = 15,
+    CME_WRONG_PASSWORD = 16,
+    CME_SIM_PIN2 = 17,
+    CME_SIM_PUK2 = 18,
+    CME_MEMORY_FULL = 20,
+    CME_INVALID_INDEX = 21,
+    CME_NOT_FOUND = 22,
+    CME_WRONG_PARAMETERS = 50,
+    CME_UNKNOWN = 100,
+};
+
+#endif

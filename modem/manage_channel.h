@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* MANAGE CHANNEL (ETSI TS 102 221, 11.1.17), for transports that leave it to the host. */
+#ifndef SIMKEY_MODEM_MANAGE_CHANNEL_H
+#define SIMKEY_MODEM_MANAGE_CHANNEL_H
+
+#include "modem/channel.h"
+#include "modem/deadline.h"
+#include "modem/outcome.h"
+#include "modem/trace.h"
+
+/* How a command gets to the card's basic channel. */
+struct basic_channel {
+    enum outcome (*exchange)(void *arg, const struct channel *, struct exchange *, struct deadline,
+                             struct report *);
+    void *arg;
+    const struct trace *trace;
+};
+
+/* Errors: those of transport_ops.open. */
+enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
+                                 struct deadline deadline, struct report *why);
+
+/* The channel counts as closed afterwards, whatever comes; why->sw is what the card said. Errors:
+ * those of the exchange. */
+enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
+                                  struct deadline deadline, struct report *why);
+
+/* Puts a channel number into a CLA: 0..3 in bits 0-1, 4..19 as 40|(n-4), or C0|(n-4) for a
+ * proprietary CLA (ISO 7816-4, 5.4.1). The chaining bit 10 has the same place in both codings and
+ * is kept. */
+uint8_t cla_with_channel(uint8_t cla, uint8_t number);
+
+/* OUTCOME_USAGE with a sentence if the exchange's command has no length of a short APDU. */
+enum outcome exchange_check(const struct exchange *exchange, struct report *why);
+
+#endif
