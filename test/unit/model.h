@@ -149,6 +149,7 @@ struct model {
     bool disturbed; /* something happened that no program has mended yet */
     bool guesses;   /* with MODEL_EXCUSES: which channel it is that was opened last */
     bool heard;     /* a program spoke in this step */
+    bool opening_struck; /* the fault came when a channel was opened */
     /* the card and its modem */
     struct model_channel channels[MODEL_CHANNELS];
     struct model_sim sims[MODEL_SIMS];

@@ -362,7 +362,8 @@ static void strike(struct model *model, const struct request *request)
     char text[TEXT_SIZE] = "";
 
     step->struck = true;
-    model->guesses = model->guesses || (MODEL_EXCUSES && opens(request));
+    model->opening_struck = opens(request);
+    model->guesses = model->guesses || (MODEL_EXCUSES && model->opening_struck);
     model->struck[step->fault]++;
     (void)snprintf(step->struck_by, sizeof step->struck_by, "%.23s", request->text);
     model_note(model, "    (%s)", fault_name(step->fault));

@@ -284,10 +284,10 @@ static void happen(struct model *model, struct program programs[PROGRAMS])
 
 /* ---- what must be true ---- */
 
-/* What is known to forget channels: whatever goes wrong in the step, or comes to light in it. */
-static bool excused(const struct model *model)
+/* What is known to forget a channel: its number was not heard. */
+static bool excused(const struct model *model, const struct model_channel *channel)
 {
-    return MODEL_EXCUSES && (model->step.struck || model->disturbed || model->only_ccho);
+    return MODEL_EXCUSES && model->opening_struck && channel->opened == model->steps;
 }
 
 /* A channel that a program opened stands in the record, or is a living program's own. */
@@ -299,7 +299,7 @@ static void check_channels(struct model *model)
     for (unsigned i = 1; i < MODEL_CHANNELS; i++) {
         struct model_channel *channel = &model->channels[i];
 
-        channel->excused = channel->excused || excused(model);
+        channel->excused = channel->excused || excused(model, channel);
         if (!known_opener(model, i, true) || files.opening ||
             (channel->own && model->alive[channel->opener]))
             continue;
@@ -472,7 +472,7 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
                act_name(step->act),
                step->act == ACT_SIGN ? (step->key == 0x61 ? " with key 61" : " with key 62") : "");
     model->acts[step->act]++;
-    model->heard = false;
+    model->heard = model->opening_struck = false;
     model->guesses = MODEL_EXCUSES && number_is_missing(model);
     answered = program_step(model, programs);
     note_pins(model, answered);
