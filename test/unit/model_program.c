@@ -125,7 +125,7 @@ static enum outcome person(struct model *model, struct sim *sim, struct report *
 
 static enum outcome probe(struct sim *sim, struct report *why)
 {
-    static const uint8_t aid[] = {0xA0, 0, 0, 0, 0x87, 0x10, 0x01};
+    static const uint8_t aid[] = {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73, 0x61, 0x66, 0x65, 0x32};
     enum carrier carrier;
 
     return sim_probe(sim, aid, sizeof aid, "an applet", &carrier, why);
