@@ -171,8 +171,8 @@ static enum outcome prove(struct operation *operation, struct report *why)
     operation->standing = &operation->alone;
     outcome = channel_ensure(operation, operation->applet,
                              before.iccid[0] != '\0' ? before.iccid : operation->iccid, why);
-    if (outcome == OUTCOME_WRONG_SIM) /* what stands was on the SIM that is not there any more */
-        channel_lost(operation, shared);
+    if (outcome == OUTCOME_WRONG_SIM && operation->alone.iccid[0] != '\0')
+        channel_leave_doubtful(operation, shared, DOUBT_ASK); /* it was on the SIM that is gone */
     if (outcome == OUTCOME_OK)
         outcome = unlock_alone(operation, why);
     if (outcome != OUTCOME_OK)
