@@ -318,6 +318,7 @@ help:
 	@echo "make deps             installs what building and testing need (Debian, Ubuntu)"
 	@echo "make demo             mutual TLS with a key in a simulated SIM, explained"
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"
+	@echo "                      SEED=n ONLY=unit: the model test's walks from that one on; STEPS=n of them"
 	@echo "                      FAULT_REPORT=FILE: keeps the table of the fault matrix"
 	@echo "make test-faults      random pairs of faults; PAIRS=n (200), SEED=n repeats a run"
 	@echo "make soak             10,000 signatures of 8 processes that are killed, stopped, forked and"
