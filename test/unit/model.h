@@ -5,7 +5,8 @@
  * (test/fuzz/line.h), in memory that all share, so that an hour of time-outs takes no time.
  *
  *   test_model.c     the suite: seeds, how many steps, the dialogue of a failure
- *   model_walk.c     which steps are taken, what happens between them, what must be true afterwards
+ *   model_walk.c     which steps are taken, what happens between them
+ *   model_check.c    what must be true afterwards
  *   model_program.c  a program: one process, its settings, its operations
  *   model_modem.c    the modem: AT, and what goes wrong while it answers
  *   model_card.c     the card, exact: channels, applets, PINs; and what no program may ask of it */
@@ -242,6 +243,21 @@ bool program_step(struct model *model, struct program programs[PROGRAMS]);
 
 /* Kills them all. */
 void programs_kill(struct model *model, struct program programs[PROGRAMS]);
+
+/* ---- what must be true ---- */
+
+/* Whether a channel is open that a program opened, or (ours false) that another one did. */
+bool channel_is(const struct model *model, unsigned number, bool ours);
+
+/* Whether the record has a channel of this number; whether a program died while it opened one. */
+bool record_names(const struct model *model, unsigned number);
+bool number_is_missing(const struct model *model);
+
+/* Whether the step's signature has to succeed: asked before it and afterwards. */
+bool must_succeed(const struct model *model, const struct model_step *step);
+
+void check_channels(struct model *model);
+void check_outcome_of(struct model *model, bool promised);
 
 /* ---- the walk ---- */
 
