@@ -46,6 +46,9 @@ UNIT := $(filter-out %/port_shim.o,$(call objects,$(call sources,test/unit/*.c))
 ifneq ($(PCSC),1)
 UNIT := $(filter-out %/test_pcsc.o,$(UNIT))
 endif
+# The model test is linked by itself first, see there.
+MODEL := $(filter %/test_model.o,$(UNIT)) $(filter $(OUT)/obj/test/unit/model%.o,$(UNIT))
+UNIT := $(filter-out $(MODEL),$(UNIT))
 CRYPTO := -lcrypto
 ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
@@ -90,7 +93,18 @@ $(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
 $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
 
-$(OUT)/unit: $(UNIT) $(MODULE) $(APDU) $(MODEM)
+# The model test has the code that it tests to itself, on the fuzz targets' line and its clock: all of
+# it is one object, of which nothing but the suite is seen.
+LD ?= ld
+OBJCOPY ?= objcopy
+ON_MODEL_LINE := $(addprefix $(OUT)/replay/,modem/port.o modem/deadline.o)
+MODELLED := $(APDU) $(filter-out %/port.o %/deadline.o,$(MODEM)) $(ON_MODEL_LINE) $(OUT)/obj/test/fuzz/line.o
+$(OUT)/model.o: $(MODEL) $(MODELLED)
+	$(LD) -r -o $@.all $^
+	$(OBJCOPY) --keep-global-symbol=add_model_suite $@.all $@
+	@rm -f $@.all
+
+$(OUT)/unit: $(UNIT) $(OUT)/model.o $(MODULE) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(CRYPTO) -lcunit
 
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
@@ -175,7 +189,7 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers
@@ -304,6 +318,7 @@ help:
 	@echo "make deps             installs what building and testing need (Debian, Ubuntu)"
 	@echo "make demo             mutual TLS with a key in a simulated SIM, explained"
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"
+	@echo "                      SEED=n ONLY=unit: the model test's walks from that one on; STEPS=n of them"
 	@echo "                      FAULT_REPORT=FILE: keeps the table of the fault matrix"
 	@echo "make test-faults      random pairs of faults; PAIRS=n (200), SEED=n repeats a run"
 	@echo "make soak             10,000 signatures of 8 processes that are killed, stopped, forked and"

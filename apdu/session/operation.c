@@ -171,6 +171,8 @@ static enum outcome prove(struct operation *operation, struct report *why)
     operation->standing = &operation->alone;
     outcome = channel_ensure(operation, operation->applet,
                              before.iccid[0] != '\0' ? before.iccid : operation->iccid, why);
+    if (outcome == OUTCOME_WRONG_SIM && operation->alone.iccid[0] != '\0')
+        channel_leave_doubtful(operation, shared, DOUBT_ASK); /* it was on the SIM that is gone */
     if (outcome == OUTCOME_OK)
         outcome = unlock_alone(operation, why);
     if (outcome != OUTCOME_OK)
@@ -184,6 +186,7 @@ static enum outcome prove(struct operation *operation, struct report *why)
     }
     channel_drop(operation, &operation->alone);
     operation->standing = shared;
+    operation->accepted = false; /* of what is refused on another channel that says nothing */
     operation->fresh = fresh;
     return OUTCOME_OK;
 }
@@ -261,7 +264,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    line->ready = true;
+    operation->woken = line->ready = true;
     line->echo_stays = (transport->habits & HABIT_ECHO) != 0;
     line->late_until = 0;
     if ((transport->events & (EVENT_FORGOT | EVENT_RESTARTED)) ==
@@ -432,7 +435,10 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
 
 void operation_end(struct operation *operation)
 {
-    if (operation->file >= 0 && save(operation, false)) {
+    /* what a dead program left on the line is still there if nobody has cleaned it */
+    bool dirty = operation->record.dirty && !operation->woken;
+
+    if (operation->file >= 0 && save(operation, dirty)) {
         forks_close(operation->file);
         operation->sim->unsaved.count = 0;
     } else {

@@ -90,6 +90,7 @@ struct operation {
     bool opened;      /* the channel in use was opened in this operation */
     bool answered;    /* the channel has answered in this operation */
     bool again;       /* it is the second start */
+    bool woken;       /* the modem listens, and the line is clean */
     bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
     bool told;        /* the modem was asked for the ICCID in this operation */
     bool unheard;     /* a channel was opened whose number nobody heard */

@@ -10,6 +10,11 @@
 
 #define LINE_DEVICE "/proc/none/modem" /* nothing of that name exists */
 
+/* From now on the line is kept in this memory of line_size() bytes: such as processes share, where
+ * several of them talk on it in turn. line_start comes afterwards. */
+size_t line_size(void);
+void line_place(void *memory);
+
 /* Called with each line that the host wrote, without its CR. */
 typedef void line_heard_fn(void *arg, const char *line);
 
@@ -27,6 +32,9 @@ void line_lock_elsewhere(void);
 
 /* It is plugged in again. */
 void line_plug(void);
+
+/* Calls are counted from here on again, to find code that spins. */
+void line_count_anew(void);
 
 /* Time passes. */
 void line_wait(unsigned ms);

@@ -46,6 +46,7 @@ static const struct {
     {"session", add_session_suite},
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
+    {"model", add_model_suite},
     {"rundir", add_rundir_suite},
     {"owners", add_owners_suite},
     {"record", add_record_suite},

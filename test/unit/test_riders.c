@@ -154,6 +154,42 @@ static void where_there_is_no_second_channel_the_first_one_is_given_up(void)
     seat_end(&seat);
 }
 
+/* The one that all share was taken by another program meanwhile. That says nothing of a PIN that was
+ * accepted on another channel. */
+static void a_refusal_on_the_shared_channel_is_not_held_against_the_pin_just_proven(void)
+{
+    static const struct modem_step steps[] = {COLD,         PROVEN_ALONE, HASH,  CDS_SAYS("6982"),
+                                              CLOSE,        COLD, /* by the other one */
+                                              PROVEN_ALONE, WARM,         CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_one_signs(&seat, "pin2", "0000\n", 1, OUTCOME_OK);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+#define OTHER_SIM LINE(CRSM, "\r\n+CRSM: 144,0,\"98883003000000000052\"\r\n" OK)
+
+/* What was verified there stays in no record, or every program that comes anew is told for ever that the
+ * SIM has just been changed. */
+static void after_another_sim_was_put_in_a_second_program_says_so_once(void)
+{
+    static const struct modem_step steps[] = {COLD_ASKING, OPEN_2, OTHER_SIM, CLOSE_2, OPEN,
+                                              OTHER_SIM,   SELECT, STATE,     VERIFY,  MSE,
+                                              WARM,        CLOSE,  MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK), LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK), MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, standing, NULL, NULL);
+    seat_signs(&seat);
+    another_one_signs(&seat, "pin2", "0000\n", 1, OUTCOME_WRONG_SIM);
+    another_one_signs(&seat, "pin2", "0000\n", 1, OUTCOME_OK);
+    seat_end(&seat);
+}
+
 /* ---- where a PIN goes ---- */
 
 #define RANDOM CSIM("01 84 00 00 04", "01020304 9000")
@@ -363,6 +399,8 @@ void add_riders_suite(void)
         TEST(a_file_that_changed_is_proven_anew),
         TEST(where_the_card_does_not_tell_channels_apart_the_other_one_is_closed),
         TEST(where_there_is_no_second_channel_the_first_one_is_given_up),
+        TEST(a_refusal_on_the_shared_channel_is_not_held_against_the_pin_just_proven),
+        TEST(after_another_sim_was_put_in_a_second_program_says_so_once),
         TEST(on_a_channel_that_was_open_the_applet_is_selected_again),
         TEST(a_card_that_keeps_its_fci_waiting_is_not_asked_for_it),
         TEST(where_another_application_answers_a_new_channel_is_taken),

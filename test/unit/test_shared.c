@@ -2,6 +2,7 @@
 /* One session on the card for several processes: what stands is gone on with, by those who have a
  * PIN; the last one closes it; what a process that died left behind is cleaned up by the next. */
 #include "apdu/session/record.h"
+#include "apdu/session/rundir.h"
 #include "test/unit/pty.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
@@ -214,6 +215,33 @@ static void after_a_death_the_line_is_cleaned_and_the_channel_closed(void)
     seat_end(&seat);
 }
 
+/* It takes itself out of the users and leaves the line as it is. */
+static void a_program_that_ends_does_not_hide_that_another_one_died(void)
+{
+    static const struct modem_step steps[] = {COLD, MODEM_END};
+    struct settings settings;
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    settings_init(&settings);
+    EXPECT(settings_copy(&settings, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+    fd = record_open(&settings, &record);
+    record.users[record.user_count++] =
+        (struct record_user){getppid(), rundir_process_start(getppid())};
+    record.dirty = true;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    sim_free(seat.sim);
+    seat.sim = NULL;
+    CU_ASSERT_TRUE(record_peek(&settings, &record) && record.dirty);
+    EXPECT_NUMBER(record.user_count, 1);
+    settings_clear(&settings);
+    seat_end(&seat);
+}
+
 static void without_a_folder_sessions_are_private(void)
 {
     static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
@@ -238,6 +266,7 @@ void add_shared_suite(void)
         TEST(a_card_without_a_pin_is_shared_by_all),
         TEST(a_private_process_leaves_the_shared_session_alone),
         TEST(after_a_death_the_line_is_cleaned_and_the_channel_closed),
+        TEST(a_program_that_ends_does_not_hide_that_another_one_died),
         TEST(without_a_folder_sessions_are_private),
     };
 

@@ -31,6 +31,7 @@ void add_modems_suite(void);
 void add_session_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
+void add_model_suite(void);
 void add_rundir_suite(void);
 void add_owners_suite(void);
 void add_record_suite(void);
