@@ -103,7 +103,7 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     /* a modem that does not know the session is not asked for somebody else's */
     if (*word == 0 && channel->carrier == CARRIER_CCHO &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
-        !(operation->transport.events & EVENT_RESTARTED) && !operation_out_of_step(operation))
+        !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)))
         return WHOSE_OURS;
     if (*word == 0)
         return WHOSE_UNKNOWN;
