@@ -7,9 +7,9 @@
 #define ASK_AGAIN_S 600
 
 /* How often it was said, and when, in seconds since the boot. */
-#define SAID(times, when) ((uint32_t)(times) << 30 | ((uint32_t)(when) & 0x3FFFFFFF))
+#define SAID(times, when) ((uint32_t)(times) << 30 | ((uint32_t)(when)&0x3FFFFFFF))
 #define TIMES(said)       ((said) >> 30)
-#define WHEN(said)        ((said) & 0x3FFFFFFF)
+#define WHEN(said)        ((said)&0x3FFFFFFF)
 
 static uint32_t seconds_now(void)
 {

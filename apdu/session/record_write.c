@@ -130,7 +130,8 @@ static void put_record(struct writer *to, const struct record *record, size_t op
     put(to, "learnt %s %d %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->short_way,
         learnt->max_read, learnt->environment_refused, learnt->pin_refused);
     for (size_t i = 0; i < REFUSALS; i++)
-        put(to, "%04x%c", atomic_load(&learnt->said[i]) >> 30 > 1 ? atomic_load(&learnt->refusals[i]) : 0,
+        put(to, "%04x%c",
+            atomic_load(&learnt->said[i]) >> 30 > 1 ? atomic_load(&learnt->refusals[i]) : 0,
             i + 1 < REFUSALS ? ' ' : '\n');
     put(to, "users %zu\n", record->user_count);
     for (size_t i = 0; i < record->user_count; i++)

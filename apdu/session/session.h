@@ -96,7 +96,8 @@ struct operation {
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
-    bool said_once; /* an algorithm was refused for the first time: that may be no word of the card */
+    bool
+        said_once; /* an algorithm was refused for the first time: that may be no word of the card */
     bool begun;    /* the device is locked, and the record was read */
     bool old_claims_known;
     enum owner old_claims[CHANNEL_MAX + 1]; /* by number; read only when a channel is opened */

@@ -6,11 +6,12 @@ import os
 import re
 import zlib
 
-from fixture import MODULE, test
+from fixture import MODULE, SIMKEY, test
 from foreign import CHANNELS, MIAS, UICC, Foreign
 from signer import TWO, Signer, dgst, none_open, verified
 
 NOBODY = 65534
+NO_PROC = "the sanitizers want a /proc" if os.environ.get("E2E_SANITIZE") else None
 ROOT = None if os.geteuid() == 0 else "only root can give files away and mount"
 
 
@@ -225,6 +226,36 @@ def different_run_dirs_share_the_device_one_after_the_other(t):
         signer.end()
     none_open(t, sim)
     t.equal(sim.tries(), 3, "tries")
+
+
+@test
+def another_programs_echo_forgets_no_channel(t):
+    """After each of the disturbances the channel may be somebody else's: it is asked, and closed."""
+    seat = Seat(t, SIMKEY_TRANSPORT="csim")
+    for _ in range(2):
+        with Foreign(seat.sim.device) as foreign:
+            foreign.disturb("echo")
+            foreign.disturb("selects another applet")
+        seat.user.sign()
+    seat.user.end()
+    t.run([SIMKEY, "close"], env=t.env(seat.sim))
+    none_open(t, seat.sim)
+    t.equal(seat.sim.tries(), 3, "tries")
+
+
+@test(left_out=ROOT or NO_PROC)
+def a_program_without_proc_shares_the_session(t):
+    """In a chroot, say: both ways the record is believed, and the channel closed in the end."""
+    seat = Seat(t)
+    for _ in range(2):
+        t.run(["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh",
+               *dgst(t, seat.exported[1])], env=t.env(seat.sim, True), preload=False)
+        verified(t, seat.exported[0])
+        seat.sim.mark()
+        seat.user.sign()
+        t.equal(seat.sim.words(), TWO, "APDUs of the one that was there")
+    seat.close()
+    t.equal(seat.sim.tries(), 3, "tries")
 
 
 FULL = """

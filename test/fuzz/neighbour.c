@@ -227,7 +227,8 @@ static void take_owners(struct span *input, struct record *record)
         else if (bits & 0x02)
             owners_hold(&record->owners, &channel, getppid(), rundir_process_start(getppid()));
         else
-            owners_orphan(&record->owners, &channel, (enum doubt)(bits >> 2 & 3) % (DOUBT_LAST + 1));
+            owners_orphan(&record->owners, &channel,
+                          (enum doubt)(bits >> 2 & 3) % (DOUBT_LAST + 1));
     }
 }
 

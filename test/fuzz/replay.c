@@ -28,7 +28,7 @@
     X(at_value)                                                                                    \
     X(certificate)                                                                                 \
     X(chain)                                                                                       \
-    X(old_claims)                                                                                   \
+    X(old_claims)                                                                                  \
     X(dialogue)                                                                                    \
     X(inventory)                                                                                   \
     X(keyref) PCSC_TARGET(X) X(pin_source) X(proc) X(record) X(session) X(settings) X(tlv) X(uri)

@@ -305,9 +305,8 @@ static void a_channel_of_ones_own_is_held_while_it_is_open(void)
 /* 6881 may not be true: the new channel has another number, so that the old one is still open. */
 static void a_channel_that_was_called_gone_and_is_open_is_closed(void)
 {
-    static const struct modem_step steps[] = {COLD,           HASH_SAYS("6881"), OPEN_2,
-                                              STATUS("6D00"), CLOSE,             REST_2,
-                                              CLOSE_2,        MODEM_END};
+    static const struct modem_step steps[] = {
+        COLD, HASH_SAYS("6881"), OPEN_2, STATUS("6D00"), CLOSE, REST_2, CLOSE_2, MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "transport", "csim");
@@ -320,14 +319,9 @@ static void a_channel_that_was_called_gone_and_is_open_is_closed(void)
 /* An unseen restart may have given its number to the modem: it is left open, and stays known. */
 static void a_channel_that_is_somebody_elses_is_left_open_and_stays_known(void)
 {
-    static const struct modem_step steps[] = {COLD,
-                                              HASH_SAYS("6881"),
-                                              OPEN_2,
-                                              STATUS("9000"),
-                                              NAMED("84 10 " USIM_AID " 9000"),
-                                              REST_2,
-                                              CLOSE_2,
-                                              MODEM_END};
+    static const struct modem_step steps[] = {
+        COLD,   HASH_SAYS("6881"), OPEN_2,   STATUS("9000"), NAMED("84 10 " USIM_AID " 9000"),
+        REST_2, CLOSE_2,           MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "transport", "csim");
@@ -363,15 +357,9 @@ static void a_channel_on_which_another_program_selected_is_closed(void)
 static void after_a_restart_a_channel_stays_known_until_its_number_is_given_out(void)
 {
     static const struct modem_step steps[] = {
-        COLD,
-        HASH,
-        CDS_LINE("\r\nRDY\r\n+CSIM: 10,\"51674E9000\"\r\n" OK),
-        OPEN_2,
-        REST_2,
-        CLOSE_2,
-        COLD,
-        CLOSE,
-        MODEM_END};
+        COLD,   HASH,   CDS_LINE("\r\nRDY\r\n+CSIM: 10,\"51674E9000\"\r\n" OK),
+        OPEN_2, REST_2, CLOSE_2,
+        COLD,   CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "transport", "csim");
@@ -421,9 +409,12 @@ static void a_channel_whose_closing_is_refused_is_kept_for_three_operations(void
 static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(void)
 {
     static const struct modem_step steps[] = {
-        COLD,  LINE("AT+CSIM=10,\"0070800100\"", LONG LONG LONG LONG LONG LONG "\r\n+CME ERROR: 13\r\n"),
-        CLOSE, COLD,
-        CLOSE, MODEM_END};
+        COLD,
+        LINE("AT+CSIM=10,\"0070800100\"", LONG LONG LONG LONG LONG LONG "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,
+        COLD,
+        CLOSE,
+        MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "run-dir", "/dev/null/run");
@@ -437,11 +428,8 @@ static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
     static const struct modem_step steps[] = {
-        LINE("AT+CCHC=7", OK),
-        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("00 84 00 00 02", "0102 9000"),
-        LINE("AT+CCHC=1", OK),
-        MODEM_END};
+        LINE("AT+CCHC=7", OK), LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"), LINE("AT+CCHC=1", OK), MODEM_END};
     const struct channel session = named("7");
     struct record record;
     struct seat seat;
@@ -499,9 +487,12 @@ static void closing_looks_at_every_channel(void)
 static void closing_tells_of_what_stays_open(void)
 {
     static const struct modem_step steps[] = {
-        STATUS("9000"), NAMED("84 10 " USIM_AID " 9000"),
-        STATUS_2("6881"), LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
-        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"), MODEM_END};
+        STATUS("9000"),
+        NAMED("84 10 " USIM_AID " 9000"),
+        STATUS_2("6881"),
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
+        MODEM_END};
     const struct channel one = numbered(1), two = numbered(2);
     struct sim_found found;
     struct record record;

@@ -591,7 +591,10 @@ static void an_older_program_is_told_of_an_orphan(void)
 static void hostile_owners_are_not_believed(void)
 {
     static const char *const lines[] = {
-        "owners 21 1\n", "owners -1 1\n", "owners 1 1\n", "owners 1\nchannel\n",
+        "owners 21 1\n",
+        "owners -1 1\n",
+        "owners 1 1\n",
+        "owners 1\nchannel\n",
         "owners 1 1\nchannel 0 0 0 0 -\nowner 0 0 0 0\n",
         "owners 1 1\nchannel 1 0 1 20 -\nowner 0 0 0 0\n",
         "owners 1 1\nchannel 1 0 1 2 -\nowner -1 0 0 0\n",

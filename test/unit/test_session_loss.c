@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
-#include "modem/port.h"
 #include "apdu/session/record.h"
+#include "modem/port.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -237,9 +237,9 @@ static void a_card_without_hashing_signs_the_digestinfo(void)
 static void a_card_without_pss_never_signs_anything_else(void)
 {
     static const struct modem_step steps[] = {
-        OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
-        OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"),
-        MSE,  HASH,   CDS,   CLOSE,  MODEM_END};
+        OPEN, SELECT, STATE, VERIFY,   CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
+        OPEN, SELECT, STATE, VERIFY,   CSIM("01 22 41 B6 06 800145 840131", "6A80"), MSE,
+        HASH, CDS,    CLOSE, MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -258,21 +258,9 @@ static void a_card_without_pss_never_signs_anything_else(void)
 static void a_refusal_that_is_said_once_is_forgotten(void)
 {
     static const struct modem_step steps[] = {
-        OPEN,
-        SELECT,
-        STATE,
-        VERIFY,
-        CSIM("01 22 41 B6 06 800145 840131", "6A80"),
-        CLOSE,
-        OPEN,
-        SELECT,
-        STATE,
-        VERIFY,
-        CSIM("01 22 41 B6 06 800145 840131", "9000"),
-        HASH,
-        CDS,
-        CLOSE,
-        MODEM_END};
+        OPEN, SELECT, STATE,    VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
+        OPEN, SELECT, STATE,    VERIFY, CSIM("01 22 41 B6 06 800145 840131", "9000"), HASH,
+        CDS,  CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
@@ -305,7 +293,7 @@ static void a_refusal_is_unlearnt(void)
         CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
         CU_ASSERT_FALSE(learnt_note_refusal(&learnt, 0x31, 0x45)); /* it is said anew */
     }
-    atomic_store(&learnt.said[0], said + 1000);                /* nobody said it in the future */
+    atomic_store(&learnt.said[0], said + 1000); /* nobody said it in the future */
     CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
     (void)learnt_note_refusal(&learnt, 0x31, 0x45);
     (void)learnt_note_refusal(&learnt, 0x31, 0x45);
