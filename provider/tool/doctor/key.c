@@ -141,7 +141,7 @@ static void judge_dates(struct doctor *doctor, int container, const char *subjec
         doctor_fail(
             doctor, OUTCOME_VERIFY_FAILED,
             "see whether this machine's clock is right; else ask for a new SIM, or let your "
-            "own CA issue a certificate for the SIM's key (README)",
+            "own CA issue a certificate for the SIM's key (configs/README.md)",
             "container %d: %s expired on %s", container, subject, last);
     else if (to_end < SOON_DAYS)
         doctor_warn(doctor, "ask for a new SIM, or let your own CA issue a certificate for the key",
@@ -204,7 +204,7 @@ void doctor_key(struct doctor *doctor)
     if (does_tls13(key, algorithms))
         doctor_ok(doctor, "%s, %u bits, key id %02X", type, key->bits, (unsigned)key->key_id);
     else
-        doctor_warn(doctor, "see README, \"RSA keys in cards without PSS\": TLS 1.2 works",
+        doctor_warn(doctor, "see configs/README.md, \"RSA keys in cards without PSS\": TLS 1.2 works",
                     "%s, %u bits, key id %02X; this SIM does no PSS with it, so no TLS 1.3", type,
                     key->bits, (unsigned)key->key_id);
 }
