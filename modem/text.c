@@ -29,7 +29,7 @@ static const struct {
     {0xFEFF, 0xFEFF},   /* byte order mark */
     {0xFFF9, 0xFFFB},   /* annotations */
     {0x110BD, 0x110BD}, /* Kaithi number signs */
-    {0x110CD, 0x110CD},
+    {0x110CD, 0x110CD}, /* the same, above */
     {0x13430, 0x1343F}, /* Egyptian joiners */
     {0x1BCA0, 0x1BCA3}, /* shorthand controls */
     {0x1D173, 0x1D17A}, /* musical controls */
