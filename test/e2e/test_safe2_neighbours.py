@@ -2,7 +2,6 @@
 """SAFE2's server and the other users of its machine: what the web server's user, the proxy's user and a
 stranger may try against safe2-enrol, which root runs. Nobody gets what another one has."""
 
-import glob
 import os
 import pty
 import re
@@ -14,7 +13,7 @@ import subprocess
 import time
 
 from fixture import PYTHON, test
-from safe2_server import ENROL, Safe2Server, free_ports, new_key
+from safe2_server import ENROL, Safe2Server, new_key
 
 NOT_ROOT = None if os.geteuid() == 0 else "needs root, who becomes the other users"
 ICCID = "89883070000000000016"
