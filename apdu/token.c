@@ -26,13 +26,18 @@ static bool refused(struct sim *sim, int key_id, uint8_t algorithm)
     return false;
 }
 
+/* Where there is no room another one goes: key references may name any keys and types of keys, and
+ * must not keep a refusal from being known that a real key meets again and again. */
 static void remember_refusal(struct sim *sim, int key_id, uint8_t algorithm)
 {
-    for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&sim->learnt.refusals[i]) == 0) {
-            atomic_store(&sim->learnt.refusals[i], refusal(key_id, algorithm));
-            return;
-        }
+    const uint16_t value = refusal(key_id, algorithm);
+    size_t i;
+
+    if (refused(sim, key_id, algorithm))
+        return;
+    for (i = 0; i < REFUSALS && atomic_load(&sim->learnt.refusals[i]) != 0; i++)
+        ;
+    atomic_store(&sim->learnt.refusals[i < REFUSALS ? i : value % REFUSALS], value);
 }
 
 /* The one algorithm that would do; PKCS#1 has another way round a refusal, and ECDSA too. */

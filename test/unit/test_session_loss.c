@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
+#include "apdu/session.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -240,6 +241,24 @@ static void a_card_without_pss_never_signs_anything_else(void)
     seat_end(&seat);
 }
 
+/* Whoever makes key references chooses their keys and types. */
+static void a_refusal_is_known_however_many_there_were_before(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN, SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"),
+        MSE,  HASH,   CDS,   CLOSE,  MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    memcpy(seat.sim->learnt.iccid, ICCID, sizeof ICCID);
+    for (unsigned i = 0; i < REFUSALS; i++)
+        atomic_store(&seat.sim->learnt.refusals[i], (uint16_t)(0x4042 + 0x100 * i));
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
+    CU_ASSERT(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 static void an_ec_card_that_knows_only_44_gets_44(void)
 {
     static const struct modem_step steps[] = {
@@ -406,6 +425,7 @@ void add_session_loss_suite(void)
         TEST(a_card_that_wants_its_pin_each_time_gets_it),
         TEST(a_card_without_hashing_signs_the_digestinfo),
         TEST(a_card_without_pss_never_signs_anything_else),
+        TEST(a_refusal_is_known_however_many_there_were_before),
         TEST(an_ec_card_that_knows_only_44_gets_44),
         TEST(the_accepted_algorithms_are_found_by_asking),
         TEST(a_signature_that_did_not_come_is_never_asked_for_again),
