@@ -453,4 +453,5 @@ void operation_close(struct operation *operation)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
+    (void)channel_all_lost(operation);
 }

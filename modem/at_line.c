@@ -36,6 +36,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->unsettled = at->doubt = at->foreign = false;
     at->taken = 0;
     at->withheld = false;
+    at->no_sim = 0;
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
@@ -343,7 +344,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (command->once && (at->restarted || at->foreign))
+    if ((command->to_sim && at->restarted) || (command->once && at->foreign))
         return report_set(why, OUTCOME_LOST,
                           at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
     result->said = true;

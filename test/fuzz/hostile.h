@@ -29,7 +29,8 @@ struct hostile_channel {
     bool owed;     /* the program opened it, and has to close it or write it down */
     bool selected; /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides */
-    bool status_asked;     /* its last command was STATUS */
+    bool status_asked;     /* its last command was STATUS, or its answer's further part */
+    bool safe2_asked;      /* the same of SAFE2's question */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
 };
 

@@ -209,10 +209,12 @@ static void note_foreign(struct hostile_channel *channel, const struct watched *
 
     channel->status_asked =
         watched->ins == INS_STATUS || (watched->ins == INS_GET_RESPONSE && channel->status_asked);
+    channel->safe2_asked =
+        watched->ins == INS_SAFE2 || (watched->ins == INS_GET_RESPONSE && channel->safe2_asked);
     if (sw == 0x6881 || (channel->status_asked && (sw == 0x9000 || (sw & 0xFF00) == 0x9100)))
         channel->owed = false;
-    if (watched->ins == INS_SAFE2 && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
-                                      sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
+    if (channel->safe2_asked && ((sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 ||
+                                 sw == 0x6986 || sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00))
         channel->owed = false;
 }
 
