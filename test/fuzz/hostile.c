@@ -50,6 +50,17 @@ void hostile_close(struct hostile *card, unsigned channel)
     card->channels[channel] = (struct hostile_channel){.open = false};
 }
 
+void hostile_close_failed(struct hostile *card, unsigned channel, bool silent)
+{
+    struct hostile_channel *closing;
+
+    REQUIRE(channel < HOSTILE_CHANNELS);
+    closing = &card->channels[channel];
+    closing->unclosed += silent ? 2 : 1;
+    if (closing->unclosed >= 4)
+        closing->owed = false;
+}
+
 void hostile_reset(struct hostile *card)
 {
     memset(card->channels, 0, sizeof card->channels);

@@ -31,6 +31,7 @@ struct hostile_channel {
     bool select_under_way; /* 61xx: GET RESPONSE decides */
     bool status_asked;     /* its last command was STATUS, or its answer's further part */
     bool safe2_asked;      /* the same of SAFE2's question */
+    unsigned unclosed;     /* how often closing failed, see hostile_close_failed */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
 };
 
@@ -93,6 +94,10 @@ unsigned hostile_free_channel(const struct hostile *card);
 void hostile_open(struct hostile *card, unsigned channel, bool selected);
 void hostile_close(struct hostile *card, unsigned channel);
 void hostile_reset(struct hostile *card);
+
+/* Closing failed. The program may give the channel up when that was so in two of its operations, in
+ * each of which it tries twice where it is refused, and once where no answer comes (silent). */
+void hostile_close_failed(struct hostile *card, unsigned channel, bool silent);
 
 /* The same as apdu_exchange_fn, on channel 1; arg is a struct hostile. */
 apdu_exchange_fn hostile_exchange;

@@ -165,6 +165,7 @@ static void close_session(struct modem *modem, const char *text)
     unsigned session = modem_session(text);
 
     if (kind >= 0x80) {
+        hostile_close_failed(&modem->card, session, false);
         say("\r\nERROR\r\n");
         return;
     }

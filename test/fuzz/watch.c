@@ -232,7 +232,8 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
 }
 
 /* No answer, or none that can be trusted. */
-static void note_failure(struct hostile *card, const struct watched *watched, bool seen)
+static void note_failure(struct hostile *card, const struct watched *watched, enum hostile_end end,
+                         bool seen)
 {
     bool pin = (watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0;
 
@@ -246,6 +247,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, bo
     card->asked = false;
     if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
         card->disturbed = true;
+    if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
+        hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2,
+                             end != HOSTILE_CME && end != HOSTILE_ERROR && end != HOSTILE_TORN);
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
@@ -260,7 +264,7 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
         card->disturbed = true;
     if (watched->answer_length == 0) {
-        note_failure(card, watched, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
+        note_failure(card, watched, end, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
         if (end == HOSTILE_RESTARTS ||
             (end == HOSTILE_CME && (cme == CME_NO_SIM || cme == CME_SIM_WRONG)))
             hostile_reset(card); /* nothing is open on a SIM that is not there */
@@ -271,7 +275,7 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         return;
     }
     if (!heard && end != HOSTILE_TWICE) {
-        note_failure(card, watched, true);
+        note_failure(card, watched, end, true);
         return;
     }
     if ((watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0)
