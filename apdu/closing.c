@@ -85,6 +85,7 @@ bool channel_all_lost(struct operation *operation)
     channel_lost(operation, &operation->record.standing);
     channel_lost(operation, &operation->sim->own);
     channel_lost(operation, &operation->alone);
+    claim_bury_all(&operation->sim->settings); /* so other programs know that theirs are gone */
     operation->sim->line.ready = false;
     return true;
 }
