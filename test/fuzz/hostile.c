@@ -50,14 +50,15 @@ void hostile_close(struct hostile *card, unsigned channel)
     card->channels[channel] = (struct hostile_channel){.open = false};
 }
 
-void hostile_close_failed(struct hostile *card, unsigned channel, bool silent)
+void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_end end)
 {
+    bool refused = end == HOSTILE_CME || end == HOSTILE_ERROR || end == HOSTILE_TORN;
     struct hostile_channel *closing;
 
     REQUIRE(channel < HOSTILE_CHANNELS);
     closing = &card->channels[channel];
-    closing->unclosed += silent ? 2 : 1;
-    if (closing->unclosed >= 4)
+    closing->unclosed += refused ? 1 : 2;
+    if (closing->unclosed >= 4 || end == HOSTILE_GONE)
         closing->owed = false;
 }
 

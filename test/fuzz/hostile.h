@@ -26,6 +26,7 @@ enum hostile_source { SOURCE_LITERAL, SOURCE_FILE, SOURCE_NONE, SOURCES };
 
 struct hostile_channel {
     bool open;     /* the card has it open, as far as the program can know */
+    bool numbered; /* by MANAGE CHANNEL: the modem knows no session of that name */
     bool owed;     /* the program opened it, and has to close it or write it down */
     bool selected; /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides */
@@ -96,8 +97,9 @@ void hostile_close(struct hostile *card, unsigned channel);
 void hostile_reset(struct hostile *card);
 
 /* Closing failed. The program may give the channel up when that was so in two of its operations, in
- * each of which it tries twice where it is refused, and once where no answer comes (silent). */
-void hostile_close_failed(struct hostile *card, unsigned channel, bool silent);
+ * each of which it tries twice where it is refused, and once where no answer comes; and at once when
+ * the modem is pulled, which is taken for the loss of its power. */
+void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_end end);
 
 /* The same as apdu_exchange_fn, on channel 1; arg is a struct hostile. */
 apdu_exchange_fn hostile_exchange;

@@ -131,7 +131,8 @@ static void pass_session(struct modem *modem, const char *text)
     unsigned session = modem_session(text);
 
     REQUIRE(value != NULL);
-    if (session == 0 || !modem->card.channels[session].open)
+    if (session == 0 || !modem->card.channels[session].open ||
+        modem->card.channels[session].numbered)
         say("\r\n+CME ERROR: 21\r\n");
     else
         pass(modem, session, "+CGLA:", value + 1);
@@ -165,8 +166,12 @@ static void close_session(struct modem *modem, const char *text)
     unsigned session = modem_session(text);
 
     if (kind >= 0x80) {
-        hostile_close_failed(&modem->card, session, false);
+        hostile_close_failed(&modem->card, session, HOSTILE_ERROR);
         say("\r\nERROR\r\n");
+        return;
+    }
+    if (modem->card.channels[session].numbered) {
+        say("\r\n+CME ERROR: 21\r\n");
         return;
     }
     if (session > 0)

@@ -332,6 +332,10 @@ void neighbour_check(const struct modem *modem, const struct settings *settings,
             continue;
         if (!there)
             there = record_peek(settings, &record);
+        /* of several sessions of AT+CCHO that are left to the next one, one is written down */
+        if (!modem->card.channels[i].numbered && record.lone.open &&
+            record.lone.carrier == CARRIER_CCHO)
+            continue;
         REQUIRE(any_names(own, count, i) || names(&record.standing.channel, i) ||
                 names(&record.lone, i) || record.line.opening ||
                 claim_look(settings, i) != CLAIM_NONE);

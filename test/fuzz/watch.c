@@ -227,6 +227,7 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
     } else if (ok && watched->answer_length == 3 && watched->first >= 1 &&
                watched->first < HOSTILE_CHANNELS) {
         hostile_open(card, watched->first, false);
+        card->channels[watched->first].numbered = true;
         card->channels[watched->first].owed = heard;
     }
 }
@@ -248,8 +249,7 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
     if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
         card->disturbed = true;
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
-        hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2,
-                             end != HOSTILE_CME && end != HOSTILE_ERROR && end != HOSTILE_TORN);
+        hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
