@@ -29,7 +29,7 @@ struct hostile_channel {
     bool numbered; /* by MANAGE CHANNEL: the modem knows no session of that name */
     bool owed;     /* the program opened it, and has to close it or write it down */
     bool selected; /* in this operation, and nothing happened since but the state question */
-    bool select_under_way; /* 61xx: GET RESPONSE decides */
+    bool select_under_way; /* 61xx: GET RESPONSE decides, if there is one */
     bool status_asked;     /* its last command was STATUS, or its answer's further part */
     bool safe2_asked;      /* the same of SAFE2's question */
     unsigned unclosed;     /* how often closing failed, see hostile_close_failed */

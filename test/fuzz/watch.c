@@ -195,7 +195,8 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     if (on) {
         channel->select_under_way =
             (watched->sw & 0xFF00) == 0x6100 || (fetch && (watched->sw & 0xFF00) == 0x6C00);
-        channel->selected = selects(watched->sw); /* what a PIN opened may stay open */
+        /* 61xx: done, and what waits need not be fetched. What a PIN opened may stay open. */
+        channel->selected = selects(watched->sw) || (select && (watched->sw & 0xFF00) == 0x6100);
     } else if (!fetch && !question) {
         channel->selected = channel->select_under_way = false;
     }
