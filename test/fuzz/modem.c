@@ -111,8 +111,10 @@ static void pass(struct modem *modem, unsigned session, const char *prefix, cons
         return;
     }
     end = hostile_answer(&modem->card, channel, command, length, answer, &answer_length);
-    if (end == HOSTILE_RESTARTS)
+    if (end == HOSTILE_RESTARTS) {
         modem->card.echo = true;
+        modem->deaf_until = line_now() + RESTART_MS;
+    }
     say_end(end, prefix, answer, answer_length);
 }
 
@@ -191,6 +193,8 @@ void modem_heard(void *arg, const char *text)
 {
     struct modem *modem = arg;
 
+    if (line_now() < modem->deaf_until)
+        return;
     if (modem->echo_stays || modem->card.echo) {
         forgive(modem);
         line_say(text, strlen(text), 0);

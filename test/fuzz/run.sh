@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # run.sh BUILD SECONDS [TARGET...]: runs the fuzz targets one after the other, each so long, from the
 # corpus in this folder and from what earlier runs left in BUILD/corpus. FULL=1 in place of a time:
-# 200,000 sessions, and a million inputs of each other target. One line a target (progress.py). Fails
+# 200,000 sessions, and a million inputs of each other target; FULL=3 thrice as many. One line a target (progress.py). Fails
 # if there is a finding, which is an input in BUILD/findings; give it to BUILD/TARGET to see it again,
 # with SHOW=1 in the environment to see what the modem was asked and answered.
 set -u
@@ -29,8 +29,8 @@ for target; do
     mkdir -p "$build/corpus/$name" "$build/seeds/$name" "test/fuzz/corpus/$name"
     limit=-max_total_time=$seconds
     if [ -n "${FULL-}" ]; then
-        limit=-runs=1000000
-        [ "$name" != session ] || limit=-runs=200000
+        limit=-runs=$((1000000 * FULL))
+        [ "$name" != session ] || limit=-runs=$((200000 * FULL))
     fi
     longest=2048
     case $name in chain | inventory) longest=8192 ;; esac # a certificate is 500 characters at least
