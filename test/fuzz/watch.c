@@ -275,7 +275,8 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_channels(card, watched, heard);
         return;
     }
-    if (!heard && end != HOSTILE_TWICE) {
+    /* some modems say OK before the answer, and some say all twice */
+    if (!heard && end != HOSTILE_TWICE && end != HOSTILE_STRAY) {
         note_failure(card, watched, end, true);
         return;
     }
