@@ -261,7 +261,16 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
                size_t cme)
 {
     bool heard = end == HOSTILE_ANSWERS;
+    struct watched same = *watched;
 
+    /* what is said twice, the second time behind the next question, answers that if nothing else
+     * does: no program can tell */
+    same.sw = card->twice;
+    card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
+    if (end == HOSTILE_SILENT && same.sw != 0 && watched->ins == INS_VERIFY && watched->lc == 0) {
+        note_state(card, &same);
+        return;
+    }
     if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
         card->disturbed = true;
     if (watched->answer_length == 0) {
