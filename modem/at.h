@@ -67,6 +67,7 @@ struct at {
     bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
     bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
     bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
+    bool overheard;  /* an echo was among what was skipped */
     bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
     /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
     bool strayed;

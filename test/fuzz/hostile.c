@@ -40,6 +40,7 @@ unsigned hostile_free_channel(const struct hostile *card)
 void hostile_open(struct hostile *card, unsigned channel, bool selected)
 {
     REQUIRE(channel > 0 && channel < HOSTILE_CHANNELS);
+    card->twice = 0;
     card->channels[channel] =
         (struct hostile_channel){.open = true, .owed = true, .selected = selected};
 }
@@ -47,6 +48,7 @@ void hostile_open(struct hostile *card, unsigned channel, bool selected)
 void hostile_close(struct hostile *card, unsigned channel)
 {
     REQUIRE(channel < HOSTILE_CHANNELS);
+    card->twice = 0;
     card->channels[channel] = (struct hostile_channel){.open = false};
 }
 

@@ -263,6 +263,8 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     bool heard = end == HOSTILE_ANSWERS;
     struct watched same = *watched;
 
+    if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
+        card->disturbed = true;
     /* what is said twice, the second time behind the next question, answers that if nothing else
      * does: no program can tell */
     same.sw = card->twice;
@@ -271,8 +273,6 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_state(card, &same);
         return;
     }
-    if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
-        card->disturbed = true;
     if (watched->answer_length == 0) {
         note_failure(card, watched, end, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
         if (end == HOSTILE_RESTARTS ||
