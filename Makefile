@@ -139,11 +139,13 @@ SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o
 ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/doctor/holders.c))
+ON_CLAIM := apdu/session/claim.o
 ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
 $(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
 ifneq ($(findstring fuzzer,$(SANITIZE)),)
 $(addprefix $(OUT)/obj/,$(ON_LINE)): override CPPFLAGS += -include test/fuzz/redirect.h
 $(addprefix $(OUT)/obj/,$(ON_PROC)): override CPPFLAGS += -include test/fuzz/redirect_proc.h
+$(addprefix $(OUT)/obj/,$(ON_CLAIM)): override CPPFLAGS += -include test/fuzz/redirect_claim.h
 $(addprefix $(OUT)/obj/,$(ON_THREADS)): override CPPFLAGS += -include test/fuzz/redirect_pcsc.h
 endif
 $(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(FUZZ_SHARED) $(FUZZED)
@@ -151,11 +153,12 @@ $(FUZZERS): $(OUT)/%: $(OUT)/obj/test/fuzz/%.o $(FUZZ_SHARED) $(FUZZED)
 
 # All targets in one program that gives them files: their corpora as a test, with any compiler.
 REPLAYED := $(FUZZ_TARGETS:$(OUT)/obj/%=$(OUT)/replay/%)
-REDIRECTED := $(ON_LINE) $(ON_PROC) $(ON_THREADS)
+REDIRECTED := $(ON_LINE) $(ON_PROC) $(ON_CLAIM) $(ON_THREADS)
 REPLAY := $(FUZZ_REPLAY) $(REPLAYED) $(FUZZ_SHARED) $(addprefix $(OUT)/replay/,$(REDIRECTED))
 $(OUT)/replay/test/fuzz/fuzz_%.o: override CPPFLAGS += $(PCSC_FLAGS) -DLLVMFuzzerTestOneInput=$(subst fuzz_,replay_,$(notdir $*))
 $(addprefix $(OUT)/replay/,$(ON_LINE)): override CPPFLAGS += -include test/fuzz/redirect.h
 $(addprefix $(OUT)/replay/,$(ON_PROC)): override CPPFLAGS += -include test/fuzz/redirect_proc.h
+$(addprefix $(OUT)/replay/,$(ON_CLAIM)): override CPPFLAGS += -include test/fuzz/redirect_claim.h
 $(addprefix $(OUT)/replay/,$(ON_THREADS)): override CPPFLAGS += -include test/fuzz/redirect_pcsc.h $(PCSC_FLAGS)
 $(OUT)/replay/%.o: %.c Makefile
 	@mkdir -p $(@D)

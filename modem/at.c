@@ -94,6 +94,10 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
         *result = (struct at_result){.final = AT_FINAL_ERROR, .cme = -1};
         return OUTCOME_OK;
     }
+    if (command->to_sim && at->no_sim != 0) {
+        *result = (struct at_result){.final = AT_FINAL_CME, .cme = at->no_sim};
+        return OUTCOME_OK;
+    }
     if (at->late) /* what comes now would be taken for the answer to this one */
         outcome = at_resync(at, 0, deadline, why);
     else if (at->doubt)
@@ -102,6 +106,9 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
         return outcome;
     for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {
         outcome = ask(at, command, deadline, result, why);
+        if (outcome == OUTCOME_OK && result->final == AT_FINAL_CME && command->to_sim &&
+            (result->cme == CME_NO_SIM || result->cme == CME_SIM_WRONG))
+            at->no_sim = result->cme;
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
             command->once || deadline_passed(patience))
             return outcome;

@@ -67,6 +67,7 @@ struct at {
     bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
     bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
     bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
+    bool overheard;  /* an echo was among what was skipped */
     bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
     /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
     bool strayed;
@@ -80,6 +81,7 @@ struct at {
     bool foreign;    /* as strayed, but by another answer than the last one that was taken */
     uint32_t taken;  /* checksum of that */
     bool withheld;   /* nothing of the last APDU went out */
+    int no_sim;      /* what said that the SIM is gone: a number of +CME ERROR, 0: nothing did */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;
@@ -119,6 +121,7 @@ struct at_command {
     int secrecy;        /* enum secrecy, for the trace */
     bool question; /* to the modem itself: where its answer is in doubt it is asked once more */
     bool once;     /* a PIN: never said again, not even where the SIM is said to be busy */
+    bool to_sim;   /* on a channel, or opens one */
 };
 
 struct at_result {
@@ -146,6 +149,10 @@ struct at_result {
  *
  * With command->once nothing is said where another's answer was heard, or the modem restarted, since
  * at->foreign and at->restarted were last reset: the channel may have become somebody else's.
+ *
+ * With command->to_sim nothing is said to a modem that restarted since at->restarted was last reset
+ * (OUTCOME_LOST), nor where it said that the SIM is gone, as long as at->no_sim is set: then that is
+ * the answer again. Of either no channel is left, and its number may be somebody else's.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */

@@ -27,7 +27,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->restarted = false;
     at->echo_stays = false;
     at->echoed = false;
-    at->forgot = false;
+    at->forgot = at->overheard = false;
     at->late = false;
     at->stray[0] = '\0';
     at->strayed = false;
@@ -36,6 +36,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->unsettled = at->doubt = at->foreign = false;
     at->taken = 0;
     at->withheld = false;
+    at->no_sim = 0;
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
@@ -320,6 +321,8 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
             continue;
         if (at_final_result(line, &cme) != AT_FINAL_NONE)
             ++*finals;
+        else if (starts_with(line, "AT"))
+            at->overheard = true;
         else
             notice_line(at, line);
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
@@ -340,12 +343,15 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->value[0] = '\0';
     result->values = 0;
     result->differ = result->early = result->said = false;
+    at->overheard = false;
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (command->once && (at->restarted || at->foreign))
+    if ((command->to_sim && at->restarted) || (command->once && at->foreign))
         return report_set(why, OUTCOME_LOST,
                           at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
+    if (command->once && at->overheard) /* the echo is on: it came behind another command's OK */
+        return report_set(why, OUTCOME_LOST, AT_OUT_OF_STEP);
     result->said = true;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);

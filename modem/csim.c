@@ -66,7 +66,8 @@ enum outcome manage_channel_close(struct transport *transport, transport_exchang
     for (int tries = 0; tries < 2; tries++) {
         outcome = manage_channel(transport, exchange, 0x80, channel->number, 0x00, answer, &length,
                                  deadline, why);
-        if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM)
+        if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
+            outcome == OUTCOME_NO_SIM || transport->at.restarted)
             break;
     }
     return outcome;

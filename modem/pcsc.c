@@ -341,6 +341,8 @@ static enum outcome pcsc_exchange(struct transport *transport, const struct chan
         outcome = failed(reader, why);
     else
         memcpy(answer, reader->answer, *answer_length = reader->answer_length);
+    if (outcome == OUTCOME_NO_SIM)
+        transport->at.no_sim = CME_NO_SIM;
     explicit_bzero(reader->command, sizeof reader->command);
     explicit_bzero(reader->answer, sizeof reader->answer);
     return outcome;

@@ -85,8 +85,14 @@ static size_t write_one(const uint8_t *bytes, size_t length, char out[4 * TEXT_G
 {
     static const char digits[] = "0123456789abcdef";
     uint32_t character = 0;
-    size_t taken = decode_one(bytes, length, &character);
+    size_t taken;
 
+    if (length > 0 && bytes[0] >= 0x20 && bytes[0] < 0x7F) { /* nearly all of them */
+        out[0] = (char)bytes[0];
+        *out_length = 1;
+        return 1;
+    }
+    taken = decode_one(bytes, length, &character);
     if (taken > 0 && is_shown(character)) {
         memcpy(out, bytes, taken);
         *out_length = taken;

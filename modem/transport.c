@@ -153,6 +153,7 @@ enum outcome transport_pass(struct transport *transport, const char *head, const
                                  .prefix = prefix,
                                  .timeout_ms = timeout_ms,
                                  .secrecy = secrecy,
+                                 .to_sim = true,
                                  .once = (secrecy & SECRET_COMMAND) != 0 && length > WITHOUT_DATA};
     struct at_result result;
     enum outcome outcome;

@@ -138,6 +138,13 @@ static enum outcome exchange_again(const struct card *card, const struct apdu *c
     return outcome;
 }
 
+/* True for an end of the second try that says more than the refusal of the first one. */
+static bool tells_more(enum outcome outcome)
+{
+    return outcome == OUTCOME_NO_SIM || outcome == OUTCOME_NO_MODEM || outcome == OUTCOME_LOST ||
+           outcome == OUTCOME_TIMEOUT;
+}
+
 /* Some stacks refuse a Le behind data. The card has not seen the command then, or has refused it
  * unexecuted. */
 static enum outcome exchange_le(const struct card *card, const struct apdu *command,
@@ -166,6 +173,9 @@ static enum outcome exchange_le(const struct card *card, const struct apdu *comm
         *answer = other;
         report_clear(why);
         outcome = OUTCOME_OK;
+    } else if (tells_more(retried)) {
+        *why = second;
+        outcome = retried;
     }
     answer_clear(&other);
     return outcome;

@@ -25,6 +25,9 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     enum outcome outcome;
 
     transport_use(&operation->transport, carrier);
+    /* the SIM may be back, but nothing is open on it any more */
+    if (!operation->transport.at.restarted && channel_all_lost(operation))
+        operation->transport.at.no_sim = 0;
     operation->selection.aid_length = 0;
     operation->sim->line.opening = true;
     operation_note(operation);
@@ -84,7 +87,7 @@ static enum outcome after_closing(struct operation *operation,
         channel_drop(operation, shared);
         outcome = again(operation, carrier, applet, why);
     }
-    for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
+    for (size_t i = 0; i < count && outcome != OUTCOME_OK && outcome != OUTCOME_NO_SIM; i++) {
         channel_close_left(operation, list[i]);
         outcome = again(operation, carrier, applet, why);
     }

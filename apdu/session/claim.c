@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void claim_suffix(unsigned channel, char suffix[16])
@@ -68,6 +69,27 @@ void claim_bury(const struct settings *settings, unsigned channel)
     rundir_name(settings, suffix, name);
     (void)unlinkat(directory, name, 0);
     forks_close(directory);
+}
+
+void claim_bury_all(const struct settings *settings)
+{
+    char name[NAME_MAX], suffix[16];
+    int directory = rundir_open(settings);
+
+    for (unsigned channel = 1; channel <= CLAIM_CHANNELS && directory >= 0; channel++) {
+        claim_suffix(channel, suffix);
+        rundir_name(settings, suffix, name);
+        (void)unlinkat(directory, name, 0);
+    }
+    if (directory >= 0)
+        forks_close(directory);
+}
+
+bool claim_stands(int claim)
+{
+    struct stat file;
+
+    return claim < 0 || fstat(claim, &file) != 0 || file.st_nlink > 0;
 }
 
 void claim_release(const struct settings *settings, unsigned channel, int claim)

@@ -9,6 +9,8 @@
 
 #include "apdu/settings.h"
 
+#define CLAIM_CHANNELS 19
+
 /* Beside channels 1 to 19 there is one claim for the SAFE2 job that a program waits for. */
 #define CLAIM_SAFE2 100
 
@@ -31,7 +33,12 @@ void claim_release(const struct settings *settings, unsigned channel, int claim)
 /* How it stands with a channel. */
 enum claim claim_look(const struct settings *settings, unsigned channel);
 
-/* Forgets a claim, after its channel was closed. */
+/* Forgets a claim, after its channel was closed; those to all channels, when the modem restarted or
+ * lost its SIM. */
 void claim_bury(const struct settings *settings, unsigned channel);
+void claim_bury_all(const struct settings *settings);
+
+/* False if another program has buried the claim that claim_take gave: the channel is gone. */
+bool claim_stands(int claim);
 
 #endif

@@ -76,6 +76,20 @@ static bool still_ours(struct operation *operation, struct standing *standing)
     return true;
 }
 
+bool channel_all_lost(struct operation *operation)
+{
+    const struct at *at = &operation->transport.at;
+
+    if (!at->restarted && at->no_sim == 0)
+        return false;
+    channel_lost(operation, &operation->record.standing);
+    channel_lost(operation, &operation->sim->own);
+    channel_lost(operation, &operation->alone);
+    claim_bury_all(&operation->sim->settings); /* so other programs know that theirs are gone */
+    operation->sim->line.ready = false;
+    return true;
+}
+
 void channel_leave_open(struct operation *operation, const struct channel *channel)
 {
     struct channel *lone = &operation->record.lone;
@@ -113,7 +127,8 @@ void channel_drop(struct operation *operation, struct standing *standing)
             &operation->transport, &standing->channel,
             deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &ignored);
     channel_lost(operation, standing);
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_NO_MODEM && !operation->transport.at.restarted)
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_NO_MODEM && outcome != OUTCOME_NO_SIM &&
+        !operation->transport.at.restarted)
         channel_leave_open(operation, &channel);
 }
 

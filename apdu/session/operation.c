@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operation as such: the device taken and let go, the record read and written, the modem woken,
  * the PIN. What is done with it is in session.c. */
+#include "apdu/session/claim.h"
 #include "apdu/session/rundir.h"
 #include "apdu/session/session.h"
 #include "modem/at_echo.h"
@@ -264,9 +265,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation->sim->own.broken = operation->sim->own.channel.open;
     }
     if (at->restarted) { /* before this operation began */
-        channel_lost(operation, &operation->record.standing);
-        channel_lost(operation, &operation->sim->own);
-        channel_lost(operation, &operation->alone);
+        (void)channel_all_lost(operation);
+        line->ready = true;
         at->restarted = false;
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
@@ -339,14 +339,16 @@ static bool same_channel(const struct channel *a, const struct channel *b)
 }
 
 /* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
- * another program, whose record is newer than what we know, got the number. Ours is forgotten, or it
+ * another program, whose record is newer than what we know, got the number. Or another one saw the
+ * modem restart, and took our claim away. Ours is forgotten, or it
  * would be closed under another name. */
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
     const struct channel *own = &operation->sim->own.channel;
 
-    if (same_channel(&record->standing.channel, own))
+    if (same_channel(&record->standing.channel, own) ||
+        (own->open && !claim_stands(operation->sim->claim)))
         channel_lost(operation, &operation->sim->own);
     if (same_channel(&record->lone, own))
         memset(&record->lone, 0, sizeof record->lone);
@@ -453,4 +455,5 @@ void operation_close(struct operation *operation)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
+    (void)channel_all_lost(operation);
 }

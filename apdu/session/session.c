@@ -188,18 +188,15 @@ static void leave_behind(struct operation *operation)
 static void settle(struct operation *operation, enum outcome outcome, const struct report *why)
 {
     struct standing *standing = operation->standing;
-    const struct at *at = &operation->transport.at;
+    struct at *at = &operation->transport.at;
     struct line *line = &operation->sim->line;
 
     if (at->echoed) /* it has forgotten the start-up */
         line->ready = false;
-    if (at->restarted || (outcome == OUTCOME_NO_SIM && !at->late)) {
-        channel_lost(operation, &operation->record.standing);
-        channel_lost(operation, &operation->sim->own);
-        channel_lost(operation, &operation->alone);
-        line->ready = false;
+    if (outcome == OUTCOME_NO_SIM && !at->late && at->no_sim == 0)
+        at->no_sim = CME_NO_SIM;
+    if (channel_all_lost(operation) && (at->restarted || !at->late))
         return;
-    }
     /* it may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !at->late) {
         line->ready = false;
@@ -225,6 +222,20 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     }
     if (standing == &operation->alone)
         channel_drop(operation, standing);
+}
+
+/* That the SIM is gone may have been said where an earlier failure, or another way, is what is told.
+ * It counts more, but not more than what became of a PIN. */
+static enum outcome say_no_sim(const struct operation *operation, enum outcome outcome,
+                               struct report *why)
+{
+    const struct at_result result = {.final = AT_FINAL_CME, .cme = operation->transport.at.no_sim};
+
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_PIN_WRONG || outcome == OUTCOME_PIN_BLOCKED ||
+        outcome == OUTCOME_NO_MODEM || result.cme == 0 ||
+        !transport_has_modem(&operation->transport))
+        return outcome;
+    return transport_final(&result, "reach the SIM", why);
 }
 
 /* Learns that the card does not take the short way to a key: that what stood on it was not good
@@ -280,6 +291,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
             outcome = work(&operation, arg, why);
         if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
             outcome = why->outcome;
+        outcome = say_no_sim(&operation, outcome, why);
         if (outcome == OUTCOME_OK && !job->proven)
             outcome = at_confirm(&operation.transport.at, operation.deadline, why);
         listen(&operation, outcome);

@@ -186,6 +186,9 @@ enum outcome session_directory(struct operation *operation, const struct mias_en
 /* Forgets what stood on a channel that is gone. */
 void channel_lost(struct operation *operation, struct standing *standing);
 
+/* Forgets all channels if the modem restarted, or said that the SIM is gone; else false. */
+bool channel_all_lost(struct operation *operation);
+
 /* Closes the channel whose opening was answered too late. False if that was not heard. */
 bool channel_close_stray(struct operation *operation);
 

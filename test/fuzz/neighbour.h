@@ -6,6 +6,7 @@
 #include "apdu/session/record.h"
 #include "test/fuzz/modem.h"
 
+#define NEIGHBOUR_NO_DIR "/proc/none/run"   /* a run-dir that cannot be */
 #define NEIGHBOUR_DEVICE "/proc/none/modem" /* nothing of that name exists */
 
 /* Paths in a folder that is made once a process, on a tmpfs where there is one, and removed at the
@@ -15,6 +16,9 @@ const char *neighbour_pin_file(void);
 
 /* What is kept beyond a reboot is kept in a folder of its own, or nowhere. */
 void neighbour_keep_state(bool keeps);
+
+/* rundir_device_file, but what is not there in this run-dir, or in NEIGHBOUR_NO_DIR, is seen at once. */
+int neighbour_device_file(const struct settings *settings, const char *suffix, int flags);
 
 /* Takes all files out of the run-dir, and what was kept beyond a reboot. */
 void neighbour_empty(void);

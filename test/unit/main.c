@@ -42,6 +42,7 @@ static const struct {
     {"settings", add_settings_suite},
     {"modems", add_modems_suite},
     {"session", add_session_suite},
+    {"session_gone", add_session_gone_suite},
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
     {"rundir", add_rundir_suite},

@@ -254,6 +254,64 @@ static void a_channel_of_ones_own_is_claimed_while_it_stands(void)
     seat_end(&seat);
 }
 
+#define OPEN_2   CSIM("00 70 00 00 01", "02 9000")
+#define SELECT_2 "AT+CSIM=36,\"02A4040C0D" MIAS_AID "\""
+
+/* The number of our channel is another program's, or the modem's, when another program saw the modem
+ * restart: it is neither used nor closed. */
+static void what_another_program_saw_end_is_not_ours_any_more(void)
+{
+    static const char *const said[] = {"\r\nRDY\r\n+CFUN: 1\r\n", "\r\n+CME ERROR: 10\r\n"};
+    struct seat seat, other;
+    size_t i;
+
+    for (i = 0; i < sizeof said / sizeof said[0]; i++) {
+        const struct modem_step steps[] = {OPEN,
+                                           SELECT_SAFE2,
+                                           SET_ID,
+                                           START,
+                                           OPEN_2,
+                                           LINE(SELECT_2, said[i]),
+                                           COLD,
+                                           CLOSE,
+                                           OPEN,
+                                           SELECT_SAFE2,
+                                           ASK("00010000 9000"),
+                                           BYE,
+                                           MODEM_END};
+
+        seat_begin(&seat, steps, NULL, NULL, NULL);
+        other = seat;
+        EXPECT(sim_new(&other.sim, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+        EXPECT(request(&seat), OUTCOME_OK, &seat.why);
+        if (i == 1)
+            EXPECT(seat_sign(&other), OUTCOME_NO_SIM, &other.why);
+        seat_signs(&other);
+        sim_free(other.sim);
+        asks(&seat, SAFE2_RECEIVING, 0x0001, 0);
+        seat_end(&seat);
+    }
+}
+
+static void claims_are_all_given_up_at_once(void)
+{
+    struct desk desk;
+    int first, last;
+
+    desk_begin(&desk, "/dev/ttyUSB7");
+    first = claim_take(&desk.settings, 1, true);
+    last = claim_take(&desk.settings, 19, true);
+    CU_ASSERT(first >= 0 && claim_stands(first) && last >= 0 && claim_stands(last));
+    CU_ASSERT(claim_stands(-1));
+    claim_bury_all(&desk.settings);
+    CU_ASSERT_FALSE(claim_stands(first));
+    CU_ASSERT_FALSE(claim_stands(last));
+    EXPECT_NUMBER(claim_look(&desk.settings, 19), CLAIM_NONE);
+    claim_release(&desk.settings, 1, first);
+    claim_release(&desk.settings, 19, last);
+    desk_end(&desk);
+}
+
 void add_claim_suite(void)
 {
     static const struct test tests[] = {
@@ -268,6 +326,8 @@ void add_claim_suite(void)
         TEST(a_killed_programs_channel_is_closed_first),
         TEST(a_held_channel_is_left_alone),
         TEST(a_channel_of_ones_own_is_claimed_while_it_stands),
+        TEST(what_another_program_saw_end_is_not_ours_any_more),
+        TEST(claims_are_all_given_up_at_once),
     };
 
     ADD_SUITE("claim", tests);

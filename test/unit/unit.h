@@ -27,6 +27,7 @@ void add_typea_suite(void);
 void add_settings_suite(void);
 void add_modems_suite(void);
 void add_session_suite(void);
+void add_session_gone_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
 void add_rundir_suite(void);
