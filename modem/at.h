@@ -68,6 +68,7 @@ struct at {
     bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
     bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
     bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
+    unsigned echoes; /* how many came at all, also hidden behind another one's OK or in a message */
     /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
     bool strayed;
     char stray[AT_STRAY_SIZE];
@@ -145,7 +146,8 @@ struct at_result {
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
  * With command->once nothing is said where another's answer was heard, or the modem restarted, since
- * at->foreign and at->restarted were last reset: the channel may have become somebody else's.
+ * at->foreign and at->restarted were last reset: the channel may have become somebody else's. Nor
+ * where a final result or an echo comes behind the last answer, which was another one's then.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */

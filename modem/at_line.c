@@ -27,6 +27,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->restarted = false;
     at->echo_stays = false;
     at->echoed = false;
+    at->echoes = 0;
     at->forgot = false;
     at->late = false;
     at->stray[0] = '\0';
@@ -270,8 +271,10 @@ static enum outcome collect(struct at *at, const struct at_command *command,
 
         if (!text && final == AT_FINAL_NONE && starts_with(line, "AT")) {
             at->echoed = at->echoed || !at->echo_stays;
+            at->echoes++;
             continue;
         }
+        at->echoes += text && strcasecmp(line, command->line) == 0;
         value = text ? NULL : answer_of(command, line, result->values > 0);
         trace_line(at->trace, '<', line, masking(at, command, line, final, value));
         if (final == AT_FINAL_OK && owes && result->values == 0) {
@@ -316,7 +319,10 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
     *finals = 0;
     do {
         outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
-        if (outcome != OUTCOME_OK || message_text(at))
+        if (outcome != OUTCOME_OK)
+            continue;
+        at->echoes += starts_with(line, "AT");
+        if (message_text(at))
             continue;
         if (at_final_result(line, &cme) != AT_FINAL_NONE)
             ++*finals;
@@ -333,7 +339,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     struct deadline until = deadline_within(deadline, command->timeout_ms);
     int64_t started = monotonic_ms();
     enum outcome outcome;
-    unsigned finals;
+    unsigned finals, echoes = at->echoes;
 
     result->final = AT_FINAL_NONE;
     result->cme = -1;
@@ -343,7 +349,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (command->once && (at->restarted || at->foreign))
+    if (command->once && (at->restarted || at->foreign || finals > 0 || at->echoes != echoes))
         return report_set(why, OUTCOME_LOST,
                           at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
     result->said = true;
