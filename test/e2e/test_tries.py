@@ -106,6 +106,25 @@ for says in ("63C3", "63CF"):
                   f"{', the run-dir wiped between them' if gone else ''}", state=says, wiped=gone)(a_card_that_lies)
 
 
+def a_modem_that_tells_the_number_now_and_then(t, wiped):
+    """What is remembered goes by the SIM's number, which a modem may tell or not."""
+    sim = t.sim("p256")
+    for told in ("all", "none", "all", "none"):
+        sim.stop_cleanly()
+        sim = t.sim(sim.card, *(["--iccid-commands", "+NONE"] if told == "none" else []))
+        between = Between(t, sim, state=(STATE, "63C3"))
+        sign(t, "sim:signing", between.device, "failure", SIMKEY_PIN_SOURCE=t.pin_file("9999"))
+        if wiped:
+            shutil.rmtree(t.run_dir)
+            os.mkdir(t.run_dir, 0o700)
+    t.equal(sim.tries(), 2, "tries")
+
+
+for gone in (False, True):
+    test(name="a modem that tells the SIM's number now and then loses one try"
+              f"{', the run-dir wiped between' if gone else ''}", wiped=gone)(a_modem_that_tells_the_number_now_and_then)
+
+
 @test
 def a_card_that_calls_a_wrong_pin_right_loses_one_try(t):
     sim = t.sim("p256")
