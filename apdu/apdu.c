@@ -71,6 +71,16 @@ bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_
            memcmp(selection->aid, aid, aid_length) == 0;
 }
 
+static bool pin_command(const struct apdu *command)
+{
+    return command->ins == INS_VERIFY || command->ins == INS_CHANGE || command->ins == INS_UNBLOCK;
+}
+
+bool apdu_has_pin(const struct apdu *command)
+{
+    return command->lc > 0 && pin_command(command);
+}
+
 /* Whatever is no question for a PIN's state may change what the channel is. */
 static void note_command(const struct card *card, const struct apdu *command)
 {
@@ -94,7 +104,7 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
     int64_t started = monotonic_ms();
     enum outcome outcome;
 
-    if (command->ins == INS_VERIFY || command->ins == INS_CHANGE || command->ins == INS_UNBLOCK)
+    if (pin_command(command))
         secrecy |= SECRET_COMMAND;
     note_command(card, command);
     outcome = card->exchange(card->arg, bytes, length, got, &got_length,
@@ -133,7 +143,7 @@ static enum outcome exchange_again(const struct card *card, const struct apdu *c
     if (outcome == OUTCOME_BAD_DATA)
         apdu_doubt(card);
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA) && command->repeatable &&
-        command->ins != INS_VERIFY && command->ins != INS_CHANGE && command->ins != INS_UNBLOCK)
+        !pin_command(command))
         outcome = exchange(card, command, le, answer, why);
     return outcome;
 }

@@ -95,6 +95,10 @@ enum outcome apdu_send_chain(const struct card *card, const struct apdu *command
  * for ("sign"). */
 enum outcome apdu_refused(const struct answer *answer, const char *what, struct report *why);
 
+/* True for a command that has a PIN or a PUK in its data: nothing may repeat it (before_pin in struct
+ * card). */
+bool apdu_has_pin(const struct apdu *command);
+
 /* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
  * answer is outstanding. */
 void apdu_doubt(const struct card *card);

@@ -13,7 +13,7 @@ import threading
 import tty
 
 from fixture import PIN, USAGE, test
-from foreign import UICC, Foreign
+from foreign import MIAS, UICC, Foreign
 from signer import Signer, dgst
 
 
@@ -293,4 +293,7 @@ def a_modem_that_repeats_what_it_is_sent_gets_no_pin(t):
         t.run(dgst(t, reference), env=t.env(sim, True, SIMKEY_TRANSPORT=carrier), expect="failure",
               says=["repeats what it is sent", "fuser"])
         t.simkey(sim, "pin", "verify", expect=PIN, says="repeats what it is sent")
+        for head in ("00200081", "80240081", "002C0081"):
+            t.simkey(sim, "apdu", "--force", "--aid", MIAS, head + "0430303030", expect=PIN, says="repeats what it is sent")
+        t.equal(t.simkey(sim, "apdu", "--force", "--aid", MIAS, "00200081", expect=None).out.strip(), "63C3", "a question")
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
