@@ -272,6 +272,33 @@ static void more_than_was_asked_for_is_not_taken(void)
     expect_no_file(always, 3);
 }
 
+/* By 6Cxx and 61xx a card, or whoever answers in its place, can have more fetched than the file has:
+ * that would be written behind the buffer. */
+static void more_than_the_file_has_is_not_taken_over_other_words_either(void)
+{
+    static const char *const says[] = {"6CFF", "61FF", "CAFE 61FF"};
+    size_t i;
+
+    for (i = 0; i < sizeof says / sizeof says[0]; i++) {
+        char many[2 * 255 + 8];
+        const struct card_step steps[] = {{"00 B0 00 00 0A", says[i]},
+                                          {i == 0 ? "00 B0 00 00 FF" : "00 C0 00 00 FF", many},
+                                          CARD_END};
+        struct scripted_card card;
+        struct report why = REPORT_INIT;
+        uint8_t *data = NULL;
+        size_t length = 0;
+
+        memset(many, 'A', 2 * 255);
+        strcpy(many + 2 * 255, "9000");
+        card_start(&card, steps);
+        EXPECT(file_read(&card.card, 10, 0, &data, &length, &why), OUTCOME_BAD_DATA, &why);
+        CU_ASSERT_PTR_NULL(data);
+        card_finish(&card);
+        free(data);
+    }
+}
+
 static void a_file_that_wants_a_pin_says_so(void)
 {
     static const struct card_step steps[] = {{"00 B0 00 00 10", "6982"}, CARD_END};
@@ -431,6 +458,7 @@ void add_file_suite(void)
         TEST(short_answers_are_continued_where_they_ended),
         TEST(another_commands_answer_is_no_piece_of_a_file),
         TEST(more_than_was_asked_for_is_not_taken),
+        TEST(more_than_the_file_has_is_not_taken_over_other_words_either),
         TEST(a_file_that_wants_a_pin_says_so),
         TEST(the_largest_read_is_learnt_from_the_refusals),
         TEST(a_card_that_never_reads_is_given_up),
