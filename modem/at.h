@@ -67,8 +67,8 @@ struct at {
     bool restarted;  /* RDY or +CFUN: 1 was seen: the modem restarted, its channels are gone */
     bool echo_stays; /* in spite of ATE0; set by at_start, or by who remembers it */
     bool forgot;     /* at_start met an echo: the modem restarted since the last start-up */
-    bool overheard;  /* an echo was among what was skipped */
     bool echoed;     /* an echo came although none was expected: it may have restarted unseen */
+    unsigned echoes; /* how many came at all, also hidden behind another one's OK or in a message */
     /* an answer came that nothing was asked for, and the last such one, "+CSIM: 6,..." */
     bool strayed;
     char stray[AT_STRAY_SIZE];
@@ -148,7 +148,8 @@ struct at_result {
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
  * With command->once nothing is said where another's answer was heard, or the modem restarted, since
- * at->foreign and at->restarted were last reset: the channel may have become somebody else's.
+ * at->foreign and at->restarted were last reset: the channel may have become somebody else's. Nor
+ * where a final result or an echo comes behind the last answer, which was another one's then.
  *
  * With command->to_sim nothing is said to a modem that restarted since at->restarted was last reset
  * (OUTCOME_LOST), nor where it said that the SIM is gone, as long as at->no_sim is set: then that is

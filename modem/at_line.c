@@ -27,7 +27,8 @@ void at_init(struct at *at, struct port *port, const struct trace *trace)
     at->restarted = false;
     at->echo_stays = false;
     at->echoed = false;
-    at->forgot = at->overheard = false;
+    at->echoes = 0;
+    at->forgot = false;
     at->late = false;
     at->stray[0] = '\0';
     at->strayed = false;
@@ -271,8 +272,10 @@ static enum outcome collect(struct at *at, const struct at_command *command,
 
         if (!text && final == AT_FINAL_NONE && starts_with(line, "AT")) {
             at->echoed = at->echoed || !at->echo_stays;
+            at->echoes++;
             continue;
         }
+        at->echoes += text && strcasecmp(line, command->line) == 0;
         value = text ? NULL : answer_of(command, line, result->values > 0);
         trace_line(at->trace, '<', line, masking(at, command, line, final, value));
         if (final == AT_FINAL_OK && owes && result->values == 0) {
@@ -317,13 +320,14 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
     *finals = 0;
     do {
         outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
-        if (outcome != OUTCOME_OK || message_text(at))
+        if (outcome != OUTCOME_OK)
+            continue;
+        at->echoes += starts_with(line, "AT");
+        if (message_text(at))
             continue;
         if (at_final_result(line, &cme) != AT_FINAL_NONE)
             ++*finals;
-        else if (starts_with(line, "AT"))
-            at->overheard = true;
-        else
+        else if (!starts_with(line, "AT"))
             notice_line(at, line);
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
     explicit_bzero(line, sizeof line);
@@ -336,22 +340,20 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     struct deadline until = deadline_within(deadline, command->timeout_ms);
     int64_t started = monotonic_ms();
     enum outcome outcome;
-    unsigned finals;
+    unsigned finals, echoes = at->echoes;
 
     result->final = AT_FINAL_NONE;
     result->cme = -1;
     result->value[0] = '\0';
     result->values = 0;
     result->differ = result->early = result->said = false;
-    at->overheard = false;
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if ((command->to_sim && at->restarted) || (command->once && at->foreign))
+    if ((command->to_sim && at->restarted) ||
+        (command->once && (at->restarted || at->foreign || finals > 0 || at->echoes != echoes)))
         return report_set(why, OUTCOME_LOST,
                           at->restarted ? "the modem restarted" : AT_OUT_OF_STEP);
-    if (command->once && at->overheard) /* the echo is on: it came behind another command's OK */
-        return report_set(why, OUTCOME_LOST, AT_OUT_OF_STEP);
     result->said = true;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);

@@ -233,6 +233,11 @@ enum outcome file_read(const struct card *card, size_t size, int secrecy, uint8_
         }
         if (!end && size > 0 && answer.length < asked)
             outcome = read_again(card, got, asked, secrecy, &answer, why);
+        if (outcome == OUTCOME_OK &&
+            answer.length > limit - got) /* by 61xx and 6Cxx there is no limit */
+            outcome = report_set(why, OUTCOME_BAD_DATA,
+                                 "the card gave more of a file than it has: %zu bytes, not %zu",
+                                 got + answer.length, limit);
         if (outcome != OUTCOME_OK)
             goto out;
         memcpy(buffer + got, answer.data, answer.length);

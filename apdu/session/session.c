@@ -27,6 +27,27 @@ const struct applet applet_uicc = {.aid = uicc_aid,
                                    .name = "the application with the Type A files",
                                    .kind = SELECTED_UICC};
 
+/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs goes
+ * by it, and a device may have another name after each restart. */
+static enum outcome ask_iccid(struct operation *operation, struct report *why)
+{
+    const struct standing *standing = operation->standing;
+    const struct applet *applet = operation->applet;
+    enum outcome outcome;
+
+    if (!transport_has_modem(&operation->transport))
+        return channel_iccid(operation, why);
+    outcome =
+        modem_iccid(&operation->transport.at, operation->standing->iccid, operation->deadline, why);
+    if (outcome != OUTCOME_REFUSED || !standing->channel.open || standing->channel.selected ||
+        standing->selected != SELECTED_NOTHING || applet == NULL || applet->aid_length == 0)
+        return outcome;
+    outcome = channel_iccid(operation, why);
+    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
+               ? OUTCOME_REFUSED
+               : outcome;
+}
+
 /* Another SIM has taught nothing yet. */
 enum outcome session_iccid(struct operation *operation, struct report *why)
 {
@@ -36,9 +57,7 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
 
     if (standing->iccid_asked)
         return OUTCOME_OK;
-    outcome = transport_has_modem(&operation->transport)
-                  ? modem_iccid(&operation->transport.at, standing->iccid, operation->deadline, why)
-                  : channel_iccid(operation, why);
+    outcome = ask_iccid(operation, why);
     if (operation->transport.at.restarted)
         return report_set(why, OUTCOME_LOST, "%s", transport_restart(&operation->transport));
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)

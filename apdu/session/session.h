@@ -171,7 +171,8 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
 /* Closes a channel if it is open, and forgets what stood on it. Best effort. */
 void channel_drop(struct operation *operation, struct standing *standing);
 
-/* Asks for the ICCID of the SIM in which the operation's channel is, once a session. */
+/* Asks for the ICCID of the SIM in which the operation's channel is, once a session: the modem, or the
+ * card itself where the modem does not tell and the channel is new. */
 enum outcome session_iccid(struct operation *operation, struct report *why);
 
 /* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells

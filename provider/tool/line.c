@@ -42,7 +42,7 @@ static const struct {
     {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
-    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
+    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 26, 28, 2C)"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
 

@@ -391,10 +391,10 @@ static void a_read_that_timed_out_is_not_said_again(void)
 
 static void pins_are_secret_without_being_told(void)
 {
-    static const uint8_t instructions[] = {0x20, 0x24, 0x2C};
+    static const uint8_t instructions[] = {0x20, 0x21, 0x24, 0x25, 0x26, 0x28, 0x2C, 0x2D};
     size_t i;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < sizeof instructions; i++) {
         char hex[64];
         const struct card_step steps[] = {{hex, "9000"}, CARD_END};
         struct apdu command = apdu(0x00, instructions[i], 0x00, 0x81, 4, APDU_LE_NONE);
