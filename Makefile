@@ -228,7 +228,7 @@ soak: deps
 	@E2E_BUILD=$(OUT) E2E_SANITIZE='$(SANITIZE)' E2E_LIBASAN=$$(gcc -print-file-name=libasan.so) \
 		/usr/bin/python3 test/e2e/soak.py </dev/null
 
-# What a handshake costs, see test/bench/run.py. bench-readme prints the summary for README from
+# What a handshake costs, see test/bench/run.py. bench-readme prints the summary for test/README.md from
 # what the last run left.
 bench:
 	@sh test/deps.sh bench
@@ -277,7 +277,10 @@ install: all
 	for tool in simkey safe2 simmodem; do \
 		$(INSTALL) -m 644 configs/install/completion.bash $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	$(INSTALL) -m 644 configs/install/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/simkey.conf
-	$(INSTALL) -m 644 README.md $(DESTDIR)$(DOCDIR)
+	for file in README.md provider/README.md test/README.md; do \
+		$(INSTALL) -d $(DESTDIR)$(DOCDIR)/$$(dirname $$file) && \
+		sed 's|(configs/|(examples/|g; s|(../configs/|(../examples/|g' $$file >$(DESTDIR)$(DOCDIR)/$$file && \
+		chmod 644 $(DESTDIR)$(DOCDIR)/$$file || exit; done
 	cd configs && for file in $$(find . -path ./debian -prune -o -path ./install -prune -o -type f -print); do \
 		mode=644; [ ! -x $$file ] || mode=755; \
 		$(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$${file%/*} && \
@@ -300,7 +303,7 @@ deb:
 	@sh test/deps.sh deb
 	@sh configs/debian/build.sh
 
-# The packages in fresh systems (debootstrap, root), through README's words: SUITE=trixie for another.
+# The packages in fresh systems (debootstrap, root), through the documents' words: SUITE=trixie for another.
 test-install:
 	@sh test/deps.sh chroot
 	@test/chroot/install.sh $(or $(SUITE),bookworm)
@@ -328,7 +331,7 @@ help:
 	@echo "make SANITIZE=address,undefined test   the same with sanitizers"
 	@echo "make test-usb         the cable is pulled out: a USB port in a guest of QEMU; ONLY=PATTERN"
 	@echo "make bench            what a handshake costs, into build/bench; QUICK=1: in a minute or two"
-	@echo "make bench-readme     the summary of the last bench, for README"
+	@echo "make bench-readme     the summary of the last bench, for test/README.md"
 	@echo "make fuzz             all fuzz targets; SECONDS=n: so long each (60), or FULL=1: 200,000"
 	@echo "                      sessions and a million inputs of each other target; TARGETS=\"...\""
 	@echo "make lint             layout, warnings, static analysis"

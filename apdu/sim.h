@@ -118,6 +118,9 @@ struct sim_raw {
     bool (*got)(void *arg, size_t index, const struct sim_answer *answer);
     void *arg;
 };
+/* True for an instruction whose data are a PIN or a PUK (apdu/card/apdu.h): a wrong one costs a try. */
+bool sim_raw_is_pin(uint8_t instruction);
+
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why);
 
 #endif

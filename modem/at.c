@@ -83,6 +83,12 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
     }
 }
 
+struct at_result at_no_sim(const struct at *at)
+{
+    return (struct at_result){.final = AT_FINAL_CME,
+                              .cme = at->no_sim != 0 ? at->no_sim : CME_NO_SIM};
+}
+
 enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why)
 {
@@ -91,6 +97,10 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     enum outcome outcome = OUTCOME_OK;
 
     result->said = false;
+    if (command->to_sim && at_saw(at, EVENT_NO_SIM)) {
+        *result = at_no_sim(at);
+        return OUTCOME_OK;
+    }
     if (at_saw(at, EVENT_LATE)) /* what comes now would be taken for the answer to this one */
         outcome = at_resync(at, 0, deadline, why);
     else if (at_saw(at, EVENT_DOUBT))
@@ -99,6 +109,11 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
         return outcome;
     for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {
         outcome = ask(at, command, deadline, result, why);
+        if (outcome == OUTCOME_OK && result->final == AT_FINAL_CME && command->to_sim &&
+            (result->cme == CME_NO_SIM || result->cme == CME_SIM_WRONG)) {
+            at->no_sim = result->cme;
+            at_note(at, EVENT_NO_SIM, true);
+        }
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
             command->once || deadline_passed(patience))
             return outcome;

@@ -44,14 +44,16 @@ enum at_answer {
 struct at {
     struct port *port;
     const struct trace *trace;
-    unsigned *events;          /* bits of enum event; borrowed */
-    bool echo_stays;           /* in spite of ATE0; set by at_start, or by who remembers it */
+    unsigned *events; /* bits of enum event; borrowed */
+    bool echo_stays;  /* in spite of ATE0; set by at_start, or by who remembers it */
+    unsigned echoes;  /* how many came at all, also behind another one's OK or in a message */
     char stray[AT_STRAY_SIZE]; /* the last answer that nothing was asked for, "+CSIM: 6,..." */
     /* the modem shows a message: the next line is its text; what followed may be text too */
     bool skip_text, messages;
     unsigned breaks; /* line feeds since the last line */
     bool unsettled;  /* an OK came before the answer that it belongs to: another one may follow */
     uint32_t taken;  /* checksum of the last answer that was taken */
+    int no_sim;      /* the number of +CME ERROR behind EVENT_NO_SIM; 0: CME_NO_SIM */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;
@@ -102,6 +104,7 @@ struct at_command {
     int secrecy;        /* enum secrecy, for the trace */
     bool question; /* to the modem itself: where its answer is in doubt it is asked once more */
     bool once;     /* a PIN: never said again, not even where the SIM is said to be busy */
+    bool to_sim;   /* on a channel, or opens one */
 };
 
 struct at_result {
@@ -128,12 +131,20 @@ struct at_result {
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
  * With command->once nothing is said while EVENT_FOREIGN or EVENT_RESTARTED is set: the channel may
- * have become somebody else's.
+ * have become somebody else's. Nor where a final result or an echo comes behind the last answer,
+ * which was another one's then.
+ *
+ * With command->to_sim nothing is said while EVENT_RESTARTED is set (OUTCOME_LOST), nor while
+ * EVENT_NO_SIM is: then that is the answer again. Of either no channel is left, and its number may be
+ * somebody else's.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */
 enum outcome at_command(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why);
+
+/* What answers a command to a SIM that is gone (EVENT_NO_SIM). */
+struct at_result at_no_sim(const struct at *at);
 
 /* A number: decimal digits. Returns false if there is none or it does not fit. *text moves behind
  * it and behind one comma that follows; blanks and quotes around are skipped. */

@@ -36,6 +36,7 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
                                  .prefix = carriage->prefix,
                                  .timeout_ms = exchange->timeout_ms,
                                  .secrecy = exchange->secrecy,
+                                 .to_sim = true,
                                  .once = (exchange->secrecy & SECRET_COMMAND) != 0 &&
                                          exchange->length > WITHOUT_DATA};
     struct at_result result;

@@ -10,12 +10,11 @@ static enum outcome ask_line(struct at *at, const char *line, struct deadline de
 {
     const struct at_command command = {
         .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = ECHO_TIMEOUT_MS};
+    const unsigned before = at->echoes;
     struct at_result result;
-    enum outcome outcome;
+    enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
-    at_note(at, EVENT_ECHOED, false);
-    outcome = at_command(at, &command, deadline, &result, why);
-    *repeated = at_saw(at, EVENT_ECHOED);
+    *repeated = at->echoes != before;
     *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
     return outcome;
 }

@@ -27,11 +27,13 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->port = port;
     at->trace = trace;
     at->echo_stays = false;
+    at->echoes = 0;
     at->stray[0] = '\0';
     at->skip_text = at->messages = false;
     at->breaks = 0;
     at->unsettled = false;
     at->taken = 0;
+    at->no_sim = 0;
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
@@ -268,8 +270,10 @@ static enum outcome collect(struct at *at, const struct at_command *command,
         if (!text && final == AT_FINAL_NONE && starts_with(line, "AT")) {
             if (!at->echo_stays)
                 at_note(at, EVENT_ECHOED, true);
+            at->echoes++;
             continue;
         }
+        at->echoes += text && strcasecmp(line, command->line) == 0;
         value = text ? NULL : answer_of(command, line, result->values > 0);
         trace_line(at->trace, '<', line, masking(at, command, line, final, value));
         if (final == AT_FINAL_OK && owes && result->values == 0) {
@@ -315,11 +319,14 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
     *finals = 0;
     do {
         outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
-        if (outcome != OUTCOME_OK || message_text(at))
+        if (outcome != OUTCOME_OK)
+            continue;
+        at->echoes += starts_with(line, "AT");
+        if (message_text(at))
             continue;
         if (at_final_result(line, &cme) != AT_FINAL_NONE)
             ++*finals;
-        else
+        else if (!starts_with(line, "AT"))
             notice_line(at, line);
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
     explicit_bzero(line, sizeof line);
@@ -332,7 +339,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     struct deadline until = deadline_within(deadline, command->timeout_ms);
     int64_t started = monotonic_ms();
     enum outcome outcome;
-    unsigned finals;
+    unsigned finals, echoes = at->echoes;
 
     result->final = AT_FINAL_NONE;
     result->cme = -1;
@@ -342,7 +349,8 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (command->once && (at_saw(at, EVENT_RESTARTED) || at_saw(at, EVENT_FOREIGN)))
+    if ((at_saw(at, EVENT_RESTARTED) && (command->to_sim || command->once)) ||
+        (command->once && (at_saw(at, EVENT_FOREIGN) || finals > 0 || at->echoes != echoes)))
         return report_set(why, OUTCOME_LOST,
                           at_saw(at, EVENT_RESTARTED) ? "the modem restarted" : AT_OUT_OF_STEP);
     result->said = true;

@@ -143,6 +143,14 @@ static enum outcome line_before_secret(struct transport *transport, struct deadl
         modem->device);
 }
 
+static enum outcome line_no_sim(const struct transport *transport, struct report *why)
+{
+    const struct at_modem *modem = transport->self;
+    const struct at_result result = at_no_sim(&modem->at);
+
+    return at_outcome(&result, "reach the SIM", why);
+}
+
 /* The channel whose opening is answered so. False if it tells of none. */
 static bool told_channel(const char *answer, struct channel *channel)
 {
@@ -189,6 +197,7 @@ static void line_give(struct transport *transport, const struct transport_rest *
 static const struct transport_line line = {.confirm = line_confirm,
                                            .listen = line_listen,
                                            .before_secret = line_before_secret,
+                                           .no_sim = line_no_sim,
                                            .found = line_found,
                                            .keep = line_keep,
                                            .give = line_give};

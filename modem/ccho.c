@@ -31,7 +31,8 @@ enum outcome ccho_open(struct at *at, const struct channel_wish *wish, struct ch
     struct at_command request = {.line = line,
                                  .answer = AT_ANSWER_BARE_HEX,
                                  .prefix = "+CCHO:",
-                                 .timeout_ms = OPEN_TIMEOUT_MS};
+                                 .timeout_ms = OPEN_TIMEOUT_MS,
+                                 .to_sim = true};
     struct at_result result;
     enum outcome outcome;
 
@@ -71,8 +72,11 @@ enum outcome ccho_close(struct at *at, struct channel *channel, struct deadline 
 {
     static const uint8_t close_itself[] = {0x00, 0x70, 0x80, 0x00};
     char line[sizeof "AT+CCHC=" + sizeof channel->session];
-    struct at_command request = {
-        .line = line, .answer = AT_ANSWER_NONE, .prefix = NULL, .timeout_ms = OPEN_TIMEOUT_MS};
+    struct at_command request = {.line = line,
+                                 .answer = AT_ANSWER_NONE,
+                                 .prefix = NULL,
+                                 .timeout_ms = OPEN_TIMEOUT_MS,
+                                 .to_sim = true};
     struct at_result result;
     uint8_t answer[APDU_ANSWER_SIZE];
     struct exchange exchange = {.command = close_itself,

@@ -35,7 +35,7 @@ static enum outcome on_basic(void *arg, const struct channel *channel, struct ex
 enum outcome csim_open(struct at *at, struct channel *channel, struct deadline deadline,
                        struct report *why)
 {
-    const struct basic_channel basic = {on_basic, at, at->trace};
+    const struct basic_channel basic = {on_basic, at, at->trace, at->events};
 
     return manage_channel_open(&basic, channel, deadline, why);
 }
@@ -43,7 +43,7 @@ enum outcome csim_open(struct at *at, struct channel *channel, struct deadline d
 enum outcome csim_close(struct at *at, struct channel *channel, struct deadline deadline,
                         struct report *why)
 {
-    const struct basic_channel basic = {on_basic, at, at->trace};
+    const struct basic_channel basic = {on_basic, at, at->trace, at->events};
 
     return manage_channel_close(&basic, channel, deadline, why);
 }

@@ -22,6 +22,9 @@ enum event {
     /* an answer made no sense to whoever asked, who sets this too: before anything else is said the
      * transport makes sure that nothing is outstanding */
     EVENT_DOUBT = 0x80,
+    /* the modem or the reader said that the SIM is gone, and its channels with it: as long as this is
+     * set nothing more is said to it. Whoever opens a channel anew takes it out */
+    EVENT_NO_SIM = 0x100,
 };
 
 #endif

@@ -13,8 +13,9 @@
 #define WORD_BITS ((int)(sizeof(unsigned) * CHAR_BIT))
 #define WORDS     (NUMBERS / WORD_BITS)
 #define PAUSE_NS  20000
-/* How long a fork of a large process may take. */
-#define FORK_MAX_MS    5000
+/* How long a fork of a large process may take. One that takes longer waits for something, perhaps for
+ * a lock of the program's under which it called us: that is not waited for again. */
+#define FORK_MAX_MS    1000
 #define FORKS_IN_A_ROW 16
 
 /* The only state of this process as a whole, because descriptors are its own. Pages that are never
@@ -23,17 +24,18 @@ static _Atomic unsigned noted[WORDS];
 static _Atomic int words_used;   /* beyond these none was ever noted */
 static _Atomic unsigned holders; /* threads between forks_hold and its end */
 static _Atomic unsigned forking; /* threads in fork() */
+static _Atomic bool hanging;     /* one of them was waited for in vain */
 static _Atomic bool registered;
 
 /* Waits until a counter is 0, but not for ever: a signal handler, or another fork handler, may have
- * interrupted the very thread that is waited for. */
-static void wait_for_zero(const _Atomic unsigned *counter, long limit_ms)
+ * interrupted the very thread that is waited for. True if it is. */
+static bool wait_for_zero(const _Atomic unsigned *counter, long limit_ms)
 {
     const struct timespec pause = {.tv_sec = 0, .tv_nsec = PAUSE_NS};
     struct timespec start, now;
 
     if (atomic_load(counter) == 0)
-        return;
+        return true;
     (void)clock_gettime(CLOCK_MONOTONIC, &start);
     do {
         (void)nanosleep(&pause, NULL);
@@ -41,6 +43,7 @@ static void wait_for_zero(const _Atomic unsigned *counter, long limit_ms)
     } while (atomic_load(counter) != 0 &&
              (now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 <
                  limit_ms);
+    return atomic_load(counter) == 0;
 }
 
 /* Never below 0: the interrupted hold of a parent may end in its child, which began with none. */
@@ -57,13 +60,14 @@ static void before_fork(void)
     int saved = errno;
 
     (void)atomic_fetch_add(&forking, 1);
-    wait_for_zero(&holders, FORKS_WAIT_MS);
+    (void)wait_for_zero(&holders, FORKS_WAIT_MS);
     errno = saved;
 }
 
 static void in_parent(void)
 {
     count_down(&forking);
+    atomic_store(&hanging, false);
 }
 
 static void in_child(void)
@@ -79,6 +83,7 @@ static void in_child(void)
     }
     atomic_store(&forking, 0);
     atomic_store(&holders, 0);
+    atomic_store(&hanging, false);
     errno = saved;
 }
 
@@ -94,9 +99,11 @@ void forks_hold(void)
     watch_forks();
     (void)atomic_fetch_add(&holders, 1);
     /* a fork waits for us, so let it go first; the next one may begin in between */
-    for (int i = 0; i < FORKS_IN_A_ROW && atomic_load(&forking) != 0; i++) {
+    for (int i = 0; i < FORKS_IN_A_ROW && atomic_load(&forking) != 0 && !atomic_load(&hanging);
+         i++) {
         count_down(&holders);
-        wait_for_zero(&forking, FORK_MAX_MS);
+        if (!wait_for_zero(&forking, FORK_MAX_MS))
+            atomic_store(&hanging, true);
         (void)atomic_fetch_add(&holders, 1);
     }
 }

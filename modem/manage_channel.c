@@ -2,6 +2,8 @@
 /* Channels that the host opens by itself, see manage_channel.h. */
 #include "modem/manage_channel.h"
 
+#include "modem/event.h"
+
 #include <string.h>
 
 #define OPEN_TIMEOUT_MS 5000
@@ -83,7 +85,8 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
     channel->open = false;
     for (int tries = 0; tries < 2; tries++) {
         outcome = manage_channel(basic, command, answer, &length, deadline, why);
-        if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM)
+        if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
+            (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
             break;
     }
     if (outcome == OUTCOME_OK) /* what the card said is for the caller to judge */

@@ -353,6 +353,8 @@ static enum outcome pcsc_exchange(struct transport *transport, const struct chan
         outcome = failed(reader, why);
     else
         memcpy(exchange->answer, reader->answer, exchange->answer_length = reader->answer_length);
+    if (outcome == OUTCOME_NO_SIM)
+        transport->events |= EVENT_NO_SIM;
     explicit_bzero(reader->command, sizeof reader->command);
     explicit_bzero(reader->answer, sizeof reader->answer);
     return outcome;
@@ -368,7 +370,7 @@ static enum outcome pcsc_open(struct transport *transport, const struct channel_
                               struct channel *channel, struct deadline deadline, struct report *why)
 {
     const struct pcsc *pcsc = transport->self;
-    const struct basic_channel basic = {on_basic, transport, pcsc->trace};
+    const struct basic_channel basic = {on_basic, transport, pcsc->trace, &transport->events};
     enum outcome outcome = manage_channel_open(&basic, channel, deadline, why);
 
     (void)wish;
@@ -381,7 +383,7 @@ static enum outcome pcsc_close(struct transport *transport, struct channel *chan
                                struct deadline deadline, struct report *why)
 {
     const struct pcsc *pcsc = transport->self;
-    const struct basic_channel basic = {on_basic, transport, pcsc->trace};
+    const struct basic_channel basic = {on_basic, transport, pcsc->trace, &transport->events};
 
     return manage_channel_close(&basic, channel, deadline, why);
 }

@@ -16,12 +16,23 @@ static const struct {
 } hidden[] = {
     {0x80, 0x9F},       /* C1: U+009B begins a terminal's commands as ESC [ does */
     {0xAD, 0xAD},       /* soft hyphen */
+    {0x600, 0x605},     /* Arabic signs in front of numbers; so below */
     {0x61C, 0x61C},     /* Arabic letter mark */
+    {0x6DD, 0x6DD},     /* Arabic end of ayah */
+    {0x70F, 0x70F},     /* Syriac abbreviation mark */
+    {0x890, 0x891},     /* Arabic pound marks */
+    {0x8E2, 0x8E2},     /* Arabic disputed end of ayah */
+    {0x180E, 0x180E},   /* Mongolian vowel separator */
     {0x200B, 0x200F},   /* without a width; marks of direction */
     {0x2028, 0x202E},   /* separators of lines and paragraphs; embeddings and overrides */
     {0x2060, 0x206F},   /* invisible operators; isolates */
     {0xFEFF, 0xFEFF},   /* byte order mark */
     {0xFFF9, 0xFFFB},   /* annotations */
+    {0x110BD, 0x110BD}, /* Kaithi number signs */
+    {0x110CD, 0x110CD}, /* the same, above */
+    {0x13430, 0x1343F}, /* Egyptian joiners */
+    {0x1BCA0, 0x1BCA3}, /* shorthand controls */
+    {0x1D173, 0x1D17A}, /* musical controls */
     {0xE0000, 0xE007F}, /* tags */
 };
 
@@ -74,8 +85,14 @@ static size_t write_one(const uint8_t *bytes, size_t length, char out[4 * TEXT_G
 {
     static const char digits[] = "0123456789abcdef";
     uint32_t character = 0;
-    size_t taken = decode_one(bytes, length, &character);
+    size_t taken;
 
+    if (length > 0 && bytes[0] >= 0x20 && bytes[0] < 0x7F) { /* nearly all of them */
+        out[0] = (char)bytes[0];
+        *out_length = 1;
+        return 1;
+    }
+    taken = decode_one(bytes, length, &character);
     if (taken > 0 && is_shown(character)) {
         memcpy(out, bytes, taken);
         *out_length = taken;

@@ -124,6 +124,13 @@ enum outcome transport_before_secret(struct transport *transport, struct deadlin
     return transport->ops->line->before_secret(transport, deadline, why);
 }
 
+enum outcome transport_no_sim(const struct transport *transport, struct report *why)
+{
+    if ((transport->events & EVENT_NO_SIM) == 0 || transport->ops->line == NULL)
+        return OUTCOME_OK;
+    return transport->ops->line->no_sim(transport, why);
+}
+
 bool transport_found(struct transport *transport, struct channel *channel)
 {
     return transport->ops->line != NULL && transport->ops->line->found(transport, channel);

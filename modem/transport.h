@@ -58,6 +58,8 @@ struct transport_line {
     /* Directly before something secret goes out: makes sure that nothing repeats it. Errors:
      * OUTCOME_PIN_PROTECTED with the whole sentence, OUTCOME_LOST, ... */
     enum outcome (*before_secret)(struct transport *, struct deadline, struct report *);
+    /* The sentence of what said EVENT_NO_SIM; OUTCOME_NO_SIM. */
+    enum outcome (*no_sim)(const struct transport *, struct report *);
     /* Takes out the channel of which the last unasked answer told. False if there is none. */
     bool (*found)(struct transport *, struct channel *);
     /* Takes out the rest of the input, or puts one before it. */
@@ -141,6 +143,10 @@ enum outcome transport_registration(struct transport *transport, enum registrati
  * with it, or nobody knows. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */
 enum outcome transport_diagnose(struct transport *transport, struct deadline deadline,
                                 struct report *why);
+
+/* OUTCOME_NO_SIM with a sentence if EVENT_NO_SIM is set and the transport has a sentence for it, else
+ * OUTCOME_OK. */
+enum outcome transport_no_sim(const struct transport *transport, struct report *why);
 
 /* See struct transport_line; without a line nothing is done, and nothing is found. */
 enum outcome transport_confirm(struct transport *transport, struct deadline deadline,

@@ -8,6 +8,8 @@
 
 #define INS_VERIFY       0x20
 #define INS_CHANGE       0x24
+#define INS_DISABLE      0x26
+#define INS_ENABLE       0x28
 #define INS_UNBLOCK      0x2C
 #define INS_GET_RESPONSE 0xC0
 #define INS_MSE          0x22
@@ -71,6 +73,21 @@ bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_
            memcmp(selection->aid, aid, aid_length) == 0;
 }
 
+bool apdu_pin_instruction(uint8_t ins)
+{
+    static const uint8_t list[] = {INS_VERIFY, INS_CHANGE, INS_DISABLE, INS_ENABLE, INS_UNBLOCK};
+
+    for (size_t i = 0; i < sizeof list; i++)
+        if ((ins & 0xFE) == list[i])
+            return true;
+    return false;
+}
+
+bool apdu_has_pin(const struct apdu *command)
+{
+    return command->lc > 0 && apdu_pin_instruction(command->ins);
+}
+
 /* Whatever is no question for a PIN's state may change what the channel is. */
 static void note_command(const struct card *card, const struct apdu *command)
 {
@@ -94,7 +111,7 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
     int64_t started = monotonic_ms();
     enum outcome outcome;
 
-    if (command->ins == INS_VERIFY || command->ins == INS_CHANGE || command->ins == INS_UNBLOCK)
+    if (apdu_pin_instruction(command->ins))
         secrecy |= SECRET_COMMAND;
     note_command(card, command);
     outcome = card->exchange(card->arg, bytes, length, got, &got_length,
@@ -133,9 +150,16 @@ static enum outcome exchange_again(const struct card *card, const struct apdu *c
     if (outcome == OUTCOME_BAD_DATA)
         apdu_doubt(card);
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_BAD_DATA) && command->repeatable &&
-        command->ins != INS_VERIFY && command->ins != INS_CHANGE && command->ins != INS_UNBLOCK)
+        !apdu_pin_instruction(command->ins))
         outcome = exchange(card, command, le, answer, why);
     return outcome;
+}
+
+/* True for an end of the second try that says more than the refusal of the first one. */
+static bool tells_more(enum outcome outcome)
+{
+    return outcome == OUTCOME_NO_SIM || outcome == OUTCOME_NO_MODEM || outcome == OUTCOME_LOST ||
+           outcome == OUTCOME_TIMEOUT;
 }
 
 /* Some stacks refuse a Le behind data. The card has not seen the command then, or has refused it
@@ -166,6 +190,9 @@ static enum outcome exchange_le(const struct card *card, const struct apdu *comm
         *answer = other;
         report_clear(why);
         outcome = OUTCOME_OK;
+    } else if (tells_more(retried)) {
+        *why = second;
+        outcome = retried;
     }
     answer_clear(&other);
     return outcome;

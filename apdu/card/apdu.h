@@ -95,6 +95,14 @@ enum outcome apdu_send_chain(const struct card *card, const struct apdu *command
  * for ("sign"). */
 enum outcome apdu_refused(const struct answer *answer, const char *what, struct report *why);
 
+/* True for an instruction whose data are a PIN or a PUK, of which a wrong one costs a try: VERIFY,
+ * CHANGE, DISABLE, ENABLE, UNBLOCK (ISO 7816-4, 11.6; ETSI TS 102 221, 11.1.9 to 11.1.13), also in their
+ * odd form. */
+bool apdu_pin_instruction(uint8_t ins);
+
+/* True for a command that has such data: nothing may repeat it (before_pin in struct card). */
+bool apdu_has_pin(const struct apdu *command);
+
 /* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
  * answer is outstanding. */
 void apdu_doubt(const struct card *card);

@@ -4,6 +4,7 @@
  * run tries again. */
 #include "apdu/outfile.h"
 #include "apdu/safe2/run.h"
+#include "modem/place.h"
 #include "modem/text.h"
 
 #include <errno.h>
@@ -20,19 +21,26 @@
 #define CHILD_POLL_MS  50
 #define STATUS_UNKNOWN (127 << 8) /* as of a shell that could not run it */
 
+/* A file that another user made can say the same now, and something else to who reads it later. */
 static bool content_is(const char *path, const uint8_t *data, size_t length)
 {
+    /* not to wait for a pipe's writer: the folder may be another user's */
+    const int flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW;
     uint8_t there[SAFE2_DATA_MAX + 1] = {0};
+    struct report ignored = REPORT_INIT;
+    struct place place;
     struct stat about;
     ssize_t got = -1;
-    /* not to wait for a pipe's writer: the folder may be another user's */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = -1;
 
-    if (fd < 0)
-        return false;
-    if (fstat(fd, &about) == 0 && S_ISREG(about.st_mode))
+    if (place_find(&place, path, &ignored) == OUTCOME_OK && place.descriptor < 0 && place.exists)
+        fd = openat(place.folder, place.name, flags);
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+        !place_foreign(&place, &about))
         got = read(fd, there, sizeof there);
-    (void)close(fd);
+    if (fd >= 0)
+        (void)close(fd);
+    place_close(&place);
     return got == (ssize_t)length && memcmp(there, data, length) == 0;
 }
 

@@ -45,15 +45,17 @@ bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algori
     return TIMES(said) > 1 && !is_old(said);
 }
 
-/* The place for one more: an empty one, else one that is asked again anyway. */
-static size_t find_room(const struct learnt *learnt)
+/* The place for one more: an empty one, else one that is asked again anyway. Where there is no room
+ * another one goes: key references may name any keys and types of keys, and must not keep a refusal
+ * from being known that a real key meets again and again. */
+static size_t find_room(const struct learnt *learnt, uint16_t refusal)
 {
     size_t i = find_refusal(learnt, 0);
 
     for (size_t j = 0; j < REFUSALS && i == REFUSALS; j++)
         if (is_old(atomic_load(&learnt->said[j])))
             i = j;
-    return i;
+    return i < REFUSALS ? i : (refusal ^ refusal >> 8) % REFUSALS;
 }
 
 bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorithm)
@@ -64,9 +66,7 @@ bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorit
                  !is_old(atomic_load(&learnt->said[i]));
 
     if (i == REFUSALS)
-        i = find_room(learnt);
-    if (i == REFUSALS)
-        return true;
+        i = find_room(learnt, refusal);
     atomic_store(&learnt->said[i], SAID(again ? 2 : 1, seconds_now()));
     atomic_store(&learnt->refusals[i], refusal);
     return again;

@@ -27,6 +27,9 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     struct standing *standing;
     enum outcome outcome;
 
+    /* the SIM may be back, but nothing is open on it any more */
+    if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
+        operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
     operation->sim->line.opening = true;
     operation_note(operation);
@@ -85,7 +88,7 @@ static enum outcome after_closing(struct operation *operation,
         channel_drop(operation, shared);
         outcome = again(operation, carrier, applet, why);
     }
-    for (size_t i = 0; i < count && outcome != OUTCOME_OK; i++) {
+    for (size_t i = 0; i < count && outcome != OUTCOME_OK && outcome != OUTCOME_NO_SIM; i++) {
         channel_reclaim(operation, &list[i]);
         outcome = again(operation, carrier, applet, why);
     }

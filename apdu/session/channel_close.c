@@ -137,7 +137,7 @@ static void note_close(struct operation *operation, const struct channel *channe
     struct owners *owners = &operation->record.owners;
     const uint16_t sw = why->sw;
 
-    if (operation->transport.events & EVENT_RESTARTED) {
+    if (operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) {
         owners_orphan(owners, channel, DOUBT_GONE);
     } else if (outcome == OUTCOME_OK &&
                (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {

@@ -241,12 +241,16 @@ static int quiet_needed(const struct operation *operation)
     return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
 }
 
-void operation_restarted(struct operation *operation)
+bool operation_all_lost(struct operation *operation)
 {
+    if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
+        return false;
     owners_doubt_all(&operation->record.owners);
     channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
     channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
     channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
+    operation->sim->line.ready = false;
+    return true;
 }
 
 enum outcome operation_wake(struct operation *operation, struct report *why)
@@ -274,7 +278,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation->sim->own.broken = operation->sim->own.channel.open;
     }
     if (transport->events & EVENT_RESTARTED) { /* before this operation began */
-        operation_restarted(operation);
+        (void)operation_all_lost(operation);
+        line->ready = true;
     } else if (line->opening) {
         operation->unheard = !channel_close_stray(operation);
         if (operation->unheard)
@@ -332,8 +337,9 @@ static void own_anew(struct sim *sim)
 }
 
 /* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
- * another program, whose record is newer than what we know, got the number. Ours is forgotten, or it
- * would be closed under another name. */
+ * another program, whose record is newer than what we know, got the number. Or another one saw the
+ * modem restart, and took ours for gone; or had its number meanwhile, and took it out. Ours is
+ * forgotten, or it would be closed under another name. */
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
@@ -344,8 +350,11 @@ static void correct_record(struct operation *operation)
         return;
     if (channel_same(&record->standing.channel, &sim->own.channel))
         channel_lost(operation, &sim->own);
-    else if (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid)
+    else if ((owned == NULL && record->lists_owners) ||
+             (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid))
         memset(&sim->own, 0, sizeof sim->own);
+    else if (owned != NULL && owned->doubt == DOUBT_GONE)
+        channel_leave_doubtful(operation, &sim->own, DOUBT_GONE);
     else if (owned == NULL || owned->pid == 0)
         owners_hold(&record->owners, &sim->own.channel, sim->own_pid, operation_own_start(sim));
 }
@@ -497,5 +506,7 @@ void operation_close(struct operation *operation, int patience_ms)
         channel_drop(operation, shared);
     if (own->broken)
         channel_drop(operation, own);
-    channel_ask_doubtful(operation, most);
+    if (!operation_all_lost(operation))
+        channel_ask_doubtful(operation, most);
+    (void)operation_all_lost(operation);
 }

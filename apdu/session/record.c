@@ -263,6 +263,7 @@ static void take_owners(struct reader *from, struct record *record, const struct
         from->good = from->good && count <= OWNERS_MAX;
         for (size_t i = 0; from->good && i < count; i++)
             take_owner(from, owners);
+        record->lists_owners = from->good;
     }
     if (from->good && orphan->open && owners_find(owners, orphan) == NULL)
         owners_orphan(owners, orphan, DOUBT_NONE);

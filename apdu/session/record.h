@@ -82,6 +82,7 @@ struct record {
     struct standing standing;
     unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
     struct owners owners; /* the channels beside that */
+    bool lists_owners;    /* they were read: a record of an older version, or a new one, has none */
     struct learnt learnt;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];

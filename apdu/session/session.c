@@ -19,6 +19,26 @@
 /* So many starts at most go on with a session that others have made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
+/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
+ * goes by it, and a device may have another name after each restart. */
+static enum outcome ask_iccid(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    const struct applet *applet = operation->applet;
+    enum outcome outcome =
+        transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
+
+    if (outcome == OUTCOME_UNSUPPORTED)
+        return channel_iccid(operation, why);
+    if (outcome != OUTCOME_REFUSED || !standing->channel.open || standing->channel.selected ||
+        standing->selected != SELECTED_NOTHING || applet == NULL || applet->aid_length == 0)
+        return outcome;
+    outcome = channel_iccid(operation, why);
+    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
+               ? OUTCOME_REFUSED
+               : outcome;
+}
+
 /* Another SIM has taught nothing yet. */
 enum outcome session_iccid(struct operation *operation, struct report *why)
 {
@@ -28,9 +48,7 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
 
     if (standing->iccid_asked)
         return OUTCOME_OK;
-    outcome = transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
-    if (outcome == OUTCOME_UNSUPPORTED)
-        outcome = channel_iccid(operation, why);
+    outcome = ask_iccid(operation, why);
     if (operation->transport.events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
@@ -171,16 +189,15 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
 {
     struct standing *standing = operation->standing;
     const unsigned events = operation->transport.events;
-    const bool late = (events & EVENT_LATE) != 0;
+    const bool late = (events & EVENT_LATE) != 0, restarted = (events & EVENT_RESTARTED) != 0;
     struct line *line = &operation->sim->line;
 
     if (events & EVENT_ECHOED) /* it has forgotten the start-up */
         line->ready = false;
-    if ((events & EVENT_RESTARTED) || (outcome == OUTCOME_NO_SIM && !late)) {
-        operation_restarted(operation);
-        line->ready = false;
+    if (outcome == OUTCOME_NO_SIM && !late)
+        operation->transport.events |= EVENT_NO_SIM;
+    if (operation_all_lost(operation) && (restarted || !late))
         return;
-    }
     /* it may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
@@ -206,6 +223,17 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     }
     if (standing == &operation->alone)
         channel_drop(operation, standing);
+}
+
+/* That the SIM is gone may have been said where an earlier failure, or another way, is what is told.
+ * It counts more, but not more than what became of a PIN. */
+static enum outcome say_no_sim(const struct operation *operation, enum outcome outcome,
+                               struct report *why)
+{
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_PIN_WRONG || outcome == OUTCOME_PIN_BLOCKED ||
+        outcome == OUTCOME_NO_MODEM)
+        return outcome;
+    return transport_no_sim(&operation->transport, why) == OUTCOME_OK ? outcome : OUTCOME_NO_SIM;
 }
 
 /* Learns that the card does not take the short way to a key: that what stood on it was not good
@@ -268,6 +296,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
             outcome = work(&operation, arg, why);
         if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
             outcome = why->outcome;
+        outcome = say_no_sim(&operation, outcome, why);
         if (outcome == OUTCOME_OK && !job->proven)
             outcome = transport_confirm(&operation.transport, operation.deadline, why);
         listen(&operation, outcome);

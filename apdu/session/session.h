@@ -110,8 +110,9 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                              struct report *why);
 void operation_end(struct operation *operation);
 
-/* The modem restarted, or its SIM was taken out: no channel stands any more, if that is true. */
-void operation_restarted(struct operation *operation);
+/* If the modem restarted, or said that the SIM is gone: no channel stands any more, if that is true,
+ * and the other programs learn it from the table. Else false. */
+bool operation_all_lost(struct operation *operation);
 
 /* Makes the modem listen, and knows afterwards whether it has restarted since. Errors: as at_start's
  * and at_resync's. */
@@ -185,7 +186,8 @@ void channel_drop(struct operation *operation, struct standing *standing);
 void channel_leave_doubtful(struct operation *operation, struct standing *standing,
                             enum doubt doubt);
 
-/* Asks for the ICCID of the SIM in which the operation's channel is, once a session. */
+/* Asks for the ICCID of the SIM in which the operation's channel is, once a session: the modem, or the
+ * card itself where the modem does not tell and the channel is new. */
 enum outcome session_iccid(struct operation *operation, struct report *why);
 
 /* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells

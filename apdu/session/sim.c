@@ -302,7 +302,7 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
 {
     const struct sim_raw *raw = arg;
     enum outcome outcome = OUTCOME_OK;
-    struct answer answer;
+    struct answer answer = {.length = 0};
     struct sim_answer shown;
     bool more = true;
 
@@ -312,7 +312,10 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
         if (!parse_command(raw->commands[i], raw->lengths[i], &command))
             return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
                               i + 1);
-        outcome = apdu_send(&operation->card, &command, &answer, why);
+        if (apdu_has_pin(&command))
+            outcome = operation->card.before_pin(operation->card.arg, why);
+        if (outcome == OUTCOME_OK)
+            outcome = apdu_send(&operation->card, &command, &answer, why);
         if (outcome != OUTCOME_OK)
             break;
         memcpy(shown.data, answer.data, answer.length);
@@ -323,6 +326,11 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
     answer_clear(&answer);
     explicit_bzero(&shown, sizeof shown);
     return outcome;
+}
+
+bool sim_raw_is_pin(uint8_t instruction)
+{
+    return apdu_pin_instruction(instruction);
 }
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)

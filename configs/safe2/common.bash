@@ -27,7 +27,8 @@ user_name() { id -un "$1" 2>>/dev/null || printf %s "$1"; }
 # Runs a command as this user (name or number). It gets none of our folder, environment, terminal, lock
 # and privileges, nor what whoever called us has open, because that user has the process in his hands:
 # only two pipes, which he cannot keep open without end. The caller sees to stdin. What it says on
-# stderr is left out.
+# stderr is left out. The process of root that waits for it keeps the lock (9): if we are killed, it
+# goes on, and the next run must not work in the same folders meanwhile.
 as_user() { # user, command...
     local change=() number
     if [ "$me" = 0 ] && [ "$1" != root ] && [ "$1" != 0 ]; then
@@ -37,9 +38,11 @@ as_user() { # user, command...
     (cd / && exec 2>>/dev/null || exit
         for number in /proc/self/fd/*; do
             number=${number##*/}
-            if [ "$number" -gt 2 ]; then exec {number}>&-; fi
+            if [ "$number" -gt 2 ] && [ "$number" != 9 ]; then exec {number}>&-; fi
         done
-        exec env -i PATH="$PATH" LC_ALL=C setsid -w timeout -k 2 120 "${change[@]}" "${@:2}") |
+        # shellcheck disable=SC2016 # its own arguments
+        exec env -i PATH="$PATH" LC_ALL=C setsid -w timeout -k 2 120 sh -c 'exec 9>&-; exec "$@"' sh \
+            "${change[@]}" "${@:2}") |
         timeout --foreground 125 head -c 100000000
 }
 
@@ -88,9 +91,10 @@ walk() { # path
 # which may allow somebody nothing but us, it is the caller who reads.
 give() { # FILE, how many bytes at most
     local caller
-    # A number and nothing behind it: /dev/fd/../root/ leads to all files there are.
-    if [[ $1 =~ ^(/dev/fd|/proc/self/fd)/[0-9]+$ ]]; then
-        head -c "$2" <"$1"
+    # A number and nothing behind it: /dev/fd/../root/ leads to all files there are. And what is open
+    # there, not the name: that opens the file anew, with our rights instead of the caller's (O_PATH).
+    if [[ $1 =~ ^(/dev/fd|/proc/self/fd)/([0-9]{1,4})$ ]]; then
+        head -c "$2" <&"${BASH_REMATCH[2]}"
         return
     fi
     case $1 in

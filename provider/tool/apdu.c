@@ -10,13 +10,6 @@
 
 #define COMMANDS_MAX 256
 
-/* VERIFY, CHANGE, RESET RETRY COUNTER in both forms (ISO 7816-4, 11.6): one wrong of these costs a
- * try. */
-static bool touches_pin(uint8_t ins)
-{
-    return (ins & 0xFE) == 0x20 || (ins & 0xFE) == 0x24 || (ins & 0xFE) == 0x2C;
-}
-
 struct result {
     bool refused;
     uint16_t sw;
@@ -54,7 +47,7 @@ static enum outcome parse(const struct command_line *line, struct commands *comm
         if (commands->lengths[i] < 4)
             return report_set(why, OUTCOME_USAGE, "APDU number %d is not hex of 4 to %d bytes",
                               i + 1, APDU_COMMAND_SIZE);
-        if (touches_pin(commands->bytes[i][1]) && (line->given & OPTION_FORCE) == 0)
+        if (sim_raw_is_pin(commands->bytes[i][1]) && (line->given & OPTION_FORCE) == 0)
             return report_set(
                 why, OUTCOME_USAGE,
                 "APDU number %d is a PIN command, which may block the SIM: use simkey "

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
- * JSON. The tree's shape is promised to programs: README, "Inventory". Fields may come to it; one
- * that goes, or means something else, raises INFO_VERSION. */
+ * JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
+ * be added; one that goes, or changes its meaning, raises INFO_VERSION. */
 #include "apdu/aid.h"
 #include "modem/text.h"
 #include "provider/tool/inventory.h"

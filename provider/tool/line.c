@@ -27,7 +27,7 @@ static const struct option_row own_options[] = {
     {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
-    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 2C)"},
+    {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 26, 28, 2C)"},
     {"modem", OPTION_MODEM, "NAME", "the modem of that section in the settings file"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the bench found, as tables on stdout, as CSV and SVG, and as the summary for README. Nothing
+"""What the bench found, as tables on stdout, as CSV and SVG, and as the summary for test/README.md. Nothing
 here judges: a figure stands beside what is wanted of it."""
 
 import csv

@@ -12,9 +12,9 @@ suite=$1
 base=$chroots/install-$suite
 system=$chroots/$suite-$(dpkg --print-architecture)
 
-blocks() { # the blocks of README behind whose fence this word is
+blocks() { # the blocks of the documents behind whose fence this word is
     awk -v tag="$1" '/^```/ { if (on) print pause; on = $0 ~ "^```sh " tag "$"; next } on' \
-        pause="sleep 2" README.md
+        pause="sleep 2" README.md configs/safe2/README.md
 }
 
 files() { # chroot: all but what dpkg, apt and the linker keep for themselves

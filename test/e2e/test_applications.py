@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""More programs that know nothing of SIM cards, as README.md and configs/ have them: its blocks with the
+"""More programs that know nothing of SIM cards, as configs/ and its README.md have them: its blocks with the
 word "program" are run here, against servers that demand and judge the SIM's certificate. curl, nginx and
 mosquitto are in test_programs.py."""
 
@@ -30,7 +30,7 @@ SYSTEMCTL = """[ "$*" = daemon-reload ] && exit
 
 
 class Place:
-    """The reader's machine with a SIM. names: what of README.md and configs/ is called otherwise here."""
+    """The reader's machine with a SIM. names: what of configs/ is called otherwise here."""
 
     def __init__(self, t, kind, names=()):
         self.t, self.machine = t, Machine(t)
@@ -58,9 +58,9 @@ class Place:
         return self.t.run([*PROGRAMS[language], file], env=env or self.env(), preload=False, **how)
 
     def run(self, tag, **how):
-        """Runs the blocks of README.md with this tag; gives what they printed."""
+        """Runs the blocks with this tag; gives what they printed."""
         found = [(words[0], text) for _, words, text in blocks() if words[1:] == ["program", tag]]
-        self.t.check(found, f"README.md has no block \"program {tag}\"")
+        self.t.check(found, f"no document has a block \"program {tag}\"")
         return "".join(self.shell(text, language, **how).out for language, text in found)
 
     def service(self, unit, folder="/lib/systemd/system"):
@@ -127,7 +127,7 @@ def git_server(t, ca, port):
 
 
 def stunnel_place(t, kind):
-    """A place whose README speaks of a far server and a port of stunnel; and these two."""
+    """A place whose documents speak of a far server and a port of stunnel; and these two."""
     server, local = free_port(), free_port()
     return Place(t, kind, [("server.example:443", f"localhost:{server}"),
                            ("server.example", "localhost"), ("8085", str(local))]), server, local

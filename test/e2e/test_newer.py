@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What only newer programs can: sim: URIs in place of files. The blocks of README.md for them are run
+"""What only newer programs can: sim: URIs in place of files. The documents' blocks for them are run
 where the program is new enough (make test-matrix), and said to be left out elsewhere."""
 
 import os
@@ -37,7 +37,7 @@ def curl_by_uris(t, key, conf):
     if not conf:
         env.pop("OPENSSL_CONF")
     blocks = tagged("curl-uri")
-    t.check(blocks, "README.md has no block \"curl-uri\"")
+    t.check(blocks, "no document has a block \"curl-uri\"")
     for text in blocks:
         t.says(place.shell(text, env=env).out, "^SUCCESS CN=.* signing 0")
     t.signatures(place.sim, 1)
@@ -48,7 +48,7 @@ for kind in ("rsa2048", "p256"):
         test(name=f"curl by URIs with a {kind} key, " + ("with" if with_conf else "without")
              + " OPENSSL_CONF", key=kind, conf=with_conf, left_out=CURL)(curl_by_uris)
 
-# What README.md has done by then.
+# What the documents have done by then.
 BEFORE = START + """
 install -d /etc/systemd/system/nginx.service.d
 openssl req -new -key sim:signing -subj /CN=gateway.example -out gateway.csr
@@ -68,7 +68,7 @@ def nginx_by_uri(t, key):
         machine.run(0, ["sh"], BEFORE)
         os.remove(t.path("etc/simkey/sim.key"))
         blocks = tagged("nginx-store")
-        t.check(blocks, "README.md has no block \"nginx-store\"")
+        t.check(blocks, "no document has a block \"nginx-store\"")
         for text in blocks:
             machine.run(0, ["sh"], text)
         t.check(os.path.islink(t.path("by-id/" + BY_ID)), "the modem's link")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs every command block of README.md, in order, with simmodem in the place of the modem: as they
+"""Runs every command block of the README.md files, in order, with simmodem in the place of the modem: as they
 stand there, but for names of this machine (paths, hosts, ports). So the files in configs/ run too."""
 
 import glob
@@ -15,7 +15,9 @@ from fixture import BUILD, PATH, PYTHON, ROOT, SANITIZED, test
 from safe2_server import new_key
 from tls import free_port, free_ports, listens, pki
 
-README = os.path.join(ROOT, "README.md")
+# In the order in which a reader goes through them.
+DOCUMENTS = ("README.md", "configs/README.md", "provider/README.md", "configs/safe2/README.md", "test/README.md")
+README_LINES = 320
 BY_ID = "usb-Quectel_EC25-if02-port0"
 
 # What a block that holds the first must have printed, or the far broker received.
@@ -30,7 +32,8 @@ PRINTED = {
     "for port in /dev/serial/by-id": rf"{BY_ID}: +model: simmodem$",
     "simkey pin status": "3 tries left",
     "simkey pin change": "the PIN is changed: 3 tries left",
-    "simkey doctor": "^ok +signature",
+    "simkey doctor\n": "^ok +signature",
+    "simkey doctor --json": r'"step":\s*"signature",\s*"result":\s*"ok"',
     "openssl storeutl": "Total found: 2",
     "openssl list -providers": "TLS keys in a SIM",
     "simkey info --json\n": '"iccid"',
@@ -117,12 +120,18 @@ curl -v --connect-to gateway.example:443:127.0.0.1:8443 --cacert ca.crt --cert c
 """
 
 
+def document(name):
+    with open(os.path.join(ROOT, name), encoding="utf-8") as file:
+        return file.read()
+
+
 def blocks():
-    """(line, words behind the fence, text) of each block that is meant to be run."""
-    with open(README, encoding="utf-8") as readme:
-        text = readme.read()
-    for match in re.finditer(r"^```(\w.*)\n((?:.*\n)*?)```$", text, re.M):
-        yield text.count("\n", 0, match.start()) + 2, match[1].split(), match[2]
+    """(file and line, words behind the fence, text) of each block that is meant to be run."""
+    for name in DOCUMENTS:
+        text = document(name)
+        for match in re.finditer(r"^```(\w.*)\n((?:.*\n)*?)```$", text, re.M):
+            line = text.count("\n", 0, match.start()) + 2
+            yield f"{name}, line {line}", match[1].split(), match[2]
 
 
 def tagged(tag):
@@ -132,7 +141,8 @@ def tagged(tag):
 
 def configurations():
     """The files of configs/; its folders have tests of their own."""
-    return sorted(entry.name for entry in os.scandir(os.path.join(ROOT, "configs")) if entry.is_file())
+    return sorted(entry.name for entry in os.scandir(os.path.join(ROOT, "configs"))
+                  if entry.is_file() and entry.name != "README.md")
 
 
 def runs(pid):
@@ -257,7 +267,7 @@ log_type all
             os.remove(link)
         os.symlink(self.sim.device, link)
 
-    def run(self, line, words, text):
+    def run(self, place, words, text):
         t, sim = self.t, self.sim
         sim.mark()
         heard = len(self.broker.said())
@@ -266,7 +276,7 @@ log_type all
         if os.path.exists(t.path("etc/simkey/openssl.cnf")):
             env["OPENSSL_CONF"] = t.path("etc/simkey/openssl.cnf")
         program = [PYTHON] if words[0] == "python" else ["bash", "-euo", "pipefail"]
-        print(f"-- README.md, line {line}", flush=True)
+        print(f"-- {place}", flush=True)
         done = t.run([*program, t.write("block", self.local(text))], env=env)
         for command, wanted in PRINTED.items():
             if command in text:
@@ -346,17 +356,17 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
             machine.outside(card)
             machine.furnish()
             machine.modem(card)
-            for line, words, text in blocks():
+            for place, words, text in blocks():
                 if words[-1] in ("safe2-try", "safe2-server", "safe2-device", "card-reader",
                                  "install", "services", "package", "package-try"):
                     continue  # see below, test_pcsc.py and test_install.py
                 if "program" in words:
                     continue  # test_applications.py
-                t.check(len(words) == 1 or words[1:] == ["no-pss"], f"README.md, line {line}: {words}?")
-                t.check(words[0] in ("sh", "python"), f"README.md, line {line}: a block of what?")
+                t.check(len(words) == 1 or words[1:] == ["no-pss"], f"{place}: {words}?")
+                t.check(words[0] in ("sh", "python"), f"{place}: a block of what?")
                 if "no-pss" in words:
                     machine.modem(card, "--no-pss")
-                machine.run(line, words, text)
+                machine.run(place, words, text)
                 if "no-pss" in words:
                     machine.modem(card)
             machine.root_s()
@@ -419,7 +429,7 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
             machine.outside(card)
             machine.furnish()
             machine.modem(card, "--no-pss")
-            machine.run(0, ["sh"], NGINX_WITHOUT_PSS)
+            machine.run("nginx without PSS", ["sh"], NGINX_WITHOUT_PSS)
         finally:
             machine.close()
 
@@ -440,18 +450,18 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
 
 
 @test
-def every_configuration_file_is_used_by_the_readme(t):
+def every_configuration_file_is_used_by_a_document(t):
     text = "".join(text for _, _, text in blocks())
     units = [f"safe2/{name}" for name in os.listdir(os.path.join(ROOT, "configs/safe2"))
              if name.startswith("safe2")]
     for config in [*configurations(), *units]:
-        t.check(f"configs/{config}" in text, f"no command of README.md uses configs/{config}")
+        t.check(f"configs/{config}" in text, f"no command of a document uses configs/{config}")
 
 
 @test
 def no_document_gives_etc_simkey_to_another_user_than_root(t):
     """Who can write there has every program run his module. tee, install and mv by sudo leave it root's."""
-    files = [README, *glob.glob(os.path.join(ROOT, "configs/**/*"), recursive=True),
+    files = [*(os.path.join(ROOT, name) for name in DOCUMENTS), *glob.glob(os.path.join(ROOT, "configs/**/*"), recursive=True),
              *glob.glob(os.path.join(ROOT, "[apt]*/**/*.[17]"), recursive=True)]
     for path in filter(os.path.isfile, files):
         with open(path, encoding="utf-8") as file:
@@ -464,13 +474,12 @@ def no_document_gives_etc_simkey_to_another_user_than_root(t):
 
 
 @test
-def the_messages_in_the_readme_are_those_of_the_code(t):
+def the_messages_in_the_documents_are_those_of_the_code(t):
     literals = ""
     for source in glob.glob(os.path.join(ROOT, "[amp][pro]*", "**", "*.c"), recursive=True):
         with open(source, encoding="utf-8") as file:
             literals += re.sub(r'"\s*\n\s*"', "", file.read())
-    with open(README, encoding="utf-8") as readme:
-        table = readme.read().split("| message |")[1].split("\n\n")[0]
+    table = document("provider/README.md").split("| message |")[1].split("\n\n")[0]
     foreign = ("DECODER|No supported|unable to set|PEM|could not load|TLS error|simkey::|unknown ca|"
                "store loader|Scheme|crypto provider|--engine")  # of other programs
     for message in re.findall(r"^\| (`[^|]*) \|", table, re.M):
@@ -479,3 +488,18 @@ def the_messages_in_the_readme_are_those_of_the_code(t):
                 continue
             for part in re.split(r"\.\.\.|\b\d+\b|the signing PIN|the SAFE2 applet|the signing applet \(mIAS\)|tries are|process|\(name\)|: [A-Z][a-z ]+$", quoted):
                 t.check(part.strip() in literals, f"no code says \"{part.strip()}\" of \"{quoted}\"")
+
+
+@test
+def the_readme_is_short_and_its_links_lead_somewhere(t):
+    t.check(document("README.md").count("\n") <= README_LINES, f"README.md has more than {README_LINES} lines")
+    anchors = {name: {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+                      for title in re.findall("^#+ (.*)$", document(name), re.M)} for name in DOCUMENTS}
+    for name in DOCUMENTS:
+        for link in re.findall(r"\]\(([^)]*)\)", document(name)):
+            path, _, anchor = link.partition("#")
+            if "://" in path:
+                continue
+            found = os.path.normpath(os.path.join(os.path.dirname(name), path)) if path else name
+            t.check(os.path.exists(os.path.join(ROOT, found)), f"{name}: {link} leads nowhere")
+            t.check(not anchor or anchor in anchors[found], f"{name}: {found} has no section #{anchor}")

@@ -9,7 +9,7 @@ import time
 
 from fixture import ABSENT, REFUSED, TIMEOUT, UNREACHABLE, test
 from safe2_server import new_key
-from test_safe2 import CONFIG, FAST, SAFE2, Site, every_byte
+from test_safe2 import CONFIG, FAST, SAFE2, Site, applier, every_byte
 
 QUICK = ["--safe2-retry-ms", "50"]
 
@@ -277,6 +277,25 @@ def a_signal_ends_the_command_of_exec_too(t):
     site.get("--out", t.path("other"), "--exec", "exec sleep 50 #", "--timeout", "1.5",
              expect=(REFUSED, TIMEOUT), says="signal|within")
     site.none_open()
+
+
+@test(left_out=None if os.geteuid() == 0 else "needs root, who becomes another user")
+def a_file_of_another_user_that_says_the_same_is_replaced(t):
+    site = Site(t)
+    site.put(CONFIG)
+    os.mkdir(t.path("shared"))
+    os.chmod(t.path("shared"), 0o1777)
+    theirs, out = t.path("shared/theirs"), t.path("shared/config")
+    with open(theirs, "wb") as file:
+        file.write(CONFIG)
+    os.chown(theirs, 65534, 65534)
+    os.rename(theirs, out)
+    with open(out, "r+b") as kept:
+        site.get("--out", out, "--exec", applier(t))
+        t.equal((os.stat(out).st_uid, t.read("applied")), (0, CONFIG + b"\n"), "whose it is, and what was applied")
+        kept.write(b"evil")
+    site.get("--out", out, "--exec", applier(t))
+    t.equal((t.read(out), t.read("applied")), (CONFIG, CONFIG + b"\n"), "what is there, and was applied once")
 
 
 @test

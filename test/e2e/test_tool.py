@@ -111,7 +111,8 @@ def apdu_sends_hex_on_a_channel_of_its_own_and_closes_it(t):
 def apdu_refuses_pin_commands_without_force(t):
     sim = t.sim("p256")
     for hexadecimal in ("002000810439393939", "00240081083030303031313131", "002C008100",
-                        "0020008100", "012000810439393939"):
+                        "0020008100", "012000810439393939", "002600010831323334FFFFFFFF",
+                        "002800010831323334FFFFFFFF", "0021008100"):
         t.simkey(sim, "apdu", "--aid", "A0000000188000000006624151", hexadecimal, expect=USAGE,
                  says="--force")
     t.equal(sim.words(), [], "APDUs")

@@ -13,7 +13,7 @@ import threading
 import tty
 
 from fixture import PIN, USAGE, test
-from foreign import UICC, Foreign
+from foreign import MIAS, UICC, Foreign
 from signer import Signer, dgst
 
 
@@ -104,6 +104,25 @@ for says in ("63C3", "63CF"):
     for gone in (False, True):
         test(name=f"a card that always says {says} loses one try over six starts"
                   f"{', the run-dir wiped between them' if gone else ''}", state=says, wiped=gone)(a_card_that_lies)
+
+
+def a_modem_that_tells_the_number_now_and_then(t, wiped):
+    """What is remembered goes by the SIM's number, which a modem may tell or not."""
+    sim = t.sim("p256")
+    for told in ("all", "none", "all", "none"):
+        sim.stop_cleanly()
+        sim = t.sim(sim.card, *(["--iccid-commands", "+NONE"] if told == "none" else []))
+        between = Between(t, sim, state=(STATE, "63C3"))
+        sign(t, "sim:signing", between.device, "failure", SIMKEY_PIN_SOURCE=t.pin_file("9999"))
+        if wiped:
+            shutil.rmtree(t.run_dir)
+            os.mkdir(t.run_dir, 0o700)
+    t.equal(sim.tries(), 2, "tries")
+
+
+for gone in (False, True):
+    test(name="a modem that tells the SIM's number now and then loses one try"
+              f"{', the run-dir wiped between' if gone else ''}", wiped=gone)(a_modem_that_tells_the_number_now_and_then)
 
 
 @test
@@ -274,4 +293,7 @@ def a_modem_that_repeats_what_it_is_sent_gets_no_pin(t):
         t.run(dgst(t, reference), env=t.env(sim, True, SIMKEY_TRANSPORT=carrier), expect="failure",
               says=["repeats what it is sent", "fuser"])
         t.simkey(sim, "pin", "verify", expect=PIN, says="repeats what it is sent")
+        for head in ("00200081", "80240081", "002C0081"):
+            t.simkey(sim, "apdu", "--force", "--aid", MIAS, head + "0430303030", expect=PIN, says="repeats what it is sent")
+        t.equal(t.simkey(sim, "apdu", "--force", "--aid", MIAS, "00200081", expect=None).out.strip(), "63C3", "a question")
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")

@@ -280,7 +280,7 @@ static void make_settings(struct settings *settings, unsigned program, bool reco
 
     settings_init(settings);
     REQUIRE(settings_set(settings, "device", LINE_DEVICE, &why) == OUTCOME_OK);
-    REQUIRE(settings_set(settings, "run-dir", record ? neighbour_run_dir() : "/proc/none/run",
+    REQUIRE(settings_set(settings, "run-dir", record ? neighbour_run_dir() : NEIGHBOUR_NO_DIR,
                          &why) == OUTCOME_OK);
     if (program == SOURCE_FILE)
         REQUIRE(settings_set(settings, "pin-source", neighbour_pin_file(), &why) == OUTCOME_OK);

@@ -40,6 +40,7 @@ unsigned hostile_free_channel(const struct hostile *card)
 void hostile_open(struct hostile *card, unsigned channel, bool selected)
 {
     REQUIRE(channel > 0 && channel < HOSTILE_CHANNELS);
+    card->twice = 0;
     card->channels[channel] =
         (struct hostile_channel){.open = true, .owed = true, .selected = selected};
 }
@@ -47,7 +48,19 @@ void hostile_open(struct hostile *card, unsigned channel, bool selected)
 void hostile_close(struct hostile *card, unsigned channel)
 {
     REQUIRE(channel < HOSTILE_CHANNELS);
+    card->twice = 0;
     card->channels[channel] = (struct hostile_channel){.open = false};
+}
+
+void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_end end)
+{
+    struct hostile_channel *closing;
+
+    REQUIRE(channel < HOSTILE_CHANNELS);
+    closing = &card->channels[channel];
+    closing->unclosed += end == HOSTILE_CME || end == HOSTILE_ERROR;
+    if (closing->unclosed >= 6)
+        closing->owed = false;
 }
 
 void hostile_reset(struct hostile *card)

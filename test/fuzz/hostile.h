@@ -28,11 +28,13 @@ enum hostile_source { SOURCE_LITERAL, SOURCE_FILE, SOURCE_NONE, SOURCES };
 
 struct hostile_channel {
     bool open;     /* the card has it open, as far as the program can know */
+    bool numbered; /* by MANAGE CHANNEL: the modem knows no session of that name */
     bool owed;     /* the program opened it, and has to close it or write it down */
     bool disowned; /* it was asked by STATUS, and did not answer like the modem's own */
     bool claimed;  /* the same, and it did */
     bool selected; /* in this operation, and nothing happened since but the state question */
-    bool select_under_way; /* 61xx: GET RESPONSE decides */
+    bool select_under_way; /* 61xx: GET RESPONSE decides, if there is one */
+    unsigned unclosed;     /* how often closing was refused, see hostile_close_failed */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */
 };
 
@@ -46,6 +48,7 @@ struct hostile {
     bool asked;         /* the last answer was to a question for the PIN's state */
     unsigned asked_on;  /* on this channel */
     uint16_t state;     /* what it was told */
+    uint16_t twice;     /* the last answer, if it was said twice */
     int told, before;   /* tries left by the last and the last but one answer, -1: not told */
     unsigned verifies;  /* VERIFYs with data that came in this operation */
     bool called_busy;   /* one of them was answered by a busy SIM, which has not seen it */
@@ -95,6 +98,10 @@ unsigned hostile_free_channel(const struct hostile *card);
 void hostile_open(struct hostile *card, unsigned channel, bool selected);
 void hostile_close(struct hostile *card, unsigned channel);
 void hostile_reset(struct hostile *card);
+
+/* Closing failed. The program may give the channel up when it was refused in three of its operations,
+ * in each of which it tries twice. */
+void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_end end);
 
 /* The same as apdu_exchange_fn, on channel 1; arg is a struct hostile. */
 apdu_exchange_fn hostile_exchange;

@@ -113,8 +113,10 @@ static void pass(struct modem *modem, unsigned session, const char *prefix, cons
         return;
     }
     end = hostile_answer(&modem->card, channel, command, length, answer, &answer_length);
-    if (end == HOSTILE_RESTARTS)
+    if (end == HOSTILE_RESTARTS) {
         modem->card.echo = true;
+        modem->deaf_until = line_now() + RESTART_MS;
+    }
     say_end(end, prefix, answer, answer_length);
 }
 
@@ -133,7 +135,8 @@ static void pass_session(struct modem *modem, const char *text)
     unsigned session = modem_session(text);
 
     REQUIRE(value != NULL);
-    if (session == 0 || !modem->card.channels[session].open)
+    if (session == 0 || !modem->card.channels[session].open ||
+        modem->card.channels[session].numbered)
         say("\r\n+CME ERROR: 21\r\n");
     else
         pass(modem, session, "+CGLA:", value + 1);
@@ -167,7 +170,12 @@ static void close_session(struct modem *modem, const char *text)
     unsigned session = modem_session(text);
 
     if (kind >= 0x80) {
+        hostile_close_failed(&modem->card, session, HOSTILE_ERROR);
         say("\r\nERROR\r\n");
+        return;
+    }
+    if (modem->card.channels[session].numbered) {
+        say("\r\n+CME ERROR: 21\r\n");
         return;
     }
     if (session > 0)
@@ -187,6 +195,8 @@ void modem_heard(void *arg, const char *text)
 {
     struct modem *modem = arg;
 
+    if (line_now() < modem->deaf_until)
+        return;
     if (modem->echo_stays || modem->card.echo) {
         forgive(modem);
         line_say(text, strlen(text), 0);

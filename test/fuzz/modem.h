@@ -9,11 +9,12 @@
 
 struct modem {
     struct hostile card;
-    bool only_ccho;   /* it refuses AT+CSIM */
-    bool tells_iccid; /* by AT+CRSM */
-    bool from_input;  /* how opening a channel ends is the input's word too */
-    bool echo_stays;  /* whatever ATE0 says */
-    bool keeps_state; /* what was refused is kept beyond the record */
+    bool only_ccho;     /* it refuses AT+CSIM */
+    bool tells_iccid;   /* by AT+CRSM */
+    bool from_input;    /* how opening a channel ends is the input's word too */
+    bool echo_stays;    /* whatever ATE0 says */
+    bool keeps_state;   /* what was refused is kept beyond the record */
+    int64_t deaf_until; /* it restarts, and hears nothing */
 };
 
 /* Takes a line that the host wrote: give it to line_start with a struct modem. */

@@ -5,6 +5,7 @@
 #include "apdu/session/old_claims.h"
 #include "apdu/session/rundir.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,20 +46,20 @@ void neighbour_keep_state(bool keeps)
 
 void neighbour_empty(void)
 {
-    char suffix[16];
+    const struct dirent *entry;
+    DIR *list;
 
     kept_length = 0;
     if (run_dir[0] == '\0')
         return;
     remove_state(MODEM_ICCID);
     remove_state(FILE_NAME);
-    remove_file("session");
-    remove_file("queue");
-    remove_file("safe2");
-    for (unsigned i = 1; i < HOSTILE_CHANNELS; i++) {
-        (void)snprintf(suffix, sizeof suffix, "channel-%u", i);
-        remove_file(suffix);
-    }
+    list = opendir(run_dir);
+    while (list != NULL && (entry = readdir(list)) != NULL)
+        if (entry->d_name[0] != '.')
+            (void)unlinkat(dirfd(list), entry->d_name, 0);
+    if (list != NULL)
+        (void)closedir(list);
 }
 
 static void remove_folder(void)

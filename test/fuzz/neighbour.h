@@ -6,6 +6,7 @@
 #include "apdu/session/record.h"
 #include "test/fuzz/modem.h"
 
+#define NEIGHBOUR_NO_DIR "/proc/none/run"   /* a run-dir that cannot be */
 #define NEIGHBOUR_DEVICE "/proc/none/modem" /* nothing of that name exists */
 
 /* Paths in a folder that is made once a process, on a tmpfs where there is one, and removed at the

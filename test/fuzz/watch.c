@@ -202,7 +202,8 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     if (on) {
         channel->select_under_way =
             (watched->sw & 0xFF00) == 0x6100 || (fetch && (watched->sw & 0xFF00) == 0x6C00);
-        channel->selected = selects(watched->sw); /* what a PIN opened may stay open */
+        /* 61xx: done, and what waits need not be fetched. What a PIN opened may stay open. */
+        channel->selected = selects(watched->sw) || (select && (watched->sw & 0xFF00) == 0x6100);
     } else if (!fetch && !question) {
         channel->selected = channel->select_under_way = false;
     }
@@ -217,12 +218,14 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
     } else if (ok && watched->answer_length == 3 && watched->first >= 1 &&
                watched->first < HOSTILE_CHANNELS) {
         hostile_open(card, watched->first, false);
+        card->channels[watched->first].numbered = true;
         card->channels[watched->first].owed = heard;
     }
 }
 
 /* No answer, or none that can be trusted. */
-static void note_failure(struct hostile *card, const struct watched *watched, bool seen)
+static void note_failure(struct hostile *card, const struct watched *watched, enum hostile_end end,
+                         bool seen)
 {
     bool pin = (watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0;
 
@@ -236,6 +239,8 @@ static void note_failure(struct hostile *card, const struct watched *watched, bo
     card->asked = false;
     if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
         card->disturbed = true;
+    if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
+        hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
@@ -246,11 +251,20 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
                size_t cme)
 {
     bool heard = end == HOSTILE_ANSWERS;
+    struct watched same = *watched;
 
     if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
         card->disturbed = true;
+    /* what is said twice, the second time behind the next question, answers that if nothing else
+     * does: no program can tell */
+    same.sw = card->twice;
+    card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
+    if (end == HOSTILE_SILENT && same.sw != 0 && watched->ins == INS_VERIFY && watched->lc == 0) {
+        note_state(card, &same);
+        return;
+    }
     if (watched->answer_length == 0) {
-        note_failure(card, watched, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
+        note_failure(card, watched, end, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
         if (end == HOSTILE_RESTARTS ||
             (end == HOSTILE_CME && (cme == CME_NO_SIM || cme == CME_SIM_WRONG)))
             hostile_reset(card); /* nothing is open on a SIM that is not there */
@@ -260,8 +274,9 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_channels(card, watched, heard);
         return;
     }
-    if (!heard && end != HOSTILE_TWICE) {
-        note_failure(card, watched, true);
+    /* some modems say OK before the answer, and some say all twice */
+    if (!heard && end != HOSTILE_TWICE && end != HOSTILE_STRAY) {
+        note_failure(card, watched, end, true);
         return;
     }
     if ((watched->ins == INS_VERIFY || watched->ins == INS_CHANGE) && watched->lc > 0)

@@ -221,6 +221,38 @@ static void a_refused_le_is_left_out_and_remembered(void)
     }
 }
 
+/* That the SIM or the modem is gone says more than the refusal before. */
+static void what_ends_the_retry_without_le_is_said(void)
+{
+    static const struct {
+        const char *said;
+        enum outcome outcome;
+    } ends[] = {{"+CME 10", OUTCOME_NO_SIM},
+                {"GONE", OUTCOME_NO_MODEM},
+                {"TIMEOUT", OUTCOME_TIMEOUT},
+                {"LOST", OUTCOME_LOST},
+                {"+CME 4", OUTCOME_CARRIER_REFUSED}};
+    struct apdu command = apdu(0x00, 0x2A, 0x90, 0xA0, 2, APDU_LE_ALL);
+    size_t i;
+
+    command.repeatable = false;
+    for (i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+        const struct card_step steps[] = {{"00 2A 90 A0 02 0102 00", "+CME 232"},
+                                          {"00 2A 90 A0 02 0102", ends[i].said},
+                                          CARD_END};
+        struct scripted_card card;
+        struct answer answer;
+        struct report why = REPORT_INIT;
+
+        card_start(&card, steps);
+        EXPECT(apdu_send(&card.card, &command, &answer, &why), ends[i].outcome, &why);
+        if (ends[i].outcome == OUTCOME_CARRIER_REFUSED) /* twice refused: as it was first */
+            EXPECT_NUMBER(why.cme, 232);
+        CU_ASSERT_FALSE(card.no_le);
+        card_finish(&card);
+    }
+}
+
 static void a_command_that_is_refused_with_and_without_le_teaches_nothing(void)
 {
     static const struct card_step steps[] = {
@@ -359,10 +391,10 @@ static void a_read_that_timed_out_is_not_said_again(void)
 
 static void pins_are_secret_without_being_told(void)
 {
-    static const uint8_t instructions[] = {0x20, 0x24, 0x2C};
+    static const uint8_t instructions[] = {0x20, 0x21, 0x24, 0x25, 0x26, 0x28, 0x2C, 0x2D};
     size_t i;
 
-    for (i = 0; i < 3; i++) {
+    for (i = 0; i < sizeof instructions; i++) {
         char hex[64];
         const struct card_step steps[] = {{hex, "9000"}, CARD_END};
         struct apdu command = apdu(0x00, instructions[i], 0x00, 0x81, 4, APDU_LE_NONE);
@@ -411,6 +443,7 @@ void add_apdu_suite(void)
         TEST(a_wrong_le_is_corrected_keeping_lc_and_data),
         TEST(a_corrected_command_may_have_data_waiting),
         TEST(a_refused_le_is_left_out_and_remembered),
+        TEST(what_ends_the_retry_without_le_is_said),
         TEST(a_command_that_is_refused_with_and_without_le_teaches_nothing),
         TEST(a_reads_le_is_never_left_out),
         TEST(a_waiting_proactive_command_is_success),

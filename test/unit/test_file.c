@@ -272,6 +272,24 @@ static void more_than_was_asked_for_is_not_taken(void)
     expect_no_file(always, 3);
 }
 
+/* Nor where each answer is as long as its own command allows: the buffer is as long as the file. */
+static void more_than_the_file_has_is_not_taken(void)
+{
+    static const struct card_step corrected[] = {
+        {"00 B0 00 00 03", "6C08"}, {"00 B0 00 00 08", "0102030405060708 9000"}, CARD_END};
+    static const struct card_step fetched[] = {
+        {"00 B0 00 00 03", "010203 6105"}, {"00 C0 00 00 05", "0405060708 9000"}, CARD_END};
+    static const struct card_step last[] = {{"00 B0 00 00 04", "0102 9000"},
+                                            {"00 B0 00 00 04", "0102 9000"},
+                                            {"00 B0 00 02 02", "6108"},
+                                            {"00 C0 00 00 08", "0304050607080910 9000"},
+                                            CARD_END};
+
+    expect_no_file(corrected, 3);
+    expect_no_file(fetched, 3);
+    expect_no_file(last, 4);
+}
+
 static void a_file_that_wants_a_pin_says_so(void)
 {
     static const struct card_step steps[] = {{"00 B0 00 00 10", "6982"}, CARD_END};
@@ -431,6 +449,7 @@ void add_file_suite(void)
         TEST(short_answers_are_continued_where_they_ended),
         TEST(another_commands_answer_is_no_piece_of_a_file),
         TEST(more_than_was_asked_for_is_not_taken),
+        TEST(more_than_the_file_has_is_not_taken),
         TEST(a_file_that_wants_a_pin_says_so),
         TEST(the_largest_read_is_learnt_from_the_refusals),
         TEST(a_card_that_never_reads_is_given_up),

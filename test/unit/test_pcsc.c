@@ -288,8 +288,9 @@ static void results_become_outcomes(void)
         service.event = table[i].event;
         EXPECT(say(&seat, "00A40804022FE2", 1000), table[i].outcome, &seat.why);
         EXPECT_SAYS(seat.why.text, table[i].says);
-        EXPECT_NUMBER(seat.transport.events,
-                      table[i].result == SCARD_W_RESET_CARD ? EVENT_RESTARTED : 0);
+        EXPECT_NUMBER(seat.transport.events, table[i].result == SCARD_W_RESET_CARD ? EVENT_RESTARTED
+                                             : table[i].outcome == OUTCOME_NO_SIM  ? EVENT_NO_SIM
+                                                                                   : 0);
         rise(&seat);
     }
 }

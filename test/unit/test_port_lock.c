@@ -7,7 +7,10 @@
 #include "test/unit/unit.h"
 
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -197,6 +200,61 @@ static void what_was_closed_is_not_closed_again_in_a_child(void)
     pty_unplug(&pty);
 }
 
+/* What another part of a program does before a fork: asked before modem/forks.c registers, so that it
+ * comes behind that in the fork. */
+static atomic_int hook_wanted, hook_reached;
+
+static void hold_the_fork(void)
+{
+    if (atomic_exchange(&hook_wanted, 0) == 0)
+        return;
+    atomic_store(&hook_reached, 1);
+    for (int i = 0; i < 1500 && atomic_load(&hook_reached) == 1; i++)
+        poll(NULL, 0, 10);
+}
+
+static __attribute__((constructor)) void register_first(void)
+{
+    (void)pthread_atfork(hold_the_fork, NULL, NULL);
+}
+
+static void *fork_once(void *unused)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(0);
+    (void)waitpid(child, &status, 0);
+    return status == 0 ? unused : NULL;
+}
+
+/* A fork that waits for a lock of the program's, under which another thread uses the SIM. */
+static void a_fork_that_waits_for_us_is_not_waited_for_long(void)
+{
+    struct pty pty;
+    pthread_t thread;
+    void *good = NULL;
+    int64_t start;
+
+    pty_make(&pty);
+    port_close(open_port(&pty)); /* registers */
+    atomic_store(&hook_reached, 0);
+    atomic_store(&hook_wanted, 1);
+    if (pthread_create(&thread, NULL, fork_once, &pty) != 0)
+        FAIL("no thread");
+    for (int i = 0; i < 500 && atomic_load(&hook_reached) == 0; i++)
+        poll(NULL, 0, 10);
+    start = monotonic_ms();
+    for (int i = 0; i < 3; i++)
+        port_close(open_port(&pty));
+    EXPECT_TOOK(start, 0, 3000);
+    atomic_store(&hook_reached, 2);
+    (void)pthread_join(thread, &good);
+    CU_ASSERT_PTR_EQUAL(good, &pty);
+    pty_unplug(&pty);
+}
+
 void add_port_lock_suite(void)
 {
     static const struct test tests[] = {
@@ -205,6 +263,7 @@ void add_port_lock_suite(void)
         TEST(a_waiter_gets_the_port_when_the_holder_lets_go),
         TEST(a_forked_child_does_not_keep_the_lock),
         TEST(what_was_closed_is_not_closed_again_in_a_child),
+        TEST(a_fork_that_waits_for_us_is_not_waited_for_long),
     };
 
     ADD_SUITE("port_lock", tests);

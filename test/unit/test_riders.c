@@ -311,6 +311,62 @@ static void where_the_line_echoes_no_pin_goes_out(void)
     }
 }
 
+/* Another program's OK, or a message, hides the echo of the question for it; what comes behind is
+ * looked at too, and the next start asks anew. */
+static void an_echo_behind_another_ones_answer_is_heard(void)
+{
+    static const char *const says[] = {
+        OK BREATH "AT\r" OK,
+        OK BREATH "\r\n+CMT: \"+491511\",,\"26/01/01,12:00:00+04\"\r\nAT\r" OK};
+    static const struct modem_step standing[] = {LINE("AT", "AT\r" OK),
+                                                 LINE("ATE0V1Q0", "ATE0V1Q0\r" OK),
+                                                 LINE("AT+CMEE=1", "AT+CMEE=1\r" OK),
+                                                 LINE("ATE0", "ATE0\r" OK),
+                                                 LINE(CRSM, CRSM_SAYS),
+                                                 MODEM_END};
+    size_t i;
+
+    for (i = 0; i < sizeof says / sizeof says[0]; i++) {
+        const struct modem_step steps[] = {OPEN,
+                                           SELECT,
+                                           STATE,
+                                           LINE("ATE0", "ATE0\r" OK),
+                                           LINE("AT", says[i]),
+                                           CLOSE,
+                                           OPEN,
+                                           SELECT,
+                                           STATE,
+                                           CLOSE,
+                                           MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, standing, NULL, NULL);
+        EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+        EXPECT_SAYS(seat.why.text, "echo");
+        EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 0);
+        seat_end(&seat);
+    }
+}
+
+/* Nor does a message that comes directly before it. */
+static void an_echo_behind_a_messages_header_is_heard(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        LINE("ATE0", "ATE0\r" OK),
+        LINE("AT", "\r\n+CMT: \"+491511\",,\"26/01/01,12:00:00+04\"\r\nAT\r" OK),
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "echo");
+    seat_end(&seat);
+}
+
 /* The modem is set up anew by the next operation. */
 static void an_echo_that_was_turned_on_is_turned_off(void)
 {
@@ -407,6 +463,8 @@ void add_riders_suite(void)
         TEST(a_selection_with_a_warning_gets_no_pin),
         TEST(a_session_by_ccho_is_opened_anew),
         TEST(where_the_line_echoes_no_pin_goes_out),
+        TEST(an_echo_behind_another_ones_answer_is_heard),
+        TEST(an_echo_behind_a_messages_header_is_heard),
         TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_lost_verify_is_the_last_one_of_its_source),
         TEST(a_refusal_holds_for_the_next_process_and_ends_with_a_persons_success),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
-#include "apdu/session/record.h"
+#include "apdu/session/session.h"
 #include "modem/port.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
@@ -303,8 +303,27 @@ static void a_refusal_is_unlearnt(void)
         (void)learnt_note_refusal(&learnt, key, 0x45);
         (void)learnt_note_refusal(&learnt, key, 0x45);
     }
-    CU_ASSERT_TRUE(learnt_refuses(&learnt, 1, 0x45));
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 2 * REFUSALS, 0x45));
+    CU_ASSERT_TRUE(learnt_refuses(&learnt, REFUSALS + 1, 0x45));
+    CU_ASSERT_TRUE(learnt_refuses(&learnt, 2 * REFUSALS, 0x45));
+}
+
+/* Whoever makes key references chooses their keys and types. */
+static void a_refusal_is_known_however_many_there_were_before(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN, SELECT, STATE, VERIFY,   CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
+        OPEN, SELECT, STATE, VERIFY,   CSIM("01 22 41 B6 06 800145 840131", "6A80"), MSE,
+        HASH, CDS,    CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    memcpy(seat.sim->learnt.iccid, ICCID, sizeof ICCID);
+    for (unsigned i = 0; i < 2 * REFUSALS; i++)
+        (void)learnt_note_refusal(&seat.sim->learnt, 0x40 + i / 2, 0x42);
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
+    CU_ASSERT(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    seat_signs(&seat);
+    seat_end(&seat);
 }
 
 static void an_ec_card_that_knows_only_44_gets_44(void)
@@ -475,6 +494,7 @@ void add_session_loss_suite(void)
         TEST(a_card_without_pss_never_signs_anything_else),
         TEST(a_refusal_that_is_said_once_is_forgotten),
         TEST(a_refusal_is_unlearnt),
+        TEST(a_refusal_is_known_however_many_there_were_before),
         TEST(an_ec_card_that_knows_only_44_gets_44),
         TEST(the_accepted_algorithms_are_found_by_asking),
         TEST(a_signature_that_did_not_come_is_never_asked_for_again),

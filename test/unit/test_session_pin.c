@@ -45,6 +45,7 @@ static void a_sim_that_was_changed_under_way_is_noticed(void)
     seat_end(&seat);
 }
 
+/* Whether a certain one is wanted or not: refused PINs are remembered by it. */
 static void a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card(void)
 {
     static const struct modem_step steps[] = {
@@ -63,6 +64,44 @@ static void a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card(void)
 
     seat_begin(&seat, steps, seat_starts_without_iccid, NULL, NULL);
     strcpy(seat.key.iccid, ICCID);
+    seat_signs(&seat);
+    seat_end(&seat);
+    seat_begin(&seat, steps, seat_starts_without_iccid, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void a_card_that_does_not_tell_it_either_signs_all_the_same(void)
+{
+    static const struct modem_step refused[] = {OPEN,
+                                                CSIM("01 A4 08 04 02 2FE2 00", "6982"),
+                                                CSIM("01 A4 00 04 02 2FE2 00", "6982"),
+                                                SELECT,
+                                                STATE,
+                                                VERIFY,
+                                                MSE,
+                                                HASH,
+                                                CDS,
+                                                CLOSE,
+                                                MODEM_END};
+    static const struct modem_step nonsense[] = {
+        OPEN,
+        CSIM("01 A4 08 04 02 2FE2 00", "62 04 8002 000A 9000"),
+        CSIM("01 B0 00 00 0A", "FFFFFFFFFFFFFFFFFFFF 9000"),
+        SELECT,
+        STATE,
+        VERIFY,
+        MSE,
+        HASH,
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, refused, seat_starts_without_iccid, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+    seat_begin(&seat, nonsense, seat_starts_without_iccid, NULL, NULL);
     seat_signs(&seat);
     seat_end(&seat);
 }
@@ -345,6 +384,7 @@ void add_session_pin_suite(void)
         TEST(another_sim_than_the_keys_is_refused_before_any_pin),
         TEST(a_sim_that_was_changed_under_way_is_noticed),
         TEST(a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card),
+        TEST(a_card_that_does_not_tell_it_either_signs_all_the_same),
         TEST(no_sim_and_no_applet_have_their_own_words),
         TEST(a_wrong_pin_costs_one_try_however_often_it_is_used),
         TEST(without_a_pin_there_is_no_signature),

@@ -140,7 +140,7 @@ static void judge_dates(struct doctor *doctor, const char *key, const char *subj
         doctor_fail(
             doctor, OUTCOME_VERIFY_FAILED,
             "see whether this machine's clock is right; else ask for a new SIM, or let your "
-            "own CA issue a certificate for the SIM's key (README)",
+            "own CA issue a certificate for the SIM's key (configs/README.md)",
             "%s: %s expired on %s", key, subject, last);
     else if (to_end < SOON_DAYS)
         doctor_warn(doctor, "ask for a new SIM, or let your own CA issue a certificate for the key",
@@ -209,7 +209,8 @@ void doctor_key(struct doctor *doctor)
     if (does_tls13(algorithms))
         doctor_ok(doctor, "%s, %u bits, key id %s", type, key->bits, id);
     else
-        doctor_warn(doctor, "see README, \"RSA keys in cards without PSS\": TLS 1.2 works",
+        doctor_warn(doctor,
+                    "see configs/README.md, \"RSA keys in cards without PSS\": TLS 1.2 works",
                     "%s, %u bits, key id %s; this SIM does no PSS with it, so no TLS 1.3", type,
                     key->bits, id);
 }

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What becomes of channels that may be open, end to end: those of killed programs, those of which nobody
+ * knows whose they are, and what `simkey close` says of them. */
+#include "apdu/session/record.h"
+#include "apdu/session/rundir.h"
+#include "test/unit/pty.h"
+#include "test/unit/safe2_seat.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define STATUS(says)   CSIM("81 F2 00 0C", says)
+#define STATUS_2(says) CSIM("82 F2 00 0C", says)
+#define NAMED(says)    CSIM("81 F2 00 01 00", says)
+#define USIM_AID       "A0000000871002FF33FFFF8901010100"
+
+/* The way to a signature on channel 2. */
+#define OPEN_2  CSIM("00 70 00 00 01", "02 9000")
+#define CLOSE_2 CSIM("00 70 80 02 00", "9000")
+#define REST_2                                                                                     \
+    CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"), CSIM("02 20 00 81", "63C3"), ECHO_OFF,               \
+        CSIM("02 20 00 81 04 30303030", "9000"), CSIM("02 22 41 B6 06 800142 840131", "9000"),     \
+        CSIM("02 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),                                  \
+        CSIM("02 2A 9E 9A 00", "51674E 9000")
+
+static struct channel numbered(unsigned number)
+{
+    return (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = (uint8_t)number};
+}
+
+static struct channel named(const char *session)
+{
+    struct channel channel = {.open = true, .carrier = CARRIER_CCHO};
+
+    (void)snprintf(channel.session, sizeof channel.session, "%s", session);
+    return channel;
+}
+
+/* A program that was killed had channel 1, so that even that one may be closed. */
+static void a_killed_programs_channel_is_closed_first(void)
+{
+    static const struct modem_step steps[] = {
+        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+    pid_t child;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    child = fork_child();
+    if (child == 0) {
+        seat_hold(sim_settings(seat.sim), 1);
+        _exit(0);
+    }
+    (void)waitpid(child, NULL, 0);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+    seat_end(&seat);
+}
+
+/* The same by the file of an older program, which is removed. */
+static void an_older_programs_channel_is_closed_first(void)
+{
+    static const struct modem_step steps[] = {
+        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+    char name[NAME_MAX], path[192];
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    rundir_name(sim_settings(seat.sim), "channel-1", name);
+    folder_write(&seat.run_dir, name, "1 42\n", 5, 0660, path);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(access(path, F_OK), -1);
+    seat_end(&seat);
+}
+
+static void a_held_channel_is_left_open(void)
+{
+    static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "6A81"),
+                                              CLOSE_2,
+                                              OPEN_2,
+                                              CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
+                                              CSIM("02 84 00 00 02", "0102 9000"),
+                                              CLOSE_2,
+                                              MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    seat_hold(sim_settings(seat.sim), 3);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 3), OWNER_HOLDS);
+    seat_end(&seat);
+}
+
+/* A channel that is not shared with other processes. */
+static void a_channel_of_ones_own_is_held_while_it_is_open(void)
+{
+    static const struct modem_step steps[] = {OPEN, SELECT_SAFE2, ASK("00010000 9000"), BYE,
+                                              MODEM_END};
+    struct settings settings;
+    struct report why = REPORT_INIT;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(settings_copy(&settings, sim_settings(seat.sim), &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(seat_owner(&settings, 1), OWNER_NONE);
+    asks(&seat, SAFE2_RECEIVING, 1, 0);
+    EXPECT_NUMBER(seat_owner(&settings, 1), OWNER_HOLDS);
+    sim_free(seat.sim);
+    seat.sim = NULL;
+    EXPECT_NUMBER(seat_owner(&settings, 1), OWNER_NONE);
+    settings_clear(&settings);
+    seat_end(&seat);
+}
+
+/* 6881 may not be true: the new channel has another number, so that the old one is still open. */
+static void a_channel_that_was_called_gone_and_is_open_is_closed(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, HASH_SAYS("6881"), OPEN_2, STATUS("6D00"), CLOSE, REST_2, CLOSE_2, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+    seat_end(&seat);
+}
+
+/* An unseen restart may have given its number to the modem: it is left open, and stays known. */
+static void a_channel_that_is_somebody_elses_is_left_open_and_stays_known(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,   HASH_SAYS("6881"), OPEN_2,   STATUS("9000"), NAMED("84 10 " USIM_AID " 9000"),
+        REST_2, CLOSE_2,           MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    seat_end(&seat);
+}
+
+/* Another program selected an applet on ours: that is one which simkey selects too. */
+static void a_channel_on_which_another_program_selected_is_closed(void)
+{
+    static const struct modem_step steps[] = {COLD,
+                                              HASH_LINE("AT+CSIM=80,\"012A90A0\"\r\n\r\n"
+                                                        "+CSIM: 4,\"6E00\"\r\n" OK),
+                                              OPEN_2,
+                                              STATUS("9000"),
+                                              NAMED("84 10 " UICC_AID " 9000"),
+                                              CLOSE,
+                                              REST_2,
+                                              CLOSE_2,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+    seat_end(&seat);
+}
+
+/* A restart was announced: that may be a message's text. Nothing is asked while nothing is wanted. */
+static void after_a_restart_a_channel_stays_known_until_its_number_is_given_out(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,   HASH,   CDS_LINE("\r\nRDY\r\n+CSIM: 10,\"51674E9000\"\r\n" OK),
+        OPEN_2, REST_2, CLOSE_2,
+        COLD,   CLOSE,  MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    seat_signs(&seat);
+    seat_signs(&seat); /* with the answer to the first start */
+    seat_signs(&seat);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    sim_close(seat.sim);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    seat_signs(&seat);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+    seat_end(&seat);
+}
+
+#define SELECT_2 "AT+CSIM=36,\"02A4040C0D" MIAS_AID "\""
+
+/* The number of our channel is another program's, or the modem's, when another program saw the modem
+ * restart: it is neither used nor closed. */
+static void what_another_program_saw_end_is_not_ours_any_more(void)
+{
+    static const char *const said[] = {"\r\nRDY\r\n+CFUN: 1\r\n", "\r\n+CME ERROR: 10\r\n"};
+    struct seat seat, other;
+
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        const struct modem_step steps[] = {OPEN,
+                                           SELECT_SAFE2,
+                                           SET_ID,
+                                           START,
+                                           OPEN_2,
+                                           LINE(SELECT_2, said[i]),
+                                           COLD,
+                                           CLOSE,
+                                           OPEN,
+                                           SELECT_SAFE2,
+                                           ASK("00010000 9000"),
+                                           BYE,
+                                           MODEM_END};
+
+        seat_begin(&seat, steps, NULL, NULL, NULL);
+        other = seat;
+        EXPECT(sim_new(&other.sim, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+        EXPECT(request(&seat), OUTCOME_OK, &seat.why);
+        if (i == 1)
+            EXPECT(seat_sign(&other), OUTCOME_NO_SIM, &other.why);
+        seat_signs(&other);
+        sim_free(other.sim);
+        asks(&seat, SAFE2_RECEIVING, 0x0001, 0);
+        seat_end(&seat);
+    }
+}
+
+/* The same where nobody got its number meanwhile: it is asked before it is closed for another one. */
+static void what_another_program_saw_end_stays_known(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              SET_ID,
+                                              START,
+                                              OPEN_2,
+                                              LINE(SELECT_2, "\r\n+CME ERROR: 10\r\n"),
+                                              OPEN_2,
+                                              CSIM("02 A4 04 0C 0C " SAFE2_AID, "9000"),
+                                              CSIM("02 CC 02 00 00", "00010000 9000"),
+                                              CSIM("02 CC 02 00 00", "00010000 9000"),
+                                              CLOSE_2,
+                                              MODEM_END};
+    struct seat seat, other;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    other = seat;
+    EXPECT(sim_new(&other.sim, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT(request(&seat), OUTCOME_OK, &seat.why);
+    EXPECT(seat_sign(&other), OUTCOME_NO_SIM, &other.why);
+    sim_free(other.sim);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_HOLDS);
+    asks(&seat, SAFE2_RECEIVING, 0x0001, 0);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 2), OWNER_HOLDS);
+    seat_end(&seat);
+}
+
+/* Neither is it forgotten because a card does not close it at once, nor is it kept without end. */
+static void a_channel_whose_closing_is_refused_is_kept_for_three_operations(void)
+{
+    static const struct modem_step nothing[] = {MODEM_END};
+    static const struct modem_step standing[] = {WAKING, LINE(CRSM, CRSM_SAYS), STATUS("6881"),
+                                                 CSIM("00 70 80 01 00", "6881"), MODEM_END};
+    const struct channel one = numbered(1);
+    struct sim_found found;
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, nothing, standing, "transport", "csim");
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_orphan(&record.owners, &one, DOUBT_NONE);
+    for (unsigned i = 2; i <= CHANNEL_MAX; i++) { /* which are not asked */
+        const struct channel other = numbered(i);
+
+        owners_hold(&record.owners, &other, getpid(), rundir_process_start(getpid()));
+    }
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+        EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    }
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 2), OWNER_HOLDS);
+    seat_end(&seat);
+}
+
+/* Where there is no record, the process itself remembers. */
+static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,
+        LINE("AT+CSIM=10,\"0070800100\"", LONG LONG LONG LONG LONG LONG "\r\n+CME ERROR: 13\r\n"),
+        CLOSE,
+        COLD,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "run-dir", "/dev/null/run");
+    seat_signs(&seat);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* A session has no number; the modem's name for it is what is noted. */
+static void a_killed_programs_session_is_closed_by_its_name(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT+CCHC=7", OK), LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"), LINE("AT+CCHC=1", OK), MODEM_END};
+    const struct channel session = named("7");
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "ccho");
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_hold(&record.owners, &session, 1, 42);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* ---- simkey close ---- */
+
+/* What another run-dir's programs left, or what was never written down: two applets of ours, and one
+ * of a network. */
+static void closing_looks_at_every_channel(void)
+{
+    static const struct modem_step steps[] = {STATUS("6D00"),
+                                              CSIM("01 20 00 81", "63C3"),
+                                              CLOSE,
+                                              STATUS_2("9000"),
+                                              CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
+                                              CSIM("83 F2 00 0C", "6E00"),
+                                              CSIM("03 20 00 81", "6D00"),
+                                              CSIM("03 CC 02 00 00", "00010000 9000"),
+                                              CSIM("00 70 80 03 00", "9000"),
+                                              CSIM("C0 F2 00 0C", "6D00"),
+                                              CSIM("40 20 00 81", "6D00"),
+                                              CSIM("40 CC 02 00 00", "6D00"),
+                                              CSIM("C1 F2 00 0C", "6881"),
+                                              MODEM_END};
+    struct sim_found found;
+    struct seat seat;
+
+    seat_begin(&seat, steps, seat_no_channels, NULL, NULL);
+    seat_hold(sim_settings(seat.sim), 6);
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(found.closed);
+    EXPECT_NUMBER(found.count, 3);
+    EXPECT_TEXT(found.channels[0].name, "6");
+    EXPECT_NUMBER(found.channels[0].end, SIM_CHANNEL_HELD);
+    EXPECT_NUMBER(found.channels[0].pid, getpid());
+    EXPECT_TEXT(found.channels[1].name, "1");
+    EXPECT_NUMBER(found.channels[1].end, SIM_CHANNEL_CLOSED);
+    EXPECT_TEXT(found.channels[2].name, "3");
+    EXPECT_NUMBER(found.channels[2].end, SIM_CHANNEL_CLOSED);
+    seat_end(&seat);
+}
+
+/* One that we knew is told of, whatever becomes of it. */
+static void closing_tells_of_what_stays_open(void)
+{
+    static const struct modem_step steps[] = {
+        STATUS("9000"),
+        NAMED("84 10 " USIM_AID " 9000"),
+        STATUS_2("6881"),
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
+        MODEM_END};
+    const struct channel one = numbered(1), two = numbered(2);
+    struct sim_found found;
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, steps, seat_no_channels, NULL, NULL);
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_orphan(&record.owners, &one, DOUBT_GONE);
+    owners_orphan(&record.owners, &two, DOUBT_ASK);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(found.count, 2);
+    EXPECT_NUMBER(found.channels[0].end, SIM_CHANNEL_OTHERS);
+    EXPECT_NUMBER(found.channels[1].end, SIM_CHANNEL_STAYS);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
+    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 2), OWNER_IS_DEAD);
+    seat_end(&seat);
+}
+
+void add_orphans_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(a_killed_programs_channel_is_closed_first),
+        TEST(an_older_programs_channel_is_closed_first),
+        TEST(a_held_channel_is_left_open),
+        TEST(a_channel_of_ones_own_is_held_while_it_is_open),
+        TEST(a_channel_that_was_called_gone_and_is_open_is_closed),
+        TEST(a_channel_that_is_somebody_elses_is_left_open_and_stays_known),
+        TEST(a_channel_on_which_another_program_selected_is_closed),
+        TEST(after_a_restart_a_channel_stays_known_until_its_number_is_given_out),
+        TEST(what_another_program_saw_end_is_not_ours_any_more),
+        TEST(what_another_program_saw_end_stays_known),
+        TEST(a_channel_whose_closing_is_refused_is_kept_for_three_operations),
+        TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
+        TEST(a_killed_programs_session_is_closed_by_its_name),
+        TEST(closing_looks_at_every_channel),
+        TEST(closing_tells_of_what_stays_open),
+    };
+
+    ADD_SUITE("orphans", tests);
+}
