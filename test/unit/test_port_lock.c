@@ -123,8 +123,8 @@ static void a_forked_child_does_not_keep_the_lock(void)
 {
     struct pty pty;
     int told[2];
-    char word = '?';
-    pid_t parent, forgetful = 0;
+    const pid_t none_left = -1, some_left = -2;
+    pid_t parent, forgetful = 0, word = 0;
     struct port *port;
 
     pty_make(&pty);
@@ -140,8 +140,8 @@ static void a_forked_child_does_not_keep_the_lock(void)
 
             prctl(PR_SET_PDEATHSIG, 0);
             alarm(20);
-            word = descriptors_of(pty.name, &cloexec) == 0 ? 'y' : 'n';
-            if (write(told[1], &word, 1) != 1)
+            word = descriptors_of(pty.name, &cloexec) == 0 ? none_left : some_left;
+            if (write(told[1], &word, sizeof word) != sizeof word)
                 _exit(1);
             pause();
         }
@@ -150,26 +150,18 @@ static void a_forked_child_does_not_keep_the_lock(void)
         pause();
     }
     close(told[1]);
-    /* The two write in either order: a word of one byte and a pid. */
-    {
-        uint8_t bytes[1 + sizeof forgetful];
-        size_t got = 0;
-        ssize_t n;
+    /* The two write in either order: a pid, and the child's word, which is none. */
+    for (int i = 0; i < 2; i++) {
+        pid_t said = 0;
 
-        while (got < sizeof bytes && (n = read(told[0], bytes + got, sizeof bytes - got)) > 0)
-            got += (size_t)n;
-        EXPECT_NUMBER(got, sizeof bytes);
-        if (bytes[0] == 'y' || bytes[0] == 'n') {
-            word = (char)bytes[0];
-            memcpy(&forgetful, bytes + 1, sizeof forgetful);
-        }
-        if (word == '?') {
-            memcpy(&forgetful, bytes, sizeof forgetful);
-            word = (char)bytes[sizeof forgetful];
-        }
+        EXPECT_NUMBER(read(told[0], &said, sizeof said), sizeof said);
+        if (said < 0)
+            word = said;
+        else
+            forgetful = said;
     }
     close(told[0]);
-    EXPECT_NUMBER(word, 'y');
+    EXPECT_NUMBER(word, none_left);
     end_child(parent);
     port = open_port(&pty);
     CU_ASSERT_PTR_NOT_NULL(port);
