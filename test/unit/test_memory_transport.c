@@ -268,9 +268,22 @@ static void its_one_way_is_taken(void)
     bed_end(&bed);
 }
 
+static void beginning_without_a_modem_says_so_and_can_be_ended(void)
+{
+    struct transport_target target = {.device = "/dev/ttyNoSuch3", .baud = 115200};
+    struct transport transport;
+    struct report why = REPORT_INIT;
+    struct trace trace = {TRACE_OFF, NULL};
+
+    target.trace = &trace;
+    EXPECT(transport_begin(&transport, &target, deadline_in(500), &why), OUTCOME_NO_MODEM, &why);
+    transport_end(&transport);
+}
+
 void add_memory_transport_suite(void)
 {
     static const struct test tests[] = {
+        TEST(beginning_without_a_modem_says_so_and_can_be_ended),
         TEST(a_signature_goes_through_it),
         TEST(after_its_restart_another_session_is_made),
         TEST(a_restart_before_the_operation_costs_nothing_more),

@@ -150,18 +150,6 @@ static void waking_resynchronises_after_an_answer_that_was_outstanding(void)
     modem_finish(&modem);
 }
 
-static void beginning_without_a_modem_says_so_and_can_be_ended(void)
-{
-    struct transport_target target = {.device = "/dev/ttyNoSuch3", .baud = 115200};
-    struct transport transport;
-    struct report why = REPORT_INIT;
-    struct trace trace = {TRACE_OFF, NULL};
-
-    target.trace = &trace;
-    EXPECT(transport_begin(&transport, &target, deadline_in(500), &why), OUTCOME_NO_MODEM, &why);
-    transport_end(&transport);
-}
-
 /* ---- +CSIM ---- */
 
 static void csim_opens_uses_and_closes_a_channel(void)
@@ -491,7 +479,6 @@ void add_transport_suite(void)
         TEST(the_channel_number_goes_into_the_cla),
         TEST(waking_sets_the_modem_up_unless_it_is_ready),
         TEST(waking_resynchronises_after_an_answer_that_was_outstanding),
-        TEST(beginning_without_a_modem_says_so_and_can_be_ended),
         TEST(csim_opens_uses_and_closes_a_channel),
         TEST(csim_writes_far_channels_and_proprietary_classes_right),
         TEST(the_longest_apdus_pass),

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The PIN of an operation: whether what stands was opened by ours, and how ours is proven without taking
+ * anything from the others. */
+#include "apdu/session/pin_store.h"
+#include "apdu/session/session.h"
+
+#include <string.h>
+
+/* A literal PIN counts only for the process that has it. */
+static void identify(struct operation *operation)
+{
+    struct pin_given *given = operation->given;
+
+    if (given->identity.kind != PIN_LITERAL || given->identity.id[0] != 0)
+        return;
+    given->identity.id[1] = operation_own_start(operation->sim);
+    given->identity.id[0] = (uint64_t)operation->sim->start_of;
+}
+
+/* Asks for the state where the applet was just selected, and verifies. *sent: by our PIN. A record
+ * notes a refusal at once. */
+static enum outcome unlock(struct operation *operation, enum pin_reference reference, bool *sent,
+                           struct report *why)
+{
+    struct sim *sim = operation->sim;
+    enum outcome outcome = channel_ask_sim(operation, why);
+    struct pin_try try = {.given = operation->given,
+                          .memory = &sim->memory,
+                          .load = pin_store_load,
+                          .save = pin_store_save,
+                          .settings = &sim->settings};
+    size_t refusals = sim->memory.count;
+
+    *sent = false;
+    if (outcome == OUTCOME_OK)
+        outcome = channel_select_again(operation, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    try.sim = operation->standing->iccid;
+    outcome = pin_unlock(&operation->card, reference, &try, why);
+    *sent = try.sent;
+    operation->accepted = outcome == OUTCOME_OK && try.sent;
+    operation->accepted_at = reference;
+    if (sim->memory.count != refusals)
+        operation_note(operation);
+    return outcome;
+}
+
+static bool others_verified(const struct operation *operation)
+{
+    const struct standing *shared = &operation->record.standing;
+
+    return shared->verified && !shared->unprotected;
+}
+
+/* A card that calls verified what we did not verify is believed only on a channel that is new, while
+ * no other stands on which somebody else's PIN was. */
+static enum outcome unlock_alone(struct operation *operation, struct report *why)
+{
+    bool known = operation->standing->channel.open && !operation->opened;
+    bool sent;
+    enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
+
+    if (outcome != OUTCOME_OK || sent || (!known && !others_verified(operation)))
+        return outcome;
+    channel_drop(operation, &operation->record.standing);
+    channel_drop(operation, operation->standing);
+    return unlock(operation, PIN_APPLET, &sent, why);
+}
+
+/* The channel that all share, in the place of the one that was there and whose PINs count further. */
+static void take_place(struct operation *operation, const struct standing *before)
+{
+    struct standing *shared = &operation->record.standing;
+
+    owners_remove(&operation->record.owners, &operation->alone.channel);
+    *shared = operation->alone;
+    shared->opener_count = before->opener_count;
+    memcpy(shared->openers, before->openers, sizeof shared->openers);
+    memset(&operation->alone, 0, sizeof operation->alone);
+    operation->record.generation++;
+    operation->standing = shared;
+}
+
+/* Somebody else's PIN opened what stands: ours is proven on a channel of its own, so that a wrong one
+ * takes nothing from the others. */
+static enum outcome prove(struct operation *operation, struct report *why)
+{
+    struct standing *shared = operation->standing;
+    const struct standing before = *shared;
+    bool fresh = operation->fresh;
+    enum outcome outcome;
+
+    operation->standing = &operation->alone;
+    outcome = channel_ensure(operation, operation->applet,
+                             before.iccid[0] != '\0' ? before.iccid : operation->iccid, why);
+    if (outcome == OUTCOME_WRONG_SIM && operation->alone.iccid[0] != '\0')
+        channel_leave_doubtful(operation, shared, DOUBT_ASK); /* it was on the SIM that is gone */
+    if (outcome == OUTCOME_OK)
+        outcome = unlock_alone(operation, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (operation->file < 0) /* nothing is shared any more */
+        return OUTCOME_OK;
+    if (!shared->channel
+             .open) { /* closed to make room, or because the card told them apart by it */
+        take_place(operation, &before);
+        return OUTCOME_OK;
+    }
+    channel_drop(operation, &operation->alone);
+    operation->standing = shared;
+    operation->accepted = false; /* of what is refused on another channel that says nothing */
+    operation->fresh = fresh;
+    return OUTCOME_OK;
+}
+
+enum outcome operation_pin(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    const struct pin_given *given = operation->given;
+    bool trusted = operation->sim->learnt.pin_refused < SHORT_WAY_REFUSALS;
+    enum outcome outcome;
+
+    if (standing->verified && trusted && standing->unprotected)
+        return OUTCOME_OK;
+    if (given->outcome != OUTCOME_OK &&
+        (standing->verified || !operation->fresh || others_verified(operation))) {
+        *why = given->why; /* without a PIN nobody uses what another one's PIN opened */
+        return given->outcome;
+    }
+    identify(operation);
+    if (standing->verified && trusted && standing_opened_by(standing, &given->identity))
+        return OUTCOME_OK;
+    operation->long_way = true;
+    outcome = standing->verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
+    standing = operation->standing;
+    if (outcome != OUTCOME_OK) {
+        standing_unverify(standing);
+        return outcome;
+    }
+    standing->verified = true;
+    standing->unprotected = given->identity.kind == PIN_NOT_KEPT;
+    if (!standing->unprotected)
+        standing_opened(standing, &given->identity);
+    return OUTCOME_OK;
+}
+
+enum outcome operation_pin1(struct operation *operation, struct report *why)
+{
+    bool sent;
+
+    return unlock(operation, PIN_UICC, &sent, why);
+}
