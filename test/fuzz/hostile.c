@@ -135,7 +135,8 @@ enum hostile_end hostile_answer(struct hostile *card, unsigned channel, const ui
 
     card->exchanges++;
     watched = watch_command(card, channel, command, length);
-    if (channel > 0 && !card->channels[channel].open) { /* there is no such channel */
+    if (channel > 0 && channel < HOSTILE_CHANNELS &&
+        !card->channels[channel].open) { /* there is no such channel */
         watched.sw = 0x6881;
         answer[0] = 0x68;
         answer[1] = 0x81;
