@@ -204,7 +204,8 @@ void doctor_key(struct doctor *doctor)
     if (does_tls13(key, algorithms))
         doctor_ok(doctor, "%s, %u bits, key id %02X", type, key->bits, (unsigned)key->key_id);
     else
-        doctor_warn(doctor, "see configs/README.md, \"RSA keys in cards without PSS\": TLS 1.2 works",
+        doctor_warn(doctor,
+                    "see configs/README.md, \"RSA keys in cards without PSS\": TLS 1.2 works",
                     "%s, %u bits, key id %02X; this SIM does no PSS with it, so no TLS 1.3", type,
                     key->bits, (unsigned)key->key_id);
 }
