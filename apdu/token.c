@@ -115,6 +115,13 @@ struct read_result {
     char *iccid;
 };
 
+static void drop_certificate(const struct read_result *result)
+{
+    free(*result->certificate);
+    *result->certificate = NULL;
+    *result->length = 0;
+}
+
 static enum outcome read_certificate(struct operation *operation, const struct mias_entry *entry,
                                      uint8_t **certificate, size_t *length, struct report *why)
 {
@@ -138,6 +145,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     size_t count = 0, entry_count, i;
     enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
 
+    drop_certificate(result); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     for (i = 0; i < count && list[i].index != result->container; i++)
@@ -165,10 +173,14 @@ enum outcome token_read(struct sim *sim, const char *iccid, int container,
 {
     const struct job job = {.applet = &applet_mias, .iccid = iccid};
     struct read_result result = {container, info, certificate, length, found_iccid};
+    enum outcome outcome;
 
     *certificate = NULL;
     *length = 0;
-    return session_run(sim, &job, read_work, &result, why);
+    outcome = session_run(sim, &job, read_work, &result, why);
+    if (outcome != OUTCOME_OK)
+        drop_certificate(&result); /* it was read, but the answer is in doubt */
+    return outcome;
 }
 
 int token_key_id(const struct token_container *info, enum token_key_type type)

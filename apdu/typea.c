@@ -77,6 +77,7 @@ static enum outcome objects_work(struct operation *operation, void *arg, struct 
     bool found = false;
     enum outcome outcome = session_directory(operation, &entries, &count, why);
 
+    typea_blob_clear(search->blob);
     for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
         if (strcmp(entries[i].directory, "p11") != 0 ||
             strncmp(entries[i].name, search->thing->name_start, start) != 0)
@@ -103,6 +104,7 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
     enum outcome outcome =
         file_select(&operation->card, search->thing->path, sizeof search->thing->path, &size, why);
 
+    typea_blob_clear(search->blob);
     if (outcome == OUTCOME_OK)
         outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
                             &search->blob->length, why);
@@ -118,6 +120,18 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
     if (outcome == OUTCOME_NOT_FOUND)
         outcome = report_sw(why, OUTCOME_NOT_FOUND, why->sw, "this SIM has no file with %s",
                             search->thing->words);
+    return outcome;
+}
+
+/* The work may be done anew after it has kept something, where an answer turns out to be in doubt: so
+ * each start clears the blob first, and the last one's is cleared here if it comes to nothing. */
+static enum outcome search_with(struct sim *sim, const struct job *job, operation_fn *work,
+                                struct search *search, struct report *why)
+{
+    enum outcome outcome = session_run(sim, job, work, search, why);
+
+    if (outcome != OUTCOME_OK)
+        typea_blob_clear(search->blob);
     return outcome;
 }
 
@@ -141,11 +155,11 @@ static enum outcome find(struct sim *sim, const char *iccid, enum typea_store st
     blob->data = NULL;
     blob->length = 0;
     if (store == TYPEA_FILES)
-        return session_run(sim, &files, file_work, &search, why);
-    outcome = session_run(sim, &objects, objects_work, &search, why);
+        return search_with(sim, &files, file_work, &search, why);
+    outcome = search_with(sim, &objects, objects_work, &search, why);
     if (store == TYPEA_OBJECTS || (outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_NO_APPLET))
         return outcome;
-    by_file = session_run(sim, &files, file_work, &search, &other);
+    by_file = search_with(sim, &files, file_work, &search, &other);
     /* a file that wants PIN1 is worth telling, a file that is absent too is not */
     if (by_file == OUTCOME_OK || outcome_exit_status(by_file) != outcome_exit_status(outcome)) {
         *why = other;
