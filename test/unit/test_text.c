@@ -46,7 +46,7 @@ static void what_turns_its_neighbours_round_is_escaped(void)
     copy_is("\xE2\x80\x8B\xEF\xBB\xBF", "\\xe2\\x80\\x8b\\xef\\xbb\\xbf");
     copy_is("\xD8\x9C\xC2\xAD", "\\xd8\\x9c\\xc2\\xad");
     copy_is("\xF3\xA0\x80\xA1", "\\xf3\\xa0\\x80\\xa1"); /* U+E0021 */
-    copy_is("\xE1\xA0\x8E", "\\xe1\\xa0\\x8e"); /* U+180E */
+    copy_is("\xE1\xA0\x8E", "\\xe1\\xa0\\x8e");          /* U+180E */
     copy_is("\xF0\x9D\x85\xB3", "\\xf0\\x9d\\x85\\xb3"); /* U+1D173 */
 }
 
