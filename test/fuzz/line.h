@@ -5,6 +5,7 @@
 #ifndef SIMKEY_TEST_FUZZ_LINE_H
 #define SIMKEY_TEST_FUZZ_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ void line_lock_elsewhere(void);
 
 /* It is plugged in again. */
 void line_plug(void);
+
+bool line_is_plugged(void);
 
 /* Time passes. */
 void line_wait(unsigned ms);
