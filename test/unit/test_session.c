@@ -395,6 +395,41 @@ static void a_certificate_is_read_without_a_pin(void)
     seat_end(&seat);
 }
 
+/* Another command's answer was taken for it, and the next start comes to nothing. */
+static void a_certificate_that_was_read_in_doubt_is_given_up(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        CSIM("01 A4 08 04 02 0002 00", "62 04 8102 000B 9000"),
+        CSIM("01 B0 00 00 0B", "01 000000 0000 0800 000000 9000"),
+        CSIM("01 A4 08 04 02 0101 00", "62 04 8102 0016 9000"),
+        CSIM("01 B0 00 00 16", "01 4301 0006 6B78633030000000 6D73637000000000 00 9000"),
+        CSIM("01 A4 08 04 02 4301 00", "62 04 8102 0006 9000"),
+        LINE("AT+CSIM=10,\"01B0000006\"", "\r\n+CSIM: 16,\"3003020107FF9000\"\r\n" OK BREATH
+                                          "\r\n+CSIM: 16,\"3003020108FF9000\"\r\n" OK),
+        CLOSE,
+        OPEN,
+        SELECT,
+        CSIM("01 A4 08 04 02 0002 00", "6A82"),
+        CSIM("01 A4 00 04 02 0002 00", "6A82"),
+        CLOSE,
+        MODEM_END};
+    struct token_container info;
+    struct seat seat;
+    uint8_t *certificate = NULL;
+    size_t length = 0;
+    char iccid[ICCID_SIZE] = "";
+
+    seat_begin(&seat, steps, NULL, "pin", "");
+    EXPECT(token_read(seat.sim, "", 0, &info, &certificate, &length, iccid, &seat.why),
+           OUTCOME_NOT_FOUND, &seat.why);
+    CU_ASSERT_PTR_NULL(certificate);
+    EXPECT_NUMBER(length, 0);
+    free(certificate);
+    seat_end(&seat);
+}
+
 void add_session_suite(void)
 {
     static const struct test tests[] = {
@@ -417,6 +452,7 @@ void add_session_suite(void)
         TEST(raw_apdus_go_on_a_fresh_channel_that_is_closed),
         TEST(who_the_modem_is_needs_no_channel),
         TEST(a_certificate_is_read_without_a_pin),
+        TEST(a_certificate_that_was_read_in_doubt_is_given_up),
     };
 
     ADD_SUITE("session", tests);
