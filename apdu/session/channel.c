@@ -286,6 +286,9 @@ static enum outcome open_claimed(struct operation *operation, const struct apple
                       operation->transport.ops->name);
     if (outcome != OUTCOME_OK)
         return outcome;
+    /* what was left to be closed is closed, in spite of what was heard, if its number is given anew */
+    if (channel_same(&operation->record.lone, &operation->standing->channel))
+        memset(&operation->record.lone, 0, sizeof operation->record.lone);
     if (operation->standing == &operation->record.standing)
         operation_note(operation);
     if (operation->standing == &operation->alone) {

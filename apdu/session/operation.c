@@ -332,7 +332,7 @@ static void own_anew(struct sim *sim)
     memset(&sim->own, 0, sizeof sim->own);
 }
 
-static bool same_channel(const struct channel *a, const struct channel *b)
+bool channel_same(const struct channel *a, const struct channel *b)
 {
     return a->open && b->open && a->carrier == b->carrier && a->number == b->number &&
            strcmp(a->session, b->session) == 0;
@@ -347,10 +347,10 @@ static void correct_record(struct operation *operation)
     struct record *record = &operation->record;
     const struct channel *own = &operation->sim->own.channel;
 
-    if (same_channel(&record->standing.channel, own) ||
+    if (channel_same(&record->standing.channel, own) ||
         (own->open && !claim_stands(operation->sim->claim)))
         channel_lost(operation, &operation->sim->own);
-    if (same_channel(&record->lone, own))
+    if (channel_same(&record->lone, own))
         memset(&record->lone, 0, sizeof record->lone);
 }
 

@@ -201,6 +201,9 @@ void channel_close_missed(struct operation *operation);
 
 /* Writes down a channel that cannot be closed now, for the next operation to close; closes it. */
 void channel_leave_open(struct operation *operation, const struct channel *channel);
+
+/* Both are open, by the same carrier, under one number or name. */
+bool channel_same(const struct channel *a, const struct channel *b);
 void channel_close_lone(struct operation *operation);
 
 /* The highest number of a logical channel (ETSI TS 102 221, 11.1.17). */
