@@ -251,6 +251,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
         card->disturbed = true;
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
         hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
+    /* a device that vanishes while a channel is asked before its closing: as while it is closed */
+    if (end == HOSTILE_GONE && (watched->ins == INS_STATUS || watched->ins == INS_SAFE2))
+        card->channels[watched->channel].owed = false;
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
