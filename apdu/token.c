@@ -319,8 +319,11 @@ enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum to
                            struct report *why)
 {
     const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
-    struct decrypt_work work = {
-        key, mias_decrypt_algorithm(padding, hash), cryptogram, cryptogram_length, plain, length};
+    uint8_t held[TOKEN_PLAIN_MAX]; /* not the caller's before the answer is beyond doubt */
+    size_t held_length = 0;
+    struct decrypt_work work = {key,        mias_decrypt_algorithm(padding, hash),
+                                cryptogram, cryptogram_length,
+                                held,       &held_length};
     enum outcome outcome = check_key(key, why);
 
     if (outcome != OUTCOME_OK)
@@ -331,7 +334,13 @@ enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum to
     if (cryptogram_length != (key->bits + 7) / 8)
         return report_set(why, OUTCOME_REFUSED, "a cryptogram for this key has %u bytes, not %zu",
                           (key->bits + 7) / 8, cryptogram_length);
-    return session_run(sim, &job, decrypt_work, &work, why);
+    outcome = session_run(sim, &job, decrypt_work, &work, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(plain, held, held_length);
+        *length = held_length;
+    }
+    explicit_bzero(held, sizeof held);
+    return outcome;
 }
 
 struct random_work {

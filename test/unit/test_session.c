@@ -430,6 +430,35 @@ static void a_certificate_that_was_read_in_doubt_is_given_up(void)
     seat_end(&seat);
 }
 
+static void what_was_decrypted_in_doubt_is_not_handed_out(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B8 06 80011A 840131", "9000"),
+        LINE(NULL, "\r\n+CSIM: 8,\"AAAA9000\"\r\n" OK BREATH "\r\n+CSIM: 8,\"BBBB9000\"\r\n" OK),
+        CLOSE,
+        OPEN,
+        CSIM("01 A4 04 0C 0D " MIAS_AID, "6A82"),
+        CLOSE,
+        MODEM_END};
+    const struct token_key key = {.key_id = 0x31, .type = TOKEN_RSA, .bits = 1024};
+    static const uint8_t cryptogram[128] = {1};
+    uint8_t plain[TOKEN_PLAIN_MAX] = {0xEE};
+    size_t length = 0;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(token_decrypt(seat.sim, &key, TOKEN_DECRYPT_PKCS1, TOKEN_HASH_NONE, cryptogram,
+                         sizeof cryptogram, plain, &length, &seat.why),
+           OUTCOME_NO_APPLET, &seat.why);
+    EXPECT_NUMBER(length, 0);
+    EXPECT_NUMBER(plain[0], 0xEE);
+    seat_end(&seat);
+}
+
 void add_session_suite(void)
 {
     static const struct test tests[] = {
@@ -453,6 +482,7 @@ void add_session_suite(void)
         TEST(who_the_modem_is_needs_no_channel),
         TEST(a_certificate_is_read_without_a_pin),
         TEST(a_certificate_that_was_read_in_doubt_is_given_up),
+        TEST(what_was_decrypted_in_doubt_is_not_handed_out),
     };
 
     ADD_SUITE("session", tests);
