@@ -126,6 +126,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     size_t count = 0, entry_count, i;
     enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
 
+    token_content_clear(content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     for (i = 0; i < count && list[i].index != result->container; i++)
@@ -170,7 +171,11 @@ static enum outcome mias_read(struct sim *sim, const char *iccid, const struct t
     if (outcome == OUTCOME_OK && candidate > 0)
         outcome = report_set(why, OUTCOME_NOT_FOUND, "container %d has one certificate",
                              result.container);
-    return outcome == OUTCOME_OK ? session_run(sim, &job, read_work, &result, why) : outcome;
+    if (outcome == OUTCOME_OK)
+        outcome = session_run(sim, &job, read_work, &result, why);
+    if (outcome != OUTCOME_OK)
+        token_content_clear(content); /* it was read, but the answer is in doubt */
+    return outcome;
 }
 
 static void mias_complete(const struct token_item *item, enum token_key_type type,
@@ -316,8 +321,11 @@ static enum outcome mias_decrypt(struct sim *sim, const struct token_key *key,
                                  uint8_t *plain, size_t *length, struct report *why)
 {
     const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
-    struct decrypt_work work = {
-        key, mias_decrypt_algorithm(padding, hash), cryptogram, cryptogram_length, plain, length};
+    uint8_t held[TOKEN_PLAIN_MAX]; /* not the caller's before the answer is beyond doubt */
+    size_t held_length = 0;
+    struct decrypt_work work = {key,        mias_decrypt_algorithm(padding, hash),
+                                cryptogram, cryptogram_length,
+                                held,       &held_length};
     enum outcome outcome = check_key(key, why);
 
     if (outcome != OUTCOME_OK)
@@ -328,7 +336,13 @@ static enum outcome mias_decrypt(struct sim *sim, const struct token_key *key,
     if (cryptogram_length != (key->bits + 7) / 8)
         return report_set(why, OUTCOME_REFUSED, "a cryptogram for this key has %u bytes, not %zu",
                           (key->bits + 7) / 8, cryptogram_length);
-    return session_run(sim, &job, decrypt_work, &work, why);
+    outcome = session_run(sim, &job, decrypt_work, &work, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(plain, held, held_length);
+        *length = held_length;
+    }
+    explicit_bzero(held, sizeof held);
+    return outcome;
 }
 
 struct random_work {

@@ -78,6 +78,7 @@ static enum outcome objects_work(struct operation *operation, void *arg, struct 
     bool found = false;
     enum outcome outcome = mias_directory(operation, &entries, &count, why);
 
+    typea_blob_clear(search->blob);
     for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
         if (strcmp(entries[i].directory, "p11") != 0 ||
             strncmp(entries[i].name, search->thing->name_start, start) != 0)
@@ -104,6 +105,7 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
     enum outcome outcome =
         file_select(&operation->card, search->thing->path, sizeof search->thing->path, &size, why);
 
+    typea_blob_clear(search->blob);
     if (outcome == OUTCOME_OK)
         outcome = file_read(&operation->card, size, secrecy, &search->blob->data,
                             &search->blob->length, why);
@@ -119,6 +121,18 @@ static enum outcome file_work(struct operation *operation, void *arg, struct rep
     if (outcome == OUTCOME_NOT_FOUND)
         outcome = report_sw(why, OUTCOME_NOT_FOUND, why->sw, "this SIM has no file with %s",
                             search->thing->words);
+    return outcome;
+}
+
+/* The work may be done anew after it has kept something, where an answer turns out to be in doubt: so
+ * each start clears the blob first, and the last one's is cleared here if it comes to nothing. */
+static enum outcome search_with(struct sim *sim, const struct job *job, operation_fn *work,
+                                struct search *search, struct report *why)
+{
+    enum outcome outcome = session_run(sim, job, work, search, why);
+
+    if (outcome != OUTCOME_OK)
+        typea_blob_clear(search->blob);
     return outcome;
 }
 
@@ -147,11 +161,11 @@ enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct t
     enum outcome outcome, by_file;
 
     if (wish->store == TYPEA_FILES)
-        return session_run(sim, &files, file_work, &search, why);
-    outcome = session_run(sim, &objects, objects_work, &search, why);
+        return search_with(sim, &files, file_work, &search, why);
+    outcome = search_with(sim, &objects, objects_work, &search, why);
     if (wish->store == TYPEA_OBJECTS || !is_absent(outcome))
         return outcome;
-    by_file = session_run(sim, &files, file_work, &search, &other);
+    by_file = search_with(sim, &files, file_work, &search, &other);
     /* a file that wants PIN1 is worth telling, a file that is absent too is not */
     if (is_absent(by_file))
         return outcome;

@@ -266,7 +266,15 @@ static enum outcome fetch_work(struct operation *operation, void *arg, struct re
 
 enum outcome safe2_fetch(struct sim *sim, uint8_t *data, size_t *length, struct report *why)
 {
-    struct fetch fetch = {data, length};
+    uint8_t fetched[SAFE2_DATA_MAX]; /* not the caller's before the answer is beyond doubt */
+    size_t fetched_length = 0;
+    struct fetch fetch = {fetched, &fetched_length};
+    enum outcome outcome = session_run(sim, &safe2_job, fetch_work, &fetch, why);
 
-    return session_run(sim, &safe2_job, fetch_work, &fetch, why);
+    if (outcome == OUTCOME_OK) {
+        memcpy(data, fetched, fetched_length);
+        *length = fetched_length;
+    }
+    explicit_bzero(fetched, sizeof fetched);
+    return outcome;
 }

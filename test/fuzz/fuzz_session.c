@@ -313,6 +313,9 @@ static void end_program(struct game *game, unsigned program)
     if (game->sims[program] == NULL)
         return;
     hostile_operation(&game->modem.card, SOURCE_NONE, TRIES_SOFTWARE);
+    /* without the device, which holds the lock, its own channel is neither closed nor written down */
+    if (!line_is_plugged())
+        neighbour_forgive(&game->modem, &game->sims[program]->own.channel);
     sim_free(game->sims[program]);
     game->sims[program] = NULL;
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);

@@ -122,6 +122,11 @@ void line_plug(void)
     line->unplugged = false;
 }
 
+bool line_is_plugged(void)
+{
+    return !line->unplugged;
+}
+
 void line_wait(unsigned ms)
 {
     line->now_us += (int64_t)ms * 1000;

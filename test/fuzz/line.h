@@ -5,6 +5,7 @@
 #ifndef SIMKEY_TEST_FUZZ_LINE_H
 #define SIMKEY_TEST_FUZZ_LINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,6 +36,8 @@ void line_plug(void);
 
 /* Calls are counted from here on again, to find code that spins. */
 void line_count_anew(void);
+
+bool line_is_plugged(void);
 
 /* Time passes. */
 void line_wait(unsigned ms);

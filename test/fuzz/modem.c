@@ -150,6 +150,8 @@ static void open_session(struct modem *modem)
 
     if (channel == 0 || (kind >= 0x80 && kind < 0xE0)) {
         (void)snprintf(text, sizeof text, "\r\n+CME ERROR: %d\r\n", kind & 0x1F);
+        if ((kind & 0x1F) == CME_NO_SIM || (kind & 0x1F) == CME_SIM_WRONG)
+            hostile_reset(&modem->card);
         say(text);
         return;
     }

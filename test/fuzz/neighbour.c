@@ -350,6 +350,14 @@ static bool owners_name(const struct owners *owners, unsigned number)
     return false;
 }
 
+void neighbour_forgive(struct modem *modem, const struct channel *own)
+{
+    unsigned number = channel_number(own);
+
+    if (own->open && number < HOSTILE_CHANNELS)
+        modem->card.channels[number].owed = false;
+}
+
 void neighbour_check(const struct modem *modem, const struct settings *settings,
                      const struct channel *const own[], size_t count)
 {

@@ -36,6 +36,9 @@ void neighbour_keep(void);
 void neighbour_change(enum neighbour_change change, struct modem *modem,
                       const struct settings *settings);
 
+/* A program ends whose channel nothing can be done for. */
+void neighbour_forgive(struct modem *modem, const struct channel *own);
+
 /* Whatever the card was made to open is closed, or written down for the next one. own: the channels
  * that programs have to themselves. */
 void neighbour_check(const struct modem *modem, const struct settings *settings,

@@ -241,6 +241,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
         card->disturbed = true;
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
         hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
+    /* a device that vanishes while a channel is asked before its closing: as while it is closed */
+    if (end == HOSTILE_GONE && (watched->ins == INS_STATUS || watched->ins == INS_SAFE2))
+        card->channels[watched->channel].owed = false;
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
@@ -271,7 +274,9 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         return;
     }
     if (watched->ins == INS_MANAGE_CHANNEL) {
-        note_channels(card, watched, heard);
+        /* what was said twice before passes for this answer: if it was a refusal, for one, and the
+         * number that comes behind it could be another program's */
+        note_channels(card, watched, heard && same.sw == 0);
         return;
     }
     /* some modems say OK before the answer, and some say all twice */

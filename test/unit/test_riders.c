@@ -348,6 +348,35 @@ static void an_echo_behind_another_ones_answer_is_heard(void)
     }
 }
 
+#define STATE_TWICE(then)                                                                          \
+    LINE("AT+CSIM=8,\"01200081\"",                                                                 \
+         "\r\n+CSIM: 4,\"63C3\"\r\n" OK BREATH "\r\n+CSIM: 4,\"63C3\"\r\n" OK then)
+
+/* A modem that says all twice is borne on the second start. Its second OK passes for that of ATE0, whose
+ * own passes for that of AT: so each echo comes directly before the next line is sent. */
+static void an_echo_behind_an_answer_that_is_said_twice_is_heard(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE_TWICE(""),
+                                              LINE("ATE0", OK),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              STATE_TWICE("ATE0\r"),
+                                              LINE("ATE0", BREATH OK),
+                                              LINE("AT", BREATH "AT\r" OK),
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "echo");
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 0);
+    seat_end(&seat);
+}
+
 /* Nor does a message that comes directly before it. */
 static void an_echo_behind_a_messages_header_is_heard(void)
 {
@@ -464,6 +493,7 @@ void add_riders_suite(void)
         TEST(a_session_by_ccho_is_opened_anew),
         TEST(where_the_line_echoes_no_pin_goes_out),
         TEST(an_echo_behind_another_ones_answer_is_heard),
+        TEST(an_echo_behind_an_answer_that_is_said_twice_is_heard),
         TEST(an_echo_behind_a_messages_header_is_heard),
         TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_lost_verify_is_the_last_one_of_its_source),

@@ -230,6 +230,28 @@ static void what_is_lost_twice_is_asked_for_once_more(void)
     seat_end(&seat);
 }
 
+/* Another command's answer was taken for it, and the next start comes to nothing. */
+static void what_was_fetched_in_doubt_is_not_handed_out(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              LINE("AT+CSIM=10,\"01CA010000\"",
+                                                   "\r\n+CSIM: 8,\"AAAA9000\"\r\n" OK BREATH
+                                                   "\r\n+CSIM: 8,\"BBBB9000\"\r\n" OK),
+                                              ASK("00010000 9000"),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT_SAFE2,
+                                              FETCH("6985"),
+                                              BYE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    fails_to_fetch(&seat);
+    seat_end(&seat);
+}
+
 static void a_modem_that_restarts_in_mid_poll_is_met_anew(void)
 {
     static const struct modem_step steps[] = {
@@ -449,6 +471,7 @@ void add_safe2_loss_suite(void)
         TEST(a_taken_over_channel_does_not_make_an_old_applet),
         TEST(a_second_request_on_a_taken_over_channel_finds_its_own),
         TEST(what_is_lost_twice_is_asked_for_once_more),
+        TEST(what_was_fetched_in_doubt_is_not_handed_out),
         TEST(a_modem_that_restarts_in_mid_poll_is_met_anew),
         TEST(an_unplugged_modem_ends_the_question_at_once),
         TEST(a_channel_left_to_the_next_operation_is_closed_once),

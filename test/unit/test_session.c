@@ -396,6 +396,68 @@ static void a_certificate_is_read_without_a_pin(void)
     seat_end(&seat);
 }
 
+/* Another command's answer was taken for it, and the next start comes to nothing. */
+static void a_certificate_that_was_read_in_doubt_is_given_up(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        CSIM("01 A4 08 04 02 0002 00", "62 04 8102 000B 9000"),
+        CSIM("01 B0 00 00 0B", "01 000000 0000 0800 000000 9000"),
+        CSIM("01 A4 08 04 02 0101 00", "62 04 8102 0016 9000"),
+        CSIM("01 B0 00 00 16", "01 4301 0006 6B78633030000000 6D73637000000000 00 9000"),
+        CSIM("01 A4 08 04 02 4301 00", "62 04 8102 0006 9000"),
+        LINE("AT+CSIM=10,\"01B0000006\"", "\r\n+CSIM: 16,\"3003020107FF9000\"\r\n" OK BREATH
+                                          "\r\n+CSIM: 16,\"3003020108FF9000\"\r\n" OK),
+        CLOSE,
+        OPEN,
+        SELECT,
+        CSIM("01 A4 08 04 02 0002 00", "6A82"),
+        CSIM("01 A4 00 04 02 0002 00", "6A82"),
+        CLOSE,
+        MODEM_END};
+    const struct token_name first = {.container = 0};
+    struct token_content content;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "pin", "");
+    EXPECT(token_read(seat.sim, "", &first, 0, &content, &seat.why), OUTCOME_NOT_FOUND, &seat.why);
+    CU_ASSERT_PTR_NULL(content.certificate);
+    EXPECT_NUMBER(content.length, 0);
+    token_content_clear(&content);
+    seat_end(&seat);
+}
+
+static void what_was_decrypted_in_doubt_is_not_handed_out(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        STATE,
+        VERIFY,
+        CSIM("01 22 41 B8 06 80011A 840131", "9000"),
+        LINE(NULL, "\r\n+CSIM: 8,\"AAAA9000\"\r\n" OK BREATH "\r\n+CSIM: 8,\"BBBB9000\"\r\n" OK),
+        CLOSE,
+        OPEN,
+        CSIM("01 A4 04 0C 0D " MIAS_AID, "6A82"),
+        CLOSE,
+        MODEM_END};
+    const struct token_key key = {
+        .name = {.container = 0, .id = {0x31}, .id_length = 1}, .type = TOKEN_RSA, .bits = 1024};
+    static const uint8_t cryptogram[128] = {1};
+    uint8_t plain[TOKEN_PLAIN_MAX] = {0xEE};
+    size_t length = 0;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(token_decrypt(seat.sim, &key, TOKEN_DECRYPT_PKCS1, TOKEN_HASH_NONE, cryptogram,
+                         sizeof cryptogram, plain, &length, &seat.why),
+           OUTCOME_NO_APPLET, &seat.why);
+    EXPECT_NUMBER(length, 0);
+    EXPECT_NUMBER(plain[0], 0xEE);
+    seat_end(&seat);
+}
+
 void add_session_suite(void)
 {
     static const struct test tests[] = {
@@ -418,6 +480,8 @@ void add_session_suite(void)
         TEST(raw_apdus_go_on_a_fresh_channel_that_is_closed),
         TEST(who_the_modem_is_needs_no_channel),
         TEST(a_certificate_is_read_without_a_pin),
+        TEST(a_certificate_that_was_read_in_doubt_is_given_up),
+        TEST(what_was_decrypted_in_doubt_is_not_handed_out),
     };
 
     ADD_SUITE("session", tests);

@@ -140,6 +140,22 @@ static void a_signature_that_does_not_verify_leads_to_a_new_channel(void)
     seat_end(&seat);
 }
 
+/* It is closed nevertheless, as its number shows when it is given anew: closed once more, by the next
+ * operation, it would be the one that works. */
+static void a_channel_whose_closing_was_not_confirmed_is_closed_once(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, LINE("AT+CSIM=10,\"0070800100\"", ""), COLD, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    sim_forget(seat.sim);
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* Text, 4: channels do not survive a restart, whatever the modem answers. */
 static void a_restart_of_the_modem_starts_everything_anew(void)
 {
@@ -310,6 +326,7 @@ void add_session_loss_suite(void)
         TEST(without_time_what_is_lost_twice_is_an_error),
         TEST(a_refusal_on_a_new_channel_is_final_the_second_time),
         TEST(a_signature_that_does_not_verify_leads_to_a_new_channel),
+        TEST(a_channel_whose_closing_was_not_confirmed_is_closed_once),
         TEST(a_restart_of_the_modem_starts_everything_anew),
         TEST(a_card_that_wants_its_environment_each_time_gets_it),
         TEST(a_card_that_wants_its_pin_each_time_gets_it),

@@ -240,6 +240,10 @@ static void objects_of_other_names_are_passed_over(void)
 #define SELECT_UICC      CSIM("01 A4 04 0C 10 " UICC_AID, "9000")
 #define SELECT_CERT_FILE CSIM("01 A4 08 04 04 7FAA6F01 00", "62 04 8002 0005 9000")
 
+#define READ_IN_DOUBT                                                                              \
+    LINE("AT+CSIM=10,\"01B0000005\"", "\r\n+CSIM: 14,\"AAAAAAAAAA9000\"\r\n" OK BREATH             \
+                                      "\r\n+CSIM: 14,\"2D2D2D2D2D9000\"\r\n" OK)
+
 static void the_files_are_read_without_a_pin_when_the_card_lets_us(void)
 {
     static const struct modem_step steps[] = {
@@ -329,6 +333,49 @@ static void without_objects_the_files_are_looked_at(void)
     seat_end(&seat);
 }
 
+/* Another command's answer was taken, its own comes behind it: what was read is not handed out, and
+ * not kept where the next start comes to nothing. */
+static void what_was_read_in_doubt_is_given_up(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,  SELECT_UICC, SELECT_CERT_FILE, READ_IN_DOUBT,
+        CLOSE, OPEN,        SELECT_UICC,      CSIM("01 A4 08 04 04 7FAA6F01 00", "6A82"),
+        CLOSE, MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_FILES, &blob, &seat.why), OUTCOME_NOT_FOUND,
+           &seat.why);
+    CU_ASSERT_PTR_NULL(blob.data);
+    EXPECT_NUMBER(blob.length, 0);
+    typea_blob_clear(&blob);
+    seat_end(&seat);
+}
+
+static void what_was_read_in_doubt_is_read_again(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_UICC,
+                                              SELECT_CERT_FILE,
+                                              READ_IN_DOUBT,
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT_UICC,
+                                              SELECT_CERT_FILE,
+                                              CSIM("01 B0 00 00 05", "2D2D2D2D2D 9000"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_FILES, &blob, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(blob.data, blob.length, "2D2D2D2D2D");
+    typea_blob_clear(&blob);
+    seat_end(&seat);
+}
+
 static void another_sim_is_refused_before_anything_is_read(void)
 {
     static const struct modem_step nothing[] = {MODEM_END};
@@ -390,6 +437,8 @@ void add_typea_suite(void)
         TEST(the_applets_pin_does_not_open_the_files),
         TEST(pin1_opens_the_files),
         TEST(without_objects_the_files_are_looked_at),
+        TEST(what_was_read_in_doubt_is_given_up),
+        TEST(what_was_read_in_doubt_is_read_again),
         TEST(another_sim_is_refused_before_anything_is_read),
         TEST(another_sim_between_the_two_places_is_told),
     };
