@@ -233,6 +233,13 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
     }
 }
 
+/* The questions to a channel that may be somebody else's, and their answers' further parts. */
+static bool before_closing(const struct hostile_channel *channel, const struct watched *watched)
+{
+    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
+           (watched->ins == INS_GET_RESPONSE && (channel->status_asked || channel->safe2_asked));
+}
+
 /* No answer, or none that can be trusted. */
 static void note_failure(struct hostile *card, const struct watched *watched, enum hostile_end end,
                          bool seen)
@@ -252,7 +259,7 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
         hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
     /* a device that vanishes while a channel is asked before its closing: as while it is closed */
-    if (end == HOSTILE_GONE && (watched->ins == INS_STATUS || watched->ins == INS_SAFE2))
+    if (end == HOSTILE_GONE && before_closing(&card->channels[watched->channel], watched))
         card->channels[watched->channel].owed = false;
     if (pin)
         note_refusal(card, watched->p2);
