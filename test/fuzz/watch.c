@@ -276,11 +276,20 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
         card->disturbed = true;
     /* what is said twice, the second time behind the next question, answers that if nothing else
-     * does: no program can tell */
+     * does, and two such answers answer two: no program can tell */
     same.sw = card->twice;
-    card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
-    if (end == HOSTILE_SILENT && same.sw != 0 && watched->ins == INS_VERIFY && watched->lc == 0) {
+    if (end == HOSTILE_SILENT && card->copies > 0) {
+        card->copies--;
+    } else {
+        card->copies = end == HOSTILE_TWICE ? card->copies + 1 : 0;
+        card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
+    }
+    if (end == HOSTILE_SILENT && same.sw != 0 &&
+        ((watched->ins == INS_VERIFY && watched->lc == 0) || watched->ins == INS_SELECT)) {
         note_state(card, &same);
+        note_selection(&card->channels[watched->channel], &same);
+        if (card->copies == 0)
+            card->twice = 0;
         return;
     }
     if (watched->answer_length == 0) {
