@@ -20,6 +20,7 @@ void hostile_operation(struct hostile *card, enum hostile_source source, int tri
     card->source = source;
     card->tries_wanted = tries_wanted;
     card->verifies = 0;
+    card->copies = 0;
     card->called_busy = false;
     card->change_wanted = card->asked = card->disturbed = false;
     watch_settle(card);
@@ -41,6 +42,7 @@ void hostile_open(struct hostile *card, unsigned channel, bool selected)
 {
     REQUIRE(channel > 0 && channel < HOSTILE_CHANNELS);
     card->twice = 0;
+    card->copies = 0;
     card->channels[channel] =
         (struct hostile_channel){.open = true, .owed = true, .selected = selected};
 }
@@ -49,6 +51,7 @@ void hostile_close(struct hostile *card, unsigned channel)
 {
     REQUIRE(channel < HOSTILE_CHANNELS);
     card->twice = 0;
+    card->copies = 0;
     card->channels[channel] = (struct hostile_channel){.open = false};
 }
 

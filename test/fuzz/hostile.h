@@ -49,6 +49,7 @@ struct hostile {
     unsigned asked_on;  /* on this channel */
     uint16_t state;     /* what it was told */
     uint16_t twice;     /* the last answer, if it was said twice */
+    unsigned copies;    /* how many were in a row, less those that were taken for other answers */
     int told, before;   /* tries left by the last and the last but one answer, -1: not told */
     unsigned verifies;  /* VERIFYs with data that came in this operation */
     bool called_busy;   /* one of them was answered by a busy SIM, which has not seen it */

@@ -223,6 +223,13 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
     }
 }
 
+/* The questions to a channel that may be somebody else's, and their answers' further parts. */
+static bool before_closing(const struct hostile_channel *channel, const struct watched *watched)
+{
+    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
+           (watched->ins == INS_GET_RESPONSE && (channel->status_asked || channel->safe2_asked));
+}
+
 /* No answer, or none that can be trusted. */
 static void note_failure(struct hostile *card, const struct watched *watched, enum hostile_end end,
                          bool seen)
@@ -242,7 +249,7 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
         hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
     /* a device that vanishes while a channel is asked before its closing: as while it is closed */
-    if (end == HOSTILE_GONE && (watched->ins == INS_STATUS || watched->ins == INS_SAFE2))
+    if (end == HOSTILE_GONE && before_closing(&card->channels[watched->channel], watched))
         card->channels[watched->channel].owed = false;
     if (pin)
         note_refusal(card, watched->p2);
@@ -259,11 +266,20 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     if (!heard && end != HOSTILE_CME && end != HOSTILE_ERROR)
         card->disturbed = true;
     /* what is said twice, the second time behind the next question, answers that if nothing else
-     * does: no program can tell */
+     * does, and two such answers answer two: no program can tell */
     same.sw = card->twice;
-    card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
-    if (end == HOSTILE_SILENT && same.sw != 0 && watched->ins == INS_VERIFY && watched->lc == 0) {
+    if (end == HOSTILE_SILENT && card->copies > 0) {
+        card->copies--;
+    } else {
+        card->copies = end == HOSTILE_TWICE ? card->copies + 1 : 0;
+        card->twice = end == HOSTILE_TWICE ? watched->sw : 0;
+    }
+    if (end == HOSTILE_SILENT && same.sw != 0 &&
+        ((watched->ins == INS_VERIFY && watched->lc == 0) || watched->ins == INS_SELECT)) {
         note_state(card, &same);
+        note_selection(&card->channels[watched->channel], &same);
+        if (card->copies == 0)
+            card->twice = 0;
         return;
     }
     if (watched->answer_length == 0) {
