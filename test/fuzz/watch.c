@@ -220,8 +220,8 @@ static void note_owner(struct hostile_channel *channel, const struct watched *wa
                             (fetch && channel->status_asked);
     if (!channel->status_asked)
         return;
-    channel->disowned = watched->sw != 0x9000;
-    channel->claimed = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x6100 ||
+    channel->disowned = watched->sw != 0x9000 && (watched->sw & 0xFF00) != 0x9100;
+    channel->claimed = !channel->disowned || (watched->sw & 0xFF00) == 0x6100 ||
                        (fetch ? got != watched->le : got > watched->le);
 }
 
@@ -257,6 +257,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
         card->disturbed = true;
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
         hostile_close_failed(card, watched->channel > 0 ? watched->channel : watched->p2, end);
+    if (watched->ins == INS_STATUS ||
+        (watched->ins == INS_GET_RESPONSE && card->channels[watched->channel].status_asked))
+        card->channels[watched->channel].claimed = true;
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
