@@ -65,6 +65,8 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
         channel->number = answer[0];
         return OUTCOME_OK;
     }
+    if (length != 2) /* another command's answer: the number may still come */
+        return report_sw(why, OUTCOME_BAD_DATA, sw, "the answer to MANAGE CHANNEL makes no sense");
     if (sw == 0x6A81 || sw == 0x6A84 || sw == 0x6881)
         return report_sw(why, OUTCOME_REFUSED, sw, "the SIM has no free logical channel");
     if (sw == 0x6E00 || sw == 0x6D00 || (sw & 0xFF00) == 0x6900)

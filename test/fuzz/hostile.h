@@ -27,12 +27,13 @@ enum hostile_source { SOURCE_LITERAL, SOURCE_FILE, SOURCE_NONE, SOURCES };
 #define HOSTILE_CHANNELS 20
 
 struct hostile_channel {
-    bool open;     /* the card has it open, as far as the program can know */
-    bool numbered; /* by MANAGE CHANNEL: the modem knows no session of that name */
-    bool owed;     /* the program opened it, and has to close it or write it down */
-    bool disowned; /* it was asked by STATUS, and did not answer like the modem's own */
-    bool claimed;  /* the same, and it did */
-    bool selected; /* in this operation, and nothing happened since but the state question */
+    bool open;         /* the card has it open, as far as the program can know */
+    bool numbered;     /* by MANAGE CHANNEL: the modem knows no session of that name */
+    bool owed;         /* the program opened it, and has to close it or write it down */
+    bool status_asked; /* its last command was STATUS, or fetched a part of its answer */
+    bool disowned;     /* it did not answer STATUS like the modem's own */
+    bool claimed;      /* it did, or did not answer, or what makes no sense */
+    bool selected;     /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides, if there is one */
     unsigned unclosed;     /* how often closing was refused, see hostile_close_failed */
     unsigned sources;      /* bit 1 << source: whose PIN was accepted on it */

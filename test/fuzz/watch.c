@@ -209,6 +209,22 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     }
 }
 
+/* What STATUS is answered. With more data than were asked for, or with an end that does not come, that is
+ * no word of the card's: the channel may be the modem's own. */
+static void note_owner(struct hostile_channel *channel, const struct watched *watched)
+{
+    bool fetch = watched->ins == INS_GET_RESPONSE;
+    size_t got = watched->answer_length - 2;
+
+    channel->status_asked = (watched->ins == INS_STATUS && watched->p2 != 0x01) || /* by name */
+                            (fetch && channel->status_asked);
+    if (!channel->status_asked)
+        return;
+    channel->disowned = watched->sw != 0x9000 && (watched->sw & 0xFF00) != 0x9100;
+    channel->claimed = !channel->disowned || (watched->sw & 0xFF00) == 0x6100 ||
+                       (fetch ? got != watched->le : got > watched->le);
+}
+
 static void note_channels(struct hostile *card, const struct watched *watched, bool heard)
 {
     bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
@@ -251,6 +267,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
     /* a device that vanishes while a channel is asked before its closing: as while it is closed */
     if (end == HOSTILE_GONE && before_closing(&card->channels[watched->channel], watched))
         card->channels[watched->channel].owed = false;
+    if (watched->ins == INS_STATUS ||
+        (watched->ins == INS_GET_RESPONSE && card->channels[watched->channel].status_asked))
+        card->channels[watched->channel].claimed = true;
     if (pin)
         note_refusal(card, watched->p2);
     if (watched->ins != INS_VERIFY || watched->lc > 0)
@@ -304,10 +323,7 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_verified(card, watched);
     else if (watched->ins == INS_GET_RESPONSE && card->verify_under_way)
         note_verified(card, watched);
-    if (watched->ins == INS_STATUS && watched->p2 != 0x01) { /* that one asks for a name */
-        card->channels[watched->channel].disowned = watched->sw != 0x9000;
-        card->channels[watched->channel].claimed = watched->sw == 0x9000;
-    }
+    note_owner(&card->channels[watched->channel], watched);
     note_state(card, watched);
     note_selection(&card->channels[watched->channel], watched);
 }

@@ -307,6 +307,21 @@ static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(
     seat_end(&seat);
 }
 
+/* Another command's answer came before that to the opening, where answers are off by one: with data, so
+ * that it is no refusal of it. */
+static void a_channel_whose_number_comes_behind_another_answer_is_closed(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CSIM=10,\"0070000001\"",
+                                                   "\r\n+CSIM: 8,\"12346982\"\r\n" OK BREATH
+                                                   "\r\n+CSIM: 6,\"029000\"\r\n" OK),
+                                              CLOSE_2, COLD, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* A session has no number; the modem's name for it is what is noted. */
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
@@ -412,6 +427,7 @@ void add_orphans_suite(void)
         TEST(what_another_program_saw_end_stays_known),
         TEST(a_channel_whose_closing_is_refused_is_kept_for_three_operations),
         TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
+        TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
