@@ -117,6 +117,13 @@ static enum outcome read_certificate(struct operation *operation, const struct m
     return outcome;
 }
 
+static void drop_certificate(struct token_content *content)
+{
+    free(content->certificate);
+    content->certificate = NULL;
+    content->length = 0;
+}
+
 static enum outcome read_work(struct operation *operation, void *arg, struct report *why)
 {
     struct read_result *result = arg;
@@ -126,7 +133,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     size_t count = 0, entry_count, i;
     enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
 
-    token_content_clear(content); /* of a start before this one */
+    drop_certificate(content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     for (i = 0; i < count && list[i].index != result->container; i++)
@@ -174,7 +181,7 @@ static enum outcome mias_read(struct sim *sim, const char *iccid, const struct t
     if (outcome == OUTCOME_OK)
         outcome = session_run(sim, &job, read_work, &result, why);
     if (outcome != OUTCOME_OK)
-        token_content_clear(content); /* it was read, but the answer is in doubt */
+        drop_certificate(content); /* it was read, but the answer is in doubt */
     return outcome;
 }
 

@@ -2,9 +2,6 @@
 /* Type A for programs, see typea.h. Where it is found in a SIM is in typea_sim.c. */
 #include "apdu/token_ops.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 enum outcome typea_certificate(struct sim *sim, const char *iccid, enum typea_store store,
                                struct typea_blob *blob, struct report *why)
 {
@@ -19,13 +16,4 @@ enum outcome typea_key(struct sim *sim, const char *iccid, enum typea_store stor
     const struct typea_wish wish = {.iccid = iccid, .store = store, .private_key = true};
 
     return token_available(sim, &wish, blob, why);
-}
-
-void typea_blob_clear(struct typea_blob *blob)
-{
-    if (blob->data != NULL)
-        explicit_bzero(blob->data, blob->length);
-    free(blob->data);
-    blob->data = NULL;
-    blob->length = 0;
 }

@@ -34,6 +34,15 @@ struct search {
     struct typea_blob *blob;
 };
 
+void typea_blob_clear(struct typea_blob *blob)
+{
+    if (blob->data != NULL)
+        explicit_bzero(blob->data, blob->length);
+    free(blob->data);
+    blob->data = NULL;
+    blob->length = 0;
+}
+
 static enum outcome keep(struct typea_blob *blob, struct span value, struct report *why)
 {
     blob->data = malloc(value.length > 0 ? value.length : 1);

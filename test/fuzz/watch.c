@@ -243,7 +243,7 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
 static bool before_closing(const struct hostile_channel *channel, const struct watched *watched)
 {
     return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
-           (watched->ins == INS_GET_RESPONSE && (channel->status_asked || channel->safe2_asked));
+           (watched->ins == INS_GET_RESPONSE && channel->status_asked);
 }
 
 /* No answer, or none that can be trusted. */
