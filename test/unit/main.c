@@ -38,6 +38,7 @@ static const struct {
     {"pin_change", add_pin_change_suite},
     {"pin_memory", add_pin_memory_suite},
     {"riders", add_riders_suite},
+    {"pin_echo", add_pin_echo_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
     {"typea", add_typea_suite},

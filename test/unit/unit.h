@@ -23,6 +23,7 @@ void add_pin_source_suite(void);
 void add_pin_change_suite(void);
 void add_pin_memory_suite(void);
 void add_riders_suite(void);
+void add_pin_echo_suite(void);
 void add_mias_suite(void);
 void add_mias_crypto_suite(void);
 void add_typea_suite(void);
