@@ -14,6 +14,8 @@
 /* So long is waited for an answer behind its OK, as a part of the command's time-out: 1 s where that
  * is 5 s. */
 #define BEHIND_OK_PART 5
+/* MANAGE CHANNEL OPEN is answered by the number of the channel and a status word (ISO 7816-4). */
+#define CHANNEL_ANSWER_DIGITS 6
 
 static bool starts_with(const char *line, const char *prefix)
 {
@@ -235,8 +237,16 @@ static void notice_stray(struct at *at, const char *line)
         at_keep_stray(at, line);
 }
 
+/* An answer that can tell of no channel does not push out one that may: more than one may come. */
 void at_keep_stray(struct at *at, const char *line)
 {
+    static const char csim[] = "+CSIM:";
+    const char *value = line + sizeof csim - 1;
+    long digits;
+
+    if (starts_with(line, csim) &&
+        (!at_take_number(&value, &digits) || digits != CHANNEL_ANSWER_DIGITS))
+        return;
     if (strlen(line) < sizeof at->stray)
         memcpy(at->stray, line, strlen(line) + 1);
 }

@@ -185,6 +185,24 @@ static void the_number_of_a_channel_is_not_lost_to_an_ok(void)
     talk_end(&talk);
 }
 
+/* Nor to an answer that tells of none, which comes behind it. */
+static void the_number_of_a_channel_is_not_lost_to_another_answer(void)
+{
+    static const char opening[] = "AT+CSIM=10,\"0070000001\"";
+    static const char stale[] =
+        "\r\n+CSIM: 4,\"9000\"\r\n" OK PAUSE "\r\n+CSIM: 6,\"019000\"\r\n" OK PAUSE
+        "\r\n+CSIM: 4,\"9000\"\r\n" OK;
+    static const struct modem_step steps[] = {LINE(opening, stale), MODEM_END};
+    struct talk talk;
+
+    talk_begin(&talk, steps, modem_starts);
+    EXPECT(ask(&talk, opening, "+CSIM:", 3000), OUTCOME_OK, &talk.why);
+    EXPECT_TEXT(talk.result.value, "4,\"9000\"");
+    EXPECT(at_listen(&talk.at, 300, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT_TEXT(talk.at.stray, "+CSIM: 6,\"019000\"");
+    talk_end(&talk);
+}
+
 static void a_question_is_asked_again(void)
 {
     static const char *const said[] = {OK, MESSAGE "hello\r\nR2D2\r\n" OK,
@@ -246,6 +264,7 @@ void add_at_stray_suite(void)
         TEST(an_error_alone_is_the_commands_own),
         TEST(two_answers_are_none),
         TEST(the_number_of_a_channel_is_not_lost_to_an_ok),
+        TEST(the_number_of_a_channel_is_not_lost_to_another_answer),
         TEST(a_question_is_asked_again),
         TEST(what_was_taken_is_confirmed_or_not),
     };
