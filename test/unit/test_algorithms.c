@@ -116,6 +116,23 @@ static void a_refusal_is_unlearnt(void)
     CU_ASSERT_TRUE(learnt_refuses(&learnt, 2 * REFUSALS, 0x45));
 }
 
+static void closing_all_forgets_what_was_refused(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,     SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
+        OPEN,     SELECT, STATE, VERIFY, CSIM("01 22 41 B6 06 800145 840131", "6A80"), CLOSE,
+        MODEM_END};
+    struct sim_found found;
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, seat_no_channels, NULL, NULL);
+    EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
+    CU_ASSERT(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
+    seat_end(&seat);
+}
+
 /* Whoever makes key references chooses their keys and types. */
 static void a_refusal_is_known_however_many_there_were_before(void)
 {
@@ -190,6 +207,7 @@ void add_algorithms_suite(void)
         TEST(a_card_without_pss_never_signs_anything_else),
         TEST(a_refusal_that_is_said_once_is_forgotten),
         TEST(a_refusal_is_unlearnt),
+        TEST(closing_all_forgets_what_was_refused),
         TEST(a_refusal_is_known_however_many_there_were_before),
         TEST(an_ec_card_that_knows_only_44_gets_44),
         TEST(the_accepted_algorithms_are_found_by_asking),
