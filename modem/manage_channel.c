@@ -75,7 +75,8 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
     return report_sw(why, OUTCOME_BAD_DATA, sw, "the answer to MANAGE CHANNEL makes no sense");
 }
 
-/* Closing may be repeated: a modem that failed once may not fail again. */
+/* Closing may be repeated: a modem that failed once may not fail again. But not where the card may
+ * have closed it: the modem may have opened one under that number since. */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -88,7 +89,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
     for (int tries = 0; tries < 2; tries++) {
         outcome = manage_channel(basic, command, answer, &length, deadline, why);
         if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
-            (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
+            outcome == OUTCOME_BAD_DATA || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
             break;
     }
     if (outcome == OUTCOME_OK) /* what the card said is for the caller to judge */

@@ -146,7 +146,8 @@ static void note_close(struct operation *operation, const struct channel *channe
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
         count_refusal(operation, channel);
     } else if (owners_find(owners, channel) == NULL) {
-        owners_orphan(owners, channel, DOUBT_NONE); /* nobody answered: the next operation tries */
+        /* it may be closed, and its number given to somebody else: the next operation asks */
+        owners_orphan(owners, channel, DOUBT_ASK);
     }
 }
 

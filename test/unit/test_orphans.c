@@ -294,9 +294,11 @@ static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(
     static const struct modem_step steps[] = {
         COLD,
         LINE("AT+CSIM=10,\"0070800100\"", LONG LONG LONG LONG LONG LONG "\r\n+CME ERROR: 13\r\n"),
+        OPEN_2,
+        STATUS("6D00"), /* the answer that did not come might have been that it is closed */
         CLOSE,
-        COLD,
-        CLOSE,
+        REST_2,
+        CLOSE_2,
         MODEM_END};
     struct seat seat;
 
@@ -318,6 +320,27 @@ static void a_channel_whose_number_comes_behind_another_answer_is_closed(void)
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* What answers the closing makes no sense, so that the channel may be closed, and its number the modem's. */
+static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,
+        LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
+        OPEN_2,
+        STATUS("9000"),
+        NAMED("84 10 " USIM_AID " 9000"),
+        REST_2,
+        CLOSE_2,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "session", "private");
+    seat_signs(&seat);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
     seat_signs(&seat);
     seat_end(&seat);
 }
@@ -428,6 +451,7 @@ void add_orphans_suite(void)
         TEST(a_channel_whose_closing_is_refused_is_kept_for_three_operations),
         TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
         TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
+        TEST(a_channel_whose_closing_was_not_understood_is_asked_first),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
