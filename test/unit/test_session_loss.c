@@ -127,6 +127,22 @@ static void a_refusal_on_a_new_channel_is_final_the_second_time(void)
     seat_end(&seat);
 }
 
+/* Nor is there a third start where the first one went on with a session that stood. */
+static void what_a_card_always_fails_ends_within_two_starts(void)
+{
+    static const struct modem_step steps[] = {
+        COLD, HASH, CDS_SAYS("6F00"), CLOSE, OPEN,     SELECT, STATE, VERIFY,
+        MSE,  HASH, CDS_SAYS("6F00"), CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_REFUSED, &seat.why);
+    EXPECT_NUMBER(seat.why.sw, 0x6F00);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"012A9E9A00\""), 3);
+    seat_end(&seat);
+}
+
 static void a_signature_that_does_not_verify_leads_to_a_new_channel(void)
 {
     static const struct modem_step steps[] = {COLD, CLOSE, COLD, WARM, CLOSE, MODEM_END};
@@ -325,6 +341,7 @@ void add_session_loss_suite(void)
         TEST(what_is_lost_again_and_again_is_done_in_the_end),
         TEST(without_time_what_is_lost_twice_is_an_error),
         TEST(a_refusal_on_a_new_channel_is_final_the_second_time),
+        TEST(what_a_card_always_fails_ends_within_two_starts),
         TEST(a_signature_that_does_not_verify_leads_to_a_new_channel),
         TEST(a_channel_whose_closing_was_not_confirmed_is_closed_once),
         TEST(a_restart_of_the_modem_starts_everything_anew),

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One session on the card for several processes: what stands is gone on with, by those who have a
  * PIN; the last one closes it; what a process that died left behind is cleaned up by the next. */
+#include "apdu/applet/mias.h"
 #include "apdu/session/record.h"
 #include "apdu/session/rundir.h"
+#include "apdu/session/session.h"
 #include "test/unit/pty.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
@@ -166,6 +168,56 @@ static void a_card_without_a_pin_is_shared_by_all(void)
     seat_end(&seat);
 }
 
+static unsigned recorded_generation(struct seat *seat)
+{
+    struct record record;
+    int fd = record_open(sim_settings(seat->sim), &record);
+
+    CU_ASSERT_TRUE(fd >= 0);
+    (void)close(fd);
+    return record.generation;
+}
+
+static enum outcome no_work(struct operation *operation, void *arg, struct report *why)
+{
+    (void)operation;
+    (void)arg;
+    (void)why;
+    return OUTCOME_OK;
+}
+
+/* A second start after a failure on the shared session of that generation. */
+static void start_again(struct seat *seat, unsigned generation)
+{
+    const struct job job = {.applet = &applet_mias,
+                            .pin = true,
+                            .again = true,
+                            .generation = generation,
+                            .proven = true};
+
+    EXPECT(session_run(seat->sim, &job, no_work, NULL, &seat->why), OUTCOME_OK, &seat->why);
+}
+
+/* What another process has made since is not what failed. */
+static void a_second_start_breaks_no_session_but_the_one_that_failed(void)
+{
+    static const struct modem_step steps[] = {COLD,   WARM, CLOSE, OPEN, SELECT, STATE,
+                                              VERIFY, MSE,  HASH,  CDS,  CLOSE,  MODEM_END};
+    struct seat seat;
+    unsigned first;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    first = recorded_generation(&seat);
+    CU_ASSERT_TRUE(first > 0);
+    start_again(&seat, first + 1);
+    seat_signs(&seat);
+    start_again(&seat, first);
+    CU_ASSERT_NOT_EQUAL(recorded_generation(&seat), first);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 static void a_private_process_leaves_the_shared_session_alone(void)
 {
     static const struct modem_step steps[] = {
@@ -264,6 +316,7 @@ void add_shared_suite(void)
         TEST(without_a_pin_nobody_uses_what_another_ones_pin_opened),
         TEST(nor_on_a_channel_of_its_own),
         TEST(a_card_without_a_pin_is_shared_by_all),
+        TEST(a_second_start_breaks_no_session_but_the_one_that_failed),
         TEST(a_private_process_leaves_the_shared_session_alone),
         TEST(after_a_death_the_line_is_cleaned_and_the_channel_closed),
         TEST(a_program_that_ends_does_not_hide_that_another_one_died),
