@@ -3,6 +3,8 @@
  * Nothing is repeated here, and nothing is said but the command. */
 #include "modem/at_line.h"
 
+#include "modem/cme.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -334,10 +336,13 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
         at->echoes += starts_with(line, "AT");
         if (message_text(at))
             continue;
-        if (at_final_result(line, &cme) != AT_FINAL_NONE)
+        if (at_final_result(line, &cme) != AT_FINAL_NONE) {
             ++*finals;
-        else if (!starts_with(line, "AT"))
+            if (cme == CME_NO_SIM || cme == CME_SIM_WRONG)
+                at_note(at, EVENT_NO_SIM_HEARD, true);
+        } else if (!starts_with(line, "AT")) {
             notice_line(at, line);
+        }
     } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
     explicit_bzero(line, sizeof line);
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;

@@ -25,6 +25,9 @@ enum event {
     /* the modem or the reader said that the SIM is gone, and its channels with it: as long as this is
      * set nothing more is said to it. Whoever opens a channel anew takes it out */
     EVENT_NO_SIM = 0x100,
+    /* a result that nothing was asked for says the same: it may have been for one of ours, and the
+     * channels be gone */
+    EVENT_NO_SIM_HEARD = 0x200,
 };
 
 #endif

@@ -218,7 +218,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         line->ready = false;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
         /* its number may be somebody else's by now, or the word not true */
-        if (why->sw == 0x6881 || (events & EVENT_ECHOED))
+        if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
             channel_leave_doubtful(operation, standing, DOUBT_ASK);
     }
     if (standing == &operation->alone)

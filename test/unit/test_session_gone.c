@@ -58,6 +58,24 @@ static void a_sim_that_is_pulled_is_asked_to_close_nothing(void)
     seat_end(&seat);
 }
 
+/* Where answers are off by one, what says that the SIM is gone comes behind another answer. */
+static void a_sim_that_was_said_to_be_gone_unasked_is_asked_to_close_nothing(void)
+{
+    static const char *const said[] = {"\r\n+CSIM: 4,\"6985\"\r\n" OK BREATH NO_SIM,
+                                       "\r\n+CSIM: 4,\"6985\"\r\n" OK BREATH WRONG_SIM};
+    size_t i;
+
+    for (i = 0; i < sizeof said / sizeof said[0]; i++) {
+        const struct modem_step steps[] = {COLD, HASH_LINE(said[i]), COLD, CLOSE, MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, NULL, NULL);
+        seat_signs(&seat);
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
 /* By the other carrier the modem says that there is no SIM: not that it fails. */
 static void what_the_second_carrier_says_of_the_sim_counts(void)
 {
@@ -100,6 +118,7 @@ void add_session_gone_suite(void)
     static const struct test tests[] = {
         TEST(a_sim_that_is_pulled_in_a_retry_is_no_refusal),
         TEST(a_sim_that_is_pulled_is_asked_to_close_nothing),
+        TEST(a_sim_that_was_said_to_be_gone_unasked_is_asked_to_close_nothing),
         TEST(what_the_second_carrier_says_of_the_sim_counts),
         TEST(nothing_is_said_again_to_a_modem_that_restarted),
     };
