@@ -106,6 +106,19 @@ bool operation_all_lost(struct operation *operation)
     return true;
 }
 
+/* Channels may be gone, and their numbers somebody else's: they are asked before they are closed. */
+static void doubt_channels(struct operation *operation)
+{
+    struct owners *owners = &operation->record.owners;
+
+    operation->doubtful = true;
+    operation->record.standing.broken = operation->record.standing.channel.open;
+    operation->sim->own.broken = operation->sim->own.channel.open;
+    for (size_t i = 0; i < owners->count; i++)
+        if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
+            owners->list[i].doubt = DOUBT_ASK;
+}
+
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
     struct line *line = &operation->sim->line;
@@ -124,12 +137,10 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     operation->woken = line->ready = true;
     line->echo_stays = (transport->habits & HABIT_ECHO) != 0;
     line->late_until = 0;
-    if ((transport->events & (EVENT_FORGOT | EVENT_RESTARTED)) ==
-        EVENT_FORGOT) { /* it echoes again: after a restart, or for no reason */
-        operation->doubtful = true;
-        operation->record.standing.broken = operation->record.standing.channel.open;
-        operation->sim->own.broken = operation->sim->own.channel.open;
-    }
+    /* it echoes again, after a restart or for no reason; or a late answer told of a SIM that is gone */
+    if ((transport->events & (EVENT_FORGOT | EVENT_NO_SIM_HEARD)) &&
+        !(transport->events & EVENT_RESTARTED))
+        doubt_channels(operation);
     if (transport->events & EVENT_RESTARTED) { /* before this operation began */
         (void)operation_all_lost(operation);
         line->ready = true;

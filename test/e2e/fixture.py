@@ -198,6 +198,7 @@ class Sim(Process):
 def pooled(key, number):
     """A card of the pool, which the first test that needs it makes."""
     folder = os.path.join(SHARED, "cards", f"{key}-{number}")
+    os.makedirs(os.path.dirname(folder), exist_ok=True)
     with open(folder + ".lock", "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(folder):

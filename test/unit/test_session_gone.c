@@ -76,6 +76,36 @@ static void a_sim_that_was_said_to_be_gone_unasked_is_asked_to_close_nothing(voi
     }
 }
 
+/* The same where it is heard by the next start only: the second refusal is the card's own word. */
+static void a_late_word_of_a_sim_that_is_gone_is_heard_by_the_next_one(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              VERIFY,
+                                              MSE,
+                                              HASH,
+                                              CDS_SAYS("6985"),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              VERIFY,
+                                              MSE,
+                                              HASH,
+                                              CDS_LINE("\r\n+CSIM: 4,\"6985\"\r\n" OK PAUSE NO_SIM),
+                                              COLD,
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_REFUSED, &seat.why);
+    deadline_sleep(deadline_in(1000), 200);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* By the other carrier the modem says that there is no SIM: not that it fails. */
 static void what_the_second_carrier_says_of_the_sim_counts(void)
 {
@@ -119,6 +149,7 @@ void add_session_gone_suite(void)
         TEST(a_sim_that_is_pulled_in_a_retry_is_no_refusal),
         TEST(a_sim_that_is_pulled_is_asked_to_close_nothing),
         TEST(a_sim_that_was_said_to_be_gone_unasked_is_asked_to_close_nothing),
+        TEST(a_late_word_of_a_sim_that_is_gone_is_heard_by_the_next_one),
         TEST(what_the_second_carrier_says_of_the_sim_counts),
         TEST(nothing_is_said_again_to_a_modem_that_restarted),
     };
