@@ -104,7 +104,7 @@ def type_a(bed, tell):
         found = row("Type A, cold", "rsa2048", baud, 0, [sample])
         # The two largest objects, in the form in which the card has them, and what they may cost.
         found["objects"] = sorted(sample.traffic.reads)[-2:]
-        found["apdus_allowed"] = 8 + sum(math.ceil(octets / 255) for octets in found["objects"])
+        found["apdus_allowed"] = 10 + sum(math.ceil(octets / 255) for octets in found["objects"])
         rows.append(found)
         tell(f"Type A at {baud or 'no'} baud")
     return rows
