@@ -114,7 +114,7 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
             at->no_sim = result->cme;
             at_note(at, EVENT_NO_SIM, true);
         }
-        if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || result->cme != CME_SIM_BUSY ||
+        if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || !cme_is_busy(result->cme) ||
             command->once || deadline_passed(patience))
             return outcome;
         deadline_sleep(patience, pause);

@@ -39,6 +39,10 @@ static const struct {
     {"not found", CME_NOT_FOUND},
     {"incorrect parameters", CME_WRONG_PARAMETERS},
     {"unknown", CME_UNKNOWN},
+    {"busy", CME_SIM_BUSY},
+    {"please wait", CME_PLEASE_WAIT},
+    {"please wait, init or command processing in progress", CME_PLEASE_WAIT},
+    {"please wait, initialization or command processing in progress", CME_PLEASE_WAIT},
 };
 
 static int cme_number(const char *text)
@@ -94,6 +98,9 @@ static enum outcome cme_outcome(int cme, const char *what, struct report *why)
         return report_set(
             why, OUTCOME_TIMEOUT,
             "the SIM stayed busy (+CME ERROR: 14): the modem may be starting, try again");
+    case CME_PLEASE_WAIT:
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem stayed busy (+CME ERROR: 515): it may be starting, try again");
     case CME_SIM_WRONG:
         return report_set(
             why, OUTCOME_NO_SIM,

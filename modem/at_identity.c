@@ -106,7 +106,7 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
         const char *value = result.value;
         enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
-        if (outcome == OUTCOME_OK && result.cme == CME_SIM_BUSY)
+        if (outcome == OUTCOME_OK && cme_is_busy(result.cme))
             outcome = at_outcome(&result, "tell its state", why);
         if (outcome != OUTCOME_OK)
             return outcome;

@@ -3,6 +3,8 @@
 #ifndef SIMKEY_MODEM_CME_H
 #define SIMKEY_MODEM_CME_H
 
+#include <stdbool.h>
+
 enum {
     CME_PHONE_FAILURE = 0,
     CME_NOT_ALLOWED = 3,
@@ -21,6 +23,13 @@ enum {
     CME_NOT_FOUND = 22,
     CME_WRONG_PARAMETERS = 50,
     CME_UNKNOWN = 100,
+    CME_PLEASE_WAIT = 515, /* of several makers: a command is being processed, this one is not */
 };
+
+/* True if the card has not seen the command: it may be said again later. */
+static inline bool cme_is_busy(int cme)
+{
+    return cme == CME_SIM_BUSY || cme == CME_PLEASE_WAIT;
+}
 
 #endif

@@ -182,7 +182,7 @@ def errors():
     rows = []
     rows += sweep("cme:{},13", apart=AT_VERIFY)
     rows += sweep("cme:{},3", BUT_CLOSE, apart=AT_VERIFY)
-    for code in (0, 4, 14, 22, 50, 100):
+    for code in (0, 4, 14, 22, 50, 100, 515):
         rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code == 14 else AT_VERIFY)
     # Final: what it means, in words. Without its SIM a modem has no channels.
     final = ("OPEN", "SIGN", "READ#2", "START")

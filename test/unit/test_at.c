@@ -80,6 +80,10 @@ static void a_cme_text_stands_for_its_number(void)
     expect_final("+CME ERROR: SIM failure", AT_FINAL_CME, CME_SIM_FAILURE);
     expect_final("+CME ERROR: SIM busy", AT_FINAL_CME, CME_SIM_BUSY);
     expect_final("+CME ERROR: sim BUSY", AT_FINAL_CME, CME_SIM_BUSY);
+    expect_final("+CME ERROR: busy", AT_FINAL_CME, CME_SIM_BUSY);
+    expect_final("+CME ERROR: 515", AT_FINAL_CME, CME_PLEASE_WAIT);
+    expect_final("+CME ERROR: Please wait, init or command processing in progress", AT_FINAL_CME,
+                 CME_PLEASE_WAIT);
     expect_final("+CME ERROR: SIM wrong", AT_FINAL_CME, CME_SIM_WRONG);
     expect_final("+CME ERROR: incorrect password", AT_FINAL_CME, CME_WRONG_PASSWORD);
     expect_final("+CME ERROR: SIM PIN2 required", AT_FINAL_CME, CME_SIM_PIN2);

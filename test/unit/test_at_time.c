@@ -275,6 +275,7 @@ static void a_busy_sim_is_waited_for(void)
     static const struct modem_step steps[] = {
         LINE("AT+CSIM=10,\"0070000001\"", BUSY_SIM),
         LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: SIM busy\r\n"),
+        LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 515\r\n"),
         LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CSIM: 6,\"019000\"\r\n" OK), MODEM_END};
     struct talk talk;
     int64_t start;
