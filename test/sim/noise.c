@@ -13,10 +13,11 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-#define PARTIAL_NS (2 * NS_PER_MS)
-#define STALE_NS   (20 * NS_PER_MS)
-#define WAKE_NS    (2 * NS_PER_MS)  /* from the opening to the noise */
-#define CHATTER_NS (20 * NS_PER_MS) /* and to the boot lines */
+#define PARTIAL_NS    (2 * NS_PER_MS)
+#define STALE_NS      (20 * NS_PER_MS)
+#define WAKE_NS       (2 * NS_PER_MS)  /* from the opening to the noise */
+#define CHATTER_NS    (20 * NS_PER_MS) /* and to the boot lines */
+#define OPENING_LINES 3                /* before the answer to that one all of it was said */
 
 /* Some look nearly like an answer. */
 static const char *const urcs[] = {
@@ -27,11 +28,32 @@ static const char *const urcs[] = {
 static const char *const boots[] = {"SMS DONE",        "PB DONE",    "+CPIN: READY", "^SIMST:1",
                                     "+QIND: SMS DONE", "Call Ready", "+QUSIM: 1"};
 
+static void say_first(struct at *at)
+{
+    struct noise *n = &at->noise;
+
+    bytes_add(at->out, n->sayings[0].text, n->sayings[0].size);
+    n->waiting--;
+    memmove(n->sayings, n->sayings + 1, n->waiting * sizeof *n->sayings);
+}
+
+/* What is said after the opening is not later than so many command lines, however slow the machine is:
+ * it must not meet a PIN now and then. */
+static void end_opening(struct at *at)
+{
+    struct noise *n = &at->noise;
+
+    if (++n->heard == OPENING_LINES && at_fault(at, FAULT_OPEN_GARBAGE) && clock_ns() >= at->ears)
+        while (n->waiting > 0)
+            say_first(at);
+}
+
 void noise_begin(struct at *at)
 {
     const struct faults *f = &at->options->faults;
     struct noise *n = &at->noise;
 
+    end_opening(at);
     n->answers++;
     n->urc = fault_every(f, FAULT_URC, n->answers);
     n->garbage = fault_every(f, FAULT_GARBAGE, n->answers);
@@ -232,6 +254,7 @@ void noise_opened(struct at *at, int64_t now)
     static const char rest[] = "\r\n^SIMST:1\r\n\r\nSMS DONE\r\n\r\n+CPIN: READY\r\n\r\nPB DONE\r\n"
                                "\r\n+CSIM: 4,\"9000\"\r\n\r\nOK\r\n";
 
+    at->noise.heard = 0;
     if (!at_fault(at, FAULT_OPEN_GARBAGE) || now < at->ears)
         return;
     noise_say(at, now + WAKE_NS, wakes, sizeof wakes - 1);
@@ -255,11 +278,6 @@ int64_t noise_due(const struct at *at)
 
 void noise_work(struct at *at, int64_t now)
 {
-    struct noise *n = &at->noise;
-
-    for (int64_t due = noise_due(at); due > 0 && due <= now; due = noise_due(at)) {
-        bytes_add(at->out, n->sayings[0].text, n->sayings[0].size);
-        n->waiting--;
-        memmove(n->sayings, n->sayings + 1, n->waiting * sizeof *n->sayings);
-    }
+    for (int64_t due = noise_due(at); due > 0 && due <= now; due = noise_due(at))
+        say_first(at);
 }

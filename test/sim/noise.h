@@ -20,6 +20,7 @@ struct saying {
 
 struct noise {
     long answers;   /* to command lines, so far */
+    long heard;     /* command lines since a client opened the port */
     unsigned lines; /* unsolicited ones, so far */
     unsigned boots; /* boot lines, so far */
     unsigned wrong; /* lengths, so far */
