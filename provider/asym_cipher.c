@@ -82,7 +82,7 @@ static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM p
         key_free(cipher->key);
         cipher->key = key;
     }
-    if (cipher->key == NULL || cipher->key->public_key == NULL) {
+    if (!key_usable(cipher->key)) {
         RAISE(cipher->provider, REASON_SEQUENCE, "there is no key to decrypt with");
         return 0;
     }

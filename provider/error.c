@@ -70,6 +70,7 @@ const OSSL_ITEM *error_reasons(void)
         {REASON_SEQUENCE, (char *)"wrong sequence of calls"},
         {REASON_PROVIDER_MISSING, (char *)"default provider missing"},
         {REASON_PARAMETER, (char *)"wrong parameter"},
+        {REASON_PRIVATE, (char *)"the key stays in the SIM"},
         {0, NULL},
     };
 

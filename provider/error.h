@@ -18,6 +18,7 @@ enum reason {
     REASON_SEQUENCE,         /* functions called in an order that makes no sense */
     REASON_PROVIDER_MISSING, /* neither default nor fips is active */
     REASON_PARAMETER,        /* a parameter of a type that it should not have */
+    REASON_PRIVATE,          /* what would take the key out of the SIM, or change it */
 };
 
 /* Raises in the application's queue; reason is an enum outcome or an enum reason. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The key object's life. What is done with it lives in keymgmt.c, signature.c and asym_cipher.c. */
 #include "provider/key.h"
+#include "provider/error.h"
 #include "provider/proof.h"
 
 #include <openssl/core_names.h>
@@ -23,9 +24,49 @@ struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct choi
         return NULL;
     }
     key->public_key = public_key;
-    key->choice = choice_ref(choice);
+    key->choice = choice != NULL ? choice_ref(choice) : NULL;
     key->token = *token;
     return key;
+}
+
+/* The group of an EC key. NULL for one without. */
+static EVP_PKEY *copy_parameters(EVP_PKEY *from)
+{
+    EVP_PKEY *to = EVP_PKEY_new();
+
+    if (to != NULL && EVP_PKEY_copy_parameters(to, from))
+        return to;
+    EVP_PKEY_free(to);
+    return NULL;
+}
+
+struct key *key_copy(const struct key *key, bool parameters)
+{
+    EVP_PKEY *public_key = NULL;
+    struct key *copy;
+
+    if (parameters && key->token.type != TOKEN_EC)
+        return NULL;
+    if (key->public_key == NULL)
+        return key_new(key->provider, NULL, NULL, NULL);
+    public_key = parameters ? copy_parameters(key->public_key) : EVP_PKEY_dup(key->public_key);
+    if (public_key == NULL)
+        return NULL;
+    copy = key_new(key->provider, public_key, parameters ? NULL : key->choice, &key->token);
+    EVP_PKEY_free(public_key);
+    return copy;
+}
+
+bool key_usable(const struct key *key)
+{
+    return key != NULL && key->choice != NULL;
+}
+
+void key_raise_private(const struct provider *provider)
+{
+    RAISE(provider, REASON_PRIVATE,
+          "the private key is in the SIM and cannot be written out: use the sim: URI, or the key "
+          "reference that `simkey key signing` writes for programs that read files");
 }
 
 struct key *key_ref(struct key *key)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The key object, one for RSA and EC: which key of which SIM, and its public half as an ordinary
- * key of the private library context. It never changes once made, so that copies are references. */
+ * key of the private library context. Nothing of it changes once made but the form in which an EC
+ * point is written (keymgmt's SET_PARAMS). */
 #ifndef SIMKEY_PROVIDER_KEY_H
 #define SIMKEY_PROVIDER_KEY_H
 
@@ -17,14 +18,25 @@ struct key {
     struct provider
         *provider;         /* outlives the key: libcrypto counts keys as users of the provider */
     EVP_PKEY *public_key;  /* NULL in an object that keymgmt's NEW made: such a one has nothing */
-    struct choice *choice; /* of the SIM that has it */
+    struct choice *choice; /* of the SIM that has it; NULL in one that has parameters alone */
     struct token_key token;
 };
 
 /* A key with one reference. public_key NULL: one that has nothing, choice and token are not looked
- * at then. Takes references of its own to public_key and choice. NULL if memory is out. */
+ * at then. choice may be NULL. Takes references of its own to public_key and choice. NULL if memory is out. */
 struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct choice *choice,
                     const struct token_key *token);
+
+/* A copy with a public half of its own. parameters: of an EC key's group alone, which is all that
+ * public_key holds then. NULL if memory is out, and for the parameters of an RSA key, which has
+ * none. */
+struct key *key_copy(const struct key *key, bool parameters);
+
+/* Whether it is a whole key. NULL is allowed. */
+bool key_usable(const struct key *key);
+
+/* Raises that no private key comes out of a SIM, and what to do. */
+void key_raise_private(const struct provider *provider);
 
 struct key *key_ref(struct key *key);
 

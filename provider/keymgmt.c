@@ -19,6 +19,8 @@ static OSSL_FUNC_keymgmt_match_fn keymgmt_match;
 static OSSL_FUNC_keymgmt_import_fn keymgmt_import;
 static OSSL_FUNC_keymgmt_export_fn keymgmt_export;
 static OSSL_FUNC_keymgmt_get_params_fn keymgmt_get_params;
+static OSSL_FUNC_keymgmt_set_params_fn keymgmt_ec_set_params;
+static OSSL_FUNC_keymgmt_settable_params_fn keymgmt_ec_settable;
 static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_rsa_gettable;
 static OSSL_FUNC_keymgmt_gettable_params_fn keymgmt_ec_gettable;
 static OSSL_FUNC_keymgmt_export_types_fn keymgmt_rsa_types;
@@ -57,17 +59,17 @@ static void *keymgmt_load(const void *reference, size_t size)
     return key;
 }
 
-/* A copy is a reference. A copy without the private half would be the whole key all the same: not
- * given. */
+/* A copy of the public half without the private one would be none that signs: not given. That of
+ * the parameters is for EVP_PKEY_copy_parameters. */
 static void *keymgmt_dup(const void *keydata, int selection)
 {
-    struct key *key = (struct key *)(uintptr_t)keydata;
+    const struct key *key = keydata;
     char name[CALLS_TEXT];
 
     CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
-    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) == 0)
+    if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == OSSL_KEYMGMT_SELECT_PUBLIC_KEY)
         return NULL;
-    return key_ref(key);
+    return key_copy(key, (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0);
 }
 
 static int keymgmt_has(const void *keydata, int selection)
@@ -77,7 +79,9 @@ static int keymgmt_has(const void *keydata, int selection)
 
     if (key != NULL)
         CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
-    return key != NULL && key->public_key != NULL;
+    if (key == NULL || key->public_key == NULL)
+        return 0;
+    return key_usable(key) || (selection & OSSL_KEYMGMT_SELECT_KEYPAIR) == 0;
 }
 
 static int keymgmt_match(const void *keydata1, const void *keydata2, int selection)
@@ -89,7 +93,7 @@ static int keymgmt_match(const void *keydata1, const void *keydata2, int selecti
     CALLED(a->provider, "key %s, selection %02x", calls_key(a, name), (unsigned)selection);
     if (a->public_key == NULL || b->public_key == NULL)
         return 0;
-    if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0)
+    if ((selection & OSSL_KEYMGMT_SELECT_KEYPAIR) != 0 && key_usable(a) && key_usable(b))
         return EVP_PKEY_eq(a->public_key, b->public_key) == 1;
     return EVP_PKEY_parameters_eq(a->public_key, b->public_key) == 1;
 }
@@ -116,6 +120,10 @@ static int keymgmt_export(void *keydata, int selection, OSSL_CALLBACK *callback,
     CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
     if (key->public_key == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0)
         return 0;
+    /* An RSA key has no parameters: the default provider would take nothing for a key, and libcrypto's
+     * encoders crash on it. */
+    if (key->token.type == TOKEN_RSA && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) == 0)
+        return 0;
     return EVP_PKEY_export(key->public_key, selection, callback, arg);
 }
 
@@ -126,6 +134,41 @@ static int keymgmt_get_params(void *keydata, OSSL_PARAM params[])
 
     CALLED(key->provider, "%s", calls_params(params, names));
     return key->public_key != NULL && EVP_PKEY_get_params(key->public_key, params);
+}
+
+/* How the point is written. Its number is the SIM's. */
+static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
+{
+    static const char *const fixed[] = {OSSL_PKEY_PARAM_PUB_KEY, OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY,
+                                        OSSL_PKEY_PARAM_PRIV_KEY};
+    const struct key *key = keydata;
+    char names[CALLS_TEXT];
+
+    CALLED(key->provider, "%s", calls_params(params, names));
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        if (OSSL_PARAM_locate_const(params, fixed[i]) != NULL) {
+            RAISE(
+                key->provider, REASON_PRIVATE,
+                "the key is in the SIM, and its %s cannot be set: `simkey generate` makes another "
+                "one where the SIM can",
+                fixed[i]);
+            return 0;
+        }
+    return key->public_key != NULL && EVP_PKEY_set_params(key->public_key, (OSSL_PARAM *)params);
+}
+
+static const OSSL_PARAM *keymgmt_ec_settable(void *provctx)
+{
+    static const OSSL_PARAM settable[] = {
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_ENCODING, NULL, 0),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC, NULL),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE, NULL, 0),
+        OSSL_PARAM_END,
+    };
+
+    (void)provctx;
+    return settable;
 }
 
 #define GETTABLE_COMMON                                                                            \
@@ -157,6 +200,16 @@ static const OSSL_PARAM *keymgmt_ec_gettable(void *provctx)
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_X, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_Y, NULL, 0),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, NULL),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_FIELD_TYPE, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_P, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_A, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_B, NULL, 0),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_EC_GENERATOR, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_ORDER, NULL, 0),
+        OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_COFACTOR, NULL, 0),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_EC_SEED, NULL, 0),
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_USE_COFACTOR_ECDH, NULL),
         OSSL_PARAM_END,
     };
 
@@ -209,6 +262,8 @@ const OSSL_DISPATCH keymgmt_rsa_functions[] = {
 const OSSL_DISPATCH keymgmt_ec_functions[] = {
     FUNCTIONS_COMMON,
     {OSSL_FUNC_KEYMGMT_GETTABLE_PARAMS, (void (*)(void))keymgmt_ec_gettable},
+    {OSSL_FUNC_KEYMGMT_SET_PARAMS, (void (*)(void))keymgmt_ec_set_params},
+    {OSSL_FUNC_KEYMGMT_SETTABLE_PARAMS, (void (*)(void))keymgmt_ec_settable},
     {OSSL_FUNC_KEYMGMT_IMPORT_TYPES, (void (*)(void))keymgmt_ec_types},
     {OSSL_FUNC_KEYMGMT_EXPORT_TYPES, (void (*)(void))keymgmt_ec_types},
     {OSSL_FUNC_KEYMGMT_QUERY_OPERATION_NAME, (void (*)(void))keymgmt_ec_operation},

@@ -50,6 +50,30 @@ static const OSSL_ALGORITHM decoder_algorithms[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+#define TEXT_OF(names)                                                                             \
+    {                                                                                              \
+        names, "provider=simkey,output=text", encoder_text_functions, "key in a SIM as text"       \
+    }
+#define PRIVATE_OF(names, output)                                                                  \
+    {                                                                                              \
+        names, "provider=simkey,output=" output, encoder_private_functions,                        \
+            "refuses to write a private key"                                                       \
+    }
+#define PRIVATE_STRUCTURE(names, structure)                                                        \
+    PRIVATE_OF(names, "der,structure=" structure), PRIVATE_OF(names, "pem,structure=" structure)
+
+static const OSSL_ALGORITHM encoder_algorithms[] = {
+    TEXT_OF(NAMES_RSA),
+    PRIVATE_STRUCTURE(NAMES_RSA, "PrivateKeyInfo"),
+    PRIVATE_STRUCTURE(NAMES_RSA, "EncryptedPrivateKeyInfo"),
+    PRIVATE_STRUCTURE(NAMES_RSA, "type-specific"),
+    TEXT_OF(NAMES_EC),
+    PRIVATE_STRUCTURE(NAMES_EC, "PrivateKeyInfo"),
+    PRIVATE_STRUCTURE(NAMES_EC, "EncryptedPrivateKeyInfo"),
+    PRIVATE_STRUCTURE(NAMES_EC, "type-specific"),
+    {NULL, NULL, NULL, NULL},
+};
+
 static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operation, int *no_store)
 {
     *no_store = 0;
@@ -66,13 +90,15 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
         return store_algorithms;
     case OSSL_OP_DECODER:
         return decoder_algorithms;
+    case OSSL_OP_ENCODER:
+        order_complain(provctx);
+        return encoder_algorithms;
     /* What nobody but the default provider and its like has. */
     case OSSL_OP_DIGEST:
     case OSSL_OP_CIPHER:
     case OSSL_OP_MAC:
     case OSSL_OP_KDF:
     case OSSL_OP_KEYEXCH:
-    case OSSL_OP_ENCODER:
         order_complain(provctx);
         return NULL;
     default:

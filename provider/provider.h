@@ -116,6 +116,8 @@ extern const OSSL_DISPATCH keymgmt_rsa_functions[];
 extern const OSSL_DISPATCH keymgmt_ec_functions[];
 extern const OSSL_DISPATCH signature_functions[];
 extern const OSSL_DISPATCH asym_cipher_functions[];
+extern const OSSL_DISPATCH encoder_text_functions[];
+extern const OSSL_DISPATCH encoder_private_functions[];
 extern const OSSL_DISPATCH store_functions[];
 extern const OSSL_DISPATCH decoder_pem_functions[];
 extern const OSSL_DISPATCH decoder_rsa_functions[];

@@ -78,7 +78,7 @@ static bool begin(struct signature *signature, struct key *key)
         key_free(signature->key);
         signature->key = key;
     }
-    if (signature->key == NULL || signature->key->public_key == NULL) {
+    if (!key_usable(signature->key)) {
         RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign with");
         return false;
     }

@@ -389,6 +389,7 @@ static const struct {
     {"loading", test_loading},
     {"comparing", test_comparing},
     {"secrecy", test_secrecy},
+    {"functions", test_functions},
     {"others", test_others},
     {"tls-1.2", test_tls_1_2},
     {"tls-1.3", test_tls_1_3},

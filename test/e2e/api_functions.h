@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of libcrypto's functions on a key, see api_functions.c. */
+#ifndef SIMKEY_E2E_API_FUNCTIONS_H
+#define SIMKEY_E2E_API_FUNCTIONS_H
+
+#include "test/e2e/api.h"
+
+#include <stddef.h>
+
+enum expect {
+    EXPECT_SAME,    /* the same result as with a key in memory */
+    EXPECT_TOLD,    /* nothing that a SIM's key can do: fails, and the error queue is not empty */
+    EXPECT_REFUSED, /* the same, and the error is simkey's */
+};
+
+struct api_function {
+    const char *name;
+    const char *type; /* RSA or EC if it is for these keys alone, else NULL */
+    enum expect expect;
+    int (*call)(struct world *world, EVP_PKEY *key); /* greater than 0: it worked */
+};
+
+extern const struct api_function api_functions[];
+extern const size_t api_functions_count;
+
+#endif
