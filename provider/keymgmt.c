@@ -147,11 +147,10 @@ static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
     CALLED(key->provider, "%s", calls_params(params, names));
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         if (OSSL_PARAM_locate_const(params, fixed[i]) != NULL) {
-            RAISE(
-                key->provider, REASON_PRIVATE,
-                "the key is in the SIM, and its %s cannot be set: `simkey generate` makes another "
-                "one where the SIM can",
-                fixed[i]);
+            RAISE(key->provider, REASON_PRIVATE,
+                  "the key is in the SIM, and its %s cannot be set: make a key of its own for "
+                  "other values",
+                  fixed[i]);
             return 0;
         }
     return key->public_key != NULL && EVP_PKEY_set_params(key->public_key, (OSSL_PARAM *)params);
