@@ -29,8 +29,13 @@
 /* A device that was free for so long is not wanted by those who wait longer: they are stopped. */
 #define LOCK_OVERTAKE_MS 100
 
+/* A device that says that it has room, or input, and then takes or gives nothing, is asked again
+ * after that. */
+#define IDLE_PAUSE_MS 5
+
 struct port {
-    int fd; /* it has the lock */
+    int fd;        /* it has the lock */
+    bool unheeded; /* nothing has come since the last characters went out */
     char name[PATH_MAX];
 };
 
@@ -263,6 +268,9 @@ void port_close(struct port *port)
 {
     if (port == NULL)
         return;
+    /* the driver of a device that takes nothing any more would wait in close, 30 s with most */
+    if (port->fd >= 0 && port->unheeded)
+        (void)tcflush(port->fd, TCOFLUSH);
     /* said aloud, because a child of a raw clone(2) may still have a copy of the descriptor */
     if (port->fd >= 0)
         (void)flock(port->fd, LOCK_UN);
@@ -294,25 +302,40 @@ static enum outcome wait_for(struct port *port, short event, struct deadline dea
     }
 }
 
+/* Waits until the port has room or input, and a little longer where it said so before (tried) but
+ * nothing passed. */
+static enum outcome wait_again(struct port *port, short event, bool tried, struct deadline deadline,
+                               struct report *why)
+{
+    if (tried && deadline_passed(deadline))
+        return report_set(why, OUTCOME_TIMEOUT, "%s gives nothing, although it says that it could",
+                          port->name);
+    if (tried)
+        deadline_sleep(deadline, IDLE_PAUSE_MS);
+    return wait_for(port, event, deadline, why);
+}
+
 enum outcome port_write(struct port *port, const void *data, size_t length,
                         struct deadline deadline, struct report *why)
 {
     const char *rest = data;
-    bool started = false;
+    bool started = false, waited = false;
 
+    port->unheeded = true;
     while (length > 0) {
         ssize_t written = write(port->fd, rest, length);
 
         if (written > 0) {
             rest += written;
             length -= (size_t)written;
+            waited = false;
         } else if (written < 0 && errno != EAGAIN && errno != EINTR) {
             return gone(port, why);
         } else if (!started) { /* another program may have stopped the line, and left it so */
             (void)tcflow(port->fd, TCOON);
             started = true;
         } else {
-            enum outcome outcome = wait_for(port, POLLOUT, deadline, why);
+            enum outcome outcome = wait_again(port, POLLOUT, waited, deadline, why);
 
             if (outcome == OUTCOME_TIMEOUT)
                 return report_set(why, OUTCOME_TIMEOUT,
@@ -320,6 +343,7 @@ enum outcome port_write(struct port *port, const void *data, size_t length,
                                   port->name);
             if (outcome != OUTCOME_OK)
                 return outcome;
+            waited = true;
         }
     }
     return OUTCOME_OK;
@@ -328,14 +352,15 @@ enum outcome port_write(struct port *port, const void *data, size_t length,
 enum outcome port_read(struct port *port, void *buffer, size_t size, size_t *length,
                        struct deadline deadline, struct report *why)
 {
-    for (;;) {
-        enum outcome outcome = wait_for(port, POLLIN, deadline, why);
+    for (bool waited = false;; waited = true) {
+        enum outcome outcome = wait_again(port, POLLIN, waited, deadline, why);
         ssize_t got;
 
         if (outcome != OUTCOME_OK)
             return outcome;
         got = read(port->fd, buffer, size);
         if (got > 0) {
+            port->unheeded = false;
             *length = (size_t)got;
             return OUTCOME_OK;
         }

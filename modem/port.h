@@ -39,10 +39,12 @@ struct port_turn {
 enum outcome port_open(struct port **port, const char *device, unsigned baud,
                        struct deadline deadline, const struct port_turn *turn, struct report *why);
 
-/* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. */
+/* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. What was
+ * written and has not left is discarded where nothing came back since, so that this never waits. */
 void port_close(struct port *port);
 
-/* Writes all length bytes. Errors: OUTCOME_NO_MODEM when the device vanished, OUTCOME_TIMEOUT. */
+/* Writes all length bytes. Errors: OUTCOME_NO_MODEM when the device vanished, OUTCOME_TIMEOUT, also
+ * where it always says that it has room and takes nothing. */
 enum outcome port_write(struct port *port, const void *data, size_t length,
                         struct deadline deadline, struct report *why);
 

@@ -26,6 +26,10 @@
 int port_shim_lookups(void);
 int port_shim_line_ioctls(void);
 
+/* 1: from now on a pty takes and gives no characters, although poll says that it could, as a USB
+ * device does that does not wake from its suspension. 0: no longer. */
+int port_shim_suspend(int on);
+
 /* libserialport of Debian 12 was built against an older glibc, whose lstat is __lxstat, or with 32
  * bits __lxstat64. */
 int __lxstat(int version, const char *path, struct stat *status);
@@ -44,6 +48,7 @@ typedef int ioctl_request;
 
 static atomic_int lookups;
 static atomic_int line_ioctls;
+static atomic_int suspended;
 
 int port_shim_lookups(void)
 {
@@ -121,6 +126,30 @@ static int is_pty(int fd)
 
     return fstat(fd, &status) == 0 && S_ISCHR(status.st_mode) && major(status.st_rdev) >= 136 &&
            major(status.st_rdev) <= 143;
+}
+
+int port_shim_suspend(int on)
+{
+    atomic_store(&suspended, on);
+    return on;
+}
+
+ssize_t write(int fd, const void *data, size_t length)
+{
+    if (atomic_load(&suspended) && is_pty(fd)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return syscall(SYS_write, fd, data, length);
+}
+
+ssize_t read(int fd, void *data, size_t size)
+{
+    if (atomic_load(&suspended) && is_pty(fd)) {
+        errno = EAGAIN;
+        return -1;
+    }
+    return syscall(SYS_read, fd, data, size);
 }
 
 /* The modem lines that a pty lacks: DTR, RTS, CTS and DSR are always on. */
