@@ -102,7 +102,7 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
         return OUTCOME_OK;
     }
     if (at_saw(at, EVENT_LATE)) /* what comes now would be taken for the answer to this one */
-        outcome = at_resync(at, 0, deadline, why);
+        outcome = at_resync(at, 0, false, deadline, why);
     else if (at_saw(at, EVENT_DOUBT))
         outcome = at_settle(at, deadline, why);
     if (outcome != OUTCOME_OK)

@@ -57,6 +57,10 @@ struct at {
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
     struct at_result *owed_result;
+    bool prompted;    /* the modem was at the prompt for a message's text */
+    bool escaped;     /* and was told to leave it */
+    int64_t heard_at; /* monotonic_ms when something came last */
+    unsigned overdue; /* reads behind the deadline */
     /* what was read and not yet consumed */
     char input[AT_LINE_SIZE];
     size_t input_length;
@@ -82,8 +86,9 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
 
 /* After an answer that did not come: discards input until the line was quiet for quiet_ms
  * milliseconds, then `AT` until a clean OK, for 20 s at most: the modem may still work on an earlier
- * command. */
-enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
+ * command. idle: it cannot any more, so that at_start's patience is enough (OUTCOME_NO_MODEM). */
+enum outcome at_resync(struct at *at, int quiet_ms, bool idle, struct deadline deadline,
+                       struct report *why);
 
 /* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for (EVENT_UNASKED,
  * EVENT_RESTARTED). */

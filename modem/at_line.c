@@ -16,6 +16,12 @@
 /* So long is waited for an answer behind its OK, as a part of the command's time-out: 1 s where that
  * is 5 s. */
 #define BEHIND_OK_PART 5
+/* Behind "> " nothing else comes: the modem takes our lines for a message's text. */
+#define PROMPT_MS 1000
+/* So many reads take all that a terminal holds (4096 in Linux). */
+#define OVERDUE_READS (4096 / AT_LINE_SIZE + 1)
+/* Skipping lasts so many times the quiet that it waits for, at most: some modems never are. */
+#define SKIP_MOST 3
 /* MANAGE CHANNEL OPEN is answered by the number of the channel and a status word (ISO 7816-4). */
 #define CHANNEL_ANSWER_DIGITS 6
 
@@ -41,6 +47,9 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->owed = NULL;
     at->owed_result = NULL;
     at->input_length = 0;
+    at->overdue = 0;
+    at->heard_at = monotonic_ms();
+    at->prompted = at->escaped = false;
 }
 
 /* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
@@ -68,18 +77,48 @@ static bool take_line(struct at *at, char line[AT_LINE_SIZE])
     return whole;
 }
 
-static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct deadline deadline,
-                              struct report *why)
+/* True if the modem waits for the text of a message (3GPP TS 27.005, 3.5.1): "> " without an end of
+ * line is the last that it said. */
+static bool prompt_waits(const struct at *at)
+{
+    size_t i = 1;
+
+    if (at->input_length == 0 || at->input[0] != '>')
+        return false;
+    while (i < at->input_length && at->input[i] == ' ')
+        i++;
+    return i == at->input_length;
+}
+
+/* Behind the prompt the modem may repeat what it is sent, up to the end of our line. */
+static bool prompt_line(const char *line)
+{
+    if (line[0] != '>')
+        return false;
+    line += 1 + strspn(line + 1, " ");
+    return line[0] == '\0' || starts_with(line, "AT");
+}
+
+/* Reads until there is a whole line, or nothing came until quiet. When end has passed, what had
+ * arrived by then is still read, but not what comes on and on. */
+static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct deadline quiet,
+                              struct deadline end, struct report *why)
 {
     while (!take_line(at, line)) {
+        struct deadline wait = prompt_waits(at) ? deadline_within(quiet, PROMPT_MS) : quiet;
         size_t got;
-        enum outcome outcome = port_read(at->port, at->input + at->input_length,
-                                         sizeof at->input - at->input_length, &got, deadline, why);
+        enum outcome outcome;
 
+        if (deadline_passed(end) && at->overdue++ >= OVERDUE_READS)
+            return report_set(why, OUTCOME_TIMEOUT, "the modem talks without a pause");
+        outcome = port_read(at->port, at->input + at->input_length,
+                            sizeof at->input - at->input_length, &got, wait, why);
         if (outcome != OUTCOME_OK)
             return outcome;
         at->input_length += got;
+        at->heard_at = monotonic_ms();
     }
+    at->prompted = at->prompted || prompt_line(line);
     return OUTCOME_OK;
 }
 
@@ -215,8 +254,9 @@ static enum masking masking(const struct at *at, const struct at_command *comman
 }
 
 /* An answer to nothing that was asked for: an earlier command's, or another program's, so that
- * answers may be off by one. One to the opening of a channel is kept for its number. */
-static void notice_stray(struct at *at, const char *line)
+ * answers may be off by one. One to the opening of a channel is kept for its number. False if it is
+ * no answer. */
+static bool notice_stray(struct at *at, const char *line)
 {
     static const char *const prefixes[] = {"+CSIM:", "+CGLA:", "+CCHO:", "+CRSM:"};
     const char *value =
@@ -224,7 +264,7 @@ static void notice_stray(struct at *at, const char *line)
 
     if (value != NULL) {
         keep_value(at, at->owed_result, value);
-        return;
+        return true;
     }
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++)
         if (starts_with(line, prefixes[i])) {
@@ -237,6 +277,7 @@ static void notice_stray(struct at *at, const char *line)
         }
     if (starts_with(line, "+CSIM:") || starts_with(line, "+CCHO:"))
         at_keep_stray(at, line);
+    return value != NULL;
 }
 
 /* An answer that can tell of no channel does not push out one that may: more than one may come. */
@@ -253,17 +294,19 @@ void at_keep_stray(struct at *at, const char *line)
         memcpy(at->stray, line, strlen(line) + 1);
 }
 
-/* A line that neither ends nor answers a command. A message may say anything, a restart too. */
-static void notice_line(struct at *at, const char *line)
+/* A line that neither ends nor answers a command. A message may say anything, a restart too. True if
+ * it is the answer to another command. */
+static bool notice_line(struct at *at, const char *line)
 {
     if (text_follows(line))
         at->skip_text = at->messages = true;
     else if (text_goes_on(line))
         at->messages = true;
     else if (!boot_line(line))
-        notice_stray(at, line);
+        return notice_stray(at, line);
     else if (!at->messages)
         at_note(at, EVENT_RESTARTED, true);
+    return false;
 }
 
 static enum outcome collect(struct at *at, const struct at_command *command,
@@ -273,7 +316,7 @@ static enum outcome collect(struct at *at, const struct at_command *command,
     bool restarted = false, owes = command->answer != AT_ANSWER_NONE;
     enum outcome outcome;
 
-    while ((outcome = read_line(at, line, deadline, why)) == OUTCOME_OK) {
+    while ((outcome = read_line(at, line, deadline, deadline, why)) == OUTCOME_OK) {
         bool text = message_text(at), before = at_saw(at, EVENT_RESTARTED);
         int cme;
         enum at_final final = text ? AT_FINAL_NONE : at_final_result(line, &cme);
@@ -304,7 +347,7 @@ static enum outcome collect(struct at *at, const struct at_command *command,
                 break;
             }
         } else if (!text) {
-            notice_line(at, line);
+            (void)notice_line(at, line);
             restarted = restarted || (boot_line(line) && at_saw(at, EVENT_RESTARTED));
         }
         if (at_saw(at, EVENT_RESTARTED) &&
@@ -321,30 +364,57 @@ static enum outcome collect(struct at *at, const struct at_command *command,
     return outcome;
 }
 
+/* A line between two exchanges. True if it belongs to one, so that more of that may follow: a final
+ * result, an echo or an answer. Unsolicited lines go on for ever on some ports. */
+static bool skip_line(struct at *at, const char *line, unsigned *finals)
+{
+    const bool text = message_text(at), echo = starts_with(line, "AT");
+    int cme;
+
+    at->echoes += echo;
+    if (text || echo)
+        return echo;
+    if (at_final_result(line, &cme) == AT_FINAL_NONE)
+        return notice_line(at, line);
+    ++*finals;
+    if (cme == CME_NO_SIM || cme == CME_SIM_WRONG)
+        at_note(at, EVENT_NO_SIM_HEARD, true);
+    return true;
+}
+
 enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsigned *finals,
                      struct report *why)
 {
+    const struct deadline end = deadline_within(deadline, (int64_t)SKIP_MOST * quiet_ms);
+    struct deadline quiet = deadline_within(end, quiet_ms);
     char line[AT_LINE_SIZE];
     enum outcome outcome;
-    int cme;
 
     *finals = 0;
-    do {
-        outcome = read_line(at, line, deadline_within(deadline, quiet_ms), why);
-        if (outcome != OUTCOME_OK)
-            continue;
-        at->echoes += starts_with(line, "AT");
-        if (message_text(at))
-            continue;
-        if (at_final_result(line, &cme) != AT_FINAL_NONE) {
-            ++*finals;
-            if (cme == CME_NO_SIM || cme == CME_SIM_WRONG)
-                at_note(at, EVENT_NO_SIM_HEARD, true);
-        } else if (!starts_with(line, "AT")) {
-            notice_line(at, line);
-        }
-    } while (outcome == OUTCOME_OK && !deadline_passed(deadline));
+    at->overdue = 0;
+    while ((outcome = read_line(at, line, quiet, end, why)) == OUTCOME_OK)
+        if (skip_line(at, line, finals))
+            quiet = deadline_within(end, quiet_ms);
     explicit_bzero(line, sizeof line);
+    return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
+}
+
+enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why)
+{
+    enum outcome outcome;
+    unsigned finals;
+
+    if (prompt_waits(at)) {
+        at->prompted = true;
+        at->input_length = 0;
+    }
+    if (!at->prompted || at->escaped)
+        return OUTCOME_OK;
+    at->escaped = true;
+    trace_line(at->trace, '>', "<ESC>", MASK_NOTHING);
+    outcome = port_write(at->port, "\x1B", 1, deadline_within(deadline, PROMPT_MS), why);
+    if (outcome == OUTCOME_OK)
+        outcome = at_skip(at, SETTLE_MS, deadline, &finals, why);
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
 }
 
@@ -368,7 +438,12 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
         (command->once && (at_saw(at, EVENT_FOREIGN) || finals > 0 || at->echoes != echoes)))
         return report_set(why, OUTCOME_LOST,
                           at_saw(at, EVENT_RESTARTED) ? "the modem restarted" : AT_OUT_OF_STEP);
+    if (prompt_waits(at)) { /* of before */
+        at->prompted = true;
+        at->input_length = 0;
+    }
     result->said = true;
+    at->overdue = 0;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
     outcome = port_write(at->port, command->line, strlen(command->line), until, why);
@@ -382,6 +457,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
                           (int)strcspn(command->line + 2, "="), command->line + 2,
                           (int)(monotonic_ms() - started));
     }
+    at->prompted = at->prompted && outcome != OUTCOME_OK;
     /* where an answer may still come it is looked for, see at_command */
     if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK &&
         (command->answer == AT_ANSWER_NONE || command->question))

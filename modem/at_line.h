@@ -16,8 +16,10 @@
 enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
                          struct at_result *result, struct report *why);
 
-/* Reads away what came since the last exchange until nothing comes for quiet_ms; 0: only what is
- * there. *finals counts the final results among it. Errors: OUTCOME_NO_MODEM. */
+/* Reads away what came since the last exchange until nothing that belongs to one (a final result, an
+ * answer, an echo) comes for quiet_ms, for three times that at most; 0: only what is there.
+ * Unsolicited lines do not prolong it. *finals counts the final results among it. Errors:
+ * OUTCOME_NO_MODEM. */
 enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsigned *finals,
                      struct report *why);
 
@@ -25,6 +27,11 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
  * earlier command is unanswered. EVENT_LATE and EVENT_DOUBT are gone
  * afterwards; what answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_settle(struct at *at, struct deadline deadline, struct report *why);
+
+/* After a time-out: where the modem was seen to wait for the text of a message ("> ", left so by a
+ * program that died), tells it to stop (ESC), once for each struct at. Nothing is said elsewhere.
+ * Errors: OUTCOME_NO_MODEM. */
+enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
 
 /* Keeps a line for the channel that it may tell of. */
 void at_keep_stray(struct at *at, const char *line);

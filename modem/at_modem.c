@@ -52,7 +52,7 @@ static enum outcome modem_wake(struct transport *transport, bool ready, int quie
 
     at->echo_stays = (transport->habits & HABIT_ECHO) != 0;
     if (quiet_ms > 0)
-        outcome = at_resync(at, quiet_ms, deadline, why);
+        outcome = at_resync(at, quiet_ms, transport->idle, deadline, why);
     if (outcome == OUTCOME_OK && !ready)
         outcome = at_start(at, deadline, why);
     transport->habits = at->echo_stays ? HABIT_ECHO : 0;

@@ -25,16 +25,20 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
 static const char *const openers[] = {"AT", "AT", "ATE0V1Q0", "ATQ0", "ATV1", "AT", "AT", "AT"};
 #define OPENERS (sizeof openers / sizeof openers[0])
 
-/* `AT` until a clean OK. */
+/* `AT` until a clean OK. What never answered owes no answer: nothing but `AT` was said. */
 static enum outcome awaken(struct at *at, struct deadline deadline, struct report *why)
 {
+    const bool owed = at_saw(at, EVENT_LATE);
     bool ok = false;
     unsigned finals;
 
     for (size_t i = 0; i < OPENERS && !ok && (i == 0 || !deadline_passed(deadline)); i++) {
         enum outcome outcome = plain(at, openers[i], START_TIMEOUT_MS, deadline, &ok, why);
 
-        if (outcome != OUTCOME_OK && outcome != OUTCOME_TIMEOUT && outcome != OUTCOME_LOST)
+        if (outcome == OUTCOME_TIMEOUT &&
+            (outcome = at_leave_prompt(at, deadline, why)) != OUTCOME_OK)
+            return outcome;
+        if (outcome != OUTCOME_OK && outcome != OUTCOME_LOST)
             return outcome;
         if (ok && i > 0) /* the others may be answered late */
             outcome = at_skip(at, AT_SETTLE_MS, deadline, &finals, why);
@@ -43,6 +47,8 @@ static enum outcome awaken(struct at *at, struct deadline deadline, struct repor
         if (ok && outcome != OUTCOME_OK)
             return outcome;
     }
+    if (!ok)
+        at_note(at, EVENT_LATE, owed);
     if (!ok)
         return report_set(why, OUTCOME_NO_MODEM,
                           "nothing answers AT: check that `device` is the modem's AT port, that no "
@@ -86,8 +92,13 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
     for (size_t i = 0; !deadline_passed(deadline) && others > 0; i++) {
         outcome = plain(at, openers[i % OPENERS], timeout_ms, deadline, &ok, why);
         timeout_ms = timeout_ms * 2 > RESYNC_LONGEST_MS ? RESYNC_LONGEST_MS : timeout_ms * 2;
-        if (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST)
-            continue; /* still at work, or restarting */
+        if (outcome == OUTCOME_TIMEOUT) { /* still at work */
+            if ((outcome = at_leave_prompt(at, deadline, why)) != OUTCOME_OK)
+                return outcome;
+            continue;
+        }
+        if (outcome == OUTCOME_LOST)
+            continue; /* restarting */
         if (outcome == OUTCOME_OK)
             outcome = at_skip(at, AT_SETTLE_MS, deadline, &others, why);
         if (outcome != OUTCOME_OK)
@@ -106,11 +117,14 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
     return OUTCOME_OK;
 }
 
-enum outcome at_resync(struct at *at, int quiet_ms, struct deadline deadline, struct report *why)
+enum outcome at_resync(struct at *at, int quiet_ms, bool idle, struct deadline deadline,
+                       struct report *why)
 {
     unsigned finals;
     enum outcome outcome = at_skip(at, quiet_ms, deadline, &finals, why);
 
+    if (outcome == OUTCOME_OK && idle)
+        outcome = awaken(at, deadline, why);
     if (outcome == OUTCOME_OK)
         outcome = at_settle(at, deadline, why);
     return outcome;

@@ -34,6 +34,9 @@ struct transport {
     /* What it learnt of this modem in waking it, to be given to the next operation's: bits of enum
      * habit. */
     unsigned habits;
+    /* For waking: no command of an earlier operation can still be under way. What does not answer then
+     * is not waited for as long. */
+    bool idle;
 };
 
 enum habit {

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #define QUIET_MIN_MS 50
+/* Longer than any command lasts: what was under way then is over. */
+#define WORK_LONGEST_MS 20000
+#define LATE_OVER       1 /* a late_until that is over, however short ago the machine started */
 
 static const char out_of_step[] =
     "the modem's answers are out of step: one came that nobody asked for";
@@ -94,6 +97,23 @@ static int quiet_needed(const struct operation *operation)
     return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
 }
 
+/* True if what an earlier operation asked for cannot be under way any more. */
+static bool line_idle(const struct line *line)
+{
+    return line->late_until == LATE_OVER ||
+           (line->late_until != 0 && monotonic_ms() - line->late_until > WORK_LONGEST_MS);
+}
+
+void operation_owes(struct operation *operation, bool answered, int more_ms)
+{
+    struct line *line = &operation->sim->line;
+
+    if (operation->woken || (line->late_until == 0 && (answered || operation->record.dirty)))
+        line->late_until = monotonic_ms() + more_ms;
+    else if (line->late_until == 0) /* nothing but `AT` was said */
+        line->late_until = LATE_OVER;
+}
+
 bool operation_all_lost(struct operation *operation)
 {
     if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
@@ -125,12 +145,15 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
     enum outcome outcome;
+    bool ready;
 
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.standing.broken = true;
     }
+    ready = line->ready;
+    transport->idle = line_idle(line);
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -151,6 +174,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     }
     line->opening = false;
     transport->events &= ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN);
+    if (!ready) /* from here on more than the start-up is said */
+        operation_note(operation);
     return OUTCOME_OK;
 }
 
@@ -183,11 +208,16 @@ static void give_up_record(struct operation *operation)
 
 void operation_note(struct operation *operation)
 {
-    bool was = operation->record.dirty;
+    struct line *line = &operation->sim->line;
+    const bool was = operation->record.dirty;
+    const int64_t late_until = line->late_until;
 
+    if (!operation->woken && !line->ready && !was)
+        operation_owes(operation, false, 0);
     if (!save(operation, true) && operation->file >= 0)
         give_up_record(operation);
     operation->record.dirty = was;
+    line->late_until = late_until;
 }
 
 /* What this process holds by itself is the parent's after a fork. */

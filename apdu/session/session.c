@@ -201,7 +201,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     /* it may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
-        line->late_until = monotonic_ms();
+        operation_owes(operation, false, 0);
         operation->sim->own.broken = operation->sim->own.channel.open;
         leave_behind(operation);
         return;
@@ -209,7 +209,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     if (late) {
         keep_half(operation);
         line->ready = false;
-        line->late_until = monotonic_ms() + LATE_ANSWER_MS;
+        operation_owes(operation, true, LATE_ANSWER_MS);
         leave_behind(operation);
         return;
     }

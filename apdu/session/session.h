@@ -122,6 +122,11 @@ enum outcome operation_wake(struct operation *operation, struct report *why);
  * a modem that says all twice is borne on the second one. */
 bool operation_out_of_step(const struct operation *operation);
 
+/* Notes that the operation leaves the modem with an answer outstanding, which may come until more_ms
+ * from now. Before the modem woke that is an earlier operation's, if there was one; a modem that was
+ * called and never answered owes none. */
+void operation_owes(struct operation *operation, bool answered, int more_ms);
+
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);

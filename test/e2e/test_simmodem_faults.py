@@ -2,6 +2,7 @@
 """Every fault of simmodem that concerns text, time, errors, carrier and card really happens: seen by a
 small AT client, without simkey. What simkey makes of them is in test_faults.py."""
 
+import os
 import re
 import time
 
@@ -19,7 +20,7 @@ def the_help_lists_every_fault_in_order(t):
                                                           out.index("\nResult")], re.M)
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
-        stray-ok stray-text stray-error stray-answer ok-first urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
+        stray-ok stray-text stray-error stray-answer ok-first urc chatter sms-prompt urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap busy
         cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
         no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
@@ -230,6 +231,42 @@ def mute_at(t):
         line.silent(0.55)
         line.wants("AT", ["OK"])
     line.ready()
+
+
+@test
+def chatter(t):
+    line = Line(t, "chatter:20", raw=True)
+    got = lines_of(line.hear(0.5))
+    t.check(5 < len(got) < 50, f"{len(got)} lines in half a second")
+    line.say("AT+CSQ")
+    got = lines_of(line.hear(0.3))
+    t.equal(got.index("OK") - got.index("+CSQ: 20,99"), 1, f"a line inside the answer: {got}")
+
+
+@test
+def sms_prompt(t):
+    line = Line(t, "sms-prompt", raw=True)
+    line.say("AT")
+    t.equal(line.hear(0.2), b"AT\r\r\n> ", "the prompt")
+    os.write(line.fd, b"\x1b")
+    t.equal(line.hear(0.2), b"\x1b\r\nOK\r\n", "behind ESC")
+    line.wants("AT", ["AT", "OK"])
+    line = Line(t, "sms-prompt:2")
+    line.ready()
+    line.say("AT+CPIN?")
+    line.say("AT+CPIN?")
+    t.equal(line.hear(0.3), b"\r\n> \r\n> ", "the prompt, twice")
+
+
+@test
+def gap(t):
+    line = Line(t, "gap:100")
+    time.sleep(0.2)
+    for _ in range(2):
+        line.ask("AT")
+        line.say("AT")
+        line.silent(0.2)
+    line.wants("AT", ["OK"])
 
 
 @test(alone="its answers are told apart by a quarter of a second")

@@ -27,6 +27,7 @@ void at_start(struct at *at, const struct options *o, struct uicc *uicc, struct 
                       .life = {.other = other},
                       .busy = o->faults.arg[FAULT_BUSY]};
     at_defaults(at);
+    at->life.prompt = at_fault(at, FAULT_SMS_PROMPT) && o->faults.arg[FAULT_SMS_PROMPT] == 0;
     at->ears = clock_ns() + o->faults.arg[FAULT_MUTE] * NS_PER_MS;
 }
 
@@ -391,7 +392,7 @@ static void run_line(struct at *at)
 
 void at_character(struct at *at, char c)
 {
-    if (clock_ns() < at->ears)
+    if (clock_ns() < at->ears || life_character(at, c))
         return;
     if (at->echo)
         bytes_add(at->out, &c, 1);
@@ -427,6 +428,7 @@ static void send_part(struct at *at, int64_t now)
     bytes_free(&at->reply);
     at->sent = 0;
     at->running = false;
+    at->life.rested = now + at->options->faults.arg[FAULT_GAP] * NS_PER_MS;
     noise_end(at, now);
 }
 

@@ -38,6 +38,8 @@ enum fault {
     FAULT_STRAY_ANSWER, /* another program's answer and OK then */
     FAULT_OK_FIRST,     /* OK comes before the lines that it ends */
     FAULT_URC,          /* unsolicited lines around every n-th answer of any command */
+    FAULT_CHATTER,      /* an unsolicited line every ms, between answers */
+    FAULT_SMS_PROMPT,   /* text entry of a message, from the start or instead of the n-th */
     FAULT_URC_SPLIT,    /* an unsolicited line inside the answer line of every n-th */
     FAULT_WRONG_LENGTH, /* every n-th announces another length than it has */
     FAULT_SLOW_LINES,   /* ms between the lines of an answer */
@@ -49,6 +51,7 @@ enum fault {
     FAULT_LATE_AT,   /* the n-th answers ms later */
     FAULT_HALF_LINE, /* half of the n-th answer, the rest never */
     FAULT_HALF_LATE, /* half of the n-th answer, the rest ms later */
+    FAULT_GAP,       /* a command within ms of the last final result is not heard */
     FAULT_BUSY,      /* the first n answer +CME ERROR: 14 */
     /* Errors */
     FAULT_CME,       /* the n-th answers +CME ERROR, unseen by the card */

@@ -7,6 +7,7 @@
 /* REFRESH with a reset of the UICC, as a proactive command that the modem hands on (TS 102 223
  * 6.6.13): command details 01 01 04, from the UICC 81 to the terminal 82. */
 #define REFRESH_URC "+CUSATP: \"D009810301010482028182\""
+#define PROMPT      "\r\n> "
 #define URC_NS      (5 * NS_PER_MS) /* from what happens to the line that tells of it */
 
 /* Power off and on: nothing of the talk is left. */
@@ -69,7 +70,40 @@ bool life_before(struct at *at, long n)
         at->life.hang_up = true;
         at->life.gone_ns = f->arg2[FAULT_HANG_UP] * NS_PER_MS;
     }
-    return reset || hang_up;
+    at->life.prompt |= fault_nth(f, FAULT_SMS_PROMPT, n);
+    if (fault_nth(f, FAULT_SMS_PROMPT, n))
+        bytes_add(at->out, PROMPT, sizeof PROMPT - 1);
+    return reset || hang_up || at->life.prompt;
+}
+
+/* The text is thrown away. (27.005, 3.5.1; ESC is answered by OK) */
+static bool take_text(struct at *at, char c)
+{
+    static const char escaped[] = "\r\nOK\r\n";
+
+    if (!at->life.prompt)
+        return false;
+    if (at->echo)
+        bytes_add(at->out, &c, 1);
+    if (c == '\r')
+        bytes_add(at->out, PROMPT, sizeof PROMPT - 1);
+    at->life.prompt = c != '\x1B';
+    if (!at->life.prompt)
+        bytes_add(at->out, escaped, sizeof escaped - 1);
+    return true;
+}
+
+bool life_character(struct at *at, char c)
+{
+    if (take_text(at, c))
+        return true;
+    if (at->fill == 0 && c != '\r' && c != '\n')
+        at->life.deaf = clock_ns() < at->life.rested;
+    if (at->life.deaf && c == '\r') {
+        at->life.deaf = false;
+        return true;
+    }
+    return at->life.deaf;
 }
 
 /* Other programs strike at the n-th, or later, as soon as there is a channel to strike at. */

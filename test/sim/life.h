@@ -16,11 +16,17 @@ struct life {
     int64_t back_at;    /* clock_ns() when it is back, 0: never */
     bool hang_up;       /* the line is to be closed, for so long: */
     int64_t gone_ns;
+    bool prompt;                     /* text entry of a message */
+    bool deaf;                       /* to the rest of this line */
+    int64_t rested;                  /* clock_ns() when a command may come again */
     bool lost, foreign, foreign_mse; /* these have struck */
 };
 
 /* The n-th SIM command comes; true if it is swallowed. */
 bool life_before(struct at *at, long n);
+/* A character comes; true if it is not of a command: the modem is at the prompt for a text, or has not
+ * rested since its last answer. */
+bool life_character(struct at *at, char c);
 /* It has been answered. */
 void life_after(struct at *at, long n);
 

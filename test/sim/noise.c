@@ -17,6 +17,7 @@
 #define STALE_NS      (20 * NS_PER_MS)
 #define WAKE_NS       (2 * NS_PER_MS)  /* from the opening to the noise */
 #define CHATTER_NS    (20 * NS_PER_MS) /* and to the boot lines */
+#define CHATTER_MOST  1024             /* octets that were not read yet */
 #define OPENING_LINES 3                /* before the answer to that one all of it was said */
 
 /* Some look nearly like an answer. */
@@ -266,18 +267,42 @@ void noise_forget(struct at *at)
     at->noise.waiting = 0;
 }
 
+/* A line that nobody reads is not said again and again. */
+static void chatter(struct at *at, int64_t now)
+{
+    struct noise *n = &at->noise;
+    const char *line = urcs[n->lines++ % COUNT(urcs)];
+    long ms = at->options->faults.arg[FAULT_CHATTER];
+
+    n->chatter = now + (ms > 0 ? ms : 1) * NS_PER_MS;
+    if (at->out->size > CHATTER_MOST)
+        return;
+    bytes_add(at->out, "\r\n", 2);
+    bytes_add(at->out, line, strlen(line));
+    bytes_add(at->out, "\r\n", 2);
+}
+
 /* Nothing is said while the modem is mute, nor inside an answer. */
 int64_t noise_due(const struct at *at)
 {
     const struct noise *n = &at->noise;
+    int64_t due = n->waiting > 0 ? n->sayings[0].due : INT64_MAX;
 
-    if (n->waiting == 0 || (at->running && at->sent > 0))
+    if (at->running && at->sent > 0)
         return 0;
-    return n->sayings[0].due > at->ears ? n->sayings[0].due : at->ears;
+    if (at_fault(at, FAULT_CHATTER) && n->chatter < due)
+        due = n->chatter;
+    if (due == INT64_MAX)
+        return 0;
+    return due > at->ears ? due : at->ears;
 }
 
 void noise_work(struct at *at, int64_t now)
 {
-    for (int64_t due = noise_due(at); due > 0 && due <= now; due = noise_due(at))
-        say_first(at);
+    for (int64_t due = noise_due(at); due > 0 && due <= now; due = noise_due(at)) {
+        if (at->noise.waiting > 0 && at->noise.sayings[0].due <= now)
+            say_first(at);
+        else
+            chatter(at, now);
+    }
 }

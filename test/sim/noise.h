@@ -19,11 +19,12 @@ struct saying {
 };
 
 struct noise {
-    long answers;   /* to command lines, so far */
-    long heard;     /* command lines since a client opened the port */
-    unsigned lines; /* unsolicited ones, so far */
-    unsigned boots; /* boot lines, so far */
-    unsigned wrong; /* lengths, so far */
+    long answers;    /* to command lines, so far */
+    long heard;      /* command lines since a client opened the port */
+    unsigned lines;  /* unsolicited ones, so far */
+    unsigned boots;  /* boot lines, so far */
+    unsigned wrong;  /* lengths, so far */
+    int64_t chatter; /* when the next line of it is due */
     /* Of the answer in the making */
     bool urc, garbage, boot;
     bool split, wrong_length, stale;

@@ -19,6 +19,7 @@ static const struct {
     {"text", add_text_suite},
     {"at", add_at_suite},
     {"at_time", add_at_time_suite},
+    {"at_habits", add_at_habits_suite},
     {"descriptor", add_descriptor_suite},
     {"at_stray", add_at_stray_suite},
     {"port", add_port_suite},

@@ -146,11 +146,12 @@ struct model {
     unsigned walk_seed, steps; /* of this walk, so far */
     pid_t walker;
     int file_time;
-    bool swapped;   /* another SIM was put in, and nobody has found what stands of the old one */
-    bool disturbed; /* something happened that no program has mended yet */
-    bool guesses;   /* with MODEL_EXCUSES: which channel it is that was opened last */
-    bool heard;     /* a program spoke in this step */
-    bool opening_struck; /* the fault came when a channel was opened */
+    bool swapped; /* another SIM was put in, and nobody has found what stands of the old one */
+    int64_t silent_until; /* line_now: it answers not even AT */
+    bool disturbed;       /* something happened that no program has mended yet */
+    bool guesses;         /* with MODEL_EXCUSES: which channel it is that was opened last */
+    bool heard;           /* a program spoke in this step */
+    bool opening_struck;  /* the fault came when a channel was opened */
     /* the card and its modem */
     struct model_channel channels[MODEL_CHANNELS];
     struct model_sim sims[MODEL_SIMS];

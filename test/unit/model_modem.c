@@ -309,6 +309,7 @@ static void strike_after(struct model *model, char text[TEXT_SIZE])
         say(model, text, SLOW_MS);
         break;
     case FAULT_LATE:
+        model->silent_until = line_now() + LATE_MS;
         say(model, text, LATE_MS);
         break;
     case FAULT_UNANSWERED:

@@ -63,6 +63,7 @@ static void a_mute_modem_is_called_eight_times_and_then_reported(void)
     EXPECT(at_start(&talk.at, talk.deadline, &talk.why), OUTCOME_NO_MODEM, &talk.why);
     EXPECT_TOOK(start, 1800, 4000);
     CU_ASSERT(processor_ms() - processor < 300);
+    CU_ASSERT_FALSE(talk.events & EVENT_LATE); /* it owes no answer to AT */
     talk_end(&talk);
 }
 
@@ -209,7 +210,7 @@ static void a_late_answer_is_waited_out_before_anything_else(void)
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000002\"", "+CSIM:", 120), OUTCOME_TIMEOUT, &talk.why);
     CU_ASSERT(talk.events & EVENT_LATE);
     start = monotonic_ms();
-    EXPECT(at_resync(&talk.at, 500, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT(at_resync(&talk.at, 500, false, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT_TOOK(start, 700, 3000);
     CU_ASSERT_FALSE(talk.events & EVENT_LATE);
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000202\"", "+CSIM:", 1000), OUTCOME_OK, &talk.why);
@@ -228,7 +229,7 @@ static void a_late_answers_own_ok_is_not_a_clean_one(void)
 
     talk_begin(&talk, steps, modem_starts);
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000002\"", "+CSIM:", 60), OUTCOME_TIMEOUT, &talk.why);
-    EXPECT(at_resync(&talk.at, 60, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT(at_resync(&talk.at, 60, false, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     EXPECT(ask(&talk, "AT+CSIM=10,\"00B0000202\"", "+CSIM:", 1000), OUTCOME_OK, &talk.why);
     EXPECT_NUMBER(talk.result.final, AT_FINAL_OK);
     EXPECT_TEXT(talk.result.value, "8,\"BBBB9000\"");
@@ -244,7 +245,7 @@ static void resynchronising_takes_a_clean_ok(void)
 
     talk_begin(&talk, steps, modem_starts);
     talk.events |= EVENT_LATE;
-    EXPECT(at_resync(&talk.at, 50, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT(at_resync(&talk.at, 50, false, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
     CU_ASSERT_FALSE(talk.events & EVENT_LATE);
     EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 1000), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(talk.result.value, "READY");
@@ -262,7 +263,7 @@ static void a_modem_that_stays_mute_cannot_be_resynchronised(void)
     talk_begin(&talk, steps, mute);
     talk.events |= EVENT_LATE;
     start = monotonic_ms();
-    CU_ASSERT(at_resync(&talk.at, 50, deadline_in(600), &talk.why) != OUTCOME_OK);
+    CU_ASSERT(at_resync(&talk.at, 50, false, deadline_in(600), &talk.why) != OUTCOME_OK);
     EXPECT_TOOK(start, 300, 1200);
     CU_ASSERT(talk.events & EVENT_LATE);
     talk_end(&talk);
