@@ -69,6 +69,8 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
     for (int tries = 0;; tries++) {
         enum outcome outcome = at_exchange(at, command, deadline, result, why);
 
+        if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, command, deadline) && command->question)
+            outcome = at_exchange(at, command, deadline, result, why);
         if (outcome != OUTCOME_OK || !in_doubt(at, command, result))
             return outcome;
         if (command->question && tries == ASK_TRIES - 1) {

@@ -59,6 +59,8 @@ struct at {
     struct at_result *owed_result;
     bool prompted;    /* the modem was at the prompt for a message's text */
     bool escaped;     /* and was told to leave it */
+    bool unheard;     /* nothing came for the last command, not even its echo */
+    bool gap_asked;   /* it is not for want of a gap that commands are lost, see at_learn_gap */
     int64_t heard_at; /* monotonic_ms when something came last */
     unsigned overdue; /* reads behind the deadline */
     /* what was read and not yet consumed */

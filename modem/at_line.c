@@ -49,7 +49,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->input_length = 0;
     at->overdue = 0;
     at->heard_at = monotonic_ms();
-    at->prompted = at->escaped = false;
+    at->prompted = at->escaped = at->unheard = at->gap_asked = false;
 }
 
 /* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
@@ -431,6 +431,8 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->value[0] = '\0';
     result->values = 0;
     result->differ = result->early = result->said = false;
+    at->unheard = false;
+    at_leave_gap(at, deadline);
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -443,6 +445,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
         at->input_length = 0;
     }
     result->said = true;
+    echoes = at->echoes;
     at->overdue = 0;
     trace_line(at->trace, '>', command->line,
                (command->secrecy & SECRET_COMMAND) != 0 ? MASK_VALUE : MASK_NOTHING);
@@ -452,6 +455,8 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     if (outcome == OUTCOME_OK)
         outcome = collect(at, command, until, result, why);
     if (outcome == OUTCOME_TIMEOUT) {
+        at->unheard =
+            result->values == 0 && at->echoes == echoes && at->input_length == 0 && !at->prompted;
         at_note(at, EVENT_LATE, true);
         return report_set(why, OUTCOME_TIMEOUT, "the modem did not answer AT%.*s within %d ms",
                           (int)strcspn(command->line + 2, "="), command->line + 2,

@@ -33,6 +33,15 @@ enum outcome at_settle(struct at *at, struct deadline deadline, struct report *w
  * Errors: OUTCOME_NO_MODEM. */
 enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
 
+/* Before a command: the pause that this modem needs (EVENT_GAP, EVENT_LONG_GAP), if it does. */
+void at_leave_gap(const struct at *at, struct deadline deadline);
+
+/* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
+ * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:
+ * the command was not heard then, and nothing is outstanding. If it does not, and the command was one
+ * to the SIM, EVENT_LOST is set; the second time EVENT_GAP. */
+bool at_learn_gap(struct at *at, const struct at_command *command, struct deadline deadline);
+
 /* Keeps a line for the channel that it may tell of. */
 void at_keep_stray(struct at *at, const char *line);
 

@@ -21,6 +21,18 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
     return outcome;
 }
 
+/* The same, once more where the modem has not heard it. */
+static enum outcome set_up(struct at *at, const char *line, struct deadline deadline, bool *ok,
+                           struct report *why)
+{
+    static const struct at_command own = {.to_sim = false};
+    enum outcome outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
+
+    if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, &own, deadline))
+        outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
+    return outcome;
+}
+
 /* What makes a modem answer AT in words: it may have been left without words, or without answers. */
 static const char *const openers[] = {"AT", "AT", "ATE0V1Q0", "ATQ0", "ATV1", "AT", "AT", "AT"};
 #define OPENERS (sizeof openers / sizeof openers[0])
@@ -64,17 +76,17 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
 
     at_note(at, EVENT_FORGOT, at_saw(at, EVENT_ECHOED));
     if (outcome == OUTCOME_OK)
-        outcome = plain(at, "ATE0V1Q0", SETUP_TIMEOUT_MS, deadline, &ok, why);
+        outcome = set_up(at, "ATE0V1Q0", deadline, &ok, why);
     for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
         bool taken;
 
-        outcome = plain(at, single[i], SETUP_TIMEOUT_MS, deadline, &taken, why);
+        outcome = set_up(at, single[i], deadline, &taken, why);
     }
     at->echo_stays = false;
     at_note(at, EVENT_ECHOED, false);
     /* a modem without numbers behind its errors still works */
     if (outcome == OUTCOME_OK)
-        outcome = plain(at, "AT+CMEE=1", SETUP_TIMEOUT_MS, deadline, &ok, why);
+        outcome = set_up(at, "AT+CMEE=1", deadline, &ok, why);
     at->echo_stays = at_saw(at, EVENT_ECHOED);
     at_note(at, EVENT_ECHOED, false);
     return outcome;

@@ -28,6 +28,13 @@ enum event {
     /* a result that nothing was asked for says the same: it may have been for one of ours, and the
      * channels be gone */
     EVENT_NO_SIM_HEARD = 0x200,
+    /* commands that come too soon after a final result are lost: 20 ms apart they are not, or 100 ms */
+    EVENT_GAP = 0x400,
+    EVENT_LONG_GAP = 0x800,
+    /* a command to the SIM was lost, once, and nothing explains it */
+    EVENT_LOST = 0x1000,
+    /* these are set too by whoever remembers them of an earlier operation */
+    EVENTS_REMEMBERED = EVENT_GAP | EVENT_LONG_GAP | EVENT_LOST,
 };
 
 #endif

@@ -333,14 +333,29 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     own_anew(sim);
     transport_give(&operation->transport, &sim->half);
     take_record(operation);
+    operation->transport.events |= sim->line.gap;
     return OUTCOME_OK;
+}
+
+/* What a second start tries where a command was lost on the first: if that was the first time, it is
+ * not kept, because another thing may have been the reason. */
+#define TRIED (EVENT_GAP | EVENT_LOST)
+
+void operation_try_gap(struct operation *operation)
+{
+    operation->tries_gap = (operation->transport.events & EVENTS_REMEMBERED) == EVENT_LOST;
+    if (operation->tries_gap)
+        operation->transport.events |= EVENT_GAP;
 }
 
 void operation_end(struct operation *operation)
 {
     /* what a dead program left on the line is still there if nobody has cleaned it */
     bool dirty = operation->record.dirty && !operation->woken;
+    const unsigned events = operation->transport.events;
 
+    if (operation->begun && !(operation->tries_gap && (events & EVENTS_REMEMBERED) == TRIED))
+        operation->sim->line.gap = events & EVENTS_REMEMBERED;
     if (operation->file >= 0 && save(operation, dirty)) {
         forks_close(operation->file);
         operation->sim->unsaved.count = 0;

@@ -7,6 +7,7 @@
 #include "apdu/session/record_text.h"
 #include "apdu/session/rundir.h"
 #include "modem/descriptor.h"
+#include "modem/event.h"
 #include "modem/forks.h"
 
 #include <ctype.h>
@@ -290,6 +291,16 @@ static void take_refused(struct reader *from, struct learnt *learnt)
     }
 }
 
+/* An older program writes none. */
+static void take_gap(struct reader *from, struct line *line)
+{
+    unsigned ms = 0;
+
+    if (!from->good || sscanf(from->text, " gap %u\n", &ms) != 1)
+        return;
+    line->gap = ms == 0 ? EVENT_LOST : ms <= 20 ? EVENT_GAP : EVENT_LONG_GAP;
+}
+
 enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
 
 #define BOOT_UNKNOWN "boot " NO_BOOT "\n"
@@ -345,6 +356,7 @@ static void take_record(struct reader *from, struct record *record)
     take_pins(from, record);
     take_owners(from, record, &orphan);
     take_refused(from, &record->learnt);
+    take_gap(from, &record->line);
 }
 
 /* If its modem kept its power, it may still be at work, and its channels open. */

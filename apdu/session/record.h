@@ -27,6 +27,7 @@ struct line {
     bool opening;         /* a channel was being opened: its number may come late */
     int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
+    unsigned gap;         /* of EVENTS_REMEMBERED */
 };
 
 #define RECORD_OPENERS 12

@@ -5,6 +5,7 @@
 
 #include "apdu/session/record.h"
 #include "modem/descriptor.h"
+#include "modem/event.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -117,6 +118,19 @@ static void put_refused(struct writer *to, const struct learnt *learnt)
     to->full = full;
 }
 
+/* In milliseconds; 0 where one is only suspected. Where there is no room for it, it is learnt again. */
+static void put_gap(struct writer *to, const struct line *line)
+{
+    bool full = to->full;
+
+    if (line->gap != 0)
+        put(to, "gap %d\n",
+            (line->gap & EVENT_LONG_GAP) != 0 ? 100
+            : (line->gap & EVENT_GAP) != 0    ? 20
+                                              : 0);
+    to->full = full;
+}
+
 static void put_record(struct writer *to, const struct record *record, size_t openers)
 {
     const struct learnt *learnt = &record->learnt;
@@ -139,6 +153,7 @@ static void put_record(struct writer *to, const struct record *record, size_t op
     put_pins(to, &record->standing, openers, &record->memory);
     put_owners(to, &record->owners, record->generation);
     put_refused(to, learnt);
+    put_gap(to, &record->line);
 }
 
 /* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its

@@ -290,6 +290,8 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
     operation.iccid = job->iccid;
     operation.given = job->given;
     operation.pin_follows = job->pin;
+    if (job->again)
+        operation_try_gap(&operation);
     if (outcome == OUTCOME_OK) {
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)

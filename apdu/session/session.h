@@ -90,6 +90,7 @@ struct operation {
     bool opened;      /* the channel in use was opened in this operation */
     bool answered;    /* the channel has answered in this operation */
     bool again;       /* it is the second start */
+    bool tries_gap;   /* see operation_try_gap */
     bool woken;       /* the modem listens, and the line is clean */
     bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
     bool told;        /* the modem was asked for the ICCID in this operation */
@@ -126,6 +127,9 @@ bool operation_out_of_step(const struct operation *operation);
  * from now. Before the modem woke that is an earlier operation's, if there was one; a modem that was
  * called and never answered owes none. */
 void operation_owes(struct operation *operation, bool answered, int more_ms);
+
+/* On a new start after a loss (EVENT_LOST): leaves a gap before each command, this time only. */
+void operation_try_gap(struct operation *operation);
 
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */

@@ -139,6 +139,14 @@ def text():
     some = ("OPEN", "STATE", "HASH", "READ", "START")
     for fault in ("stray-ok", "stray-text", "stray-error"):
         rows += sweep(fault + ":{} late:60", some, carrier="ccho")
+    # Unsolicited lines without an end are no noise.
+    for carrier in ("csim", "ccho"):
+        rows += each("chatter:40", "chatter:5", within=8, carrier=carrier)
+    # Another program left the port at the prompt of AT+CMGS, before the job or in the middle of it.
+    rows += each("sms-prompt")
+    rows += sweep("sms-prompt:{}", apart={"CLOSE": {"keeps": 1}, **AT_VERIFY})
+    rows += sweep("sms-prompt:{}", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho",
+                  apart=AT_VERIFY)
     for carrier in ("csim", "ccho"):
         rows += each("ok-first", "ok-first slow-lines:150", carrier=carrier)
     # A torn answer is never data: without an answer that is whole nothing works.
@@ -171,6 +179,9 @@ def time():
     rows += sweep("half-late:{},700")
     rows += sweep("half-late:{},6500", ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START",
                                         "FETCH"), apart=AT_VERIFY)
+    # The gap that is needed is found out once.
+    for carrier in ("csim", "ccho"):
+        rows += each("gap:15", "gap:60", carrier=carrier)
     rows += each("busy:1", "busy:5")
     rows += each("busy:100000", end=BUSY)
     return rows

@@ -3,9 +3,10 @@
 
 import fcntl
 import os
+import subprocess
 import time
 
-from fixture import ABSENT, TIMEOUT, UNREACHABLE, USAGE, test, with_providers
+from fixture import ABSENT, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test, with_providers
 
 SIGN = ["dgst", "-sha256", "-sign"]
 
@@ -45,6 +46,24 @@ def a_file_is_no_modem(t):
 def a_modem_that_says_nothing(t):
     sim = t.sim("p256", "--fault", "mute:600000")
     both(t, ["answer|silent"], (UNREACHABLE, TIMEOUT), with_sim(sim, SIMKEY_TIMEOUT="4"))
+
+
+@test
+def a_port_where_nothing_answers_says_so_each_time_as_fast(t):
+    """It may be another port than the modem's. Nothing but AT was said: no answer is owed."""
+    for killed in (False, True):
+        sim = t.sim("p256", "--fault", "mute:600000")
+        env = t.env(sim, SIMKEY_RUN_DIR=t.path(f"run-{killed}"))
+        os.makedirs(t.path(f"run-{killed}"), 0o700)
+        if killed:
+            first = subprocess.Popen([SIMKEY, "info"], env=env, stderr=subprocess.DEVNULL)
+            time.sleep(0.8)
+            first.kill()
+            first.wait()
+        for _ in range(2 if killed else 3):
+            began = time.monotonic()
+            t.run([SIMKEY, "info"], env=env, expect=UNREACHABLE, says="nothing answers AT: check that")
+            t.check(time.monotonic() - began < 4, "it took longer than calling the modem")
 
 
 @test

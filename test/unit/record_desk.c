@@ -28,7 +28,7 @@ void record_desk_end(struct record_desk *desk)
 void record_fill(struct record *record)
 {
     record_init(record);
-    record->line = (struct line){true, true, 2, true, 0, CARRIER_CSIM};
+    record->line = (struct line){true, true, 2, true, 0, CARRIER_CSIM, 0};
     record->standing.channel =
         (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
     record->standing.selected = SELECTED_MIAS;

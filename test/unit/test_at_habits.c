@@ -155,6 +155,82 @@ static void no_escape_is_sent_without_a_prompt_nor_twice(void)
     talk_end(&talk);
 }
 
+/* ---- commands that are lost when they come too soon ---- */
+
+static void a_lost_command_of_the_start_teaches_the_gap(void)
+{
+#define WAKES       LINE("AT", OK), LINE("ATE0V1Q0", MUTE), LINE("AT", OK), LINE("AT", MUTE)
+#define FOUR_CALLS  LINE("AT", OK), LINE("AT", OK), LINE("AT", OK), LINE("AT", OK)
+#define THEN_STARTS LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), MODEM_END
+    static const struct modem_step brief[] = {WAKES, FOUR_CALLS, THEN_STARTS};
+    static const struct modem_step longer[] = {WAKES, LINE("AT", OK), LINE("AT", MUTE), FOUR_CALLS,
+                                               THEN_STARTS};
+    static const struct {
+        const struct modem_step *steps;
+        unsigned event;
+        int ms;
+    } cases[] = {{brief, EVENT_GAP, 20}, {longer, EVENT_LONG_GAP, 100}};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct talk talk;
+        int64_t start;
+
+        talk_begin(&talk, cases[i].steps, NULL);
+        EXPECT(at_start(&talk.at, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        EXPECT_NUMBER(talk.events & (EVENT_GAP | EVENT_LONG_GAP | EVENT_LATE), cases[i].event);
+        start = monotonic_ms();
+        EXPECT(ask(&talk, "AT", NULL, 500), OUTCOME_OK, &talk.why);
+        EXPECT(ask(&talk, "AT", NULL, 500), OUTCOME_OK, &talk.why);
+        EXPECT_TOOK(start, 2 * cases[i].ms - 5, 2 * cases[i].ms + 200);
+        talk_end(&talk);
+    }
+}
+
+/* It answers what follows at once: only the second time it may be the gap after all. */
+static void a_command_that_is_lost_for_another_reason_teaches_none(void)
+{
+    static const char open[] = "AT+CSIM=10,\"0070000001\"";
+    static const struct modem_step steps[] = {LINE(open, MUTE), FOUR_CALLS, MODEM_END};
+    static const unsigned before[] = {0, EVENT_LOST, EVENT_GAP};
+    static const unsigned after[] = {EVENT_LOST, EVENT_LOST | EVENT_GAP, EVENT_GAP};
+
+    for (size_t i = 0; i < sizeof before / sizeof before[0]; i++) {
+        const struct at_command command = {.line = open,
+                                           .answer = AT_ANSWER_PREFIXED,
+                                           .prefix = "+CSIM:",
+                                           .timeout_ms = 200,
+                                           .to_sim = true};
+        struct talk talk;
+
+        talk_begin(&talk, steps, NULL);
+        talk.events = before[i];
+        EXPECT(at_command(&talk.at, &command, talk.deadline, &talk.result, &talk.why),
+               OUTCOME_TIMEOUT, &talk.why);
+        EXPECT_NUMBER(talk.events & EVENTS_REMEMBERED, after[i]);
+        CU_ASSERT(talk.events & EVENT_LATE);
+        talk_end(&talk);
+    }
+}
+
+/* A question that this modem never answers, a command that was heard, a modem that is at work. */
+static void what_was_heard_or_is_never_answered_teaches_nothing(void)
+{
+    static const struct modem_step question[] = {LINE("AT+CPIN?", MUTE), FOUR_CALLS, MODEM_END};
+    static const struct modem_step echoed[] = {LINE("AT+CPIN?", "AT+CPIN?\r"), MODEM_END};
+    static const struct modem_step torn[] = {LINE("AT+CPIN?", "\r\n+CPIN: RE"), MODEM_END};
+    static const struct modem_step busy[] = {LINE("AT+CPIN?", LONG LONG), MODEM_END};
+    static const struct modem_step *const cases[] = {question, echoed, torn, busy};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct talk talk;
+
+        talk_begin(&talk, cases[i], NULL);
+        EXPECT(ask(&talk, "AT+CPIN?", "+CPIN:", 200), OUTCOME_TIMEOUT, &talk.why);
+        EXPECT_NUMBER(talk.events & (EVENTS_REMEMBERED | EVENT_LATE), EVENT_LATE);
+        talk_end(&talk);
+    }
+}
+
 void add_at_habits_suite(void)
 {
     static const struct test tests[] = {
@@ -164,6 +240,9 @@ void add_at_habits_suite(void)
         TEST(a_prompt_is_left_before_anything_else),
         TEST(a_prompt_ends_the_wait_for_an_answer),
         TEST(no_escape_is_sent_without_a_prompt_nor_twice),
+        TEST(a_lost_command_of_the_start_teaches_the_gap),
+        TEST(a_command_that_is_lost_for_another_reason_teaches_none),
+        TEST(what_was_heard_or_is_never_answered_teaches_nothing),
     };
 
     ADD_SUITE("at_habits", tests);

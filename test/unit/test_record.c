@@ -3,6 +3,7 @@
 #include "apdu/card/apdu.h"
 #include "apdu/session/record.h"
 #include "apdu/session/rundir.h"
+#include "modem/event.h"
 #include "test/unit/record_desk.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
@@ -212,6 +213,26 @@ static void a_time_that_is_too_late_is_not_believed(void)
     }
 }
 
+/* A record without it, such as an older program's, has none. */
+static void the_gap_that_a_modem_needs_is_kept(void)
+{
+    static const unsigned gaps[] = {EVENT_LOST, EVENT_GAP, EVENT_LONG_GAP, 0};
+    struct record record;
+    struct record_desk desk;
+    int fd;
+
+    record_desk_begin(&desk);
+    for (size_t i = 0; i < sizeof gaps / sizeof gaps[0]; i++) {
+        fd = record_open(&desk.settings, &record);
+        record.line.gap = gaps[i];
+        CU_ASSERT_TRUE(record_save(fd, &record));
+        (void)close(fd);
+        CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
+        EXPECT_NUMBER(record.line.gap, gaps[i]);
+    }
+    record_desk_end(&desk);
+}
+
 /* The boot's id cannot change: it is read once. */
 static void the_boot_is_asked_for_once(void)
 {
@@ -267,6 +288,7 @@ void add_record_suite(void)
         TEST(without_a_directory_there_is_none),
         TEST(a_full_disk_is_noticed),
         TEST(a_time_that_is_too_late_is_not_believed),
+        TEST(the_gap_that_a_modem_needs_is_kept),
         TEST(the_boot_is_asked_for_once),
         TEST(the_dead_are_no_users),
     };
