@@ -66,9 +66,13 @@ static enum outcome resolve(struct at *at, const struct at_command *command,
 static enum outcome ask(struct at *at, const struct at_command *command, struct deadline deadline,
                         struct at_result *result, struct report *why)
 {
+    struct report ignored;
+
     for (int tries = 0;; tries++) {
         enum outcome outcome = at_exchange(at, command, deadline, result, why);
 
+        if (outcome == OUTCOME_TIMEOUT)
+            (void)at_leave_prompt(at, deadline, &ignored);
         if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, command, deadline) && command->question)
             outcome = at_exchange(at, command, deadline, result, why);
         if (outcome != OUTCOME_OK || !in_doubt(at, command, result))

@@ -440,9 +440,12 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
         (command->once && (at_saw(at, EVENT_FOREIGN) || finals > 0 || at->echoes != echoes)))
         return report_set(why, OUTCOME_LOST,
                           at_saw(at, EVENT_RESTARTED) ? "the modem restarted" : AT_OUT_OF_STEP);
-    if (prompt_waits(at)) { /* of before */
-        at->prompted = true;
-        at->input_length = 0;
+    if (prompt_waits(at)) { /* it would be a message's text */
+        outcome = at_leave_prompt(at, deadline, why);
+        if (outcome == OUTCOME_OK && command->once)
+            outcome = report_set(why, OUTCOME_LOST, "the modem waited for the text of a message");
+        if (outcome != OUTCOME_OK)
+            return outcome;
     }
     result->said = true;
     echoes = at->echoes;

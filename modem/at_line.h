@@ -28,9 +28,9 @@ enum outcome at_skip(struct at *at, int quiet_ms, struct deadline deadline, unsi
  * afterwards; what answers at->owed goes to at->owed_result. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_settle(struct at *at, struct deadline deadline, struct report *why);
 
-/* After a time-out: where the modem was seen to wait for the text of a message ("> ", left so by a
- * program that died), tells it to stop (ESC), once for each struct at. Nothing is said elsewhere.
- * Errors: OUTCOME_NO_MODEM. */
+/* After a time-out, and before a command: where the modem was seen to wait for the text of a message
+ * ("> ", left so by a program that died), tells it to stop (ESC), once for each struct at. Nothing is
+ * said elsewhere. Errors: OUTCOME_NO_MODEM. */
 enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
 
 /* Before a command: the pause that this modem needs (EVENT_GAP, EVENT_LONG_GAP), if it does. */
