@@ -6,23 +6,11 @@
 
 #include <string.h>
 
-/* Each by one more than is asked for, because the clock is read in whole milliseconds. */
-#define GAP_MS      21
-#define LONG_GAP_MS 101
-#define ASK_MS      250
+#define ASK_MS 250
 /* So many commands in a row have to be answered: a modem may lose only some. */
 #define ASK_TIMES 4
 
 #define GAPS (EVENT_GAP | EVENT_LONG_GAP)
-
-void at_leave_gap(const struct at *at, struct deadline deadline)
-{
-    const int gap = at_saw(at, EVENT_LONG_GAP) ? LONG_GAP_MS : GAP_MS;
-    const int64_t left = (*at->events & GAPS) != 0 ? at->heard_at + gap - monotonic_ms() : 0;
-
-    if (left > 0)
-        deadline_sleep(deadline, left);
-}
 
 /* `AT` so many times, each as soon as the gap allows. Returns how often it was answered. */
 static unsigned count_answers(struct at *at, struct deadline deadline)

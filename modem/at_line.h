@@ -9,7 +9,8 @@
 /* Within this time, in milliseconds, a modem that answers twice has done so. */
 #define AT_SETTLE_MS 50
 
-/* Sends the command once and collects what answers it. An OK without the line that is owed is not
+/* Sends the command once, after the pause that this modem needs (EVENT_GAP, EVENT_LONG_GAP), if it does,
+ * and collects what answers it. An OK without the line that is owed is not
  * the end: that line is waited for, a fifth of the command's time-out, and ends the exchange when it
  * comes (result->early). Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT (EVENT_LATE is set), OUTCOME_LOST
  * (the modem restarted). */
@@ -32,9 +33,6 @@ enum outcome at_settle(struct at *at, struct deadline deadline, struct report *w
  * ("> ", left so by a program that died), tells it to stop (ESC), once for each struct at. Nothing is
  * said elsewhere. Errors: OUTCOME_NO_MODEM. */
 enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
-
-/* Before a command: the pause that this modem needs (EVENT_GAP, EVENT_LONG_GAP), if it does. */
-void at_leave_gap(const struct at *at, struct deadline deadline);
 
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
  * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:

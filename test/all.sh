@@ -50,7 +50,7 @@ if [ -z "$only" ] || [ "$only" = unit ]; then
     echo "CUnit suites"
     suites timeout -k 5 900 "$build/unit"
     # What libserialport takes for a serial port: a pty, by a preloaded library.
-    for suite in port port_lock port_kill session; do
+    for suite in port port_output port_lock port_kill session; do
         echo "CUnit suite $suite on a pty that libserialport takes for a serial port"
         suites timeout -k 5 300 env LD_PRELOAD="$PWD/$build/port_shim.so" \
             ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0" \

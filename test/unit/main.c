@@ -23,6 +23,7 @@ static const struct {
     {"descriptor", add_descriptor_suite},
     {"at_stray", add_at_stray_suite},
     {"port", add_port_suite},
+    {"port_output", add_port_output_suite},
     {"port_lock", add_port_lock_suite},
     {"port_kill", add_port_kill_suite},
     {"identity", add_identity_suite},

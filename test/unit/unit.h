@@ -10,6 +10,7 @@ void add_at_habits_suite(void);
 void add_descriptor_suite(void);
 void add_at_stray_suite(void);
 void add_port_suite(void);
+void add_port_output_suite(void);
 void add_port_lock_suite(void);
 void add_port_kill_suite(void);
 void add_identity_suite(void);
