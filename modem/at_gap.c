@@ -53,7 +53,9 @@ bool at_learn_gap(struct at *at, const struct at_command *command, struct deadli
         *at->events = (*at->events & ~(unsigned)GAPS) | ways[i];
         answered = count_answers(at, deadline);
         if (answered == ASK_TIMES && i > first) {
-            at_note(at, EVENT_LATE, false); /* so often answered, it has nothing else to do */
+            /* so often answered, it has nothing else to do; but a channel may be open */
+            if (!reaches_sim(command))
+                at_note(at, EVENT_LATE, false);
             return true;
         }
         if (answered == ASK_TIMES) /* it is not for want of a gap between these */

@@ -36,7 +36,7 @@ enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct rep
 
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
  * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:
- * the command was not heard then, and nothing is outstanding. If it does not, and the command was one
+ * the command was not heard then; EVENT_LATE stays where it was one to the SIM. If it does not, and the command was one
  * to the SIM, EVENT_LOST is set; the second time EVENT_GAP. */
 bool at_learn_gap(struct at *at, const struct at_command *command, struct deadline deadline);
 

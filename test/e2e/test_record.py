@@ -4,6 +4,7 @@ PIN try is spent, nothing is left open, and nothing else is touched."""
 
 import os
 import re
+import time
 import zlib
 
 from fixture import MODULE, SIMKEY, test
@@ -292,3 +293,20 @@ def full_disk(t, first):
 
 test(name="a full disk leaves private sessions", first=False, left_out=ROOT)(full_disk)
 test(name="a disk that is full by now does no harm", first=True, left_out=ROOT)(full_disk)
+
+
+@test
+def the_gap_that_a_modem_needs_is_found_out_once(t):
+    """By a command of the start that is lost; other modems' records do not tell of one."""
+    for fault, gap in ((("--fault", "gap:15"), "gap 20"), (("--fault", "gap:60"), "gap 100"), ((), None)):
+        sim = t.sim("p256", *fault)
+        run_dir = t.path(f"run-{gap}")
+        os.makedirs(run_dir, 0o700)
+        env = t.env(sim, SIMKEY_RUN_DIR=run_dir)
+        t.run([SIMKEY, "cert", "signing"], env=env)
+        began = time.monotonic()
+        t.run([SIMKEY, "cert", "signing"], env=env)
+        t.check(time.monotonic() - began < 3, "it was found out once more")
+        name, = [name for name in os.listdir(run_dir) if name.endswith(".session")]
+        with open(os.path.join(run_dir, name), encoding="ascii") as record:
+            t.equal(re.findall(r"^gap .*", record.read(), re.M), [gap] if gap else [], "the gap")
