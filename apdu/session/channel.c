@@ -46,9 +46,9 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
                                                  operation->deadline, why);
     }
-    /* the number may still come */
-    operation->sim->line.opening =
-        (operation->transport.events & EVENT_LATE) || outcome == OUTCOME_BAD_DATA;
+    /* the number may still come, or have been lost with the device */
+    operation->sim->line.opening = (operation->transport.events & EVENT_LATE) ||
+                                   outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM;
     operation->answered = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         operation->sim->line.carrier = carrier;

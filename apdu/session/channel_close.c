@@ -135,6 +135,7 @@ static void note_close(struct operation *operation, const struct channel *channe
                        enum outcome outcome, const struct report *why)
 {
     struct owners *owners = &operation->record.owners;
+    const struct owned *owned = owners_find(owners, channel);
     const uint16_t sw = why->sw;
 
     if (operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) {
@@ -145,7 +146,7 @@ static void note_close(struct operation *operation, const struct channel *channe
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
         count_refusal(operation, channel);
-    } else if (owners_find(owners, channel) == NULL) {
+    } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number given to somebody else: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
     }

@@ -345,6 +345,52 @@ static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
     seat_end(&seat);
 }
 
+/* The same of one that somebody else left. */
+static void an_orphan_whose_closing_was_not_understood_is_asked_first(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
+        OPEN,
+        CSIM("82 F2 00 0C", "9000"),
+        CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
+        SELECT,
+        CSIM("01 84 00 00 02", "0102 9000"),
+        CLOSE,
+        MODEM_END};
+    const struct channel two = numbered(2);
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_orphan(&record.owners, &two, DOUBT_NONE);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800200\""), 1);
+    seat_end(&seat);
+}
+
+/* The answer to the opening of a channel is lost with the device: the modem may have kept its power, and
+ * the channel be open. */
+static void an_opening_that_a_lost_device_leaves_open_is_known(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CCHO=\"" MIAS_AID "\"", HANG_UP), MODEM_END};
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "ccho");
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_NO_MODEM, &seat.why);
+    fd = record_open(sim_settings(seat.sim), &record);
+    CU_ASSERT_TRUE(record.line.opening);
+    (void)close(fd);
+    seat_end(&seat);
+}
+
 /* A session has no number; the modem's name for it is what is noted. */
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
@@ -452,6 +498,8 @@ void add_orphans_suite(void)
         TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
         TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
         TEST(a_channel_whose_closing_was_not_understood_is_asked_first),
+        TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
+        TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
