@@ -152,6 +152,14 @@ static void note_close(struct operation *operation, const struct channel *channe
     }
 }
 
+/* The channel is closed, or the card has given its number out again: it is no older program's now. */
+static void forget_claim(struct operation *operation, uint8_t number)
+{
+    if (operation->old_claims[number] != OWNER_NONE)
+        old_claims_remove(&operation->place, number);
+    operation->old_claims[number] = OWNER_NONE;
+}
+
 bool channel_close(struct operation *operation, const struct channel *channel)
 {
     struct channel copy = *channel; /* it may stand in the table */
@@ -162,7 +170,10 @@ bool channel_close(struct operation *operation, const struct channel *channel)
     outcome = operation->transport.ops->close(
         &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
     note_close(operation, &closed, outcome, &why);
-    return owners_find(&operation->record.owners, &closed) == NULL;
+    if (owners_find(&operation->record.owners, &closed) != NULL)
+        return false;
+    forget_claim(operation, closed.number);
+    return true;
 }
 
 /* Whether the applet of this process's own channel, which has a harmless question of its own, knows
@@ -267,9 +278,7 @@ void channel_close_left(struct operation *operation, uint8_t number)
         (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
                                               &ignored);
     }
-    if (operation->old_claims[number] != OWNER_NONE)
-        old_claims_remove(&operation->place, number);
-    operation->old_claims[number] = OWNER_NONE;
+    forget_claim(operation, number);
 }
 
 void channel_close_unheard(struct operation *operation)
@@ -280,6 +289,7 @@ void channel_close_unheard(struct operation *operation)
     if (operation->unheard && line->last > 0 && number > line->last &&
         !known(operation, line->last) && operation->old_claims[line->last] == OWNER_NONE)
         channel_close_left(operation, (uint8_t)line->last);
+    forget_claim(operation, number);
     operation->unheard = false;
     line->last = number;
 }

@@ -78,6 +78,28 @@ static void an_older_programs_channel_is_closed_first(void)
     seat_end(&seat);
 }
 
+/* What that file says is not true any more when the card gives its number to somebody else. */
+static void an_older_programs_file_goes_when_its_number_is_given_out(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
+    char name[NAME_MAX], path[192];
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    rundir_name(sim_settings(seat.sim), "channel-1", name);
+    folder_write(&seat.run_dir, name, "1 42\n", 5, 0660, path);
+    fd = record_open(sim_settings(seat.sim), &record);
+    record.dirty = true;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    seat_signs(&seat);
+    EXPECT_NUMBER(access(path, F_OK), -1);
+    seat_end(&seat);
+}
+
 static void a_held_channel_is_left_open(void)
 {
     static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "6A81"),
@@ -486,6 +508,7 @@ void add_orphans_suite(void)
     static const struct test tests[] = {
         TEST(a_killed_programs_channel_is_closed_first),
         TEST(an_older_programs_channel_is_closed_first),
+        TEST(an_older_programs_file_goes_when_its_number_is_given_out),
         TEST(a_held_channel_is_left_open),
         TEST(a_channel_of_ones_own_is_held_while_it_is_open),
         TEST(a_channel_that_was_called_gone_and_is_open_is_closed),
