@@ -43,7 +43,7 @@ static struct channel named(const char *session)
 static void a_killed_programs_channel_is_closed_first(void)
 {
     static const struct modem_step steps[] = {
-        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+        STATUS("6D00"), CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
     struct seat seat;
     uint8_t bytes[2];
     pid_t child;
@@ -65,7 +65,7 @@ static void a_killed_programs_channel_is_closed_first(void)
 static void an_older_programs_channel_is_closed_first(void)
 {
     static const struct modem_step steps[] = {
-        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+        STATUS("6D00"), CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
     char name[NAME_MAX], path[192];
     struct seat seat;
     uint8_t bytes[2];
@@ -103,6 +103,7 @@ static void an_older_programs_file_goes_when_its_number_is_given_out(void)
 static void a_held_channel_is_left_open(void)
 {
     static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "6A81"),
+                                              STATUS_2("6D00"),
                                               CLOSE_2,
                                               OPEN_2,
                                               CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
@@ -371,9 +372,10 @@ static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
 static void an_orphan_whose_closing_was_not_understood_is_asked_first(void)
 {
     static const struct modem_step steps[] = {
+        STATUS_2("6D00"),
         LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
         OPEN,
-        CSIM("82 F2 00 0C", "9000"),
+        STATUS_2("9000"),
         CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
         SELECT,
         CSIM("01 84 00 00 02", "0102 9000"),
@@ -417,8 +419,12 @@ static void an_opening_that_a_lost_device_leaves_open_is_known(void)
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
     static const struct modem_step steps[] = {
-        LINE("AT+CCHC=7", OK), LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("00 84 00 00 02", "0102 9000"), LINE("AT+CCHC=1", OK), MODEM_END};
+        LINE("AT+CGLA=7,8,\"80F2000C\"", "\r\n+CGLA: 4,\"6D00\"\r\n" OK),
+        LINE("AT+CCHC=7", OK),
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"),
+        LINE("AT+CCHC=1", OK),
+        MODEM_END};
     const struct channel session = named("7");
     struct record record;
     struct seat seat;
