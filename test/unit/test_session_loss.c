@@ -287,7 +287,8 @@ static void a_late_answer_is_waited_out_even_by_short_operations(void)
  * kept, because another thing may have been the reason. */
 static void a_lost_command_is_said_again_with_a_gap(void)
 {
-    static const struct modem_step steps[] = {COLD, HASH_LINE(""), CLOSE, COLD, CLOSE, MODEM_END};
+    static const struct modem_step steps[] = {
+        COLD, HASH_LINE(""), CSIM("81 F2 00 0C", "6D00"), CLOSE, COLD, CLOSE, MODEM_END};
     struct seat seat;
     int64_t start;
 
