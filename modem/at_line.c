@@ -107,6 +107,7 @@ static bool prompt_line(const char *line)
 static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct deadline quiet,
                               struct deadline end, struct report *why)
 {
+    line[0] = '\0';
     while (!take_line(at, line)) {
         struct deadline wait = prompt_waits(at) ? deadline_within(quiet, PROMPT_MS) : quiet;
         size_t got;
