@@ -57,6 +57,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         operation->echoed = operation->echoed || (operation->transport.events & EVENT_ECHOED);
         operation->transport.events &= ~(unsigned)EVENT_ECHOED;
         operation->sim->line.carrier = carrier;
+        standing_opened(standing);
         channel_forget_claim(operation, standing->channel.number);
         operation->sim->line.last = standing->channel.number;
         operation->sim->proof = (struct proof){standing->channel, monotonic_ms()};
@@ -91,7 +92,7 @@ static enum outcome after_closing(struct operation *operation,
     enum outcome outcome = why->outcome;
     size_t count;
 
-    if (operation->standing != shared && shared->channel.open) {
+    if (operation->standing != shared && shared->level > LEVEL_CLOSED) {
         channel_drop(operation, shared);
         outcome = again(operation, carrier, applet, why);
     }
@@ -214,6 +215,53 @@ enum outcome channel_iccid(struct operation *operation, struct report *why)
     return outcome;
 }
 
+/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
+ * goes by it, and a device may have another name after each restart. */
+static enum outcome ask_iccid(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    const struct applet *applet = operation->applet;
+    enum outcome outcome =
+        transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
+
+    if (outcome == OUTCOME_UNSUPPORTED)
+        return channel_iccid(operation, why);
+    if (outcome != OUTCOME_REFUSED || standing->level != LEVEL_OPEN || standing->channel.selected ||
+        applet == NULL || applet->aid_length == 0)
+        return outcome;
+    outcome = channel_iccid(operation, why);
+    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
+               ? OUTCOME_REFUSED
+               : outcome;
+}
+
+/* Another SIM has taught nothing yet. */
+enum outcome channel_learn_sim(struct operation *operation, struct report *why)
+{
+    struct standing *standing = operation->standing;
+    struct learnt *learnt = &operation->sim->learnt;
+    enum outcome outcome;
+
+    if (standing->iccid_asked)
+        return OUTCOME_OK;
+    outcome = ask_iccid(operation, why);
+    if (outcome == OUTCOME_REFUSED &&
+        learnt->iccid[0] != '\0') /* it told before: it was in trouble */
+        outcome = ask_iccid(operation, why);
+    if (operation->transport.events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
+        return outcome;
+    standing->iccid_asked = operation->told = true;
+    if (strcmp(standing->iccid, learnt->iccid) != 0) {
+        memset(learnt, 0, sizeof *learnt);
+        atomic_store(&operation->sim->family, NULL);
+        learnt->max_read = APDU_LE_ALL;
+        memcpy(learnt->iccid, standing->iccid, sizeof learnt->iccid);
+    }
+    return OUTCOME_OK;
+}
+
 static enum outcome check_iccid(struct operation *operation, const char *iccid, struct report *why)
 {
     struct standing *standing = operation->standing;
@@ -221,8 +269,7 @@ static enum outcome check_iccid(struct operation *operation, const char *iccid, 
 
     if (iccid == NULL || iccid[0] == '\0')
         return OUTCOME_OK;
-    if (standing->iccid[0] == '\0' && standing->channel.open && !standing->channel.selected &&
-        standing->selected == SELECTED_NOTHING)
+    if (standing->iccid[0] == '\0' && standing->level == LEVEL_OPEN && !standing->channel.selected)
         outcome = read_iccid(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -312,7 +359,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
 static enum outcome right_sim(struct operation *operation, const char *iccid, struct report *why)
 {
     struct standing *standing = operation->standing;
-    enum outcome outcome = session_iccid(operation, why);
+    enum outcome outcome = channel_learn_sim(operation, why);
 
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
@@ -320,13 +367,15 @@ static enum outcome right_sim(struct operation *operation, const char *iccid, st
         !transport_tells_iccid(&operation->transport))
         return outcome;
     standing->iccid_asked = false;
-    outcome = session_iccid(operation, why);
+    outcome = channel_learn_sim(operation, why);
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
-    standing_unverify(standing);
-    standing->environment.set = false;
-    if (!standing->channel.selected)
-        standing->selected = SELECTED_NOTHING;
+    if (standing->channel.selected) { /* opening selected it */
+        standing_unverified(standing);
+        standing->environment.set = false;
+    } else {
+        standing_deselected(standing);
+    }
     return outcome;
 }
 
@@ -337,25 +386,23 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     enum outcome outcome = OUTCOME_OK;
 
     /* where opening selects, another applet wants another channel */
-    if (standing->channel.open &&
-        (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
+    if (standing->level > LEVEL_CLOSED &&
+        (standing->broken || (standing->channel.selected && standing->applet != applet->kind)))
         channel_drop(operation, standing);
-    if (!standing->channel.open)
+    if (standing->level == LEVEL_CLOSED)
         outcome = open_noted(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     standing = operation->standing;
     outcome = right_sim(operation, iccid, why);
-    if (outcome != OUTCOME_OK || standing->selected == applet->kind)
+    if (outcome != OUTCOME_OK || standing->applet == applet->kind)
         return outcome;
-    standing->selected = SELECTED_NOTHING;
-    standing_unverify(standing);
-    standing->environment.set = false;
+    standing_deselected(standing);
     operation->fresh = true;
     if (!standing->channel.selected && applet->aid_length > 0)
         outcome = select_applet(operation, applet, why);
     if (outcome == OUTCOME_OK)
-        standing->selected = applet->kind;
+        standing_selected(standing, applet->kind);
     else if (outcome == OUTCOME_NO_APPLET)
         channel_drop(operation, standing);
     return outcome;
@@ -371,7 +418,7 @@ enum outcome channel_ask_sim(struct operation *operation, struct report *why)
     if (operation->told || operation->opened || !transport_tells_iccid(&operation->transport))
         return OUTCOME_OK;
     standing->iccid_asked = false;
-    outcome = session_iccid(operation, why);
+    outcome = channel_learn_sim(operation, why);
     if (outcome == OUTCOME_OK && standing->iccid[0] == '\0') {
         channel_drop(operation, standing);
         return OUTCOME_OK;
@@ -391,7 +438,7 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
     if (standing->channel.selected)
         channel_drop(operation, standing);
     else
-        standing->selected = SELECTED_NOTHING;
+        standing_deselected(standing);
     if (operation_out_of_step(operation)) /* the next answer may be this one's */
         return report_set(why, OUTCOME_LOST, "the modem's answers are out of step");
     return channel_ensure(operation, applet, operation->iccid, why);

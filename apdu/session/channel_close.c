@@ -33,12 +33,7 @@ void channel_lost(struct operation *operation, struct standing *standing)
         operation->selection.aid_length = 0;
     if (standing == &sim->own || standing == &operation->alone)
         owners_remove(&operation->record.owners, &standing->channel);
-    memset(&standing->channel, 0, sizeof standing->channel);
-    standing->selected = SELECTED_NOTHING;
-    standing->broken = standing->kept = false;
-    standing_unverify(standing);
-    standing->environment.set = false;
-    standing->iccid_asked = false; /* its text still serves the operation under way */
+    standing_closed(standing);
 }
 
 void channel_leave_doubtful(struct operation *operation, struct standing *standing,
@@ -246,8 +241,8 @@ static bool taken_over(struct operation *operation, const struct standing *stand
     struct answer answer;
     uint16_t word;
 
-    if (standing != &operation->sim->own || standing->selected == SELECTED_NOTHING ||
-        applet == NULL || applet->probe == NULL)
+    if (standing != &operation->sim->own || standing->level < LEVEL_SELECTED || applet == NULL ||
+        applet->probe == NULL)
         return false;
     word = channel_word(operation, &standing->channel, applet->probe, &answer, &ignored);
     if (word == SW_OK)
@@ -320,7 +315,7 @@ static struct channel session_of(unsigned number)
 
 static bool has_number(const struct standing *standing, unsigned number)
 {
-    return standing->channel.open && standing->channel.number == number;
+    return standing->level > LEVEL_CLOSED && standing->channel.number == number;
 }
 
 bool channel_known(const struct operation *operation, unsigned number)

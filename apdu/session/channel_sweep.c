@@ -112,7 +112,7 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
 
     memset(found, 0, sizeof *found);
     forget_learnt(&operation->sim->learnt);
-    found->closed = shared->channel.open;
+    found->closed = shared->level > LEVEL_CLOSED;
     operation->sim->proof.channel.open = false; /* each is asked */
     channel_drop(operation, shared);
     owners = operation->record.owners;

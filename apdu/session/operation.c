@@ -11,15 +11,9 @@
 #define QUIET_MIN_MS 50
 /* Longer than any command lasts: what was under way then is over. */
 #define WORK_LONGEST_MS 20000
-#define LATE_OVER       1 /* a late_until that is over, however short ago the machine started */
 
 static const char out_of_step[] =
     "the modem's answers are out of step: one came that nobody asked for";
-
-bool operation_out_of_step(const struct operation *operation)
-{
-    return (operation->transport.events & EVENT_UNASKED) && !operation->again;
-}
 
 /* A word that an applet has for commands of its own. */
 static bool own_word(const uint8_t *answer, size_t length)
@@ -72,12 +66,6 @@ static void doubt_answer(void *arg)
 }
 
 /* Nothing may repeat a PIN to those who read the port as well. */
-enum outcome operation_echoes(struct report *why)
-{
-    return report_set(why, OUTCOME_LOST,
-                      "the modem echoes again: it may have restarted, and the channel be gone");
-}
-
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
@@ -93,15 +81,6 @@ static enum outcome before_pin(void *arg, struct report *why)
         operation_out_of_step(operation))
         return report_set(why, OUTCOME_LOST, "%s", out_of_step);
     return outcome;
-}
-
-uint64_t operation_own_start(struct sim *sim)
-{
-    if (sim->start_of != getpid()) {
-        sim->start_of = getpid();
-        sim->start = rundir_process_start(sim->start_of);
-    }
-    return sim->start;
 }
 
 /* How long the line must be quiet now, so that no answer to an earlier operation is taken for one
@@ -123,36 +102,14 @@ static bool line_idle(const struct line *line)
            (line->late_until != 0 && monotonic_ms() - line->late_until > WORK_LONGEST_MS);
 }
 
-void operation_owes(struct operation *operation, bool answered, int more_ms)
-{
-    struct line *line = &operation->sim->line;
-
-    if (operation->woken || (line->late_until == 0 && (answered || operation->record.dirty)))
-        line->late_until = monotonic_ms() + more_ms;
-    else if (line->late_until == 0) /* nothing but `AT` was said */
-        line->late_until = LATE_OVER;
-}
-
-bool operation_all_lost(struct operation *operation)
-{
-    if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
-        return false;
-    owners_doubt_all(&operation->record.owners);
-    channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
-    operation->sim->line.ready = false;
-    return true;
-}
-
 /* Channels may be gone, and their numbers somebody else's: they are asked before they are closed. */
 static void doubt_channels(struct operation *operation)
 {
     struct owners *owners = &operation->record.owners;
 
     operation->doubtful = true;
-    operation->record.standing.broken = operation->record.standing.channel.open;
-    operation->sim->own.broken = operation->sim->own.channel.open;
+    operation->record.standing.broken = operation->record.standing.level > LEVEL_CLOSED;
+    operation->sim->own.broken = operation->sim->own.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
             owners->list[i].doubt = DOUBT_ASK;
@@ -199,47 +156,6 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     return OUTCOME_OK;
 }
 
-/* Writes down how it stands; without that, nothing is left standing. */
-static bool save(struct operation *operation, bool dirty)
-{
-    if (operation->file < 0)
-        return false;
-    operation->record.dirty = dirty;
-    operation->record.line = operation->sim->line;
-    learnt_copy(&operation->record.learnt, &operation->sim->learnt);
-    operation->record.memory = operation->sim->memory;
-    return record_save(operation->file, &operation->record);
-}
-
-/* Without a record nothing may be left standing for others: what stands is this operation's alone. */
-static void give_up_record(struct operation *operation)
-{
-    record_spoil(operation->file);
-    forks_close(operation->file);
-    operation->file = -1;
-    if (operation->standing == &operation->record.standing) {
-        operation->alone = operation->record.standing;
-        operation->standing = &operation->alone;
-        memset(&operation->record.standing, 0, sizeof operation->record.standing);
-        if (operation->alone.channel.open)
-            owners_orphan(&operation->record.owners, &operation->alone.channel, DOUBT_NONE);
-    }
-}
-
-void operation_note(struct operation *operation)
-{
-    struct line *line = &operation->sim->line;
-    const bool was = operation->record.dirty;
-    const int64_t late_until = line->late_until;
-
-    if (!operation->woken && !line->ready && !was)
-        operation_owes(operation, false, 0);
-    if (!save(operation, true) && operation->file >= 0)
-        give_up_record(operation);
-    operation->record.dirty = was;
-    line->late_until = late_until;
-}
-
 /* What this process holds by itself is the parent's after a fork. */
 static void own_anew(struct sim *sim)
 {
@@ -260,7 +176,7 @@ static void correct_record(struct operation *operation)
     struct sim *sim = operation->sim;
     const struct owned *owned = owners_find(&record->owners, &sim->own.channel);
 
-    if (!sim->own.channel.open)
+    if (sim->own.level == LEVEL_CLOSED)
         return;
     if (channel_same(&record->standing.channel, &sim->own.channel))
         channel_lost(operation, &sim->own);
@@ -314,6 +230,13 @@ static void take_record(struct operation *operation)
         learnt_copy(&sim->learnt, learnt);
     if (operation->record.remembers)
         sim->memory = operation->record.memory;
+}
+
+struct deadline sim_deadline(const struct sim *sim)
+{
+    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
+
+    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
 }
 
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
@@ -376,7 +299,7 @@ void operation_end(struct operation *operation)
 
     if (operation->begun && !(operation->tries_gap && (events & EVENTS_REMEMBERED) == TRIED))
         operation->sim->line.gap = events & EVENTS_REMEMBERED;
-    if (operation->file >= 0 && save(operation, dirty)) {
+    if (operation->file >= 0 && operation_save(operation, dirty)) {
         forks_close(operation->file);
         operation->sim->unsaved.count = 0;
     } else {

@@ -50,14 +50,14 @@ static bool others_verified(const struct operation *operation)
 {
     const struct standing *shared = &operation->record.standing;
 
-    return shared->verified && !shared->unprotected;
+    return shared->level == LEVEL_PIN_OK && !shared->unprotected;
 }
 
 /* A card that calls verified what we did not verify is believed only on a channel that is new, while
  * no other stands on which somebody else's PIN was. */
 static enum outcome unlock_alone(struct operation *operation, struct report *why)
 {
-    bool known = operation->standing->channel.open && !operation->opened;
+    bool known = operation->standing->level > LEVEL_CLOSED && !operation->opened;
     bool sent;
     enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
 
@@ -119,29 +119,27 @@ enum outcome operation_pin(struct operation *operation, struct report *why)
     struct standing *standing = operation->standing;
     const struct pin_given *given = operation->given;
     bool trusted = operation->sim->learnt.pin_refused < SHORT_WAY_REFUSALS;
+    bool verified = standing->level == LEVEL_PIN_OK;
     enum outcome outcome;
 
-    if (standing->verified && trusted && standing->unprotected)
+    if (verified && trusted && standing->unprotected)
         return OUTCOME_OK;
     if (given->outcome != OUTCOME_OK &&
-        (standing->verified || !operation->fresh || others_verified(operation))) {
+        (verified || !operation->fresh || others_verified(operation))) {
         *why = given->why; /* without a PIN nobody uses what another one's PIN opened */
         return given->outcome;
     }
     identify(operation);
-    if (standing->verified && trusted && standing_opened_by(standing, &given->identity))
+    if (verified && trusted && standing_opened_by(standing, &given->identity))
         return OUTCOME_OK;
     operation->long_way = true;
-    outcome = standing->verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
+    outcome = verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
     standing = operation->standing;
     if (outcome != OUTCOME_OK) {
-        standing_unverify(standing);
+        standing_unverified(standing);
         return outcome;
     }
-    standing->verified = true;
-    standing->unprotected = given->identity.kind == PIN_NOT_KEPT;
-    if (!standing->unprotected)
-        standing_opened(standing, &given->identity);
+    standing_verified(standing, given->identity.kind == PIN_NOT_KEPT ? NULL : &given->identity);
     return OUTCOME_OK;
 }
 

@@ -131,6 +131,17 @@ static void take_channel(struct reader *from, struct channel *channel)
         from->good = from->good && channel->number > 0;
 }
 
+/* A PIN counts for an applet, and an applet is selected on an open channel. */
+static enum level level_of(struct reader *from, const struct standing *standing, bool verified)
+{
+    const bool selected = standing->applet != SELECTED_NOTHING;
+
+    from->good = from->good && (selected || !verified) && (standing->channel.open || !selected);
+    if (!standing->channel.open)
+        return LEVEL_CLOSED;
+    return verified ? LEVEL_PIN_OK : selected ? LEVEL_SELECTED : LEVEL_OPEN;
+}
+
 static void take_standing(struct reader *from, struct standing *standing)
 {
     int v[5] = {0};
@@ -138,11 +149,11 @@ static void take_standing(struct reader *from, struct standing *standing)
 
     take_channel(from, &standing->channel);
     TAKE(from, 5, " applet %d %d %d %d %d", &v[0], &v[1], &v[2], &v[3], &v[4]);
-    standing->selected = (enum selected)within(from, v[0], SELECTED_UICC);
+    standing->applet = (enum selected)within(from, v[0], SELECTED_UICC);
     standing->broken = flag(from, v[1]);
     standing->kept = flag(from, v[2]);
-    standing->verified = flag(from, v[3]);
     standing->unprotected = flag(from, v[4]);
+    standing->level = level_of(from, standing, flag(from, v[3]));
     TAKE(from, 4, " environment %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
     standing->environment.set = flag(from, v[0]);
     standing->environment.template_tag = (uint8_t)within(from, v[1], 255);
@@ -151,9 +162,8 @@ static void take_standing(struct reader *from, struct standing *standing)
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
     standing->iccid_asked = flag(from, v[0]);
     take_word(from, text, isdigit, standing->iccid, sizeof standing->iccid);
-    if (!standing->channel.open) /* nothing stands on none */
-        from->good = from->good && standing->selected == SELECTED_NOTHING && !standing->verified &&
-                     !standing->environment.set;
+    if (standing->level == LEVEL_CLOSED) /* nothing stands on none */
+        from->good = from->good && !standing->environment.set;
 }
 
 static void take_learnt(struct reader *from, struct learnt *learnt)
@@ -197,7 +207,8 @@ static void take_openers(struct reader *from, struct standing *standing)
     size_t count = 0;
 
     TAKE(from, 1, " openers %zu", &count);
-    from->good = from->good && count <= RECORD_OPENERS && (count == 0 || standing->verified);
+    from->good =
+        from->good && count <= STATE_OPENERS && (count == 0 || standing->level == LEVEL_PIN_OK);
     for (size_t i = 0; from->good && i < count; i++)
         from->good = pin_identity_take(&from->text, &standing->openers[i]);
     standing->opener_count = from->good ? count : 0;
@@ -367,7 +378,7 @@ static void doubt_moved(struct record *record)
     for (size_t i = 0; i < record->owners.count; i++)
         if (record->owners.list[i].doubt == DOUBT_NONE)
             record->owners.list[i].doubt = DOUBT_ASK;
-    if (record->standing.channel.open)
+    if (record->standing.level > LEVEL_CLOSED)
         owners_orphan(&record->owners, &record->standing.channel, DOUBT_ASK);
     memset(&record->standing, 0, sizeof record->standing);
 }

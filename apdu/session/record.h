@@ -7,7 +7,7 @@
 #define SIMKEY_APDU_SESSION_RECORD_H
 
 #include "apdu/applet/pin_memory.h"
-#include "apdu/card/environment.h"
+#include "apdu/session/channel_state.h"
 #include "apdu/session/owners.h"
 #include "apdu/session/rundir.h"
 #include "apdu/settings.h"
@@ -19,6 +19,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* A late_until that is over, however short ago the machine started. */
+#define LATE_OVER 1
+
 /* The modem and the line to it. */
 struct line {
     bool ready;           /* the AT start-up is done */
@@ -28,24 +31,6 @@ struct line {
     int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
     unsigned gap;         /* of EVENTS_REMEMBERED */
-};
-
-#define RECORD_OPENERS 12
-
-/* A channel and what stands on it. Nothing secret. */
-struct standing {
-    struct channel channel;
-    bool broken; /* an operation failed on it: close it and start anew */
-    bool kept;   /* it stays when its last user ends */
-    enum selected selected;
-    bool verified;    /* by a VERIFY with the right PIN, or: */
-    bool unprotected; /* the card wanted no PIN on a new channel */
-    struct security_environment environment;
-    bool iccid_asked;
-    char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
-    /* whose PINs opened what is verified: who is not among them has to prove its own first */
-    size_t opener_count;
-    struct pin_identity openers[RECORD_OPENERS];
 };
 
 #define REFUSALS 32
@@ -130,14 +115,6 @@ bool record_save(int fd, const struct record *record);
 
 /* Empties a file that could not be written: the next one starts anew. */
 void record_spoil(int fd);
-
-/* What was verified on a channel is not any more. */
-void standing_unverify(struct standing *standing);
-
-/* Notes that a source's PIN has opened what is verified; the oldest goes where there is no room.
- * True if one has. */
-void standing_opened(struct standing *standing, const struct pin_identity *source);
-bool standing_opened_by(const struct standing *standing, const struct pin_identity *source);
 
 /* Notes that this process goes on with the channel. */
 void record_join(struct record *record);

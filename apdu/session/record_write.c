@@ -53,8 +53,8 @@ static void put_standing(struct writer *to, const struct standing *standing)
     const struct security_environment *environment = &standing->environment;
 
     put_channel(to, &standing->channel);
-    put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,
-        standing->verified, standing->unprotected);
+    put(to, "applet %d %d %d %d %d\n", (int)standing->applet, standing->broken, standing->kept,
+        standing->level == LEVEL_PIN_OK, standing->unprotected);
     put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
         environment->algorithm, environment->key_id);
     put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));

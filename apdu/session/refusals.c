@@ -40,14 +40,14 @@ bool operation_pin_doubted(struct operation *operation, struct report *why)
     struct token_pin state = {.verified = false};
     struct report asked = REPORT_INIT;
 
-    if (!operation->accepted || why->sw != SW_NOT_SATISFIED || !standing->channel.open)
+    if (!operation->accepted || why->sw != SW_NOT_SATISFIED || standing->level == LEVEL_CLOSED)
         return false;
     /* a key that has another condition is refused where the PIN is verified, too */
     if (pin_state(&operation->card, operation->accepted_at, &state, &asked) != OUTCOME_OK ||
         state.verified)
         return false;
     note_refusal(operation, operation->accepted_at, &operation->given->identity);
-    standing_unverify(standing);
+    standing_unverified(standing);
     standing->broken = true;
     report_set(
         why, OUTCOME_PIN_PROTECTED,

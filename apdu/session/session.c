@@ -19,53 +19,6 @@
 /* So many starts at most go on with a session that others have made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
-/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
- * goes by it, and a device may have another name after each restart. */
-static enum outcome ask_iccid(struct operation *operation, struct report *why)
-{
-    struct standing *standing = operation->standing;
-    const struct applet *applet = operation->applet;
-    enum outcome outcome =
-        transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
-
-    if (outcome == OUTCOME_UNSUPPORTED)
-        return channel_iccid(operation, why);
-    if (outcome != OUTCOME_REFUSED || !standing->channel.open || standing->channel.selected ||
-        standing->selected != SELECTED_NOTHING || applet == NULL || applet->aid_length == 0)
-        return outcome;
-    outcome = channel_iccid(operation, why);
-    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
-               ? OUTCOME_REFUSED
-               : outcome;
-}
-
-/* Another SIM has taught nothing yet. */
-enum outcome session_iccid(struct operation *operation, struct report *why)
-{
-    struct standing *standing = operation->standing;
-    struct learnt *learnt = &operation->sim->learnt;
-    enum outcome outcome;
-
-    if (standing->iccid_asked)
-        return OUTCOME_OK;
-    outcome = ask_iccid(operation, why);
-    if (outcome == OUTCOME_REFUSED &&
-        learnt->iccid[0] != '\0') /* it told before: it was in trouble */
-        outcome = ask_iccid(operation, why);
-    if (operation->transport.events & EVENT_RESTARTED)
-        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
-        return outcome;
-    standing->iccid_asked = operation->told = true;
-    if (strcmp(standing->iccid, learnt->iccid) != 0) {
-        memset(learnt, 0, sizeof *learnt);
-        atomic_store(&operation->sim->family, NULL);
-        learnt->max_read = APDU_LE_ALL;
-        memcpy(learnt->iccid, standing->iccid, sizeof learnt->iccid);
-    }
-    return OUTCOME_OK;
-}
-
 /* Which channel the job goes on: one of its own for this once, this process's, or the one that all
  * share. */
 static struct standing *choose(struct operation *operation, const struct job *job)
@@ -79,7 +32,7 @@ static struct standing *choose(struct operation *operation, const struct job *jo
         operation->sim->owner = job->applet;
         return &operation->sim->own;
     }
-    if (operation->file < 0 || (shared->channel.open && settings->carrier != CARRIER_AUTO &&
+    if (operation->file < 0 || (shared->level > LEVEL_CLOSED && settings->carrier != CARRIER_AUTO &&
                                 settings->carrier != shared->channel.carrier))
         return &operation->alone;
     return &operation->record.standing;
@@ -102,9 +55,9 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
 
     operation->standing = choose(operation, job);
     if (job->again && !made_meanwhile(operation, job))
-        operation->standing->broken = operation->standing->channel.open;
+        operation->standing->broken = operation->standing->level > LEVEL_CLOSED;
     if (atomic_exchange(&operation->sim->forget, false)) {
-        operation->standing->broken = operation->standing->channel.open;
+        operation->standing->broken = operation->standing->level > LEVEL_CLOSED;
         operation->sim->line.late_until = monotonic_ms(); /* answers may be off by one */
     }
     operation_note(operation);
@@ -153,7 +106,7 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
     default:
         /* another program may have selected on the channel, or the SIM was reset, or the answer was
          * another command's: a card's refusal counts when it comes again on a new channel */
-        return why->sw != 0 && operation->standing->channel.open;
+        return why->sw != 0 && operation->standing->level > LEVEL_CLOSED;
     }
 }
 
@@ -205,7 +158,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
         operation_owes(operation, false, 0);
-        operation->sim->own.broken = operation->sim->own.channel.open;
+        operation->sim->own.broken = operation->sim->own.level > LEVEL_CLOSED;
         leave_behind(operation);
         return;
     }
@@ -262,7 +215,8 @@ static void learn(struct operation *operation, const struct job *job, enum outco
 /* This process goes on with the channel that all share. */
 static void join(struct operation *operation)
 {
-    if (operation->standing != &operation->record.standing || !operation->standing->channel.open)
+    if (operation->standing != &operation->record.standing ||
+        operation->standing->level == LEVEL_CLOSED)
         return;
     if (operation->sim->settings.session == SESSION_KEEP) {
         operation->standing->kept = true;

@@ -145,6 +145,10 @@ enum outcome operation_echoes(struct report *why);
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
 
+/* The same at the end of an operation: dirty if nobody has cleaned what a dead program left. False without
+ * a record, or if that failed: nothing may be left standing then. */
+bool operation_save(struct operation *operation, bool dirty);
+
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work
  * (pin_later in struct job), by the PIN of this process's own source. May select the applet again. */
 enum outcome operation_pin(struct operation *operation, struct report *why);
@@ -207,7 +211,7 @@ void channel_leave_doubtful(struct operation *operation, struct standing *standi
 
 /* Asks for the ICCID of the SIM in which the operation's channel is, once a session: the modem, or the
  * card itself where the modem does not tell and the channel is new. */
-enum outcome session_iccid(struct operation *operation, struct report *why);
+enum outcome channel_learn_sim(struct operation *operation, struct report *why);
 
 /* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells
  * it. Errors: OUTCOME_REFUSED if the card does not tell either. */

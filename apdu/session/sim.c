@@ -58,7 +58,7 @@ static void leave(struct operation *operation)
     struct sim *sim = operation->sim;
 
     if (sim->joined == getpid() && record_leave(record) == 0 && !record->standing.kept)
-        record->standing.broken = record->standing.channel.open;
+        record->standing.broken = record->standing.level > LEVEL_CLOSED;
     sim->joined = 0;
 }
 
@@ -74,7 +74,7 @@ static int leave_within(const struct sim *sim, bool own)
 void sim_close(struct sim *sim)
 {
     bool mine = sim->own_pid == getpid();
-    bool own = mine && sim->own.channel.open;
+    bool own = mine && sim->own.level > LEVEL_CLOSED;
     struct operation operation;
     struct report ignored = REPORT_INIT;
 
@@ -120,13 +120,6 @@ enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *w
 
     memset(found, 0, sizeof *found);
     return session_run(sim, &job, shut_work, found, why);
-}
-
-struct deadline sim_deadline(const struct sim *sim)
-{
-    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
-
-    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
 }
 
 void sim_limit(struct sim *sim, struct deadline limit)

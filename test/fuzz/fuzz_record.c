@@ -61,7 +61,7 @@ static void check(const struct settings *settings)
     REQUIRE(record.user_count <= RECORD_USERS);
     REQUIRE(record.learnt.max_read >= 1 && record.learnt.max_read <= APDU_LE_ALL);
     REQUIRE(record.standing.channel.number <= 19 && record.owners.count <= OWNERS_MAX);
-    REQUIRE(record.standing.channel.open || !record.standing.verified);
+    REQUIRE(record.standing.channel.open == (record.standing.level > LEVEL_CLOSED));
     REQUIRE(memchr(record.standing.iccid, 0, ICCID_SIZE) != NULL);
     (void)record_leave(&record);
     record_join(&record);

@@ -176,10 +176,12 @@ static void take_standing(struct span *input, struct standing *standing)
         return;
     standing->broken = (bits & 0x08) != 0;
     standing->kept = (bits & 0x10) != 0;
-    standing->verified = (bits & 0x20) != 0;
     standing->unprotected = (bits & 0x40) != 0;
     standing->environment.set = (bits & 0x80) != 0;
-    standing->selected = (enum selected)(input_byte(input) % (SELECTED_UICC + 1));
+    standing->applet = (enum selected)(input_byte(input) % (SELECTED_UICC + 1));
+    standing->level = bits & 0x20                            ? LEVEL_PIN_OK
+                      : standing->applet != SELECTED_NOTHING ? LEVEL_SELECTED
+                                                             : LEVEL_OPEN;
     if (standing->environment.set) {
         standing->environment.template_tag = 0xB6;
         standing->environment.algorithm = input_byte(input);

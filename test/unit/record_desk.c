@@ -31,8 +31,8 @@ void record_fill(struct record *record)
     record->line = (struct line){true, true, 2, true, 0, CARRIER_CSIM, 0};
     record->standing.channel =
         (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
-    record->standing.selected = SELECTED_MIAS;
-    record->standing.verified = true;
+    record->standing.applet = SELECTED_MIAS;
+    record->standing.level = LEVEL_PIN_OK;
     record->standing.environment = (struct security_environment){true, 0xB6, 0x42, 0x31};
     record->standing.iccid_asked = true;
     (void)snprintf(record->standing.iccid, ICCID_SIZE, "%s", ICCID);
@@ -67,7 +67,7 @@ void record_desk_reads(struct record_desk *desk, bool open, bool dirty)
     CU_ASSERT_FATAL(fd >= 0);
     EXPECT_NUMBER(record.standing.channel.open, open);
     EXPECT_NUMBER(record.dirty, dirty);
-    EXPECT_NUMBER(record.standing.verified, open);
+    EXPECT_NUMBER(record.standing.level, open ? LEVEL_PIN_OK : LEVEL_CLOSED);
     EXPECT_NUMBER(record.user_count, open ? 1 : 0);
     (void)close(fd);
 }

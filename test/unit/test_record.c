@@ -29,8 +29,8 @@ static void what_was_written_is_read(void)
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
     record_fill(&old);
     EXPECT_NUMBER(record.standing.channel.number, 7);
-    EXPECT_NUMBER(record.standing.selected, SELECTED_MIAS);
-    CU_ASSERT_TRUE(record.standing.verified && !record.standing.unprotected &&
+    EXPECT_NUMBER(record.standing.applet, SELECTED_MIAS);
+    CU_ASSERT_TRUE(record.standing.level == LEVEL_PIN_OK && !record.standing.unprotected &&
                    !record.standing.broken && !record.dirty);
     EXPECT_NUMBER(record.standing.environment.set, 1);
     EXPECT_NUMBER(record.standing.environment.template_tag, 0xB6);
