@@ -4,67 +4,67 @@
 
 #include <string.h>
 
-void standing_opened(struct standing *standing)
+void state_opened(struct channel_state *state)
 {
-    standing->level = LEVEL_OPEN;
+    state->level = LEVEL_OPEN;
 }
 
-void standing_selected(struct standing *standing, enum selected applet)
+void state_selected(struct channel_state *state, enum selected applet)
 {
-    standing_deselected(standing);
-    standing->level = LEVEL_SELECTED;
-    standing->applet = applet;
+    state_deselected(state);
+    state->level = LEVEL_SELECTED;
+    state->applet = applet;
 }
 
-void standing_deselected(struct standing *standing)
+void state_deselected(struct channel_state *state)
 {
-    standing_unverified(standing);
-    standing->environment.set = false;
-    standing->applet = SELECTED_NOTHING;
-    if (standing->level > LEVEL_OPEN)
-        standing->level = LEVEL_OPEN;
+    state_unverified(state);
+    state->environment.set = false;
+    state->applet = SELECTED_NOTHING;
+    if (state->level > LEVEL_OPEN)
+        state->level = LEVEL_OPEN;
 }
 
-void standing_verified(struct standing *standing, const struct pin_identity *source)
+void state_verified(struct channel_state *state, const struct pin_identity *source)
 {
-    standing->level = LEVEL_PIN_OK;
-    standing->unprotected = source == NULL;
+    state->level = LEVEL_PIN_OK;
+    state->unprotected = source == NULL;
     if (source != NULL)
-        standing_add_opener(standing, source);
+        state_add_opener(state, source);
 }
 
-void standing_unverified(struct standing *standing)
+void state_unverified(struct channel_state *state)
 {
-    if (standing->level == LEVEL_PIN_OK)
-        standing->level = LEVEL_SELECTED;
-    standing->unprotected = false;
-    standing->opener_count = 0;
+    if (state->level == LEVEL_PIN_OK)
+        state->level = LEVEL_SELECTED;
+    state->unprotected = false;
+    state->opener_count = 0;
 }
 
-void standing_closed(struct standing *standing)
+void state_closed(struct channel_state *state)
 {
-    standing_deselected(standing);
-    memset(&standing->channel, 0, sizeof standing->channel);
-    standing->level = LEVEL_CLOSED;
-    standing->broken = standing->kept = standing->iccid_asked = false;
+    state_deselected(state);
+    memset(&state->channel, 0, sizeof state->channel);
+    state->level = LEVEL_CLOSED;
+    state->broken = state->kept = state->iccid_asked = false;
 }
 
-void standing_add_opener(struct standing *standing, const struct pin_identity *source)
+void state_add_opener(struct channel_state *state, const struct pin_identity *source)
 {
-    if (standing_opened_by(standing, source))
+    if (state_opened_by(state, source))
         return;
-    if (standing->opener_count == STATE_OPENERS) {
-        standing->opener_count--;
-        memmove(&standing->openers[0], &standing->openers[1],
-                standing->opener_count * sizeof standing->openers[0]);
+    if (state->opener_count == STATE_OPENERS) {
+        state->opener_count--;
+        memmove(&state->openers[0], &state->openers[1],
+                state->opener_count * sizeof state->openers[0]);
     }
-    standing->openers[standing->opener_count++] = *source;
+    state->openers[state->opener_count++] = *source;
 }
 
-bool standing_opened_by(const struct standing *standing, const struct pin_identity *source)
+bool state_opened_by(const struct channel_state *state, const struct pin_identity *source)
 {
-    for (size_t i = 0; i < standing->opener_count; i++)
-        if (pin_same_source(&standing->openers[i], source))
+    for (size_t i = 0; i < state->opener_count; i++)
+        if (pin_same_source(&state->openers[i], source))
             return true;
     return false;
 }

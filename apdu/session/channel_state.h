@@ -27,7 +27,7 @@ enum level { LEVEL_CLOSED, LEVEL_OPEN, LEVEL_SELECTED, LEVEL_PIN_OK };
 /* Sources of PINs that are remembered for a channel. */
 #define STATE_OPENERS 12
 
-struct standing {
+struct channel_state {
     struct channel channel; /* open from LEVEL_OPEN on */
     enum level level;
     enum selected applet; /* from LEVEL_SELECTED on; else SELECTED_NOTHING */
@@ -43,27 +43,27 @@ struct standing {
 };
 
 /* The channel is open, and nothing is selected on it. */
-void standing_opened(struct standing *standing);
+void state_opened(struct channel_state *state);
 
 /* An applet was selected; what was verified and set under another one is not any more. */
-void standing_selected(struct standing *standing, enum selected applet);
+void state_selected(struct channel_state *state, enum selected applet);
 
 /* Back to LEVEL_OPEN: the applet has to be selected again. */
-void standing_deselected(struct standing *standing);
+void state_deselected(struct channel_state *state);
 
 /* The PIN was verified, or none is wanted; source: whose PIN, NULL for none. */
-void standing_verified(struct standing *standing, const struct pin_identity *source);
+void state_verified(struct channel_state *state, const struct pin_identity *source);
 
 /* Back to LEVEL_SELECTED, if it was above. */
-void standing_unverified(struct standing *standing);
+void state_unverified(struct channel_state *state);
 
 /* Closed, lost, or somebody else's to close. The ICCID's text stays, for the operation under way. */
-void standing_closed(struct standing *standing);
+void state_closed(struct channel_state *state);
 
 /* Notes that a source's PIN has opened the channel too; the oldest goes where there is no room. */
-void standing_add_opener(struct standing *standing, const struct pin_identity *source);
+void state_add_opener(struct channel_state *state, const struct pin_identity *source);
 
 /* True if it has. */
-bool standing_opened_by(const struct standing *standing, const struct pin_identity *source);
+bool state_opened_by(const struct channel_state *state, const struct pin_identity *source);
 
 #endif

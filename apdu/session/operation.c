@@ -38,7 +38,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     if (transport->events & EVENT_RESTARTED)
         operation->selection.passed = false; /* it is not even sent */
     else
-        outcome = transport->ops->exchange(transport, &operation->standing->channel, &exchange,
+        outcome = transport->ops->exchange(transport, &operation->current->channel, &exchange,
                                            deadline, why);
     *answer_length = exchange.answer_length;
     if (transport->events & EVENT_WITHHELD)
@@ -52,7 +52,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK && own_word(answer, *answer_length))
-        operation->sim->proof = (struct proof){operation->standing->channel, monotonic_ms()};
+        operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
     return outcome;
 }
 
@@ -85,7 +85,7 @@ static enum outcome before_pin(void *arg, struct report *why)
  * of ours. */
 static int quiet_needed(const struct operation *operation)
 {
-    const struct line *line = &operation->sim->line;
+    const struct line_state *line = &operation->sim->line;
     int64_t left = line->late_until - monotonic_ms();
 
     if (line->late_until == 0)
@@ -99,8 +99,8 @@ static void doubt_channels(struct operation *operation)
     struct owners *owners = &operation->record.owners;
 
     operation->doubtful = true;
-    operation->record.standing.broken = operation->record.standing.level > LEVEL_CLOSED;
-    operation->sim->own.broken = operation->sim->own.level > LEVEL_CLOSED;
+    operation->record.shared.broken = operation->record.shared.level > LEVEL_CLOSED;
+    operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
             owners->list[i].doubt = DOUBT_ASK;
@@ -108,7 +108,7 @@ static void doubt_channels(struct operation *operation)
 
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
-    struct line *line = &operation->sim->line;
+    struct line_state *line = &operation->sim->line;
     struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
     struct channel gone;
@@ -117,7 +117,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
-        operation->record.standing.broken = true;
+        operation->record.shared.broken = true;
     }
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
@@ -145,10 +145,10 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
 /* What this process holds by itself is the parent's after a fork. */
 static void own_anew(struct sim *sim)
 {
-    if (sim->own_pid == getpid())
+    if (sim->mine_pid == getpid())
         return;
-    sim->own_pid = getpid();
-    memset(&sim->own, 0, sizeof sim->own);
+    sim->mine_pid = getpid();
+    memset(&sim->mine, 0, sizeof sim->mine);
     sim->unsaved.count = 0;
 }
 
@@ -160,19 +160,19 @@ static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
-    const struct owned *owned = owners_find(&record->owners, &sim->own.channel);
+    const struct owned *owned = owners_find(&record->owners, &sim->mine.channel);
 
-    if (sim->own.level == LEVEL_CLOSED)
+    if (sim->mine.level == LEVEL_CLOSED)
         return;
-    if (channel_same(&record->standing.channel, &sim->own.channel))
-        channel_lost(operation, &sim->own);
+    if (channel_same(&record->shared.channel, &sim->mine.channel))
+        channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
-             (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid))
-        memset(&sim->own, 0, sizeof sim->own);
+             (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
+        memset(&sim->mine, 0, sizeof sim->mine);
     else if (owned != NULL && owned->doubt == DOUBT_GONE)
-        channel_leave_doubtful(operation, &sim->own, DOUBT_GONE);
+        channel_leave_doubtful(operation, &sim->mine, DOUBT_GONE);
     else if (owned == NULL || owned->pid == 0)
-        owners_hold(&record->owners, &sim->own.channel, sim->own_pid, operation_own_start(sim));
+        owners_hold(&record->owners, &sim->mine.channel, sim->mine_pid, operation_own_start(sim));
 }
 
 /* What could not be written down before is known to this process only. */
@@ -201,7 +201,7 @@ static void keep_unsaved(struct operation *operation)
 static void take_record(struct operation *operation)
 {
     struct sim *sim = operation->sim;
-    const struct learnt *learnt = &operation->record.learnt;
+    const struct card_quirks *quirks = &operation->record.quirks;
 
     operation->file =
         record_open_in(&sim->settings, &operation->place, sim->boot, &operation->record);
@@ -212,8 +212,8 @@ static void take_record(struct operation *operation)
     }
     correct_record(operation);
     sim->line = operation->record.line;
-    if (learnt->iccid[0] != '\0')
-        learnt_copy(&sim->learnt, learnt);
+    if (quirks->iccid[0] != '\0')
+        quirks_copy(&sim->quirks, quirks);
     if (operation->record.remembers)
         sim->memory = operation->record.memory;
 }
@@ -239,15 +239,15 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     memset(operation, 0, sizeof *operation);
     operation->sim = sim;
     operation->deadline = deadline;
-    operation->standing = &operation->alone;
+    operation->current = &operation->oneshot;
     operation->file = -1;
     operation->card = (struct card){.exchange = through_transport,
                                     .doubt = doubt_answer,
                                     .arg = operation,
                                     .deadline = deadline,
                                     .trace = &sim->settings.trace,
-                                    .no_le = &sim->learnt.no_le,
-                                    .max_read = &sim->learnt.max_read,
+                                    .no_le = &sim->quirks.no_le,
+                                    .max_read = &sim->quirks.max_read,
                                     .selection = &operation->selection,
                                     .before_pin = before_pin};
     record_init(&operation->record);
@@ -275,7 +275,7 @@ void operation_end(struct operation *operation)
         operation->sim->unsaved.count = 0;
     } else {
         if (operation->file >= 0) {
-            channel_drop(operation, &operation->record.standing);
+            channel_drop(operation, &operation->record.shared);
             record_spoil(operation->file);
             forks_close(operation->file);
         }
@@ -291,8 +291,8 @@ void operation_end(struct operation *operation)
  * by both it would be closed twice, the second time perhaps as somebody else's. */
 static void leave_own(struct operation *operation)
 {
-    if (operation->sim->own.broken)
-        channel_leave_doubtful(operation, &operation->sim->own, DOUBT_NONE);
+    if (operation->sim->mine.broken)
+        channel_leave_doubtful(operation, &operation->sim->mine, DOUBT_NONE);
 }
 
 /* True if there is a channel that can be closed now. */
@@ -303,12 +303,12 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
-    return operation->record.standing.broken || operation->sim->own.broken;
+    return operation->record.shared.broken || operation->sim->mine.broken;
 }
 
 void operation_close(struct operation *operation, int patience_ms)
 {
-    struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
+    struct channel_state *shared = &operation->record.shared, *own = &operation->sim->mine;
     struct report ignored = REPORT_INIT;
     /* without a record nobody else learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;

@@ -32,9 +32,9 @@ bool operation_all_lost(struct operation *operation)
     if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
         return false;
     owners_doubt_all(&operation->record.owners);
-    channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->record.shared, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->sim->mine, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->oneshot, DOUBT_GONE);
     operation->sim->line.ready = false;
     return true;
 }
@@ -45,7 +45,7 @@ bool operation_save(struct operation *operation, bool dirty)
         return false;
     operation->record.dirty = dirty;
     operation->record.line = operation->sim->line;
-    learnt_copy(&operation->record.learnt, &operation->sim->learnt);
+    quirks_copy(&operation->record.quirks, &operation->sim->quirks);
     operation->record.memory = operation->sim->memory;
     return record_save(operation->file, &operation->record);
 }
@@ -56,12 +56,12 @@ static void give_up_record(struct operation *operation)
     record_spoil(operation->file);
     forks_close(operation->file);
     operation->file = -1;
-    if (operation->standing == &operation->record.standing) {
-        operation->alone = operation->record.standing;
-        operation->standing = &operation->alone;
-        memset(&operation->record.standing, 0, sizeof operation->record.standing);
-        if (operation->alone.level > LEVEL_CLOSED)
-            owners_orphan(&operation->record.owners, &operation->alone.channel, DOUBT_NONE);
+    if (operation->current == &operation->record.shared) {
+        operation->oneshot = operation->record.shared;
+        operation->current = &operation->oneshot;
+        memset(&operation->record.shared, 0, sizeof operation->record.shared);
+        if (operation->oneshot.level > LEVEL_CLOSED)
+            owners_orphan(&operation->record.owners, &operation->oneshot.channel, DOUBT_NONE);
     }
 }
 
