@@ -193,6 +193,8 @@ bool channel_close(struct operation *operation, const struct channel *channel)
     outcome = operation->transport.ops->close(
         &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
     note_close(operation, &closed, outcome, &why);
+    if (channel_same(&operation->sim->proof.channel, &closed)) /* it may be closed now */
+        operation->sim->proof.channel.open = false;
     if (owners_find(&operation->record.owners, &closed) != NULL)
         return false;
     channel_forget_claim(operation, closed.number);
