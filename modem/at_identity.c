@@ -8,9 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ASK_TIMEOUT_MS      5000
+/* For one question, and for one behind another that came to no end. Not more than half of what is
+ * left: an answer that comes a little later counts too, see at_command. */
+#define ASK_TIMEOUT_MS      4000
+#define ASK_NEXT_MS         1000
 #define DIAGNOSE_TIMEOUT_MS 2000
 #define EF_ICCID_SIZE       10
+
+static int patience(const struct at *at, struct deadline deadline)
+{
+    int most = at->unanswered ? ASK_NEXT_MS : ASK_TIMEOUT_MS, half = deadline_left(deadline) / 2;
+
+    return half < most ? half : most;
+}
 
 /* AT+CRSM answers SW1, SW2 in decimal, then the bytes of the file. */
 static bool iccid_from_crsm(const char *value, char iccid[ICCID_SIZE])
@@ -62,7 +72,7 @@ enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline dea
         struct at_command command = {.line = ways[i].line,
                                      .answer = ways[i].answer,
                                      .prefix = ways[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .timeout_ms = patience(at, deadline),
                                      .question = true};
         struct at_result result;
         enum outcome outcome = at_command(at, &command, deadline, &result, why);
@@ -100,7 +110,7 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
         struct at_command command = {.line = questions[i].line,
                                      .answer = questions[i].answer,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .timeout_ms = patience(at, deadline),
                                      .question = true};
         struct at_result result;
         const char *value = result.value;
@@ -135,7 +145,7 @@ enum outcome at_registration(struct at *at, enum registration *state, struct dea
         struct at_command command = {.line = questions[i].line,
                                      .answer = AT_ANSWER_PREFIXED,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .timeout_ms = patience(at, deadline),
                                      .question = true};
         struct at_result result;
         const char *value = result.value;
@@ -166,6 +176,8 @@ enum outcome at_diagnose(struct at *at, struct deadline deadline, struct report 
     struct at_result result;
     enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
+    if (outcome == OUTCOME_OK && result.silent)
+        return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "tell the state of the SIM", why);
     if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)

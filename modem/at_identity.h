@@ -11,7 +11,7 @@
 enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
                       struct report *why);
 
-/* Asks for all of it; a question that the modem refuses leaves its field empty. Errors:
+/* Asks for all of it; a question that the modem refuses, or does not answer, leaves its field empty. Errors:
  * OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,
                          struct report *why);

@@ -16,6 +16,8 @@
 /* So long is waited for an answer behind its OK, as a part of the command's time-out: 1 s where that
  * is 5 s. */
 #define BEHIND_OK_PART 5
+/* So long for the OK behind the answer to a question, see at_command. */
+#define BEHIND_ANSWER_MS 1000
 /* MANAGE CHANNEL OPEN is answered by the number of the channel and a status word (ISO 7816-4). */
 #define CHANNEL_ANSWER_DIGITS 6
 
@@ -32,6 +34,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->trace = trace;
     at->echo_stays = false;
     at->echoes = 0;
+    at->unanswered = false;
     at->stray[0] = '\0';
     at->skip_text = at->messages = false;
     at->breaks = 0;
@@ -303,6 +306,8 @@ static enum outcome collect(struct at *at, const struct at_command *command,
                 at->unsettled = true; /* its own OK may follow */
                 break;
             }
+            if (command->question) /* some give no OK to it */
+                deadline = deadline_within(deadline, BEHIND_ANSWER_MS);
         } else if (!text) {
             notice_line(at, line);
             restarted = restarted || (boot_line(line) && at_saw(at, EVENT_RESTARTED));
@@ -360,7 +365,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->cme = -1;
     result->value[0] = '\0';
     result->values = 0;
-    result->differ = result->early = result->said = false;
+    result->differ = result->early = result->said = result->silent = false;
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -141,6 +141,12 @@ def text():
         rows += sweep(fault + ":{} late:60", some, carrier="ccho")
     for carrier in ("csim", "ccho"):
         rows += each("ok-first", "ok-first slow-lines:150", carrier=carrier)
+    # A question to the modem that is not answered costs its field, or another one is asked.
+    for fault in ("no-answer", "no-end"):
+        rows += each(*(f"{fault}:{number}" for number in (1, 5, 6)))
+        rows += each(f"{fault}:6", carrier="ccho")
+    rows += each("no-end:4")
+    rows += each("no-answer:4", jobs=("safe2",), end=Ends("IMEI", 1))
     # A torn answer is never data: without an answer that is whole nothing works.
     # A channel is lost with each torn answer to opening it.
     rows += each("urc-split", "wrong-length", end=TORN, carrier="csim", timeout=12, loses=3)

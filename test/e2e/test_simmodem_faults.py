@@ -19,7 +19,7 @@ def the_help_lists_every_fault_in_order(t):
                                                           out.index("\nResult")], re.M)
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
-        stray-ok stray-text stray-error stray-answer ok-first urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
+        stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
         cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
         no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
@@ -168,6 +168,25 @@ def ok_first(t):
     t.equal(lines_of(line.hear(0.2)), ["ERROR"], "an error")
     line.say("AT+CPIN?")
     t.equal(lines_of(line.hear(0.2)), ["OK", "+CPIN: READY"], "a SIM command")
+
+
+QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),
+             ("AT+CPIN?", "+CPIN: READY"), ("AT+CRSM=176,12258,0,0,10", None), ("AT+CREG?", "+CREG: 0,1"),
+             ("AT+CEREG?", "+CEREG: 0,1"), ("AT+CCID", None))
+
+
+@test
+def questions_without_an_end(t):
+    for number, (question, answer) in enumerate(QUESTIONS, 1):
+        line = Line(t, f"no-answer:{number}")
+        line.say(question)
+        line.silent(0.2)
+        line.wants("AT", ["OK"])
+        line = Line(t, f"no-end:{number}")
+        line.say(question)
+        got = lines_of(line.hear(0.2))
+        t.check(len(got) == 1 and answer in (None, *got), f"{question}: {got}")
+        line.wants("AT", ["OK"])
 
 
 @test

@@ -267,7 +267,7 @@ static int run_extended(struct at *at, char *text)
     } else if (rest[0] != '\0') {
         return AT_ERROR;
     }
-    return c->sim ? gate_run(at, c, &call) : c->run(at, &call);
+    return gate_end(at, c->name, c->sim ? gate_run(at, c, &call) : c->run(at, &call));
 }
 
 /* A basic command: a letter (or & and a letter) and a number. */
@@ -383,7 +383,8 @@ static void run_line(struct at *at)
         bytes_free(&at->reply);
         return;
     }
-    put_final(at, result);
+    if (result != AT_UNENDED)
+        put_final(at, result);
     noise_around(at);
     at->running = true;
     at->due = clock_ns() + at->ms * NS_PER_MS;

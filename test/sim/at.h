@@ -55,6 +55,7 @@ void at_work(struct at *at, int64_t now);
 #define AT_OK        (-1)
 #define AT_ERROR     (-2) /* ERROR whatever AT+CMEE says */
 #define AT_SWALLOWED (-3) /* no answer at all */
+#define AT_UNENDED   (-4) /* its lines, and no result */
 
 enum at_form { AT_EXECUTE, AT_READ, AT_SET, AT_TEST };
 

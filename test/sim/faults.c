@@ -43,6 +43,10 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_STRAY_ANSWER] = {"stray-answer:N", 0,
                             "an answer and OK before the N-th: another program's"},
     [FAULT_OK_FIRST] = {"ok-first", 0, "OK comes before the lines that answer"},
+    [FAULT_NO_ANSWER] = {"no-answer:K", 0,
+                         "the K-th question is not answered; +CGMI +CGMM +CGMR +CGSN +CPIN? +CRSM "
+                         "+CREG? +CEREG? +CCID"},
+    [FAULT_NO_END] = {"no-end:K", 0, "the same question is answered without OK"},
     [FAULT_URC] = {"urc[:N]", 1,
                    "unsolicited lines before, in and after every N-th answer of any command"},
     [FAULT_URC_SPLIT] = {"urc-split[:N]", 1,

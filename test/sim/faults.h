@@ -37,6 +37,8 @@ enum fault {
     FAULT_STRAY_ERROR,  /* another program's ERROR then */
     FAULT_STRAY_ANSWER, /* another program's answer and OK then */
     FAULT_OK_FIRST,     /* OK comes before the lines that it ends */
+    FAULT_NO_ANSWER,    /* the K-th question is not answered */
+    FAULT_NO_END,       /* the same question is answered without OK */
     FAULT_URC,          /* unsolicited lines around every n-th answer of any command */
     FAULT_URC_SPLIT,    /* an unsolicited line inside the answer line of every n-th */
     FAULT_WRONG_LENGTH, /* every n-th announces another length than it has */

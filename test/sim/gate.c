@@ -3,6 +3,8 @@
  * delays; and which APDUs the modem does not carry. */
 #include "test/sim/gate.h"
 
+#include <string.h>
+
 #define CME_NO_SIM     10
 #define CME_BUSY       14
 #define CME_PARAMETERS 50
@@ -70,6 +72,24 @@ int gate_run(struct at *at, const struct at_command *c, const struct at_call *ca
     if (fault_nth(&at->options->faults, FAULT_ECHO_RETURNS, n))
         at->echo = true;
     return result;
+}
+
+static bool is_question(long k, const char *name)
+{
+    static const char *const questions[] = {"+CGMI", "+CGMM", "+CGMR",  "+CGSN", "+CPIN",
+                                            "+CRSM", "+CREG", "+CEREG", "+CCID"};
+
+    return k >= 1 && k <= (long)(sizeof questions / sizeof *questions) &&
+           strcmp(questions[k - 1], name) == 0;
+}
+
+int gate_end(const struct at *at, const char *name, int result)
+{
+    const struct faults *f = &at->options->faults;
+
+    if (is_question(f->arg[FAULT_NO_ANSWER], name))
+        return AT_SWALLOWED;
+    return result == AT_OK && is_question(f->arg[FAULT_NO_END], name) ? AT_UNENDED : result;
 }
 
 int gate_apdu(const struct at *at, enum source source, const uint8_t *command, size_t size)

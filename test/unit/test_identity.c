@@ -244,6 +244,134 @@ static void questions_that_the_modem_refuses_stay_open(void)
     talk_end(&talk);
 }
 
+/* The answers of a modem that has all of them, and the fields that they fill. */
+static const struct {
+    const char *line, *answer, *open, *value;
+} told[] = {
+    {"AT+CGMI", "\r\nMaker\r\n" OK, "\r\nMaker\r\n", "Maker"},
+    {"AT+CGMM", "\r\nModel\r\n" OK, "\r\nModel\r\n", "Model"},
+    {"AT+CGMR", "\r\nRevision\r\n" OK, "\r\nRevision\r\n", "Revision"},
+    {"AT+CGSN", "\r\n866425030000001\r\n" OK, "\r\n866425030000001\r\n", "866425030000001"},
+    {"AT+CPIN?", "\r\n+CPIN: READY\r\n" OK, "\r\n+CPIN: READY\r\n", "READY"},
+};
+#define TOLD (sizeof told / sizeof told[0])
+
+/* One of them has no end: there is no answer, or no OK behind it. */
+static void without_an_end(size_t odd, bool answered)
+{
+    static const struct modem_step nothing[] = {MODEM_END};
+    struct modem_step standing[TOLD + 1] = {MODEM_END};
+    struct modem_identity who;
+    const char *fields[TOLD] = {who.manufacturer, who.model, who.revision, who.imei, who.sim_state};
+    struct talk talk;
+
+    for (size_t i = 0; i < TOLD; i++)
+        standing[i] = (struct modem_step)LINE(
+            told[i].line, i != odd ? told[i].answer : (answered ? told[i].open : ""));
+    talk_begin(&talk, nothing, standing);
+    talk.deadline = deadline_in(900);
+    EXPECT(at_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    CU_ASSERT_FALSE(talk.events & (EVENT_LATE | EVENT_UNASKED));
+    for (size_t i = 0; i < TOLD; i++)
+        EXPECT_TEXT(fields[i], i != odd || answered ? told[i].value : "");
+    talk_end(&talk);
+}
+
+static void a_question_without_an_answer_costs_its_field_only(void)
+{
+    for (size_t i = 0; i < TOLD; i++)
+        without_an_end(i, false);
+}
+
+static void an_answer_without_its_ok_is_taken(void)
+{
+    for (size_t i = 0; i < TOLD; i++)
+        without_an_end(i, true);
+}
+
+/* The one that comes a little later than it is waited for too. */
+static void a_late_answer_to_a_question_is_taken(void)
+{
+    static const struct modem_step nothing[] = {MODEM_END};
+    static const struct modem_step standing[] = {
+        LINE("AT+CGMI", REFUSE),
+        LINE("AT+CGMM", REFUSE),
+        LINE("AT+CGMR", REFUSE),
+        LINE("AT+CGSN", LONG LONG "\r\n866425030000001\r\n" OK),
+        LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK),
+        MODEM_END};
+    struct modem_identity who;
+    struct talk talk;
+
+    talk_begin(&talk, nothing, standing);
+    EXPECT(at_identity(&talk.at, &who, deadline_in(1600), &talk.why), OUTCOME_OK, &talk.why);
+    EXPECT_TEXT(who.imei, "866425030000001");
+    EXPECT_TEXT(who.sim_state, "READY");
+    talk_end(&talk);
+}
+
+/* A modem that has died is asked nothing more. */
+static void a_modem_that_says_nothing_more_is_not_asked_for_the_rest(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CGMI", ""), LINE("AT", ""), LINE("AT", ""),
+                                              LINE("ATE0V1Q0", ""), MODEM_END};
+    static const struct modem_step standing[] = {LINE("ATQ0", ""), LINE("ATV1", ""), MODEM_END};
+    struct modem_identity who;
+    struct talk talk;
+    int64_t start;
+
+    talk_begin(&talk, steps, standing);
+    start = monotonic_ms();
+    EXPECT(at_identity(&talk.at, &who, deadline_in(2200), &talk.why), OUTCOME_TIMEOUT, &talk.why);
+    EXPECT_TOOK(start, 1900, 2600);
+    EXPECT_SAYS(talk.why.text, "did not answer AT+CGMI");
+    CU_ASSERT(talk.events & EVENT_LATE);
+    talk_end(&talk);
+}
+
+static void an_iccid_that_is_not_answered_is_asked_for_in_the_next_way(void)
+{
+    static const char *const answers[] = {"", "\r\n+CRSM: 144,0,\"98883003000000000071\"\r\n"};
+    static const char *const wanted[] = {ICCID, "89880330000000000017"};
+
+    for (size_t i = 0; i < 2; i++) {
+        const struct modem_step steps[] = {LINE(CRSM, answers[i]), MODEM_END};
+        static const struct modem_step standing[] = {
+            LINE("AT+CCID", ""), LINE("AT+ICCID", "\r\n+ICCID: " ICCID "\r\n" OK), MODEM_END};
+        char iccid[ICCID_SIZE] = "";
+        struct talk talk;
+
+        talk_begin(&talk, steps, standing);
+        talk.deadline = deadline_in(1600);
+        EXPECT(at_iccid(&talk.at, iccid, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        EXPECT_TEXT(iccid, wanted[i]);
+        talk_end(&talk);
+    }
+}
+
+static void a_registration_that_is_not_answered_is_asked_for_in_the_other_way(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CEREG?", ""),
+                                              LINE("AT+CREG?", "\r\n+CREG: 0,1\r\n" OK), MODEM_END};
+    enum registration state;
+    struct talk talk;
+
+    talk_begin(&talk, steps, NULL);
+    EXPECT(at_registration(&talk.at, &state, deadline_in(1000), &talk.why), OUTCOME_OK, &talk.why);
+    CU_ASSERT_EQUAL(state, REGISTRATION_DONE);
+    talk_end(&talk);
+}
+
+static void a_state_that_is_not_answered_is_not_known(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CPIN?", ""), MODEM_END};
+    struct talk talk;
+
+    talk_begin(&talk, steps, NULL);
+    EXPECT(at_diagnose(&talk.at, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+    talk_end(&talk);
+}
+
 void add_identity_suite(void)
 {
     static const struct test tests[] = {
@@ -256,6 +384,13 @@ void add_identity_suite(void)
         TEST(the_bytes_of_the_file_become_digits),
         TEST(the_modem_tells_who_it_is),
         TEST(questions_that_the_modem_refuses_stay_open),
+        TEST(a_question_without_an_answer_costs_its_field_only),
+        TEST(an_answer_without_its_ok_is_taken),
+        TEST(a_late_answer_to_a_question_is_taken),
+        TEST(a_modem_that_says_nothing_more_is_not_asked_for_the_rest),
+        TEST(an_iccid_that_is_not_answered_is_asked_for_in_the_next_way),
+        TEST(a_registration_that_is_not_answered_is_asked_for_in_the_other_way),
+        TEST(a_state_that_is_not_answered_is_not_known),
     };
 
     ADD_SUITE("identity", tests);
