@@ -133,6 +133,13 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
     return OUTCOME_OK;
 }
 
+/* 27.007, 7.2 and 10.1.22: at home or abroad, for all services, for SMS only, or without a preference
+ * for CSFB. 8 is for emergency calls only. */
+static bool is_registered(long state)
+{
+    return state == 1 || (state >= 5 && state <= 7) || state == 9 || state == 10;
+}
+
 enum outcome at_registration(struct at *at, enum registration *state, struct deadline deadline,
                              struct report *why)
 {
@@ -154,11 +161,11 @@ enum outcome at_registration(struct at *at, enum registration *state, struct dea
 
         if (outcome != OUTCOME_OK)
             return outcome;
-        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) ||
-            !at_take_number(&value, &registered))
+        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) || *value == '"' ||
+            !at_take_number(&value, &registered)) /* an area's number in quotes */
             continue;
         *state = REGISTRATION_NONE;
-        if (registered == 1 || registered == 5) {
+        if (is_registered(registered)) {
             *state = REGISTRATION_DONE;
             break;
         }

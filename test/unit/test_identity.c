@@ -362,6 +362,37 @@ static void a_registration_that_is_not_answered_is_asked_for_in_the_other_way(vo
     talk_end(&talk);
 }
 
+static void each_state_of_27_007_is_told_from_no_network(void)
+{
+    const struct {
+        const char *answer;
+        enum registration state;
+    } rows[] = {
+        {"\r\n+CEREG: 2,9,\"1A2B\",\"01C4E702\",7\r\n" OK, REGISTRATION_DONE},
+        {"\r\n+CEREG: 2,2,\"0001\"\r\n" OK, REGISTRATION_NONE},
+        {"\r\n+CEREG: 2,\"0001\"\r\n" OK, REGISTRATION_UNKNOWN}, /* one that nobody asked for */
+    };
+    char answer[64];
+    enum registration state;
+
+    for (size_t i = 0; i < 12 + sizeof rows / sizeof rows[0]; i++) {
+        bool listed = i >= 12;
+        bool done = i == 1 || i == 5 || i == 6 || i == 7 || i == 9 || i == 10;
+        enum registration wanted =
+            listed ? rows[i - 12].state : (done ? REGISTRATION_DONE : REGISTRATION_NONE);
+        const struct modem_step steps[] = {LINE("AT+CEREG?", listed ? rows[i - 12].answer : answer),
+                                           MODEM_END};
+        static const struct modem_step standing[] = {LINE("AT+CREG?", REFUSE), MODEM_END};
+        struct talk talk;
+
+        (void)snprintf(answer, sizeof answer, "\r\n+CEREG: 0,%zu\r\n" OK, i);
+        talk_begin(&talk, steps, standing);
+        EXPECT(at_registration(&talk.at, &state, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        CU_ASSERT_EQUAL(state, wanted);
+        talk_end(&talk);
+    }
+}
+
 static void a_state_that_is_not_answered_is_not_known(void)
 {
     static const struct modem_step steps[] = {LINE("AT+CPIN?", ""), MODEM_END};
@@ -390,6 +421,7 @@ void add_identity_suite(void)
         TEST(a_modem_that_says_nothing_more_is_not_asked_for_the_rest),
         TEST(an_iccid_that_is_not_answered_is_asked_for_in_the_next_way),
         TEST(a_registration_that_is_not_answered_is_asked_for_in_the_other_way),
+        TEST(each_state_of_27_007_is_told_from_no_network),
         TEST(a_state_that_is_not_answered_is_not_known),
     };
 
