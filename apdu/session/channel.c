@@ -142,7 +142,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
 {
     const struct sim *sim = operation->sim;
     const enum carrier only = operation->transport.ops->carrier;
-    enum carrier pinned = only != CARRIER_AUTO ? only : sim->settings.carrier;
+    const enum carrier wanted = operation->csim_refuses ? CARRIER_CCHO : sim->settings.carrier;
+    enum carrier pinned = only != CARRIER_AUTO ? only : wanted;
     enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
     enum carrier second;
     struct report other = REPORT_INIT;
@@ -315,8 +316,8 @@ static enum outcome right_sim(struct operation *operation, const char *iccid, st
     return outcome;
 }
 
-enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
-                            const char *iccid, struct report *why)
+static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
+                                const char *iccid, struct report *why)
 {
     struct standing *standing = operation->standing;
     enum outcome outcome = OUTCOME_OK;
@@ -343,6 +344,47 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         standing->selected = applet->kind;
     else if (outcome == OUTCOME_NO_APPLET)
         channel_drop(operation, standing);
+    return outcome;
+}
+
+/* True if the first command on a new channel was refused in a way that no card has for it: some modems
+ * open channels by AT+CSIM and pass nothing on to them. */
+static bool passes_nothing_on(const struct operation *operation, enum outcome outcome,
+                              const struct report *why)
+{
+    const struct standing *standing = operation->standing;
+    bool refused = outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
+                   (outcome == OUTCOME_REFUSED &&
+                    (why->sw == 0x6E00 || why->sw == 0x6D00 || why->sw == 0x6900));
+
+    return refused && operation->opened && standing->channel.open &&
+           standing->channel.carrier == CARRIER_CSIM && standing->selected == SELECTED_NOTHING &&
+           operation->transport.ops->carrier == CARRIER_AUTO &&
+           operation->sim->settings.carrier == CARRIER_AUTO &&
+           !(operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_LATE)) &&
+           !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
+}
+
+/* Once more by AT+CSIM: the channel may have been lost. Then by AT+CCHO, which is remembered as what
+ * opened a channel last. Where that does not exist, the first refusal is what there is to tell. */
+enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
+                            const char *iccid, struct report *why)
+{
+    enum outcome outcome = ensure_once(operation, applet, iccid, why);
+    struct report other = REPORT_INIT;
+
+    for (int tries = 0; tries < 2 && passes_nothing_on(operation, outcome, why); tries++) {
+        enum outcome by_other;
+
+        channel_drop(operation, operation->standing);
+        operation->csim_refuses = tries > 0;
+        by_other = ensure_once(operation, applet, iccid, &other);
+        operation->csim_refuses = false;
+        if (by_other == OUTCOME_CARRIER_REFUSED && !operation->standing->channel.open)
+            return outcome;
+        outcome = by_other;
+        *why = other;
+    }
     return outcome;
 }
 

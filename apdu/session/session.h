@@ -96,7 +96,8 @@ struct operation {
     bool unheard;     /* a channel was opened whose number nobody heard */
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
-    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
+    bool doubtful;     /* the modem may have restarted unseen: a channel may be somebody else's */
     bool
         said_once; /* an algorithm was refused for the first time: that may be no word of the card */
     bool begun;    /* the device is locked, and the record was read */

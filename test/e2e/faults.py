@@ -225,6 +225,13 @@ def card_and_carrier():
                   switches=("--t0",), timeout=12, keeps=1)
     rows += each("no-manage-channel", "no-manage-channel:6E00", "no-manage-channel:6D00",
                  "no-manage-channel:3", "no-manage-channel:4", "no-manage-channel:0")
+    # Channels that take no commands: the other carrier has some that do.
+    channels = [f"no-csim-channels{code}" for code in ("", ":6881", ":6D00", ":0", ":3", ":13", ":100")]
+    rows += each(*channels)
+    rows += each("no-csim-channels plain-error", "no-csim-channels:3 plain-error")
+    rows += each("no-csim-channels", "no-csim-channels:3", end=Ends("class|pass a command", REFUSED), carrier="csim")
+    rows += each("no-csim-channels no-ccho", "no-csim-channels:3 no-ccho", "no-csim-channels:13 no-ccho", timeout=8,
+                 end=Ends("class|pass a command", REFUSED))
     rows += each("no-ccho", "no-csim")
     refused = Ends(r"AT\+CSIM|AT\+CCHO|logical channel|transport", REFUSED)
     rows += each("no-manage-channel:6E00", "no-manage-channel:3", "no-csim", end=refused,

@@ -20,7 +20,7 @@ def the_help_lists_every_fault_in_order(t):
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
-        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
+        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-csim-channels no-ccho
         no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
 
@@ -168,6 +168,18 @@ def ok_first(t):
     t.equal(lines_of(line.hear(0.2)), ["ERROR"], "an error")
     line.say("AT+CPIN?")
     t.equal(lines_of(line.hear(0.2)), ["OK", "+CPIN: READY"], "a SIM command")
+
+
+@test
+def channels_that_take_no_commands(t):
+    for fault, wanted in (("no-csim-channels", "6E00"), ("no-csim-channels:6881", "6881"),
+                          ("no-csim-channels:3", "+CME ERROR: 3")):
+        line = Line(t, fault)
+        t.equal(line.apdu(OPEN), "019000", "opening")
+        t.equal(line.apdu("01A4000C022FE2"), wanted, "a command on the channel")
+        t.equal(line.apdu(SELECT_ICCID), "9000", "the same on the basic one")
+        t.equal(line.apdu("00708001"), "9000", "closing")
+        t.check(line.session(), "no session")
 
 
 QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),

@@ -74,6 +74,9 @@ static const struct entry table[FAULT_COUNT] = {
                          "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},
     [FAULT_NO_MANAGE_CHANNEL] = {"no-manage-channel[:CODE]", FAULT_NO_ARG,
                                  "over AT+CSIM: 6881, or 4 digits of SW, or a +CME ERROR"},
+    [FAULT_NO_CSIM_CHANNELS] = {"no-csim-channels[:CODE]", FAULT_NO_ARG,
+                                "over AT+CSIM commands on a channel are refused: 6E00, or 4 digits "
+                                "of SW, or a +CME ERROR"},
     [FAULT_NO_CCHO] = {"no-ccho", 0, "as --no-ccho"},
     [FAULT_NO_CSIM] = {"no-csim", 0, "as --no-csim"},
     [FAULT_MAX_LENGTH] = {"max-length:B", 0,

@@ -62,10 +62,11 @@ enum fault {
     FAULT_6CXX,              /* case 2 commands answer 6Cxx first */
     FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
     FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
-    FAULT_NO_CCHO,           /* no AT+CCHO, AT+CGLA, AT+CCHC */
-    FAULT_NO_CSIM,           /* no AT+CSIM */
-    FAULT_MAX_LENGTH,        /* longer APDUs and answers are refused */
-    FAULT_LEAKED,            /* channels that others left open */
+    FAULT_NO_CSIM_CHANNELS, /* over AT+CSIM commands on a channel are refused: 6E00, or 4 digits of SW, or a +CME ERROR */
+    FAULT_NO_CCHO,    /* no AT+CCHO, AT+CGLA, AT+CCHC */
+    FAULT_NO_CSIM,    /* no AT+CSIM */
+    FAULT_MAX_LENGTH, /* longer APDUs and answers are refused */
+    FAULT_LEAKED,     /* channels that others left open */
     /* Life */
     FAULT_LOSE_CHANNEL, /* after the n-th the programs' channels are gone */
     FAULT_FOREIGN,      /* after the n-th others select another application */

@@ -105,6 +105,10 @@ int gate_apdu(const struct at *at, enum source source, const uint8_t *command, s
     if (f->on[FAULT_NO_MANAGE_CHANNEL] && source == SOURCE_CSIM && command[1] == 0x70 &&
         channel >= 0 && channel <= 999)
         return (int)channel;
+    channel = f->arg[FAULT_NO_CSIM_CHANNELS];
+    if (f->on[FAULT_NO_CSIM_CHANNELS] && source == SOURCE_CSIM && (command[0] & 0x43) != 0 &&
+        channel >= 0 && channel <= 999)
+        return (int)channel;
     return AT_OK;
 }
 

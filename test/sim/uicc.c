@@ -415,12 +415,15 @@ static void dispatch(struct uicc *u, struct channel *c, const struct command *cm
 
 static unsigned check(struct uicc *u, enum source source, const struct command *cmd)
 {
-    long refusal = u->options->faults.arg[FAULT_NO_MANAGE_CHANNEL];
+    const struct faults *f = &u->options->faults;
+    long refusal = f->arg[FAULT_NO_MANAGE_CHANNEL], on_channels = f->arg[FAULT_NO_CSIM_CHANNELS];
 
     if (!u->channels[cmd->channel].open)
         return 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && u->options->no_manage_channel)
         return refusal > 999 ? (unsigned)refusal : 0x6881;
+    if (source == SOURCE_CSIM && cmd->channel > 0 && f->on[FAULT_NO_CSIM_CHANNELS])
+        return on_channels > 999 ? (unsigned)on_channels : 0x6E00;
     if (u->options->reject_le && (source == SOURCE_CSIM || source == SOURCE_CGLA) && cmd->lc > 0 &&
         cmd->has_le)
         return 0x6700;
