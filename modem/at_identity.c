@@ -50,42 +50,64 @@ static bool iccid_from_text(const char *value, char iccid[ICCID_SIZE])
     return true;
 }
 
+static const struct iccid_way {
+    const char *line, *prefix;
+    bool (*parse)(const char *, char *);
+    enum at_answer answer;
+} iccid_ways[] = {
+    {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
+    {"AT+CCID", "+CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT+ICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT+QCCID", "+QCCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT#CCID", "#CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT+CICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT%XICCID", "%XICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+};
+#define ICCID_WAYS (sizeof iccid_ways / sizeof iccid_ways[0])
+
+/* One way to the ICCID. OUTCOME_CARRIER_REFUSED: it is refused, or its answer is no ICCID. */
+static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char iccid[ICCID_SIZE],
+                             bool *silent, struct deadline deadline, struct report *why)
+{
+    struct at_command command = {.line = way->line,
+                                 .answer = way->answer,
+                                 .prefix = way->prefix,
+                                 .timeout_ms = patience(at, deadline),
+                                 .question = true};
+    struct at_result result;
+    enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+    *silent = outcome == OUTCOME_OK && result.silent;
+    if (outcome == OUTCOME_OK)
+        outcome = at_outcome(&result, "tell the ICCID", why);
+    if (outcome == OUTCOME_OK && !way->parse(result.value, iccid))
+        outcome = OUTCOME_CARRIER_REFUSED;
+    /* without a SIM, or locked by PIN1, the other ways answer no better */
+    return outcome == OUTCOME_LOST ? OUTCOME_CARRIER_REFUSED : outcome;
+}
+
 enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
                       struct report *why)
 {
-    static const struct {
-        const char *line, *prefix;
-        bool (*parse)(const char *, char *);
-        enum at_answer answer;
-    } ways[] = {
-        {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
-        {"AT+CCID", "+CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+ICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+QCCID", "+QCCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT#CCID", "#CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+CICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT%XICCID", "%XICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    };
+    const struct iccid_way *unanswered = NULL;
+    enum outcome outcome = OUTCOME_CARRIER_REFUSED;
+    bool silent;
 
     iccid[0] = '\0';
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        struct at_command command = {.line = ways[i].line,
-                                     .answer = ways[i].answer,
-                                     .prefix = ways[i].prefix,
-                                     .timeout_ms = patience(at, deadline),
-                                     .question = true};
-        struct at_result result;
-        enum outcome outcome = at_command(at, &command, deadline, &result, why);
-
-        if (outcome == OUTCOME_OK)
-            outcome = at_outcome(&result, "tell the ICCID", why);
-        if (outcome == OUTCOME_OK && ways[i].parse(result.value, iccid))
-            return OUTCOME_OK;
-        /* without a SIM, or locked by PIN1, the other ways answer no better */
-        if (outcome != OUTCOME_OK && outcome != OUTCOME_CARRIER_REFUSED && outcome != OUTCOME_LOST)
-            return outcome;
+    for (size_t i = 0; i < ICCID_WAYS && outcome == OUTCOME_CARRIER_REFUSED; i++) {
+        outcome = iccid_by(at, &iccid_ways[i], iccid, &silent, deadline, why);
+        if (silent && unanswered == NULL)
+            unanswered = &iccid_ways[i];
     }
-    return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL) /* its answer may have got lost */
+        outcome = iccid_by(at, unanswered, iccid, &silent, deadline, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL && silent)
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem did not answer %s, which asks for the SIM's ICCID",
+                          unanswered->line);
+    if (outcome == OUTCOME_CARRIER_REFUSED)
+        return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+    return outcome;
 }
 
 enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,

@@ -7,7 +7,8 @@
 #include "modem/identity.h"
 
 /* The ICCID's digits by AT+CRSM=176,12258,0,0,10, else by +CCID and its vendor names. Errors:
- * OUTCOME_NO_SIM, OUTCOME_REFUSED if the modem knows none of them. */
+ * OUTCOME_NO_SIM; OUTCOME_REFUSED if the modem knows none of them; OUTCOME_TIMEOUT, without EVENT_LATE
+ * if it is alive but left one unanswered, twice, and does not know the others. */
 enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
                       struct report *why);
 

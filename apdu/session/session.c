@@ -20,23 +20,32 @@
 #define STARTS_ON_OTHERS 4
 
 /* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
- * goes by it, and a device may have another name after each restart. */
+ * goes by it, and a device may have another name after each restart. A modem that did not answer now,
+ * but has told it before, has to tell it again. */
 static enum outcome ask_iccid(struct operation *operation, struct report *why)
 {
     struct standing *standing = operation->standing;
     const struct applet *applet = operation->applet;
+    struct report by_card = REPORT_INIT;
     enum outcome outcome =
         transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
+    bool silent = outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE);
+    enum outcome told;
 
     if (outcome == OUTCOME_UNSUPPORTED)
         return channel_iccid(operation, why);
-    if (outcome != OUTCOME_REFUSED || !standing->channel.open || standing->channel.selected ||
-        standing->selected != SELECTED_NOTHING || applet == NULL || applet->aid_length == 0)
+    if (silent && operation->sim->learnt.iccid[0] == '\0')
+        outcome = OUTCOME_REFUSED;
+    if ((outcome != OUTCOME_REFUSED && !silent) || !standing->channel.open ||
+        standing->channel.selected || standing->selected != SELECTED_NOTHING || applet == NULL ||
+        applet->aid_length == 0)
         return outcome;
-    outcome = channel_iccid(operation, why);
-    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
-               ? OUTCOME_REFUSED
-               : outcome;
+    told = channel_iccid(operation, &by_card);
+    if (told == OUTCOME_CARRIER_REFUSED ||
+        (told != OUTCOME_OK && told != OUTCOME_LOST && by_card.sw != 0))
+        return outcome;
+    *why = by_card;
+    return told;
 }
 
 /* Another SIM has taught nothing yet. */
