@@ -35,7 +35,7 @@ enum at_final at_final_result(const char *line, int *cme);
 enum at_answer {
     AT_ANSWER_NONE,     /* no line is awaited, only the final result */
     AT_ANSWER_PREFIXED, /* the line starts with the prefix; what follows it is the value */
-    AT_ANSWER_BARE_HEX, /* the same, or a line of nothing but hex digits (CGSN, CCHO of some modems)
+    AT_ANSWER_BARE_HEX, /* the same, or a line of nothing but hex digits, also in quotes (CGSN, CCHO of some modems)
                          */
     AT_ANSWER_TEXT, /* the same, or the first line that is not known to be unsolicited (CGMI, CGMM,
                        CGMR) */

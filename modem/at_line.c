@@ -86,9 +86,12 @@ static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct dea
     return OUTCOME_OK;
 }
 
+/* Hex digits, in quotes or not. */
 static bool all_hex(const char *line)
 {
-    return line[0] != '\0' && line[strspn(line, "0123456789abcdefABCDEF")] == '\0';
+    size_t quote = line[0] == '"', digits = strspn(line + quote, "0123456789abcdefABCDEF");
+
+    return digits > 0 && strcmp(line + quote + digits, quote > 0 ? "\"" : "") == 0;
 }
 
 /* Unsolicited lines start with a mark, or are one of these words. */

@@ -102,6 +102,7 @@ static void forget_learnt(struct learnt *learnt)
     learnt_forget_refusals(learnt);
     learnt->no_le = learnt->short_way = false;
     learnt->max_read = APDU_LE_ALL;
+    learnt->quirks = 0;
     learnt->environment_refused = learnt->pin_refused = 0;
 }
 

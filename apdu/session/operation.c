@@ -35,8 +35,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     if (transport->events & EVENT_RESTARTED)
         operation->selection.passed = false; /* it is not even sent */
     else
-        outcome = transport->ops->exchange(transport, &operation->standing->channel, &exchange,
-                                           deadline, why);
+        outcome = operation_carry(operation, &exchange, deadline, why);
     *answer_length = exchange.answer_length;
     if (transport->events & EVENT_WITHHELD)
         operation->selection.passed = false;
@@ -63,8 +62,10 @@ static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
-    enum outcome outcome = transport_before_secret(transport, operation->deadline, why);
+    enum outcome outcome = operation_prove_class(operation, why);
 
+    if (outcome == OUTCOME_OK)
+        outcome = transport_before_secret(transport, operation->deadline, why);
     if (transport->events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
@@ -289,6 +290,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .trace = &sim->settings.trace,
                                     .no_le = &sim->learnt.no_le,
                                     .max_read = &sim->learnt.max_read,
+                                    .quirks = &sim->learnt.quirks,
                                     .selection = &operation->selection,
                                     .before_pin = before_pin};
     record_init(&operation->record);

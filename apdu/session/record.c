@@ -53,6 +53,7 @@ void learnt_copy(struct learnt *to, const struct learnt *from)
     to->no_le = from->no_le;
     to->short_way = from->short_way;
     to->max_read = from->max_read;
+    to->quirks = from->quirks;
     to->environment_refused = from->environment_refused;
     to->pin_refused = from->pin_refused;
     for (size_t i = 0; i < REFUSALS; i++) {
@@ -290,6 +291,16 @@ static void take_refused(struct reader *from, struct learnt *learnt)
     }
 }
 
+/* Behind all that older programs read, and only where there is something to say. */
+static void take_quirks(struct reader *from, struct learnt *learnt)
+{
+    unsigned quirks;
+
+    from->text += strspn(from->text, "\n");
+    if (from->good && sscanf(from->text, "quirks %x", &quirks) == 1)
+        learnt->quirks = quirks & QUIRKS_ALL;
+}
+
 enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
 
 #define BOOT_UNKNOWN "boot " NO_BOOT "\n"
@@ -345,6 +356,7 @@ static void take_record(struct reader *from, struct record *record)
     take_pins(from, record);
     take_owners(from, record, &orphan);
     take_refused(from, &record->learnt);
+    take_quirks(from, &record->learnt);
 }
 
 /* If its modem kept its power, it may still be at work, and its channels open. */

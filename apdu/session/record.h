@@ -54,6 +54,7 @@ struct learnt {
     char iccid[ICCID_SIZE];
     bool no_le;
     unsigned max_read;
+    unsigned quirks;              /* bits of enum card_quirk */
     bool short_way;               /* a warm signature succeeded: the card takes the short way */
     unsigned environment_refused; /* how often in a row the standing one was not good enough */
     unsigned pin_refused;         /* the same of the verified PIN */

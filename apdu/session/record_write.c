@@ -114,6 +114,8 @@ static void put_refused(struct writer *to, const struct learnt *learnt)
         if (atomic_load(&learnt->refusals[i]) != 0)
             put(to, "refused %04x %08" PRIx32 "\n", atomic_load(&learnt->refusals[i]),
                 atomic_load(&learnt->said[i]));
+    if (learnt->quirks != 0)
+        put(to, "quirks %x\n", learnt->quirks);
     to->full = full;
 }
 

@@ -97,7 +97,8 @@ struct operation {
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
-    bool doubtful;     /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
+    bool doubtful;   /* the modem may have restarted unseen: a channel may be somebody else's */
     bool
         said_once; /* an algorithm was refused for the first time: that may be no word of the card */
     bool begun;    /* the device is locked, and the record was read */
@@ -126,6 +127,16 @@ bool operation_out_of_step(const struct operation *operation);
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
+
+/* One exchange on the operation's channel, in the way that this modem's carrier wants it (carry.c). Errors: those of
+ * transport_ops.exchange. */
+enum outcome operation_carry(struct operation *operation, struct exchange *exchange,
+                             struct deadline deadline, struct report *why);
+
+/* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once for a modem,
+ * that it does not go to the basic channel, where it would be another PIN's. Errors: OUTCOME_LOST if
+ * it would, which is remembered, ... */
+enum outcome operation_prove_class(struct operation *operation, struct report *why);
 
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work
  * (pin_later in struct job), by the PIN of this process's own source. May select the applet again. */

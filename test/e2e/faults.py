@@ -232,6 +232,14 @@ def card_and_carrier():
     rows += each("no-csim-channels", "no-csim-channels:3", end=Ends("class|pass a command", REFUSED), carrier="csim")
     rows += each("no-csim-channels no-ccho", "no-csim-channels:3 no-ccho", "no-csim-channels:13 no-ccho", timeout=8,
                  end=Ends("class|pass a command", REFUSED))
+    # The class byte goes to the card as it is given, and would lead to the basic channel's PINs.
+    rows += each("plain-class", carrier="ccho")
+    rows += each("plain-class no-csim", card="rsa2048", switches=("--t0",))
+    rows += each("basic-response", switches=("--t0",))
+    rows += each("basic-response", card="rsa2048", switches=("--t0",), carrier="csim")
+    rows += each("max-line:512", carrier="csim")
+    rows += each("max-line:512", carrier="ccho")
+    rows += each("quoted-imei", jobs=("safe2",))
     rows += each("no-ccho", "no-csim")
     refused = Ends(r"AT\+CSIM|AT\+CCHO|logical channel|transport", REFUSED)
     rows += each("no-manage-channel:6E00", "no-manage-channel:3", "no-csim", end=refused,

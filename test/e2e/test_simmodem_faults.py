@@ -17,11 +17,11 @@ def the_help_lists_every_fault_in_order(t):
     out = t.run([SIMMODEM, "--help"]).out
     names = re.findall(r"^  ([a-z0-9-]+)(?:\[?:\S+)? ", out[out.index("\nFaults"):
                                                           out.index("\nResult")], re.M)
-    t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
+    t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16 quoted-imei
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
-        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-csim-channels no-ccho
-        no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
+        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-csim-channels plain-class basic-response no-ccho
+        no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
 
 
@@ -180,6 +180,42 @@ def channels_that_take_no_commands(t):
         t.equal(line.apdu(SELECT_ICCID), "9000", "the same on the basic one")
         t.equal(line.apdu("00708001"), "9000", "closing")
         t.check(line.session(), "no session")
+
+
+@test
+def an_imei_in_quotes(t):
+    line = Line(t, "quoted-imei", switches=("--imei", "356938035643809"))
+    line.wants("AT+CGSN", ['"356938035643809"', "OK"])
+
+
+@test
+def a_class_that_is_handed_on(t):
+    line = Line(t, "plain-class")
+    session = line.session()
+    t.equal(session, "+CCHO: 1", "the session")
+    t.equal(line.apdu("00A4000C022FE2", "AT+CGLA=1,"), "9000", "on the basic channel")
+    line.sw("01200081", "63C3", "AT+CGLA=1,")
+    line = Line(t)
+    number = re.sub(r"\D", "", line.session())
+    t.equal(line.apdu("00A4000C022FE2", f"AT+CGLA={number},"), "6A82", "by a modem that puts the channel in")
+
+
+@test
+def a_response_of_any_channel_by_class_00(t):
+    line = Line(t, "basic-response", switches=["--t0"])
+    line.channel()
+    line.sw("01A40004022FE2", "611C")
+    line.card("01C000001C", "6E00")
+    line.sw("00C000001C", "9000")
+
+
+@test
+def lines_of_a_bounded_length(t):
+    line = Line(t, "max-line:58")
+    line.wants(f'AT+CSIM=38,"00A404000E{"A0" * 14}"', ["+CSIM: 4,\"6A82\"", "OK"])
+    line.wants(f'AT+CSIM=46,"00A4040012{"A0" * 18}"', ["ERROR"])
+    line = Line(t, "max-line:40")
+    t.equal(len(line.ask('AT+CSIM=16,"00A40004022FE200"')[0]), 40, "the answer's length")
 
 
 QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),

@@ -53,6 +53,14 @@ void at_end(struct at *at)
     at_drop(at);
 }
 
+void at_cut(const struct at *at, char *text)
+{
+    size_t most = (size_t)at->options->faults.arg[FAULT_MAX_LINE];
+
+    if (at_fault(at, FAULT_MAX_LINE) && strlen(text) > most)
+        text[most] = '\0';
+}
+
 void at_line(struct at *at, const char *format, ...)
 {
     char text[1200];
@@ -61,6 +69,7 @@ void at_line(struct at *at, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    at_cut(at, text);
     noise_information(at, text);
 }
 
@@ -157,7 +166,12 @@ static int run_cgmr(struct at *at, const struct at_call *call)
 
 static int run_cgsn(struct at *at, const struct at_call *call)
 {
-    return identity(at, call, at->options->imei);
+    char quoted[40];
+
+    if (!at_fault(at, FAULT_QUOTED_IMEI))
+        return identity(at, call, at->options->imei);
+    snprintf(quoted, sizeof quoted, "\"%s\"", at->options->imei);
+    return identity(at, call, quoted);
 }
 
 static int run_cmee(struct at *at, const struct at_call *call)
@@ -373,12 +387,11 @@ static void run_line(struct at *at)
     at->ms = 0;
     noise_begin(at);
     noise_around(at);
-    if (overlong) {
-        result = AT_ERROR;
-    } else {
+    if (!overlong)
         trace_command_line(at->trace, command);
-        result = run_commands(at, command + 2);
-    }
+    overlong |=
+        at_fault(at, FAULT_MAX_LINE) && at->fill > (size_t)at->options->faults.arg[FAULT_MAX_LINE];
+    result = overlong ? AT_ERROR : run_commands(at, command + 2);
     if (result == AT_SWALLOWED) {
         bytes_free(&at->reply);
         return;

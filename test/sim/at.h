@@ -67,6 +67,8 @@ struct at_call {
 
 /* Appends an information line to the answer. */
 void at_line(struct at *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Cuts a line where a fault has the modem cut it. */
+void at_cut(const struct at *at, char *text);
 bool at_fault(const struct at *at, enum fault f);
 
 /* The commands that concern the SIM. */

@@ -23,6 +23,7 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_BLANKS] = {"blanks", 0, "many blanks in +CSIM and +CGLA answers"},
     [FAULT_BARE_CCHO] = {"bare-ccho", 0, "AT+CCHO answers the session without +CCHO:"},
     [FAULT_SESSION16] = {"session16", 0, "AT+CCHO answers 16 hexadecimal digits"},
+    [FAULT_QUOTED_IMEI] = {"quoted-imei", 0, "AT+CGSN answers in quotes"},
     [FAULT_NO_CCHC] = {"no-cchc", 0, "AT+CCHC does not exist"},
     [FAULT_CME_TEXT] = {"cme-text", 0, "+CME ERROR as text, whatever AT+CMEE says"},
     [FAULT_PLAIN_ERROR] = {"plain-error", 0, "ERROR, whatever AT+CMEE says"},
@@ -77,10 +78,19 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_NO_CSIM_CHANNELS] = {"no-csim-channels[:CODE]", FAULT_NO_ARG,
                                 "over AT+CSIM commands on a channel are refused: 6E00, or 4 digits "
                                 "of SW, or a +CME ERROR"},
+    [FAULT_PLAIN_CLASS] =
+        {"plain-class", 0,
+         "AT+CGLA hands the CLA on as it is; the session is the channel's number"},
+    [FAULT_BASIC_RESPONSE] =
+        {"basic-response", 0,
+         "over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel"},
     [FAULT_NO_CCHO] = {"no-ccho", 0, "as --no-ccho"},
     [FAULT_NO_CSIM] = {"no-csim", 0, "as --no-csim"},
     [FAULT_MAX_LENGTH] = {"max-length:B", 0,
                           "an APDU, or an answer with SW, of more octets: +CME ERROR: 50"},
+    [FAULT_MAX_LINE] =
+        {"max-line:K", 0,
+         "a command line of more than K characters: ERROR; lines of answers are cut there"},
     [FAULT_LEAKED] = {"leaked[:K]", FAULT_NO_ARG,
                       "K channels (all) are open from the start, left by others"},
     [FAULT_LOSE_CHANNEL] = {"lose-channel:N", 0,

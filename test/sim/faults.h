@@ -23,6 +23,7 @@ enum fault {
     FAULT_BLANKS,       /* +CSIM:   4,  "9000" */
     FAULT_BARE_CCHO,    /* the session without "+CCHO: " */
     FAULT_SESSION16,    /* a session of 16 hexadecimal digits */
+    FAULT_QUOTED_IMEI,  /* AT+CGSN answers in quotes */
     FAULT_NO_CCHC,      /* AT+CCHC does not exist */
     FAULT_CME_TEXT,     /* +CME ERROR as text whatever AT+CMEE says */
     FAULT_PLAIN_ERROR,  /* ERROR whatever AT+CMEE says */
@@ -63,10 +64,13 @@ enum fault {
     FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
     FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
     FAULT_NO_CSIM_CHANNELS, /* over AT+CSIM commands on a channel are refused: 6E00, or 4 digits of SW, or a +CME ERROR */
-    FAULT_NO_CCHO,    /* no AT+CCHO, AT+CGLA, AT+CCHC */
-    FAULT_NO_CSIM,    /* no AT+CSIM */
-    FAULT_MAX_LENGTH, /* longer APDUs and answers are refused */
-    FAULT_LEAKED,     /* channels that others left open */
+    FAULT_PLAIN_CLASS,    /* AT+CGLA hands the CLA on as it is */
+    FAULT_BASIC_RESPONSE, /* over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel */
+    FAULT_NO_CCHO,        /* no AT+CCHO, AT+CGLA, AT+CCHC */
+    FAULT_NO_CSIM,        /* no AT+CSIM */
+    FAULT_MAX_LENGTH,     /* longer APDUs and answers are refused */
+    FAULT_MAX_LINE,       /* a command line of more than K characters: ERROR */
+    FAULT_LEAKED,         /* channels that others left open */
     /* Life */
     FAULT_LOSE_CHANNEL, /* after the n-th the programs' channels are gone */
     FAULT_FOREIGN,      /* after the n-th others select another application */

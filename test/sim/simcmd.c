@@ -198,6 +198,8 @@ static struct session *name_session(struct at *at, unsigned channel)
     if (at_fault(at, FAULT_SESSION16))
         snprintf(s->name, sizeof s->name, "A0F3%08X00%02X", 0x5E550000u + at->session_count,
                  channel);
+    else if (at_fault(at, FAULT_PLAIN_CLASS))
+        snprintf(s->name, sizeof s->name, "%u", channel);
     else
         snprintf(s->name, sizeof s->name, "%u", 20 + at->session_count);
     return s;
@@ -272,7 +274,8 @@ static int run_cgla(struct at *at, const struct at_call *call)
     size = read_apdu(&text, command);
     if (session == NULL || size == 0)
         return session == NULL ? CME_INVALID_INDEX : CME_PARAMETERS;
-    command[0] = class_on(session->channel, command[0]);
+    if (!at_fault(at, FAULT_PLAIN_CLASS))
+        command[0] = class_on(session->channel, command[0]);
     return carry(at, SOURCE_CGLA, command, size);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/record_desk.h"
 
+#include "apdu/card/apdu.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -39,6 +40,7 @@ void record_fill(struct record *record)
     (void)snprintf(record->learnt.iccid, ICCID_SIZE, "%s", ICCID);
     record->learnt.no_le = true;
     record->learnt.max_read = 128;
+    record->learnt.quirks = QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS;
     record->learnt.pin_refused = 1;
     (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);
     (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);

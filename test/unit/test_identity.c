@@ -26,6 +26,7 @@ static void a_bare_answer_is_told_from_unsolicited_lines(void)
     static const struct modem_step steps[] = {
         LINE("AT+CGSN", "\r\nRING\r\n+CREG: 1\r\n\r\n867000000000001\r\n" OK),
         LINE("AT+CGSN", "\r\n+CGSN: 867000000000001\r\n" OK),
+        LINE("AT+CGSN", "\r\n\"867000000000001\"\r\n" OK),
         LINE("AT+CCHO=\"A0\"", "\r\n^RSSI: 3\r\n2F00AB1200CD34EF\r\n" OK),
         LINE("AT+CGMI", "AT+CGMI\r\r\n^RSSI:9\r\nRING\r\nQuectel\r\n\r\nOK\r\n"),
         LINE("AT+CGMM", "\r\n+CGMM: \"BG96\"\r\n" OK),
@@ -37,6 +38,8 @@ static void a_bare_answer_is_told_from_unsolicited_lines(void)
     EXPECT_TEXT(talk.result.value, "867000000000001");
     EXPECT(ask_for(&talk, "AT+CGSN", AT_ANSWER_BARE_HEX, "+CGSN:"), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(talk.result.value, "867000000000001");
+    EXPECT(ask_for(&talk, "AT+CGSN", AT_ANSWER_BARE_HEX, "+CGSN:"), OUTCOME_OK, &talk.why);
+    EXPECT_TEXT(talk.result.value, "\"867000000000001\"");
     EXPECT(ask_for(&talk, "AT+CCHO=\"A0\"", AT_ANSWER_BARE_HEX, "+CCHO:"), OUTCOME_OK, &talk.why);
     EXPECT_TEXT(talk.result.value, "2F00AB1200CD34EF");
     EXPECT(ask_for(&talk, "AT+CGMI", AT_ANSWER_TEXT, "+CGMI:"), OUTCOME_OK, &talk.why);
@@ -216,6 +219,27 @@ static void the_modem_tells_who_it_is(void)
     EXPECT_TEXT(who.imei, "866425030000001");
     EXPECT_TEXT(who.sim_state, "SIM PIN");
     talk_end(&talk);
+}
+
+static void an_imei_in_quotes_is_taken_without_them(void)
+{
+    static const char *const answers[] = {"\r\n\"866425030000001\"\r\n" OK,
+                                          "\r\n+CGSN: \"866425030000001\"\r\n" OK,
+                                          "\r\n+CGSN:866425030000001 \r\n" OK};
+
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        const struct modem_step standing[] = {LINE("AT+CGMI", REFUSE),  LINE("AT+CGMM", REFUSE),
+                                              LINE("AT+CGMR", REFUSE),  LINE("AT+CGSN", answers[i]),
+                                              LINE("AT+CPIN?", REFUSE), MODEM_END};
+        static const struct modem_step nothing[] = {MODEM_END};
+        struct modem_identity who;
+        struct talk talk;
+
+        talk_begin(&talk, nothing, standing);
+        EXPECT(at_identity(&talk.at, &who, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        EXPECT_TEXT(who.imei, "866425030000001");
+        talk_end(&talk);
+    }
 }
 
 static void questions_that_the_modem_refuses_stay_open(void)
@@ -414,6 +438,7 @@ void add_identity_suite(void)
         TEST(a_modem_that_knows_no_iccid_is_said_to_refuse),
         TEST(the_bytes_of_the_file_become_digits),
         TEST(the_modem_tells_who_it_is),
+        TEST(an_imei_in_quotes_is_taken_without_them),
         TEST(questions_that_the_modem_refuses_stay_open),
         TEST(a_question_without_an_answer_costs_its_field_only),
         TEST(an_answer_without_its_ok_is_taken),

@@ -42,6 +42,7 @@ static void what_was_written_is_read(void)
     EXPECT_NUMBER(record.line.last, 2);
     CU_ASSERT_STRING_EQUAL(record.learnt.iccid, ICCID);
     EXPECT_NUMBER(record.learnt.max_read, 128);
+    EXPECT_NUMBER(record.learnt.quirks, QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS);
     EXPECT_NUMBER(record.learnt.pin_refused, 1);
     CU_ASSERT_TRUE(learnt_refuses(&record.learnt, 0x31, 0x45));
     CU_ASSERT_FALSE(learnt_refuses(&record.learnt, 0x31, 0x46));
