@@ -35,19 +35,12 @@ static bool iccid_from_crsm(const char *value, char iccid[ICCID_SIZE])
 }
 
 /* The vendors' commands answer the digits, some with the padding F. */
-static bool iccid_from_text(const char *value, char iccid[ICCID_SIZE])
+static bool iccid_from_answer(const char *value, char iccid[ICCID_SIZE])
 {
-    char word[ICCID_SIZE + 1];
-    size_t digits;
+    const char *word;
+    size_t length = at_next_word(&value, &word);
 
-    if (!at_take_word(&value, word, sizeof word))
-        return false;
-    digits = strspn(word, "0123456789");
-    if (digits < 10 || digits >= ICCID_SIZE || word[digits + strspn(word + digits, "Ff")] != '\0')
-        return false;
-    memcpy(iccid, word, digits);
-    iccid[digits] = '\0';
-    return true;
+    return iccid_from_text(word, length, iccid);
 }
 
 static const struct iccid_way {
@@ -56,12 +49,12 @@ static const struct iccid_way {
     enum at_answer answer;
 } iccid_ways[] = {
     {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
-    {"AT+CCID", "+CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    {"AT+ICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    {"AT+QCCID", "+QCCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    {"AT#CCID", "#CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    {"AT+CICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    {"AT%XICCID", "%XICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
+    {"AT+CCID", "+CCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+ICCID", "+ICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+QCCID", "+QCCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT#CCID", "#CCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+CICCID", "+ICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT%XICCID", "%XICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
 };
 #define ICCID_WAYS (sizeof iccid_ways / sizeof iccid_ways[0])
 

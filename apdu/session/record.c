@@ -150,7 +150,7 @@ static void take_standing(struct reader *from, struct standing *standing)
     standing->environment.key_id = (uint8_t)within(from, v[3], 255);
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
     standing->iccid_asked = flag(from, v[0]);
-    take_word(from, text, isdigit, standing->iccid, sizeof standing->iccid);
+    take_word(from, text, iccid_digit, standing->iccid, sizeof standing->iccid);
     if (!standing->channel.open) /* nothing stands on none */
         from->good = from->good && standing->selected == SELECTED_NOTHING && !standing->verified &&
                      !standing->environment.set;
@@ -163,7 +163,7 @@ static void take_learnt(struct reader *from, struct learnt *learnt)
     char text[33] = "-";
 
     TAKE(from, 6, " learnt %32s %d %d %u %u %u", text, &no_le, &short_way, &v[0], &v[1], &v[2]);
-    take_word(from, text, isdigit, learnt->iccid, sizeof learnt->iccid);
+    take_word(from, text, iccid_digit, learnt->iccid, sizeof learnt->iccid);
     learnt->no_le = flag(from, no_le);
     learnt->short_way = flag(from, short_way);
     from->good = from->good && v[0] >= 1 && v[0] <= APDU_LE_ALL;
@@ -228,7 +228,7 @@ static void take_pins(struct reader *from, struct record *record)
     if (!from->good || strncmp(from->text + strspn(from->text, "\n"), "tries ", 6) != 0)
         return;
     TAKE(from, 3, " tries %32s %d %d", text, &v[0], &v[1]);
-    take_word(from, text, isdigit, memory->sim, sizeof memory->sim);
+    take_word(from, text, iccid_digit, memory->sim, sizeof memory->sim);
     memory->left[PIN_APPLET] = within(from, v[0], PIN_LEFT_MAX);
     memory->left[PIN_UICC] = within(from, v[1], PIN_LEFT_MAX);
     take_openers(from, &record->standing);

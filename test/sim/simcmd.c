@@ -366,8 +366,8 @@ static bool read_iccid(struct at *at, char digits[21])
     for (size_t i = 0; found && i < 20; i++) {
         unsigned nibble = i % 2 == 0 ? answer.data[i / 2] & 15u : answer.data[i / 2] >> 4;
 
-        if (nibble < 10)
-            digits[length++] = (char)('0' + nibble);
+        if (nibble < 15)
+            digits[length++] = CARD_ICCID_DIGITS[nibble];
     }
     digits[length] = '\0';
     bytes_free(&answer);

@@ -115,6 +115,41 @@ static void the_iccid_is_found_under_every_vendors_name(void)
     }
 }
 
+/* Whole and in upper case, in whichever way it is told; never the digits before the first letter. */
+static void an_iccid_with_letters_is_taken_whole(void)
+{
+    static const struct {
+        const char *line, *answer, *iccid; /* NULL: none */
+    } rows[] = {
+        {CRSM, "\r\n+CRSM: 144,0,\"98880370000021A465F7\"\r\n" OK, "898830070000124A567"},
+        {CRSM, "\r\n+CRSM: 144,0,\"98880370000021a465b7\"\r\n" OK, "898830070000124A567B"},
+        {"AT+CCID", "\r\n+CCID: 898830070000124a567f\r\n" OK, "898830070000124A567"},
+        {"AT+CCID", "\r\n898830070000124A567FF\r\n" OK, "898830070000124A567"},
+        {"AT+CCID", "\r\n+CCID: \"898830070000124A567\"\r\n" OK, "898830070000124A567"},
+        {"AT+CCID", "\r\n+CCID: 898830070000F24567\r\n" OK, NULL},
+        {"AT+CCID", "\r\n+CCID: 8988300700001245670G\r\n" OK, NULL},
+        {"AT+CCID", "\r\n+CCID: 898830070000124567012\r\n" OK, NULL},
+    };
+    static const char *const others[] = {CRSM,      "AT+CCID",   "AT+ICCID", "AT+QCCID",
+                                         "AT#CCID", "AT+CICCID", "AT%XICCID"};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct modem_step standing[9] = {MODEM_END};
+        static const struct modem_step nothing[] = {MODEM_END};
+        char iccid[ICCID_SIZE];
+        struct report why = REPORT_INIT;
+        size_t n = 0;
+
+        standing[n++] = (struct modem_step)LINE(rows[i].line, rows[i].answer);
+        for (size_t j = 0; j < sizeof others / sizeof others[0]; j++)
+            standing[n++] = (struct modem_step)LINE(others[j], REFUSE);
+        standing[n] = (struct modem_step)MODEM_END;
+        EXPECT(ask_iccid(nothing, standing, iccid, &why),
+               rows[i].iccid != NULL ? OUTCOME_OK : OUTCOME_REFUSED, &why);
+        EXPECT_TEXT(iccid, rows[i].iccid != NULL ? rows[i].iccid : "");
+    }
+}
+
 static void a_refused_or_senseless_crsm_leads_to_the_vendors_names(void)
 {
     static const char *const answers[] = {"\r\n+CRSM: 106,130\r\n" OK,
@@ -190,7 +225,12 @@ static void the_bytes_of_the_file_become_digits(void)
     EXPECT_TEXT(iccid, "89880330000000000");
     n = bytes_of("FF FF FF FF FF FF FF FF FF FF", bytes, sizeof bytes);
     CU_ASSERT_FALSE(iccid_from_bytes(bytes, n, iccid));
-    n = bytes_of("98 A8 30 03 00 00 00 00 00 71", bytes, sizeof bytes);
+    n = bytes_of("98 A8 3B 03 00 00 00 00 0E F1", bytes, sizeof bytes);
+    CU_ASSERT(iccid_from_bytes(bytes, n, iccid));
+    EXPECT_TEXT(iccid, "898AB33000000000E01");
+    n = bytes_of("98 88 30 03 00 00", bytes, sizeof bytes);
+    CU_ASSERT_FALSE(iccid_from_bytes(bytes, n, iccid));
+    n = bytes_of("98 88 30 03 00 00 00 F0 00 71", bytes, sizeof bytes);
     CU_ASSERT_FALSE(iccid_from_bytes(bytes, n, iccid));
     n = bytes_of("98 8F 30 03 00 00 00 00 00 71", bytes, sizeof bytes);
     CU_ASSERT_FALSE(iccid_from_bytes(bytes, n, iccid));
@@ -433,6 +473,7 @@ void add_identity_suite(void)
         TEST(a_bare_answer_is_told_from_unsolicited_lines),
         TEST(the_iccid_is_read_from_its_file),
         TEST(the_iccid_is_found_under_every_vendors_name),
+        TEST(an_iccid_with_letters_is_taken_whole),
         TEST(a_refused_or_senseless_crsm_leads_to_the_vendors_names),
         TEST(no_sim_is_final_and_said_in_words),
         TEST(a_modem_that_knows_no_iccid_is_said_to_refuse),
