@@ -272,6 +272,7 @@ static void add_objects(const struct card *card, const struct options *o, struct
 
     file =
         add_file(t, 0, FID_OBJECTS, data_object(o, old ? "CERT_TYPE_A" : "CERT_AVAILABLE", &cert));
+    t->files[file].needs_pin = o->cert_pin;
     list_file(l, &t->files[file], "pubdat00", "p11");
     /* Somebody else's object: the label tells, not the place. */
     bytes_add(&note, "of another application", 22);

@@ -73,6 +73,7 @@ static const struct option_entry table[] = {
      "the next N signatures are wrong, with 9000"},
     {"Type A", SECTION, 0, NULL, 0, 0, NULL},
     {"labels", CHOICE, AT(labels), "new|old", 0, 0, "CERT_AVAILABLE or CERT_TYPE_A"},
+    {"cert-pin", FLAG, AT(cert_pin), NULL, 0, 0, "the certificate's object wants the PIN too"},
     {"label-pad", FLAG, AT(label_pad), NULL, 0, 0, "labels padded with spaces"},
     {"chain", CHOICE, AT(chain), "none|ca|broken", 0, 0, "what follows the leaf"},
     {"typea-key", CHOICE, AT(typea_key), "pkcs1|pkcs8|pem", 0, 0, "form of the private key"},
