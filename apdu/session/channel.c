@@ -156,7 +156,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
     if (outcome == OUTCOME_OK || (operation->transport.events & EVENT_RESTARTED))
         return outcome;
     if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
-                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {
+                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881 ||
+                                   (outcome == OUTCOME_BAD_DATA && operation->again))) {
         enum outcome by_other = open_by(operation, second, applet, &other);
 
         if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {

@@ -225,6 +225,8 @@ def card_and_carrier():
                   switches=("--t0",), timeout=12, keeps=1)
     rows += each("no-manage-channel", "no-manage-channel:6E00", "no-manage-channel:6D00",
                  "no-manage-channel:3", "no-manage-channel:4", "no-manage-channel:0")
+    rows += each("open-le", "no-number")
+    rows += each("open-le", "no-number", carrier="csim")
     # Channels that take no commands: the other carrier has some that do.
     channels = [f"no-csim-channels{code}" for code in ("", ":6881", ":6D00", ":0", ":3", ":13", ":100")]
     rows += each(*channels)

@@ -20,7 +20,7 @@ def the_help_lists_every_fault_in_order(t):
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16 quoted-imei
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
-        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-csim-channels plain-class basic-response no-ccho
+        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le no-number no-csim-channels plain-class basic-response no-ccho
         no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
         other-sim hang-up""".split(), "the faults")
 
@@ -216,6 +216,18 @@ def lines_of_a_bounded_length(t):
     line.wants(f'AT+CSIM=46,"00A4040012{"A0" * 18}"', ["ERROR"])
     line = Line(t, "max-line:40")
     t.equal(len(line.ask('AT+CSIM=16,"00A40004022FE200"')[0]), 40, "the answer's length")
+
+
+@test
+def channels_that_are_opened_otherwise(t):
+    line = Line(t, "open-le")
+    line.card(OPEN, "6700")
+    line.card("0070000000", "019000")
+    line.card("0070800100", "6700")
+    line.card("00708001", "9000")
+    line = Line(t, "no-number")
+    line.card(OPEN, "9000")
+    line.card("81F2000C", "9000")
 
 
 QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),

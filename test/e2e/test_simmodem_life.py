@@ -187,7 +187,7 @@ def arguments(name, pick):
         return f"{name}:{pick.randint(5, 40)}"
     takes_none = """echo-stays lower-case no-quotes no-blank blanks bare-ccho session16 no-cchc cme-text
         plain-error no-compound two-finals open-garbage get-response 6cxx refuse-le no-manage-channel
-        no-ccho no-csim leaked ok-first no-csim-channels plain-class basic-response quoted-imei""".split()
+        no-ccho no-csim leaked ok-first no-csim-channels plain-class basic-response quoted-imei open-le no-number""".split()
     return name if name in takes_none else f"{name}:{number}"
 
 

@@ -75,6 +75,11 @@ static const struct entry table[FAULT_COUNT] = {
                          "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},
     [FAULT_NO_MANAGE_CHANNEL] = {"no-manage-channel[:CODE]", FAULT_NO_ARG,
                                  "over AT+CSIM: 6881, or 4 digits of SW, or a +CME ERROR"},
+    [FAULT_OPEN_LE] =
+        {"open-le", 0,
+         "over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close"},
+    [FAULT_NO_NUMBER] = {"no-number", 0,
+                         "over AT+CSIM opening a channel answers 9000 without its number"},
     [FAULT_NO_CSIM_CHANNELS] = {"no-csim-channels[:CODE]", FAULT_NO_ARG,
                                 "over AT+CSIM commands on a channel are refused: 6E00, or 4 digits "
                                 "of SW, or a +CME ERROR"},

@@ -63,6 +63,8 @@ enum fault {
     FAULT_6CXX,              /* case 2 commands answer 6Cxx first */
     FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
     FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
+    FAULT_OPEN_LE, /* over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close */
+    FAULT_NO_NUMBER, /* over AT+CSIM opening a channel answers 9000 without its number */
     FAULT_NO_CSIM_CHANNELS, /* over AT+CSIM commands on a channel are refused: 6E00, or 4 digits of SW, or a +CME ERROR */
     FAULT_PLAIN_CLASS,    /* AT+CGLA hands the CLA on as it is */
     FAULT_BASIC_RESPONSE, /* over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel */

@@ -124,6 +124,16 @@ static void transmit(struct at *at, enum source source, const uint8_t *command, 
     }
 }
 
+/* The status word alone. */
+static struct bytes forget_number(struct bytes *answer)
+{
+    struct bytes bare = {0};
+
+    bytes_add(&bare, answer->data + 1, 2);
+    bytes_free(answer);
+    return bare;
+}
+
 /* A client's APDU and its answer line, if the modem carries them; the command is cleansed. */
 static int carry(struct at *at, enum source source, uint8_t *command, size_t size)
 {
@@ -133,6 +143,9 @@ static int carry(struct at *at, enum source source, uint8_t *command, size_t siz
     if (result == AT_OK) {
         transmit(at, source, command, size, at->options->get_response, &answer);
         result = gate_answer(at, answer.size);
+        if (at_fault(at, FAULT_NO_NUMBER) && source == SOURCE_CSIM && size >= 4 &&
+            command[1] == 0x70 && command[2] == 0x00 && answer.size == 3)
+            answer = forget_number(&answer);
     }
     if (result == AT_OK)
         noise_apdu(at, source == SOURCE_CSIM ? "+CSIM" : "+CGLA", &answer);

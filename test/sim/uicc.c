@@ -422,6 +422,9 @@ static unsigned check(struct uicc *u, enum source source, const struct command *
         return 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && u->options->no_manage_channel)
         return refusal > 999 ? (unsigned)refusal : 0x6881;
+    if (source == SOURCE_CSIM && cmd->ins == 0x70 && cmd->has_le && f->on[FAULT_OPEN_LE] &&
+        (cmd->p1 == 0x80 || cmd->le == 1))
+        return 0x6700;
     if (source == SOURCE_CSIM && cmd->channel > 0 && f->on[FAULT_NO_CSIM_CHANNELS])
         return on_channels > 999 ? (unsigned)on_channels : 0x6E00;
     if (source == SOURCE_CSIM && cmd->channel > 0 && cmd->ins == 0xC0 &&
