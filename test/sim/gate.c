@@ -5,9 +5,10 @@
 
 #include <string.h>
 
-#define CME_NO_SIM     10
-#define CME_BUSY       14
-#define CME_PARAMETERS 50
+#define CME_NO_SIM      10
+#define CME_SIM_FAILURE 13
+#define CME_BUSY        14
+#define CME_PARAMETERS  50
 
 /* Errors of the modem's own: the card has not seen the command. */
 static int refuse(struct at *at, long n)
@@ -16,6 +17,8 @@ static int refuse(struct at *at, long n)
 
     if (at->options->no_sim || at->life.absent)
         return CME_NO_SIM;
+    if (at->functionality == 0)
+        return CME_SIM_FAILURE; /* without power */
     if (at->busy > 0) {
         at->busy--;
         return CME_BUSY;

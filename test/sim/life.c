@@ -14,16 +14,21 @@ static void restart(struct at *at)
 {
     uicc_reset(at->uicc);
     at_forget_sessions(at);
-    at_defaults(at);
+    at_power_on(at);
     at_drop(at);
+}
+
+void life_boot(struct at *at, int64_t due)
+{
+    noise_say_line(at, due, "RDY");
+    noise_say_line(at, due, "+CFUN: 1");
+    noise_say_line(at, due, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
 }
 
 static void modem_reset(struct at *at, int64_t now)
 {
     at->ears = now + at->options->faults.arg2[FAULT_MODEM_RESET] * NS_PER_MS;
-    noise_say_line(at, at->ears, "RDY");
-    noise_say_line(at, at->ears, "+CFUN: 1");
-    noise_say_line(at, at->ears, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
+    life_boot(at, at->ears);
 }
 
 static void remove_sim(struct at *at, int64_t now)

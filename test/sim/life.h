@@ -19,6 +19,9 @@ struct life {
     bool lost, foreign, foreign_mse; /* these have struck */
 };
 
+/* The boot lines of a modem that is back at that time. */
+void life_boot(struct at *at, int64_t due);
+
 /* The n-th SIM command comes; true if it is swallowed. */
 bool life_before(struct at *at, long n);
 /* It has been answered. */

@@ -163,7 +163,7 @@ static int run_csim(struct at *at, const struct at_call *call)
     if (at->options->no_csim)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     size = read_apdu(&text, command);
     if (size == 0)
         return CME_PARAMETERS;
@@ -257,7 +257,7 @@ static int run_ccho(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, hex, sizeof hex) || *text != '\0')
         return CME_PARAMETERS;
     digits = strlen(hex);
@@ -280,7 +280,7 @@ static int run_cgla(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, name, sizeof name))
         return CME_PARAMETERS;
     session = find_session(at, name);
@@ -303,7 +303,7 @@ static int run_cchc(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, name, sizeof name) || *text != '\0')
         return CME_PARAMETERS;
     session = find_session(at, name);
@@ -314,15 +314,29 @@ static int run_cchc(struct at *at, const struct at_call *call)
     return AT_OK;
 }
 
-/* Selects a file below the MF in the modem's own view; returns the status word, the FCP in answer.
- */
-static unsigned select_own(struct at *at, unsigned fid, struct bytes *answer)
+static unsigned select_here(struct at *at, unsigned fid, struct bytes *answer)
 {
     const uint8_t command[] = {0x00,         0xA4, 0x00, 0x04, 0x02, (uint8_t)(fid >> 8),
                                (uint8_t)fid, 0x00};
 
+    answer->size = 0;
     transmit(at, SOURCE_MODEM, command, sizeof command, true, answer);
     return status_of(answer);
+}
+
+/* Selects a file below the MF, else one of the USIM, in the modem's own view; returns the status word, the
+ * FCP in answer. */
+static unsigned select_own(struct at *at, unsigned fid, struct bytes *answer)
+{
+    static const uint8_t usim[] = {0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0,
+                                   0x00, 0x00, 0x00, 0x87, 0x10, 0x02};
+    unsigned sw = select_here(at, fid, answer);
+
+    if (sw != 0x6A82)
+        return sw;
+    answer->size = 0;
+    transmit(at, SOURCE_MODEM, usim, sizeof usim, true, answer);
+    return select_here(at, fid, answer);
 }
 
 /* +CRSM: READ BINARY 176, READ RECORD 178, GET RESPONSE 192, STATUS 242 on files of the MF; what
@@ -337,7 +351,7 @@ static int run_crsm(struct at *at, const struct at_call *call)
     size_t count = 0;
 
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     while (count < 5 && *text != '\0') {
         if (!next_number(&text, &n[count++]))
             return CME_PARAMETERS;

@@ -12,7 +12,8 @@
 #define ENDLESS_PART 16
 
 /* In the order in which a partial AID finds them. */
-static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &safe2_applet};
+static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &usim_applet,
+                                               &safe2_applet};
 
 #define APPLETS (sizeof applets / sizeof *applets)
 
