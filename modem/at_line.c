@@ -5,6 +5,7 @@
 
 #include "modem/cme.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -156,8 +157,14 @@ static void keep_value(struct at *at, struct at_result *result, const char *valu
     at->taken = sum_of(value, length);
 }
 
+/* What modems of several makers say when they have started, to the end of the line or of a word. */
 static bool boot_line(const char *line)
 {
+    static const char *const words[] = {"^SYSSTART", "*ATREADY", "MODEM:STARTUP"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (starts_with(line, words[i]) && !isalnum((unsigned char)line[strlen(words[i])]))
+            return true;
     return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
 }
 

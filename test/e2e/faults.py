@@ -282,6 +282,12 @@ def life():
     rows += sweep("refresh:{}", ("VERIFY", "MSE", "HASH", "READ#2"), carrier="ccho", resets=True)
     rows += sweep("modem-reset:{}", resets=True, apart=AT_VERIFY)
     rows += sweep("modem-reset:{},3000", ("ICCID", "VERIFY", "SIGN", "READ#2", "POLL"), resets=True, apart=AT_VERIFY)
+    # Announced in other words, or not at all, also by a modem that does not echo afterwards.
+    for words in (1, 2, 3, 4):
+        rows += sweep(f"modem-reset:{{}} boot-words:{words}", ("SELECT", "STATE", "VERIFY", "SIGN", "READ#2", "START"),
+                      resets=True, apart=AT_VERIFY)
+    rows += sweep("modem-reset:{} boot-words:4", ("STATE", "MSE", "SIGN", "READ#2", "POLL"), carrier="ccho",
+                  resets=True, apart=AT_VERIFY)
     rows += sweep("modem-reset:{}", ("OPEN", "VERIFY", "SIGN", "READ#2"), carrier="ccho",
                   resets=True, apart=AT_VERIFY)
     doubt = {"VERIFY": {"again": False}} # a person has to say that the PIN is right

@@ -21,7 +21,7 @@ def the_help_lists_every_fault_in_order(t):
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late busy
         cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le no-number no-csim-channels plain-class basic-response no-ccho
-        no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
+        no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset boot-words sim-removed
         other-sim hang-up""".split(), "the faults")
 
 

@@ -106,6 +106,9 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_REFRESH] = {"refresh:N", 0, "after the N-th the card is reset, with a URC"},
     [FAULT_MODEM_RESET] = {"modem-reset:N[,MS]", 1500,
                            "the N-th is swallowed, silence for MS (1500), then RDY and so on"},
+    [FAULT_BOOT_WORDS] = {"boot-words:K", 0,
+                          "a restart is told by ^SYSSTART (1), by *ATREADY (2), not at all (3), "
+                          "nor by the echo (4)"},
     [FAULT_SIM_REMOVED] = {"sim-removed:N[,MS]", FAULT_NO_ARG,
                            "at the N-th the SIM is gone: +CME ERROR: 10; back after MS (never)"},
     [FAULT_OTHER_SIM] = {"other-sim:N", 0, "at the N-th the SIM of --other-card is in instead"},

@@ -79,9 +79,10 @@ enum fault {
     FAULT_FOREIGN_MSE,  /* after the n-th others set another security environment */
     FAULT_REFRESH,      /* the card is reset after the n-th */
     FAULT_MODEM_RESET,  /* the modem restarts at the n-th */
-    FAULT_SIM_REMOVED,  /* the SIM is gone at the n-th */
-    FAULT_OTHER_SIM,    /* another SIM is in at the n-th */
-    FAULT_HANG_UP,      /* the pty is closed at the n-th */
+    FAULT_BOOT_WORDS, /* a restart is told by ^SYSSTART (1), by *ATREADY (2), not at all (3), nor by the echo (4) */
+    FAULT_SIM_REMOVED, /* the SIM is gone at the n-th */
+    FAULT_OTHER_SIM,   /* another SIM is in at the n-th */
+    FAULT_HANG_UP,     /* the pty is closed at the n-th */
     FAULT_COUNT
 };
 

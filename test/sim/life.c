@@ -20,8 +20,23 @@ static void restart(struct at *at)
 
 void life_boot(struct at *at, int64_t due)
 {
-    noise_say_line(at, due, "RDY");
-    noise_say_line(at, due, "+CFUN: 1");
+    switch (at->options->faults.arg[FAULT_BOOT_WORDS]) {
+    case 0:
+        noise_say_line(at, due, "RDY");
+        noise_say_line(at, due, "+CFUN: 1");
+        break;
+    case 1:
+        noise_say_line(at, due, "^SYSSTART");
+        break;
+    case 2:
+        noise_say_line(at, due, "*ATREADY: 1");
+        break;
+    case 4:
+        at->echo = false; /* as with a profile that was stored so */
+        return;
+    default:
+        return;
+    }
     noise_say_line(at, due, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
 }
 
