@@ -119,7 +119,8 @@ bool apdu_has_pin(const struct apdu *command);
 void apdu_doubt(const struct card *card);
 
 /* 9000; 62xx and 63xx are warnings that the caller judges. */
-#define SW_OK 0x9000
+#define SW_OK             0x9000
+#define SW_CLOSED_CHANNEL 0x6881 /* no such logical channel, or none that is open */
 
 /* Cleanses an answer that held a secret. */
 void answer_clear(struct answer *answer);

@@ -91,8 +91,10 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     if (outcome != OUTCOME_OK || exchange->answer_length < 2)
         return outcome;
     operation->class_good = operation->class_good || status_of(exchange) == SW_OK;
+    /* STATUS asks whose a channel is: whatever the answer, it is one */
     if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
-        (exchange->secrecy & SECRET_COMMAND && exchange->length > 5))
+        (exchange->command[0] & 0x80) != 0 ||
+        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > 5))
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {

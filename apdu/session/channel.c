@@ -31,6 +31,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
         operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
+    if (operation->sim->line.opening && !channel_close_stray(operation)) /* the last one */
+        channel_find_missed(operation, operation->sim->settings.carrier);
     operation->sim->line.opening = true;
     operation_note(operation);
     standing = operation->standing;
@@ -41,18 +43,23 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if ((outcome == OUTCOME_LOST ||
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
         !(operation->transport.events & EVENT_RESTARTED)) {
-        /* one of two answers told of a channel that nobody uses now */
-        (void)channel_close_stray(operation);
+        /* one of two answers told of a channel that nobody uses now, or none was heard */
+        if (!channel_close_stray(operation) && outcome == OUTCOME_LOST && why->cme < 0)
+            channel_find_missed(operation, carrier);
         outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
                                                  operation->deadline, why);
     }
-    /* the number may still come */
-    operation->sim->line.opening =
-        (operation->transport.events & EVENT_LATE) || outcome == OUTCOME_BAD_DATA;
+    /* the number may still come, or have been lost with the device */
+    operation->sim->line.opening = (operation->transport.events & EVENT_LATE) ||
+                                   outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM;
     operation->answered = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
+        operation->echoed = operation->echoed || (operation->transport.events & EVENT_ECHOED);
+        operation->transport.events &= ~(unsigned)EVENT_ECHOED;
         operation->sim->line.carrier = carrier;
-        channel_close_unheard(operation);
+        channel_forget_claim(operation, standing->channel.number);
+        operation->sim->line.last = standing->channel.number;
+        operation->sim->proof = (struct proof){standing->channel, monotonic_ms()};
         if (standing->channel.selected)
             card_note_selected(&operation->card, applet->aid, applet->aid_length);
     } else if (operation->transport.events & EVENT_RESTARTED) {
@@ -81,13 +88,14 @@ static enum outcome after_closing(struct operation *operation,
 {
     struct standing *shared = &operation->record.standing;
     struct channel list[CHANNELS_CLOSABLE];
-    size_t count = channel_closable(operation, list);
     enum outcome outcome = why->outcome;
+    size_t count;
 
     if (operation->standing != shared && shared->channel.open) {
         channel_drop(operation, shared);
         outcome = again(operation, carrier, applet, why);
     }
+    count = outcome != OUTCOME_OK ? channel_closable(operation, list) : 0;
     for (size_t i = 0; i < count && outcome != OUTCOME_OK && outcome != OUTCOME_NO_SIM; i++) {
         channel_reclaim(operation, &list[i]);
         outcome = again(operation, carrier, applet, why);
@@ -236,6 +244,8 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
                               const struct applet *applet, struct report *why)
 {
     (void)carrier;
+    if (operation->transport.events & EVENT_ECHOED)
+        return operation_echoes(why);
     if (operation->pin_follows && !operation->opened)
         return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
                                         applet->name, why);
@@ -261,10 +271,15 @@ static void note_owner(struct operation *operation)
 {
     struct sim *sim = operation->sim;
     struct owners *owners = &operation->record.owners;
+    struct standing *shared = &operation->record.standing;
     const struct channel *channel = &operation->standing->channel;
 
     /* the card gave it to us: whoever had it does not any more */
     owners_remove(owners, channel);
+    if (operation->standing != &sim->own && channel_same(channel, &sim->own.channel))
+        channel_lost(operation, &sim->own);
+    if (operation->standing != shared && channel_same(channel, &shared->channel))
+        channel_lost(operation, shared);
     if (operation->standing == &sim->own)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
     else if (operation->standing == &operation->alone)

@@ -15,6 +15,12 @@
  * taken for closed. */
 #define CLOSE_REFUSALS 3
 
+/* So long after an answer no modem has restarted and given the channel to somebody else. */
+#define PROOF_MS 1000
+
+/* A question is repeated where so much time is left. */
+#define AGAIN_LEAST_MS 6000
+
 /* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
  * be using it. */
 static const uint8_t leaked[] = {3, 2};
@@ -54,12 +60,20 @@ static bool foreign_word(uint16_t sw)
            sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00;
 }
 
+/* What an applet says that does not know STATUS. Anything else may be another command's answer. */
+static bool unknown_command(uint16_t sw)
+{
+    return (sw & 0xFF00) == 0x6700 || (sw & 0xFF00) == 0x6800 || (sw & 0xFF00) == 0x6900 ||
+           sw == 0x6A86 || sw == 0x6A88 || (sw & 0xFF00) == 0x6B00 || sw == 0x6D00 || sw == 0x6E00;
+}
+
 uint16_t channel_word(struct operation *operation, const struct channel *channel,
                       const struct apdu *command, struct answer *answer, struct report *why)
 {
     const struct selection selection = operation->selection;
     struct standing *before = operation->standing;
     struct standing asked = {.channel = *channel};
+    const struct proof proof = operation->sim->proof;
     bool answered = operation->answered;
 
     operation->standing = &asked;
@@ -67,6 +81,7 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
         answer->sw = 0;
     operation->standing = before;
     operation->answered = answered;
+    operation->sim->proof = proof;
     if (!channel_same(&before->channel, channel))
         operation->selection = selection;
     return answer->sw;
@@ -106,12 +121,26 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)))
         return WHOSE_OURS;
     if (*word == 0)
-        return WHOSE_UNKNOWN;
+        return why.outcome == OUTCOME_CARRIER_REFUSED ? WHOSE_REFUSED : WHOSE_UNKNOWN;
     if (*word != SW_OK) /* also 6881, which may not be true: closing what is closed does no harm */
-        return WHOSE_OURS;
-    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && names_ours(&answer))
-        return WHOSE_OURS;
-    return WHOSE_OTHERS;
+        return unknown_command(*word) ? WHOSE_OURS : WHOSE_UNKNOWN;
+    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0 &&
+        /* where answers are off by one, the name comes now */
+        channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
+        return WHOSE_NAMELESS;
+    return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
+}
+
+enum whose channel_whose_surely(struct operation *operation, const struct channel *channel,
+                                uint16_t *word)
+{
+    enum whose whose = channel_whose(operation, channel, word);
+
+    if ((whose == WHOSE_UNKNOWN || *word == SW_CLOSED_CHANNEL) &&
+        !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)) &&
+        deadline_left(operation->deadline) > AGAIN_LEAST_MS)
+        whose = channel_whose(operation, channel, word);
+    return whose;
 }
 
 /* ---- closing ---- */
@@ -135,6 +164,7 @@ static void note_close(struct operation *operation, const struct channel *channe
                        enum outcome outcome, const struct report *why)
 {
     struct owners *owners = &operation->record.owners;
+    const struct owned *owned = owners_find(owners, channel);
     const uint16_t sw = why->sw;
 
     if (operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) {
@@ -145,10 +175,17 @@ static void note_close(struct operation *operation, const struct channel *channe
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
         count_refusal(operation, channel);
-    } else if (owners_find(owners, channel) == NULL) {
+    } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number given to somebody else: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
     }
+}
+
+void channel_forget_claim(struct operation *operation, uint8_t number)
+{
+    if (operation->old_claims[number] != OWNER_NONE)
+        old_claims_remove(&operation->place, number);
+    operation->old_claims[number] = OWNER_NONE;
 }
 
 bool channel_close(struct operation *operation, const struct channel *channel)
@@ -161,7 +198,43 @@ bool channel_close(struct operation *operation, const struct channel *channel)
     outcome = operation->transport.ops->close(
         &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
     note_close(operation, &closed, outcome, &why);
-    return owners_find(&operation->record.owners, &closed) == NULL;
+    if (owners_find(&operation->record.owners, &closed) != NULL)
+        return false;
+    channel_forget_claim(operation, closed.number);
+    return true;
+}
+
+bool channel_ask(struct operation *operation, const struct channel *channel)
+{
+    struct owners *owners = &operation->record.owners;
+    const struct channel copy = *channel; /* it may stand in the table */
+    uint16_t word;
+    enum whose whose = channel_whose_surely(operation, &copy, &word);
+    struct owned *owned;
+
+    if (whose == WHOSE_OURS || whose == WHOSE_NAMELESS) /* nothing was selected on it yet */
+        return channel_close(operation, &copy);
+    owned = owners_find(owners, &copy);
+    if (owned != NULL)
+        owned->doubt = whose != WHOSE_OTHERS && owned->doubt == DOUBT_NONE ? DOUBT_ASK : DOUBT_GONE;
+    return false;
+}
+
+/* A modem that restarted unseen may have given the number to somebody else, which takes it longer. */
+static bool proven(const struct operation *operation, const struct channel *channel)
+{
+    const struct proof *proof = &operation->sim->proof;
+
+    return channel_same(&proof->channel, channel) && monotonic_ms() < proof->at + PROOF_MS &&
+           !(operation->transport.events & (EVENT_RESTARTED | EVENT_FORGOT | EVENT_ECHOED));
+}
+
+static void close_ours(struct operation *operation, const struct channel *channel)
+{
+    if (proven(operation, channel))
+        (void)channel_close(operation, channel);
+    else
+        (void)channel_ask(operation, channel);
 }
 
 /* Whether the applet of this process's own channel, which has a harmless question of its own, knows
@@ -171,11 +244,15 @@ static bool taken_over(struct operation *operation, const struct standing *stand
     const struct applet *applet = operation->sim->owner;
     struct report ignored = REPORT_INIT;
     struct answer answer;
+    uint16_t word;
 
-    return standing == &operation->sim->own && standing->selected != SELECTED_NOTHING &&
-           applet != NULL && applet->probe != NULL &&
-           foreign_word(
-               channel_word(operation, &standing->channel, applet->probe, &answer, &ignored));
+    if (standing != &operation->sim->own || standing->selected == SELECTED_NOTHING ||
+        applet == NULL || applet->probe == NULL)
+        return false;
+    word = channel_word(operation, &standing->channel, applet->probe, &answer, &ignored);
+    if (word == SW_OK)
+        operation->sim->proof = (struct proof){standing->channel, monotonic_ms()};
+    return foreign_word(word);
 }
 
 void channel_drop(struct operation *operation, struct standing *standing)
@@ -191,8 +268,8 @@ void channel_drop(struct operation *operation, struct standing *standing)
     } else if (in_doubt) {
         channel_leave_doubtful(operation, standing, DOUBT_ASK);
     } else {
-        channel_lost(operation, standing);
-        (void)channel_close(operation, &channel);
+        channel_leave_doubtful(operation, standing, DOUBT_NONE);
+        close_ours(operation, &channel);
     }
 }
 
@@ -202,7 +279,7 @@ void channel_close_orphans(struct operation *operation)
 
     for (size_t i = 0; i < owners.count; i++)
         if (owners.list[i].pid == 0 && owners.list[i].doubt == DOUBT_NONE)
-            (void)channel_close(operation, &owners.list[i].channel);
+            close_ours(operation, &owners.list[i].channel);
 }
 
 /* True for a channel on which this operation, or the session that all share, goes on. */
@@ -211,18 +288,6 @@ static bool in_use(const struct operation *operation, const struct channel *chan
     return channel_same(channel, &operation->record.standing.channel) ||
            channel_same(channel, &operation->sim->own.channel) ||
            channel_same(channel, &operation->alone.channel);
-}
-
-bool channel_ask(struct operation *operation, const struct channel *channel)
-{
-    struct owners *owners = &operation->record.owners;
-    uint16_t word;
-
-    if (channel_whose(operation, channel, &word) == WHOSE_OURS)
-        return channel_close(operation, channel);
-    if (owners_find(owners, channel) != NULL)
-        owners_find(owners, channel)->doubt = DOUBT_GONE;
-    return false;
 }
 
 void channel_ask_doubtful(struct operation *operation, enum doubt most)
@@ -244,11 +309,25 @@ void channel_know_claims(struct operation *operation)
     operation->old_claims_known = true;
 }
 
-/* True for a channel that this operation knows by other means than an old claim. */
-static bool known(const struct operation *operation, unsigned number)
+/* A modem that takes no APDUs by AT+CSIM may take the number for its session's name. */
+static struct channel session_of(unsigned number)
 {
-    return number == operation->standing->channel.number ||
-           number == operation->record.standing.channel.number ||
+    struct channel channel = {.open = true, .carrier = CARRIER_CCHO};
+
+    (void)snprintf(channel.session, sizeof channel.session, "%u", number);
+    return channel;
+}
+
+static bool has_number(const struct standing *standing, unsigned number)
+{
+    return standing->channel.open && standing->channel.number == number;
+}
+
+bool channel_known(const struct operation *operation, unsigned number)
+{
+    return has_number(operation->standing, number) ||
+           has_number(&operation->record.standing, number) ||
+           has_number(&operation->sim->own, number) ||
            owners_know(&operation->record.owners, number);
 }
 
@@ -261,26 +340,31 @@ void channel_close_left(struct operation *operation, uint8_t number)
     outcome = operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
                                               &ignored);
     if (outcome == OUTCOME_CARRIER_REFUSED) {
-        channel.carrier = CARRIER_CCHO;
-        (void)snprintf(channel.session, sizeof channel.session, "%u", number);
+        channel = session_of(number);
         (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
                                               &ignored);
     }
-    if (operation->old_claims[number] != OWNER_NONE)
-        old_claims_remove(&operation->place, number);
-    operation->old_claims[number] = OWNER_NONE;
+    channel_forget_claim(operation, number);
 }
 
-void channel_close_unheard(struct operation *operation)
+bool channel_ask_left(struct operation *operation, uint8_t number)
 {
-    struct line *line = &operation->sim->line;
-    uint8_t number = operation->standing->channel.number;
+    struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
+    uint16_t word;
+    enum whose whose = channel_whose_surely(operation, &channel, &word);
 
-    if (operation->unheard && line->last > 0 && number > line->last &&
-        !known(operation, line->last) && operation->old_claims[line->last] == OWNER_NONE)
-        channel_close_left(operation, (uint8_t)line->last);
-    operation->unheard = false;
-    line->last = number;
+    if (whose == WHOSE_REFUSED) {
+        channel = session_of(number);
+        whose = channel_whose_surely(operation, &channel, &word);
+    }
+    if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
+        return false;
+    if (whose == WHOSE_OTHERS || word == SW_CLOSED_CHANNEL) {
+        channel_forget_claim(operation, number);
+        return false;
+    }
+    channel_close_left(operation, number);
+    return true;
 }
 
 static void add_number(struct channel list[CHANNELS_CLOSABLE], size_t *count, unsigned number)
@@ -302,10 +386,10 @@ size_t channel_closable(struct operation *operation, struct channel list[CHANNEL
             list[count++] = owners->list[i].channel;
     for (size_t pass = 0; pass < sizeof order / sizeof order[0]; pass++)
         for (unsigned number = CHANNEL_MAX; number > 0; number--)
-            if (!known(operation, number) && operation->old_claims[number] == order[pass])
+            if (!channel_known(operation, number) && operation->old_claims[number] == order[pass])
                 add_number(list, &count, number);
     for (size_t i = 0; i < sizeof leaked; i++)
-        if (!known(operation, leaked[i]) && operation->old_claims[leaked[i]] == OWNER_NONE)
+        if (!channel_known(operation, leaked[i]) && operation->old_claims[leaked[i]] == OWNER_NONE)
             add_number(list, &count, leaked[i]);
     return count;
 }
@@ -315,66 +399,9 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
     const struct owned *owned = owners_find(&operation->record.owners, channel);
 
     if (owned == NULL)
-        channel_close_left(operation, channel->number);
-    else if (owned->doubt == DOUBT_NONE)
-        (void)channel_close(operation, channel);
+        (void)channel_ask_left(operation, channel->number);
     else
-        (void)channel_ask(operation, channel);
-}
-
-bool channel_close_stray(struct operation *operation)
-{
-    struct report ignored = REPORT_INIT;
-    struct channel channel;
-
-    if (!transport_found(&operation->transport, &channel))
-        return false;
-    if (channel.number > 0)
-        channel_close_left(operation, channel.number);
-    else
-        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
-                                              &ignored);
-    return true;
-}
-
-/* The number that a session's name is, 0 if it is another word. */
-static unsigned session_number(const struct channel *channel)
-{
-    const char *name = channel->session;
-    size_t digits = strspn(name, "0123456789");
-    unsigned long number = strtoul(name, NULL, 10);
-
-    if (!channel->open || channel->carrier != CARRIER_CCHO || digits == 0 || name[digits] != '\0' ||
-        number < 1 || number > CHANNEL_MAX)
-        return 0;
-    return (unsigned)number;
-}
-
-/* True if a session of that number is somebody's in the table. */
-static bool session_known(const struct owners *owners, unsigned number)
-{
-    for (size_t i = 0; i < owners->count; i++)
-        if (session_number(&owners->list[i].channel) == number)
-            return true;
-    return false;
-}
-
-void channel_close_missed(struct operation *operation)
-{
-    const unsigned shared = session_number(&operation->record.standing.channel);
-    const unsigned mine = session_number(&operation->sim->own.channel);
-    struct channel missed = {.open = true, .carrier = CARRIER_CCHO};
-    struct report ignored = REPORT_INIT;
-    unsigned number = 1;
-
-    if (shared == 0)
-        return;
-    while (number == shared || number == mine || session_known(&operation->record.owners, number))
-        number++;
-    (void)snprintf(missed.session, sizeof missed.session, "%u", number);
-    (void)operation->transport.ops->close(&operation->transport, &missed,
-                                          deadline_within(operation->deadline, CLOSE_TIMEOUT_MS),
-                                          &ignored);
+        close_ours(operation, channel);
 }
 
 void channel_close_dead(struct operation *operation)
@@ -385,8 +412,8 @@ void channel_close_dead(struct operation *operation)
     for (size_t i = 0; i < owners.count; i++)
         if (owners.list[i].pid > 0 && owners.list[i].doubt == DOUBT_NONE &&
             owners_state(&owners.list[i]) == OWNER_IS_DEAD)
-            (void)channel_close(operation, &owners.list[i].channel);
+            close_ours(operation, &owners.list[i].channel);
     for (unsigned number = CHANNEL_MAX; number > 0; number--)
-        if (!known(operation, number) && operation->old_claims[number] == OWNER_IS_DEAD)
-            channel_close_left(operation, (uint8_t)number);
+        if (!channel_known(operation, number) && operation->old_claims[number] == OWNER_IS_DEAD)
+            (void)channel_ask_left(operation, (uint8_t)number);
 }

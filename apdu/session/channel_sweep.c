@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CLOSED_CHANNEL 0x6881
-
 static void tell(struct sim_found *found, const struct channel *channel, enum sim_channel_end end,
                  pid_t pid)
 {
@@ -34,17 +32,16 @@ static void sweep_owned(struct operation *operation, struct owned owned, struct 
         return;
     }
     if (owned.doubt != DOUBT_NONE)
-        whose = channel_whose(operation, &owned.channel, &word);
-    if (whose == WHOSE_OURS && channel_close(operation, &owned.channel))
+        whose = channel_whose_surely(operation, &owned.channel, &word);
+    if ((whose == WHOSE_OURS || whose == WHOSE_NAMELESS) &&
+        channel_close(operation, &owned.channel))
         tell(found, &owned.channel, SIM_CHANNEL_CLOSED, 0);
     else
         tell(found, &owned.channel, whose == WHOSE_OTHERS ? SIM_CHANNEL_OTHERS : SIM_CHANNEL_STAYS,
              0);
 }
 
-/* True for a channel on which an applet that simkey uses answers as it does: nobody recorded it, or
- * not where we can see it. */
-static bool looks_ours(struct operation *operation, const struct channel *channel, uint16_t word)
+bool channel_looks_ours(struct operation *operation, const struct channel *channel, uint16_t word)
 {
     static const struct apdu pin_state = {.ins = 0x20, .p2 = 0x81, .le = APDU_LE_NONE};
     static const struct apdu job_state = {.ins = 0xCC, .p1 = 0x02, .le = APDU_LE_ALL}; /* SAFE2 */
@@ -52,7 +49,7 @@ static bool looks_ours(struct operation *operation, const struct channel *channe
     struct answer answer;
     uint16_t state;
 
-    if (word == 0 || word == CLOSED_CHANNEL)
+    if (word == 0 || word == SW_CLOSED_CHANNEL)
         return false;
     if (word == SW_OK) /* whose it is was asked by its name */
         return true;
@@ -71,9 +68,9 @@ static bool sweep_number(struct operation *operation, unsigned number, struct si
     uint16_t word;
     enum whose whose = channel_whose(operation, &channel, &word);
 
-    if (whose == WHOSE_UNKNOWN)
+    if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
         return false;
-    if (whose == WHOSE_OURS && looks_ours(operation, &channel, word))
+    if (whose == WHOSE_OURS && channel_looks_ours(operation, &channel, word))
         tell(found, &channel,
              channel_close(operation, &channel) ? SIM_CHANNEL_CLOSED : SIM_CHANNEL_STAYS, 0);
     return true;
@@ -90,9 +87,10 @@ static bool was_seen(struct operation *operation, unsigned number, struct sim_fo
         return true;
     if (claim == OWNER_NONE)
         return false;
-    if (claim == OWNER_IS_DEAD)
-        channel_close_left(operation, (uint8_t)number);
-    tell(found, &channel, claim == OWNER_IS_DEAD ? SIM_CHANNEL_CLOSED : SIM_CHANNEL_HELD, 0);
+    if (claim != OWNER_IS_DEAD)
+        tell(found, &channel, SIM_CHANNEL_HELD, 0);
+    else if (channel_ask_left(operation, (uint8_t)number))
+        tell(found, &channel, SIM_CHANNEL_CLOSED, 0);
     return true;
 }
 
@@ -116,6 +114,7 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
     memset(found, 0, sizeof *found);
     forget_learnt(&operation->sim->learnt);
     found->closed = shared->channel.open;
+    operation->sim->proof.channel.open = false; /* each is asked */
     channel_drop(operation, shared);
     owners = operation->record.owners;
     channel_know_claims(operation);

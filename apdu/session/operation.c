@@ -18,6 +18,14 @@ bool operation_out_of_step(const struct operation *operation)
     return (operation->transport.events & EVENT_UNASKED) && !operation->again;
 }
 
+/* A word that an applet has for commands of its own. */
+static bool own_word(const uint8_t *answer, size_t length)
+{
+    const uint8_t sw1 = length >= 2 ? answer[length - 2] : 0;
+
+    return sw1 == 0x90 || sw1 == 0x91 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63;
+}
+
 static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
                                       uint8_t *answer, size_t *answer_length, int timeout_ms,
                                       int secrecy, struct deadline deadline, struct report *why)
@@ -47,6 +55,8 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK && own_word(answer, *answer_length))
+        operation->sim->proof = (struct proof){operation->standing->channel, monotonic_ms()};
     return outcome;
 }
 
@@ -58,14 +68,23 @@ static void doubt_answer(void *arg)
 }
 
 /* Nothing may repeat a PIN to those who read the port as well. */
+enum outcome operation_echoes(struct report *why)
+{
+    return report_set(why, OUTCOME_LOST,
+                      "the modem echoes again: it may have restarted, and the channel be gone");
+}
+
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
+    bool echoes = (transport->events & EVENT_ECHOED) != 0;
     enum outcome outcome = operation_prove_class(operation, why);
 
     if (outcome == OUTCOME_OK)
         outcome = transport_before_secret(transport, operation->deadline, why);
+    if (outcome == OUTCOME_OK && echoes)
+        return operation_echoes(why);
     if (transport->events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
@@ -125,6 +144,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     struct line *line = &operation->sim->line;
     struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
+    struct channel gone;
     enum outcome outcome;
 
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
@@ -145,13 +165,13 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     if (transport->events & EVENT_RESTARTED) { /* before this operation began */
         (void)operation_all_lost(operation);
         line->ready = true;
-    } else if (line->opening) {
-        operation->unheard = !channel_close_stray(operation);
-        if (operation->unheard)
-            channel_close_missed(operation);
+        line->opening = false;
+        (void)transport_found(transport, &gone);
     }
-    line->opening = false;
     transport->events &= ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN);
+    if (!channel_close_stray(operation) && line->opening)
+        channel_find_missed(operation, operation->sim->settings.carrier);
+    line->opening = false;
     return OUTCOME_OK;
 }
 

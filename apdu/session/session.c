@@ -58,6 +58,9 @@ enum outcome session_iccid(struct operation *operation, struct report *why)
     if (standing->iccid_asked)
         return OUTCOME_OK;
     outcome = ask_iccid(operation, why);
+    if (outcome == OUTCOME_REFUSED &&
+        learnt->iccid[0] != '\0') /* it told before: it was in trouble */
+        outcome = ask_iccid(operation, why);
     if (operation->transport.events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
@@ -181,7 +184,7 @@ static void listen(struct operation *operation, enum outcome outcome)
         operation->again || (operation->transport.events & (EVENT_LATE | EVENT_RESTARTED)))
         return;
     (void)transport_listen(&operation->transport, LISTEN_MS, operation->deadline, &ignored);
-    if (operation->sim->line.opening && channel_close_stray(operation))
+    if (channel_close_stray(operation))
         operation->sim->line.opening = false;
 }
 
@@ -201,7 +204,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     const bool late = (events & EVENT_LATE) != 0, restarted = (events & EVENT_RESTARTED) != 0;
     struct line *line = &operation->sim->line;
 
-    if (events & EVENT_ECHOED) /* it has forgotten the start-up */
+    if ((events & EVENT_ECHOED) || operation->echoed) /* it has forgotten the start-up */
         line->ready = false;
     if (outcome == OUTCOME_NO_SIM && !late)
         operation->transport.events |= EVENT_NO_SIM;
@@ -313,7 +316,9 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         start->own_making = operation.opened || job->applet == NULL;
         if (operation.standing == &operation.record.standing)
             start->generation = operation.record.generation;
-        memcpy(start->iccid, operation.standing->iccid, ICCID_SIZE);
+        /* what a record says of a SIM that has said nothing may be out of date */
+        if (operation.told || operation.answered)
+            memcpy(start->iccid, operation.standing->iccid, ICCID_SIZE);
         if (operation.standing == &sim->own && sim->own_iccid[0] == '\0')
             memcpy(sim->own_iccid, start->iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);

@@ -19,6 +19,12 @@
 
 struct token_ops;
 
+/* The channel that answered last as ours, and when. */
+struct proof {
+    struct channel channel;
+    int64_t at; /* monotonic_ms */
+};
+
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
@@ -34,6 +40,7 @@ struct sim {
     _Atomic unsigned turn;
     struct line line;
     struct learnt learnt;
+    struct proof proof;
     struct pin_memory memory; /* the record's, which counts where there is one */
     uint64_t start;           /* when start_of did, see rundir_process_start */
     pid_t start_of;
@@ -93,11 +100,11 @@ struct operation {
     bool woken;       /* the modem listens, and the line is clean */
     bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
     bool told;        /* the modem was asked for the ICCID in this operation */
-    bool unheard;     /* a channel was opened whose number nobody heard */
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
     bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
+    bool echoed;     /* it echoed again before the channel in use was opened */
     bool doubtful;   /* the modem may have restarted unseen: a channel may be somebody else's */
     bool
         said_once; /* an algorithm was refused for the first time: that may be no word of the card */
@@ -123,6 +130,9 @@ enum outcome operation_wake(struct operation *operation, struct report *why);
 /* True where an answer came that nobody asked for, so that none can be trusted, on the first start:
  * a modem that says all twice is borne on the second one. */
 bool operation_out_of_step(const struct operation *operation);
+
+/* OUTCOME_LOST: the modem may have restarted since the channel was opened. */
+enum outcome operation_echoes(struct report *why);
 
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
  * Where that fails, operation->standing is another place afterwards. */
@@ -215,9 +225,11 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
 
 /* Asks whose a channel is. *word: its answer to STATUS, 0 if there was none. */
 enum whose {
-    WHOSE_OURS,    /* it may be closed */
-    WHOSE_OTHERS,  /* a network application is selected there, or nothing */
-    WHOSE_UNKNOWN, /* nobody answered */
+    WHOSE_OURS,     /* it may be closed */
+    WHOSE_OTHERS,   /* a network application is selected there */
+    WHOSE_NAMELESS, /* nothing is selected there but the card's MF */
+    WHOSE_REFUSED,  /* the modem passes nothing on */
+    WHOSE_UNKNOWN,  /* nobody answered */
 };
 enum whose channel_whose(struct operation *operation, const struct channel *channel,
                          uint16_t *word);
@@ -244,11 +256,24 @@ void channel_close_dead(struct operation *operation);
 /* Closes the channel whose opening was answered too late. False if that was not heard. */
 bool channel_close_stray(struct operation *operation);
 
-/* Closes the session that a program opened by AT+CCHO beside the one that all share, when it died
- * before its name was heard (another program may have read that away): modems count sessions from 1,
- * and nobody else's is closed but one that began after its death. Nothing where names are no
- * numbers. */
-void channel_close_missed(struct operation *operation);
+/* The same, asked again where the answer may not be true: that there is no such channel, or a torn one. */
+enum whose channel_whose_surely(struct operation *operation, const struct channel *channel,
+                                uint16_t *word);
+
+/* Looks for the channel that a program opened by that carrier (CARRIER_AUTO: by whichever) and whose
+ * number nobody heard, among those that nobody knows, and closes it: a card gives the lowest number, and
+ * most modems count sessions from 1 (channel_missed.c). One that does not answer is in doubt afterwards. */
+void channel_find_missed(struct operation *operation, enum carrier carrier);
+
+/* True for a channel that this operation knows by other means than an old claim. */
+bool channel_known(const struct operation *operation, unsigned number);
+
+/* The channel is closed, or the card has given its number out again: it is no older program's now. */
+void channel_forget_claim(struct operation *operation, uint8_t number);
+
+/* True for a channel on which an applet that simkey uses answers as it does. word: what it answered to
+ * STATUS. */
+bool channel_looks_ours(struct operation *operation, const struct channel *channel, uint16_t word);
 
 #define CHANNELS_CLOSABLE (OWNERS_MAX + CHANNEL_MAX + 2)
 
@@ -264,10 +289,9 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
  * take the number for its session's name. */
 void channel_close_left(struct operation *operation, uint8_t number);
 
-/* After a channel was opened: somebody may have died while one was opened before, and its number was
- * not heard. If the new one got a higher number than the last one, that number is the dead one's,
- * because a card gives the lowest. */
-void channel_close_unheard(struct operation *operation);
+/* The same after asking, where nothing but a number is known: only another's application keeps it open.
+ * True if it was ours. */
+bool channel_ask_left(struct operation *operation, uint8_t number);
 
 /* For `simkey close`: closes every channel that may be ours, whoever opened it, and tells of each. */
 void channel_sweep(struct operation *operation, struct sim_found *found);

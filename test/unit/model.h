@@ -21,9 +21,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* 1: what is known to go wrong is passed over. */
-#define MODEL_EXCUSES 1
-
 #define MODEL_SIMS          2
 #define MODEL_CHANNELS      20 /* 0..19 */
 #define MODEL_TRIES         3
@@ -53,7 +50,6 @@ struct model_channel {
     uint8_t algorithm, key; /* 0: not set */
     uint8_t hash[MODEL_DIGEST];
     bool hashed;
-    bool excused; /* with MODEL_EXCUSES: it may be forgotten */
 };
 
 enum model_source { SOURCE_SHARED_FILE, SOURCE_LITERAL, SOURCE_OTHER_FILE, SOURCE_NONE, SOURCES };
@@ -127,7 +123,6 @@ struct model_step {
     bool forgiven;     /* it was a person's and right */
     bool doubtful;     /* whether its answer was believed nobody can say */
     unsigned unproven; /* signatures that were another key's or another digest's */
-    bool full;         /* the card had no free channel */
 };
 
 enum model_program {
@@ -148,9 +143,7 @@ struct model {
     int file_time;
     bool swapped;   /* another SIM was put in, and nobody has found what stands of the old one */
     bool disturbed; /* something happened that no program has mended yet */
-    bool guesses;   /* with MODEL_EXCUSES: which channel it is that was opened last */
     bool heard;     /* a program spoke in this step */
-    bool opening_struck; /* the fault came when a channel was opened */
     /* the card and its modem */
     struct model_channel channels[MODEL_CHANNELS];
     struct model_sim sims[MODEL_SIMS];
@@ -165,7 +158,6 @@ struct model {
     char other_pin[9]; /* in PROGRAM_OTHER's file */
     /* the programs */
     bool alive[PROGRAMS];
-    unsigned owned[PROGRAMS];   /* the channel that it opened for SAFE2 last */
     unsigned session[PROGRAMS]; /* 0 shared, 1 keep, 2 private */
     char run_dir[128], shared_file[192], other_file[192];
     struct model_step step;
@@ -246,12 +238,11 @@ void programs_kill(struct model *model, struct program programs[PROGRAMS]);
 
 /* ---- what must be true ---- */
 
+/* Whether the record has a channel of this number. */
+bool record_names(const struct model *model, unsigned number);
+
 /* Whether a channel is open that a program opened, or (ours false) that another one did. */
 bool channel_is(const struct model *model, unsigned number, bool ours);
-
-/* Whether the record has a channel of this number; whether a program died while it opened one. */
-bool record_names(const struct model *model, unsigned number);
-bool number_is_missing(const struct model *model);
 
 /* Whether the step's signature has to succeed: asked before it and afterwards. */
 bool must_succeed(const struct model *model, const struct model_step *step);

@@ -68,8 +68,6 @@ unsigned card_open(struct model *model, int opener)
         channel->opener = opener;
         channel->opened = model->steps;
         channel->own = opener >= 0 && model->step.act == ACT_SAFE2;
-        if (channel->own)
-            model->owned[opener] = number;
         return number;
     }
     return 0;
@@ -110,10 +108,10 @@ void card_swap(struct model *model)
     model->swapped = true;
 }
 
-/* Another program's channel is closed only where no other was free. */
+/* Another program's channel is never closed, not even where no other is free. */
 static void check_closing(struct model *model, unsigned number)
 {
-    if (model->channels[number].opener == OPENED_BY_OTHERS && !model->step.full && !model->guesses)
+    if (model->channels[number].opener == OPENED_BY_OTHERS)
         model_fail(model, "channel %u was closed, which another program opened", number);
 }
 
@@ -130,7 +128,6 @@ static void manage(struct model *model, uint8_t p1, unsigned number, struct answ
 {
     if (p1 == 0) {
         number = card_open(model, model->step.program);
-        model->step.full = model->step.full || number == 0;
         if (number > 0)
             put_byte(answer, number);
         put_word(answer, number > 0 ? 0x9000 : 0x6A81);
@@ -240,6 +237,9 @@ static void select_by_name(struct model *model, struct model_channel *channel,
             memcmp(command + HEAD, applets[i].aid, applets[i].length) != 0)
             continue;
         select_applet(channel, applets[i].applet);
+        /* it got the number of one of ours, and nothing told of that: whose it is nobody can say now */
+        if (channel->opener == OPENED_BY_OTHERS)
+            channel->opener = TAKEN_BY_OTHERS;
         if (command[3] == 0) { /* FCI (ISO 7816-4, 7.4.3) */
             put_byte(answer, 0x6F);
             put_byte(answer, (unsigned)name + 2);
@@ -360,6 +360,22 @@ static void safe2_state(const struct model_channel *channel, struct answer *answ
     put_word(answer, 0x9000);
 }
 
+/* STATUS (ETSI TS 102 221, 11.1.2): where nothing is selected the card's MF answers, which has no name. */
+static void put_status(const struct model_channel *channel, unsigned p2, struct answer *answer)
+{
+    const bool known = channel->applet == APPLET_NETWORK || channel->applet == APPLET_NONE;
+
+    for (size_t i = 0; i < sizeof applets / sizeof applets[0]; i++) {
+        if (channel->applet != APPLET_NETWORK || applets[i].applet != APPLET_NETWORK || p2 != 1)
+            continue;
+        put_byte(answer, 0x84);
+        put_byte(answer, applets[i].length);
+        memcpy(answer->bytes + answer->length, applets[i].aid, applets[i].length);
+        answer->length += applets[i].length;
+    }
+    put_word(answer, known ? 0x9000 : 0x6D00);
+}
+
 static void on_channel(struct model *model, struct model_channel *channel, const uint8_t *command,
                        size_t length, struct answer *answer)
 {
@@ -391,7 +407,7 @@ static void on_channel(struct model *model, struct model_channel *channel, const
         safe2_state(channel, answer);
         return;
     case INS_STATUS:
-        put_word(answer, channel->applet == APPLET_NETWORK ? 0x9000 : 0x6D00);
+        put_status(channel, command[3], answer);
         return;
     default:
         put_word(answer, 0x6D00);

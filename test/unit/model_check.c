@@ -79,21 +79,6 @@ bool record_names(const struct model *model, unsigned number)
     return files_name(model, &files, number);
 }
 
-/* A program died while it opened a channel: its number is guessed. */
-bool number_is_missing(const struct model *model)
-{
-    struct files files;
-
-    read_files(model, &files);
-    return files.opening;
-}
-
-/* What is known to forget a channel: its number was not heard. */
-static bool excused(const struct model *model, const struct model_channel *channel)
-{
-    return MODEL_EXCUSES && model->opening_struck && channel->opened == model->steps;
-}
-
 /* A channel that a program opened stands in the record, or is a living program's own. */
 void check_channels(struct model *model)
 {
@@ -103,16 +88,13 @@ void check_channels(struct model *model)
     for (unsigned i = 1; i < MODEL_CHANNELS; i++) {
         struct model_channel *channel = &model->channels[i];
 
-        channel->excused = channel->excused || excused(model, channel);
         if (!channel_is(model, i, true) || files.opening ||
             (channel->own && model->alive[channel->opener]))
             continue;
         if (files_name(model, &files, i))
             continue;
-        if (!model->channels[i].excused)
-            model_fail(model,
-                       "channel %u is open, which \"%s\" opened in step %u, and no record of it", i,
-                       program_name(channel->opener), channel->opened);
+        model_fail(model, "channel %u is open, which \"%s\" opened in step %u, and no record of it",
+                   i, program_name(channel->opener), channel->opened);
     }
 }
 
@@ -136,8 +118,7 @@ static unsigned count_free(const struct model *model)
 
     for (unsigned i = 1; i <= model->last; i++)
         count +=
-            !model->channels[i].open ||
-            (channel_is(model, i, true) && !model->channels[i].own && !model->channels[i].excused);
+            !model->channels[i].open || (channel_is(model, i, true) && !model->channels[i].own);
     return count;
 }
 
@@ -163,7 +144,8 @@ void check_outcome_of(struct model *model, bool promised)
 
     if (step->outcome == OUTCOME_OK && step->act == ACT_SIGN)
         model->signatures++;
-    if (step->struck && (model->disturbed || MODEL_EXCUSES))
+    /* one disturbance is mended, but where all the time went by in waiting for an answer */
+    if (step->struck && (model->disturbed || step->took_ms >= (MODEL_TIMEOUT_S - 2) * 1000))
         promised = false;
     if (promised && must_succeed(model, step) && step->outcome != OUTCOME_OK)
         model_fail(model, "a signature failed that had to succeed: %d, %.300s", (int)step->outcome,

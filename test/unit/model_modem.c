@@ -109,7 +109,6 @@ static void open_session(struct model *model, const char *value, char text[TEXT_
         return;
     }
     number = card_open(model, model->step.program);
-    model->step.full = model->step.full || number == 0;
     (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(value + 1, "\""), value + 1);
     select[4] = (uint8_t)hex_decode(name, select + 5, sizeof select - 5);
     if (number > 0 &&
@@ -171,8 +170,6 @@ void modem_restart(struct model *model, int said_ms)
         unsigned number = card_open(model, OPENED_BY_OTHERS);
 
         model->channels[number].applet = APPLET_NETWORK;
-        if (MODEL_EXCUSES)
-            model->channels[number].opener = TAKEN_BY_OTHERS;
     }
     if (said_ms >= 0)
         say(model, "\r\nRDY\r\n", (unsigned)said_ms);
@@ -211,12 +208,6 @@ const char *fault_name(enum model_fault fault)
 static bool verifies(const struct request *request)
 {
     return request->length > 5 && request->command[1] == 0x20;
-}
-
-static bool opens(const struct request *request)
-{
-    return strncmp(request->text, "AT+CCHO", 7) == 0 ||
-           (request->length > 0 && request->command[1] == 0x70 && request->command[2] == 0);
 }
 
 /* Whether the fault can come to pass with this line. Between SELECT and VERIFY nobody can see that
@@ -362,8 +353,6 @@ static void strike(struct model *model, const struct request *request)
     char text[TEXT_SIZE] = "";
 
     step->struck = true;
-    model->opening_struck = opens(request);
-    model->guesses = model->guesses || (MODEL_EXCUSES && model->opening_struck);
     model->struck[step->fault]++;
     (void)snprintf(step->struck_by, sizeof step->struck_by, "%.23s", request->text);
     model_note(model, "    (%s)", fault_name(step->fault));

@@ -221,7 +221,6 @@ static void start_program(struct model *model, int program, struct program *star
     }
     (void)close(line[1]);
     started->line = line[0];
-    model->owned[program] = 0;
     model->alive[program] = true;
 }
 

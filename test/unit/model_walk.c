@@ -11,9 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FAULT_LINES  11    /* a cold signature has more, a warm one two */
-#define SETTLED_MS   60000 /* whatever was late has come */
-#define PERSON_LEAST 2
+#define FAULT_LINES      11    /* a cold signature has more, a warm one two */
+#define SETTLED_MS       60000 /* whatever was late has come */
+#define PERSON_LEAST     2
+#define RESTART_TAKES_MS 3000 /* a modem is never faster */
 
 unsigned model_random(struct model *model, unsigned below)
 {
@@ -106,15 +107,6 @@ static void write_other_pin(struct model *model)
     model_note(model, "  (the PIN file of \"other\" is written: %s)", model->other_pin);
 }
 
-/* A living program may think that it has it for SAFE2 still, whatever happened since. */
-static bool was_own(const struct model *model, unsigned number)
-{
-    for (int i = 0; i < PROGRAMS; i++)
-        if (model->alive[i] && model->owned[i] == number)
-            return true;
-    return false;
-}
-
 /* Opens one for somebody else. Of one whose number stands in the record, because it was a program's
  * before, nobody can say whose it is. */
 static void open_for_others(struct model *model)
@@ -123,7 +115,7 @@ static void open_for_others(struct model *model)
 
     if (number == 0)
         return;
-    if (record_names(model, number) || (MODEL_EXCUSES && was_own(model, number)))
+    if (record_names(model, number))
         model->channels[number].opener = TAKEN_BY_OTHERS;
     model->channels[number].applet = APPLET_NETWORK;
     model_note(model, "  (another program opens channel %u)", number);
@@ -187,6 +179,7 @@ static void happen(struct model *model, struct program programs[PROGRAMS])
         said = one_in(model, 2);
         model_note(model, "  (the modem restarts%s)", said ? "" : " unsaid");
         modem_restart(model, said ? 0 : -1);
+        line_wait(RESTART_TAKES_MS);
         break;
     case 5:
         model_note(model, "  (another program turns the echo on)");
@@ -296,12 +289,11 @@ static void note_channels(struct model *model)
         const struct model_channel *channel = &model->channels[i];
 
         if (channel->open)
-            model_note(model, "    channel %u: %s, since step %u, applet %d%s%s", i,
+            model_note(model, "    channel %u: %s, since step %u, applet %d%s", i,
                        channel->opener >= 0                  ? program_name(channel->opener)
                        : channel->opener == OPENED_BY_OTHERS ? "another program's"
                                                              : "anybody's",
-                       channel->opened, (int)channel->applet, channel->verified ? ", PIN" : "",
-                       channel->excused ? ", excused" : "");
+                       channel->opened, (int)channel->applet, channel->verified ? ", PIN" : "");
     }
 }
 
@@ -314,8 +306,7 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
                act_name(step->act),
                step->act == ACT_SIGN ? (step->key == 0x61 ? " with key 61" : " with key 62") : "");
     model->acts[step->act]++;
-    model->heard = model->opening_struck = false;
-    model->guesses = MODEL_EXCUSES && number_is_missing(model);
+    model->heard = false;
     answered = program_step(model, programs);
     note_pins(model, answered);
     if (answered && step->act != ACT_END)
@@ -345,7 +336,7 @@ static void end_walk(struct model *model, struct program programs[PROGRAMS])
             take_step(model, programs);
     }
     for (unsigned i = 1; i < MODEL_CHANNELS && model->failure[0] == '\0'; i++)
-        if (channel_is(model, i, true) && !model->channels[i].excused)
+        if (channel_is(model, i, true))
             model_fail(model,
                        "channel %u is open after simkey close, which \"%s\" opened in step %u", i,
                        program_name(model->channels[i].opener), model->channels[i].opened);

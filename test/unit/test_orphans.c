@@ -43,7 +43,7 @@ static struct channel named(const char *session)
 static void a_killed_programs_channel_is_closed_first(void)
 {
     static const struct modem_step steps[] = {
-        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+        STATUS("6D00"), CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
     struct seat seat;
     uint8_t bytes[2];
     pid_t child;
@@ -65,7 +65,7 @@ static void a_killed_programs_channel_is_closed_first(void)
 static void an_older_programs_channel_is_closed_first(void)
 {
     static const struct modem_step steps[] = {
-        CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
+        STATUS("6D00"), CLOSE, OPEN, SELECT, CSIM("01 84 00 00 02", "0102 9000"), CLOSE, MODEM_END};
     char name[NAME_MAX], path[192];
     struct seat seat;
     uint8_t bytes[2];
@@ -78,9 +78,32 @@ static void an_older_programs_channel_is_closed_first(void)
     seat_end(&seat);
 }
 
+/* What that file says is not true any more when the card gives its number to somebody else. */
+static void an_older_programs_file_goes_when_its_number_is_given_out(void)
+{
+    static const struct modem_step steps[] = {COLD, CLOSE, COLD, CLOSE, MODEM_END};
+    char name[NAME_MAX], path[192];
+    struct record record;
+    struct seat seat;
+    int fd;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    rundir_name(sim_settings(seat.sim), "channel-1", name);
+    folder_write(&seat.run_dir, name, "1 42\n", 5, 0660, path);
+    fd = record_open(sim_settings(seat.sim), &record);
+    record.dirty = true;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    seat_signs(&seat);
+    EXPECT_NUMBER(access(path, F_OK), -1);
+    seat_end(&seat);
+}
+
 static void a_held_channel_is_left_open(void)
 {
     static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "6A81"),
+                                              STATUS_2("6D00"),
                                               CLOSE_2,
                                               OPEN_2,
                                               CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
@@ -345,12 +368,63 @@ static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
     seat_end(&seat);
 }
 
+/* The same of one that somebody else left. */
+static void an_orphan_whose_closing_was_not_understood_is_asked_first(void)
+{
+    static const struct modem_step steps[] = {
+        STATUS_2("6D00"),
+        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
+        OPEN,
+        STATUS_2("9000"),
+        CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
+        SELECT,
+        CSIM("01 84 00 00 02", "0102 9000"),
+        CLOSE,
+        MODEM_END};
+    const struct channel two = numbered(2);
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_orphan(&record.owners, &two, DOUBT_NONE);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800200\""), 1);
+    seat_end(&seat);
+}
+
+/* The answer to the opening of a channel is lost with the device: the modem may have kept its power, and
+ * the channel be open. */
+static void an_opening_that_a_lost_device_leaves_open_is_known(void)
+{
+    static const struct modem_step steps[] = {LINE("AT+CCHO=\"" MIAS_AID "\"", HANG_UP), MODEM_END};
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "ccho");
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_NO_MODEM, &seat.why);
+    fd = record_open(sim_settings(seat.sim), &record);
+    CU_ASSERT_TRUE(record.line.opening);
+    (void)close(fd);
+    seat_end(&seat);
+}
+
 /* A session has no number; the modem's name for it is what is noted. */
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
     static const struct modem_step steps[] = {
-        LINE("AT+CCHC=7", OK), LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("00 84 00 00 02", "0102 9000"), LINE("AT+CCHC=1", OK), MODEM_END};
+        LINE("AT+CGLA=7,8,\"80F2000C\"", "\r\n+CGLA: 4,\"6D00\"\r\n" OK),
+        LINE("AT+CCHC=7", OK),
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"),
+        LINE("AT+CCHC=1", OK),
+        MODEM_END};
     const struct channel session = named("7");
     struct record record;
     struct seat seat;
@@ -440,6 +514,7 @@ void add_orphans_suite(void)
     static const struct test tests[] = {
         TEST(a_killed_programs_channel_is_closed_first),
         TEST(an_older_programs_channel_is_closed_first),
+        TEST(an_older_programs_file_goes_when_its_number_is_given_out),
         TEST(a_held_channel_is_left_open),
         TEST(a_channel_of_ones_own_is_held_while_it_is_open),
         TEST(a_channel_that_was_called_gone_and_is_open_is_closed),
@@ -452,6 +527,8 @@ void add_orphans_suite(void)
         TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
         TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
         TEST(a_channel_whose_closing_was_not_understood_is_asked_first),
+        TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
+        TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),

@@ -6,6 +6,8 @@
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
+#define ASKED CSIM("81 F2 00 0C", "6D00") /* whose the channel is: the applet does not know that */
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -125,9 +127,9 @@ static void a_file_that_changed_is_proven_anew(void)
  * that it has to say what it thinks of ours. */
 static void where_the_card_does_not_tell_channels_apart_the_other_one_is_closed(void)
 {
-    static const struct modem_step steps[] = {
-        COLD, OPEN_2, SELECT_2, CSIM("02 20 00 81", "9000"), CLOSE, CLOSE_2, COLD,
-        WARM, CLOSE,  MODEM_END};
+    static const struct modem_step steps[] = {COLD,  OPEN_2, SELECT_2, CSIM("02 20 00 81", "9000"),
+                                              ASKED, CLOSE,  CLOSE_2,  COLD,
+                                              WARM,  CLOSE,  MODEM_END};
     struct seat seat;
 
     seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
@@ -138,13 +140,14 @@ static void where_the_card_does_not_tell_channels_apart_the_other_one_is_closed(
 
 static void where_there_is_no_second_channel_the_first_one_is_given_up(void)
 {
-    static const struct modem_step steps[] = {COLD,   CSIM("00 70 00 00 01", "6A81"),
-                                              CLOSE,  OPEN,
-                                              SELECT, STATE,
-                                              VERIFY, MSE,
-                                              WARM,   WARM,
-                                              WARM, /* both sources are known on the new one */
-                                              CLOSE,  MODEM_END};
+    static const struct modem_step steps[] = {
+        COLD,  CSIM("00 70 00 00 01", "6A81"),
+        ASKED, CLOSE,
+        OPEN,  SELECT,
+        STATE, VERIFY,
+        MSE,   WARM,
+        WARM,  WARM, /* both sources are known on the new one */
+        CLOSE, MODEM_END};
     struct seat seat;
 
     seat_begin_with_file(&seat, steps, NULL, NULL, NULL);

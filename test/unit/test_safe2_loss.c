@@ -23,8 +23,12 @@
 
 /* That word may not be true: where the number was not given out again, the channel is asked, and
  * closed. */
-#define IS_IT_GONE   CSIM("81 F2 00 0C", CHANNEL_GONE), CSIM("00 70 80 01 00", CHANNEL_GONE)
-#define IS_IT_GONE_2 CSIM("82 F2 00 0C", CHANNEL_GONE), CSIM("00 70 80 02 00", CHANNEL_GONE)
+#define IS_IT_GONE                                                                                 \
+    CSIM("81 F2 00 0C", CHANNEL_GONE), CSIM("81 F2 00 0C", CHANNEL_GONE),                          \
+        CSIM("00 70 80 01 00", CHANNEL_GONE)
+#define IS_IT_GONE_2                                                                               \
+    CSIM("82 F2 00 0C", CHANNEL_GONE), CSIM("82 F2 00 0C", CHANNEL_GONE),                          \
+        CSIM("00 70 80 02 00", CHANNEL_GONE)
 
 /* ---- a lost start ---- */
 
@@ -309,6 +313,7 @@ static void a_channel_left_to_the_next_operation_is_closed_once(void)
                                               SET_ID,
                                               START,
                                               LINE("AT+CSIM=10,\"01CC020000\"", ""),
+                                              CSIM("81 F2 00 0C", "6D00"),
                                               CLOSE,
                                               OPEN,
                                               SELECT_SAFE2,
@@ -371,14 +376,21 @@ static void the_channel_is_held_while_it_stands(void)
 /* A signature on a full card takes another channel than the one that is polled. */
 static void a_signature_on_a_full_card_leaves_it_alone(void)
 {
-    static const struct modem_step steps[] = {
-        CSIM("00 70 00 00 01", "03 9000"),       CSIM("03 A4 04 0C 0C " SAFE2_AID, "9000"),
-        CSIM("03 DA 02 C0 02 A1B2", "9000"),     CSIM("03 CA 00 00 00", "9000"),
-        CSIM("00 70 00 00 01", "6A81"),          CLOSE_2,
-        CSIM("00 70 00 00 01", "02 9000"),       CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
-        CSIM("02 84 00 00 02", "0102 9000"),     CLOSE_2,
-        CSIM("03 CC 02 00 00", "00070000 9000"), CSIM("03 CC 02 00 00", "00070000 9000"),
-        CSIM("00 70 80 03 00", "9000"),          MODEM_END};
+    static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "03 9000"),
+                                              CSIM("03 A4 04 0C 0C " SAFE2_AID, "9000"),
+                                              CSIM("03 DA 02 C0 02 A1B2", "9000"),
+                                              CSIM("03 CA 00 00 00", "9000"),
+                                              CSIM("00 70 00 00 01", "6A81"),
+                                              CSIM("82 F2 00 0C", "6D00"),
+                                              CLOSE_2,
+                                              CSIM("00 70 00 00 01", "02 9000"),
+                                              CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
+                                              CSIM("02 84 00 00 02", "0102 9000"),
+                                              CLOSE_2,
+                                              CSIM("03 CC 02 00 00", "00070000 9000"),
+                                              CSIM("03 CC 02 00 00", "00070000 9000"),
+                                              CSIM("00 70 80 03 00", "9000"),
+                                              MODEM_END};
     struct sim *other = NULL;
     struct seat seat;
     uint8_t bytes[2];
@@ -394,9 +406,17 @@ static void a_signature_on_a_full_card_leaves_it_alone(void)
 
 static void a_killed_polls_channel_is_got_back(void)
 {
-    static const struct modem_step steps[] = {
-        OPEN,         SELECT_SAFE2,         SET_ID, START,    CLOSE, OPEN,
-        SELECT_SAFE2, ASK("00010000 9000"), BYE,    MODEM_END};
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE2,
+                                              SET_ID,
+                                              START,
+                                              CSIM("81 F2 00 0C", "6D00"),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT_SAFE2,
+                                              ASK("00010000 9000"),
+                                              BYE,
+                                              MODEM_END};
     struct seat seat;
     pid_t child;
     int ready[2];

@@ -183,13 +183,11 @@ static void a_leaked_channel_is_closed_when_none_is_free(void)
     size_t i;
 
     for (i = 0; i < 2; i++) {
-        const struct modem_step steps[] = {CSIM("00 70 00 00 01", exhausted[i]),
-                                           CSIM("00 70 80 03 00", "9000"),
-                                           CSIM("00 70 00 00 01", "03 9000"),
-                                           CSIM("03 A4 04 0C 0D " MIAS_AID, "9000"),
-                                           CSIM("03 84 00 00 04", "01020304 9000"),
-                                           CSIM("00 70 80 03 00", "9000"),
-                                           MODEM_END};
+        const struct modem_step steps[] = {
+            CSIM("00 70 00 00 01", exhausted[i]),     CSIM("83 F2 00 0C", "6D00"),
+            CSIM("00 70 80 03 00", "9000"),           CSIM("00 70 00 00 01", "03 9000"),
+            CSIM("03 A4 04 0C 0D " MIAS_AID, "9000"), CSIM("03 84 00 00 04", "01020304 9000"),
+            CSIM("00 70 80 03 00", "9000"),           MODEM_END};
         struct seat seat;
         uint8_t bytes[4];
 
@@ -202,8 +200,9 @@ static void a_leaked_channel_is_closed_when_none_is_free(void)
 static void channel_1_is_never_closed_for_others(void)
 {
     static const struct modem_step steps[] = {
-        CSIM("00 70 00 00 01", "6A81"), CSIM("00 70 80 03 00", "9000"),
-        CSIM("00 70 00 00 01", "6A81"), CSIM("00 70 80 02 00", "6881"),
+        CSIM("00 70 00 00 01", "6A81"), CSIM("83 F2 00 0C", "6E00"),
+        CSIM("00 70 80 03 00", "9000"), CSIM("00 70 00 00 01", "6A81"),
+        CSIM("82 F2 00 0C", "6985"),    CSIM("00 70 80 02 00", "6881"),
         CSIM("00 70 00 00 01", "6A81"), MODEM_END};
     struct seat seat;
     uint8_t bytes[4];

@@ -239,6 +239,7 @@ static void a_signature_that_did_not_come_is_never_asked_for_again(void)
         COLD,
         HASH,
         CDS_LINE(LONG LONG LONG LONG LONG LONG LONG LONG "\r\n+CSIM: 10,\"BADBAD9000\"\r\n" OK),
+        CSIM("81 F2 00 0C", "6D00"),
         CLOSE,
         COLD,
         CLOSE,
@@ -262,9 +263,13 @@ static void a_late_answer_is_waited_out_even_by_short_operations(void)
     static const struct modem_step steps[] = {
         COLD, HASH, CDS_LINE(LONG LONG LONG "\r\n+CSIM: 10,\"BADBAD9000\"\r\n" OK), COLD,
         MODEM_END};
-    static const struct modem_step standing[] = {
-        LINE("AT", OK), LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK), LINE(CRSM, CRSM_SAYS), CLOSE,
-        MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK),
+                                                 LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK),
+                                                 LINE(CRSM, CRSM_SAYS),
+                                                 CSIM("81 F2 00 0C", "6D00"),
+                                                 CLOSE,
+                                                 MODEM_END};
     struct seat seat;
     int tries;
 
