@@ -381,6 +381,22 @@ static bool passes_nothing_on(const struct operation *operation, enum outcome ou
            !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
 }
 
+/* Closes the channel that takes no commands, so that it cannot be asked whose it is: the card has just
+ * given us its number, if no answer was another command's. */
+static void drop_refused(struct operation *operation)
+{
+    const struct channel channel = operation->standing->channel;
+    struct report ignored = REPORT_INIT;
+
+    if (transport_confirm(&operation->transport, operation->deadline, &ignored) != OUTCOME_OK ||
+        operation_out_of_step(operation)) {
+        channel_drop(operation, operation->standing);
+        return;
+    }
+    channel_leave_doubtful(operation, operation->standing, DOUBT_NONE);
+    (void)channel_close(operation, &channel);
+}
+
 /* Once more by AT+CSIM: the channel may have been lost. Then by AT+CCHO, which is remembered as what
  * opened a channel last. Where that does not exist, the first refusal is what there is to tell. */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
@@ -392,7 +408,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     for (int tries = 0; tries < 2 && passes_nothing_on(operation, outcome, why); tries++) {
         enum outcome by_other;
 
-        channel_drop(operation, operation->standing);
+        drop_refused(operation);
         operation->csim_refuses = tries > 0;
         by_other = ensure_once(operation, applet, iccid, &other);
         operation->csim_refuses = false;
