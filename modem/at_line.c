@@ -5,7 +5,6 @@
 
 #include "modem/cme.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -163,7 +162,7 @@ static bool boot_line(const char *line)
     static const char *const words[] = {"^SYSSTART", "*ATREADY", "MODEM:STARTUP"};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (starts_with(line, words[i]) && !isalnum((unsigned char)line[strlen(words[i])]))
+        if (starts_with(line, words[i]) && strcspn(line + strlen(words[i]), " :,") == 0)
             return true;
     return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
 }
