@@ -71,8 +71,9 @@ static int look_up(const struct choice *choice)
 
     for (size_t i = 0; i < choice->count; i++)
         if (record_peek(sim_settings(choice->sims[i]), &record) &&
-            (strcmp(record.learnt.iccid, choice->iccid) == 0 ||
-             (record.standing.channel.open && strcmp(record.standing.iccid, choice->iccid) == 0)))
+            (strcmp(record.quirks.iccid, choice->iccid) == 0 ||
+             (record.shared.level > LEVEL_CLOSED &&
+              strcmp(record.shared.iccid, choice->iccid) == 0)))
             return (int)i;
     return NOT_KNOWN;
 }

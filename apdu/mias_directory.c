@@ -18,7 +18,7 @@ enum outcome mias_directory(struct operation *operation, const struct mias_entry
                             size_t *count, struct report *why)
 {
     struct sim *sim = operation->sim;
-    const char *iccid = operation->standing->iccid;
+    const char *iccid = operation->current->iccid;
     struct remembered *remembered = sim->family_state;
     enum outcome outcome = OUTCOME_OK;
 
@@ -27,7 +27,7 @@ enum outcome mias_directory(struct operation *operation, const struct mias_entry
         remembered = sim->family_state = calloc(1, sizeof *remembered);
     if (remembered == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    if (operation->fresh || iccid[0] == '\0' || strcmp(iccid, remembered->iccid) != 0) {
+    if (operation->just_selected || iccid[0] == '\0' || strcmp(iccid, remembered->iccid) != 0) {
         remembered->iccid[0] = '\0';
         outcome = mias_read_directory(&operation->card, remembered->list, &remembered->count, why);
         if (outcome == OUTCOME_OK)

@@ -24,7 +24,7 @@ static bool mias_refuses(struct sim *sim, const struct token_key *key, enum toke
                          enum token_hash hash)
 {
     return scheme == TOKEN_PSS &&
-           learnt_refuses(&sim->learnt, key_reference(key), mias_sign_algorithm(scheme, hash));
+           quirks_refuses(&sim->quirks, key_reference(key), mias_sign_algorithm(scheme, hash));
 }
 
 /* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this
@@ -36,14 +36,14 @@ static enum outcome set_environment(struct operation *operation, uint8_t templat
     struct security_environment before;
     enum outcome outcome;
 
-    if (sim->learnt.environment_refused >= SHORT_WAY_REFUSALS)
-        operation->standing->environment.set = false;
-    before = operation->standing->environment;
+    if (sim->quirks.environment_refused >= SHORT_WAY_REFUSALS)
+        operation->current->environment.set = false;
+    before = operation->current->environment;
     if (!before.set || before.template_tag != template_tag || before.algorithm != algorithm ||
         before.key_id != key_id)
         operation->long_way = true;
-    outcome = mias_set_environment(&operation->card, &operation->standing->environment,
-                                   template_tag, algorithm, (uint8_t)key_id, why);
+    outcome = mias_set_environment(&operation->card, &operation->current->environment, template_tag,
+                                   algorithm, (uint8_t)key_id, why);
     operation_algorithm(operation, (unsigned)key_id, algorithm, outcome);
     return outcome;
 }
@@ -151,7 +151,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
                           result->container);
     list[i].certificate = true;
     content->item = describe_container(&list[i]);
-    memcpy(content->iccid, operation->standing->iccid, ICCID_SIZE);
+    memcpy(content->iccid, operation->current->iccid, ICCID_SIZE);
     return read_certificate(operation, entry, &content->certificate, &content->length, why);
 }
 
@@ -220,7 +220,7 @@ static enum outcome judge_6a88(struct operation *operation, const struct sign_wo
         set_environment(operation, TEMPLATE_SIGNATURE, mias_sign_algorithm(plain, TOKEN_SHA256),
                         key_reference(work->key), why);
 
-    operation->standing->environment.set = false;
+    operation->current->environment.set = false;
     if (outcome == OUTCOME_OK) {
         for (size_t i = 0; i < work->plan_count; i++)
             operation_algorithm(operation, key_reference(work->key), work->plans[i].algorithm,
@@ -244,7 +244,7 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
     for (size_t i = 0; i < work->plan_count; i++) {
         const struct mias_plan *plan = &work->plans[i];
 
-        if (learnt_refuses(&operation->sim->learnt, key_reference(work->key), plan->algorithm))
+        if (quirks_refuses(&operation->sim->quirks, key_reference(work->key), plan->algorithm))
             continue;
         outcome = set_environment(operation, TEMPLATE_SIGNATURE, plan->algorithm,
                                   key_reference(work->key), why);
@@ -255,8 +255,8 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
             return outcome;
         if (outcome != OUTCOME_UNSUPPORTED && why->sw != 0x6A88 && !data_refused(outcome, why))
             return outcome;
-        operation->standing->environment.set = false;
-        if (!operation->fresh)
+        operation->current->environment.set = false;
+        if (!operation->just_selected)
             return outcome; /* not before a new start has shown that it is the applet's own word */
     }
     if (outcome == OUTCOME_NOT_FOUND && why->sw == 0x6A88)

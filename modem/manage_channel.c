@@ -116,7 +116,7 @@ static uint8_t find_fresh(const struct basic_channel *basic, struct deadline dea
     return 0;
 }
 
-/* Refusals by which nothing was opened, and nothing will be. */
+/* Refusals of the command's form: nothing was opened or closed. */
 static bool refused(uint16_t sw)
 {
     return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6700 || sw == 0x6A86 || sw == 0x6B00 ||
@@ -194,7 +194,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
     channel->open = false;
     for (int way = 0; way < 2; way++) {
         const bool refusal =
-            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && !closed(said.sw));
+            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && refused(said.sw));
 
         if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
             break;

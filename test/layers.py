@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """layers.py OBJECTS [ROOT]: the arrows between the files of modem/, apdu/ and provider/ run one way.
-ROOT is another tree, of which nothing is ALLOWED.
+ROOT: another tree than this one.
 
 Three things are looked at: what a file includes, which functions and tables of other files it uses (from
 `nm` of the objects in OBJECTS, which mirrors ROOT), and whether either makes a circle. A function that is
@@ -35,16 +35,6 @@ LAYERS = (
 PUBLIC = re.compile(r"(apdu|modem)/[^/]*\.h")
 
 LIBRARY = re.compile(r"openssl/")  # provider/'s matter alone
-
-# Arrows of today that are against the rules, each with the reason why it is still there. One that is
-# no longer there is a complaint too: it is to be taken out.
-SESSION = "session, operation and channel know one another"
-ALLOWED = {
-    ("uses", "apdu/session/channel.c", "apdu/session/operation.c"): SESSION,
-    ("uses", "apdu/session/channel.c", "apdu/session/session.c"): SESSION,
-    ("uses", "apdu/session/refusals.c", "apdu/session/operation.c"): SESSION,
-    ("uses", "apdu/session/session.c", "apdu/session/sim.c"): SESSION,
-}
 
 
 def layer_of(name):
@@ -156,14 +146,9 @@ def against_calls(name, other, names):
     return None
 
 
-def complaints(root, objects, allowed):
+def complaints(root, objects):
     ours, others = includes(root)
-    used, known = calls(root, objects), set()
-    for kind, arrows in (("includes", ours), ("uses", used)):
-        for name in arrows:
-            for other in [other for other in arrows[name] if (kind, name, other) in allowed]:
-                known.add((kind, name, other))
-                del arrows[name][other]
+    used = calls(root, objects)
     for name, arrows in ours.items():
         for other in arrows:
             wrong = against_includes(name, other)
@@ -179,16 +164,11 @@ def complaints(root, objects, allowed):
                 yield f"{name}: {wrong}"
     yield from circles(ours)
     yield from circles(used)
-    for kind, name, other in allowed:
-        if (kind, name, other) not in known:
-            yield f"{name} no longer {kind} {other}: take that out of ALLOWED"
 
 
 def main():
-    if len(sys.argv) > 2:
-        wrong = list(complaints(sys.argv[2], sys.argv[1], {}))
-    else:
-        wrong = list(complaints(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), sys.argv[1], ALLOWED))
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    wrong = list(complaints(sys.argv[2] if len(sys.argv) > 2 else ours, sys.argv[1]))
     for words in wrong:
         print("layers.py:", words)
     return 1 if wrong else 0

@@ -154,7 +154,7 @@ static enum outcome start_work(struct operation *operation, void *arg, struct re
         }
     }
     /* on a channel that was taken over a refusal says nothing about jobs */
-    if (outcome == OUTCOME_REFUSED && operation->fresh)
+    if (outcome == OUTCOME_REFUSED && operation->just_selected)
         outcome = say_running(card, why);
     return outcome;
 }
@@ -210,7 +210,7 @@ static enum outcome status_work(struct operation *operation, void *arg, struct r
     enum outcome outcome = ask_state(&operation->card, question->which, question->status, why);
 
     /* a channel that was taken over does not know the question either: let a new one decide */
-    if (outcome == OUTCOME_OK && !question->status->known && !operation->fresh)
+    if (outcome == OUTCOME_OK && !question->status->known && !operation->just_selected)
         outcome = report_sw(why, OUTCOME_REFUSED, 0x6D00, "the applet does not know the question");
     return outcome;
 }

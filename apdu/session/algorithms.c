@@ -23,11 +23,11 @@ static bool is_old(uint32_t said)
     return WHEN(said) > now || now - WHEN(said) >= ASK_AGAIN_S;
 }
 
-static size_t find_refusal(const struct learnt *learnt, uint16_t refusal)
+static size_t find_refusal(const struct card_quirks *quirks, uint16_t refusal)
 {
     size_t i = 0;
 
-    while (i < REFUSALS && atomic_load(&learnt->refusals[i]) != refusal)
+    while (i < REFUSALS && atomic_load(&quirks->refusals[i]) != refusal)
         i++;
     return i;
 }
@@ -37,10 +37,10 @@ static uint16_t refusal_of(unsigned key_id, uint8_t algorithm)
     return (uint16_t)(key_id << 8 | algorithm);
 }
 
-bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+bool quirks_refuses(const struct card_quirks *quirks, unsigned key_id, uint8_t algorithm)
 {
-    size_t i = find_refusal(learnt, refusal_of(key_id, algorithm));
-    uint32_t said = i < REFUSALS ? atomic_load(&learnt->said[i]) : 0;
+    size_t i = find_refusal(quirks, refusal_of(key_id, algorithm));
+    uint32_t said = i < REFUSALS ? atomic_load(&quirks->said[i]) : 0;
 
     return TIMES(said) > 1 && !is_old(said);
 }
@@ -48,56 +48,56 @@ bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algori
 /* The place for one more: an empty one, else one that is asked again anyway. Where there is no room
  * another one goes: key references may name any keys and types of keys, and must not keep a refusal
  * from being known that a real key meets again and again. */
-static size_t find_room(const struct learnt *learnt, uint16_t refusal)
+static size_t find_room(const struct card_quirks *quirks, uint16_t refusal)
 {
-    size_t i = find_refusal(learnt, 0);
+    size_t i = find_refusal(quirks, 0);
 
     for (size_t j = 0; j < REFUSALS && i == REFUSALS; j++)
-        if (is_old(atomic_load(&learnt->said[j])))
+        if (is_old(atomic_load(&quirks->said[j])))
             i = j;
     return i < REFUSALS ? i : (refusal ^ refusal >> 8) % REFUSALS;
 }
 
-bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+bool quirks_note_refusal(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm)
 {
     uint16_t refusal = refusal_of(key_id, algorithm);
-    size_t i = find_refusal(learnt, refusal);
-    bool again = i < REFUSALS && TIMES(atomic_load(&learnt->said[i])) > 0 &&
-                 !is_old(atomic_load(&learnt->said[i]));
+    size_t i = find_refusal(quirks, refusal);
+    bool again = i < REFUSALS && TIMES(atomic_load(&quirks->said[i])) > 0 &&
+                 !is_old(atomic_load(&quirks->said[i]));
 
     if (i == REFUSALS)
-        i = find_room(learnt, refusal);
-    atomic_store(&learnt->said[i], SAID(again ? 2 : 1, seconds_now()));
-    atomic_store(&learnt->refusals[i], refusal);
+        i = find_room(quirks, refusal);
+    atomic_store(&quirks->said[i], SAID(again ? 2 : 1, seconds_now()));
+    atomic_store(&quirks->refusals[i], refusal);
     return again;
 }
 
-void learnt_note_accepted(struct learnt *learnt, unsigned key_id, uint8_t algorithm)
+void quirks_note_accepted(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm)
 {
-    size_t i = find_refusal(learnt, refusal_of(key_id, algorithm));
+    size_t i = find_refusal(quirks, refusal_of(key_id, algorithm));
 
     if (i == REFUSALS)
         return;
-    atomic_store(&learnt->said[i], 0);
-    atomic_store(&learnt->refusals[i], 0);
+    atomic_store(&quirks->said[i], 0);
+    atomic_store(&quirks->refusals[i], 0);
 }
 
-void learnt_forget_refusals(struct learnt *learnt)
+void quirks_forget_refusals(struct card_quirks *quirks)
 {
     for (size_t i = 0; i < REFUSALS; i++) {
-        atomic_store(&learnt->said[i], 0);
-        atomic_store(&learnt->refusals[i], 0);
+        atomic_store(&quirks->said[i], 0);
+        atomic_store(&quirks->refusals[i], 0);
     }
 }
 
 void operation_algorithm(struct operation *operation, unsigned key_id, uint8_t algorithm,
                          enum outcome outcome)
 {
-    struct learnt *learnt = &operation->sim->learnt;
+    struct card_quirks *quirks = &operation->sim->quirks;
 
     if (outcome == OUTCOME_OK)
-        learnt_note_accepted(learnt, key_id, algorithm);
-    else if (outcome == OUTCOME_UNSUPPORTED && operation->fresh &&
-             !learnt_note_refusal(learnt, key_id, algorithm))
+        quirks_note_accepted(quirks, key_id, algorithm);
+    else if (outcome == OUTCOME_UNSUPPORTED && operation->just_selected &&
+             !quirks_note_refusal(quirks, key_id, algorithm))
         operation->said_once = true;
 }

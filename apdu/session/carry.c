@@ -18,7 +18,7 @@ static uint16_t status_of(const struct exchange *exchange)
 
 static bool has(const struct operation *operation, enum card_quirk quirk)
 {
-    return (operation->sim->learnt.quirks & (unsigned)quirk) != 0;
+    return (operation->sim->quirks.modem & (unsigned)quirk) != 0;
 }
 
 static enum outcome send_on(struct operation *operation, const struct channel *channel,
@@ -98,7 +98,7 @@ static enum outcome carry_session(struct operation *operation, const struct chan
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {
-        operation->sim->learnt.quirks |= QUIRK_PLAIN_CLASS;
+        operation->sim->quirks.modem |= QUIRK_PLAIN_CLASS;
         memcpy(exchange->answer, answer, again.answer_length);
         exchange->answer_length = again.answer_length;
     }
@@ -112,7 +112,7 @@ static enum outcome ask_status(struct operation *operation, uint8_t number, uint
                                struct report *why)
 {
     static const uint8_t status[] = {0x80, 0xF2, 0x00, 0x0C};
-    const struct channel *channel = &operation->standing->channel;
+    const struct channel *channel = &operation->current->channel;
     uint8_t answer[APDU_ANSWER_SIZE];
     struct exchange exchange = {.command = status,
                                 .length = sizeof status,
@@ -130,9 +130,9 @@ static enum outcome ask_status(struct operation *operation, uint8_t number, uint
 
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
 {
-    const struct channel *channel = &operation->standing->channel;
+    const struct channel *channel = &operation->current->channel;
     const uint8_t number = number_of(channel);
-    unsigned *quirks = &operation->sim->learnt.quirks;
+    unsigned *quirks = &operation->sim->quirks.modem;
     uint16_t sw, numbered = 0;
     enum outcome outcome;
 
@@ -190,7 +190,7 @@ static enum outcome carry_response(struct operation *operation, const struct cha
     again.answer = answer;
     if (better(send_on(operation, &basic, &again, deadline, &ignored), &again) &&
         again.answer_length > 2) {
-        operation->sim->learnt.quirks |= QUIRK_BASIC_RESPONSE;
+        operation->sim->quirks.modem |= QUIRK_BASIC_RESPONSE;
         memcpy(exchange->answer, answer, again.answer_length);
         exchange->answer_length = again.answer_length;
         report_clear(why);
@@ -203,7 +203,7 @@ static enum outcome carry_response(struct operation *operation, const struct cha
 enum outcome operation_carry(struct operation *operation, struct exchange *exchange,
                              struct deadline deadline, struct report *why)
 {
-    const struct channel *channel = &operation->standing->channel;
+    const struct channel *channel = &operation->current->channel;
 
     if (operation->transport.ops->carrier == CARRIER_AUTO && channel->carrier == CARRIER_CCHO)
         return carry_session(operation, channel, exchange, deadline, why);

@@ -24,7 +24,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     const struct channel_wish wish = {
         .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
     bool pinned = operation->sim->settings.carrier == carrier;
-    struct standing *standing;
+    struct channel_state *state;
     enum outcome outcome;
 
     /* the SIM may be back, but nothing is open on it any more */
@@ -35,8 +35,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         channel_find_missed(operation, operation->sim->settings.carrier);
     operation->sim->line.opening = true;
     operation_note(operation);
-    standing = operation->standing;
-    outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
+    state = operation->current;
+    outcome = operation->transport.ops->open(&operation->transport, &wish, &state->channel,
                                              operation->deadline, why);
     /* a modem may fail once (without a word, where there is no other way); after a restart it has to
      * be set up first */
@@ -46,7 +46,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         /* one of two answers told of a channel that nobody uses now, or none was heard */
         if (!channel_close_stray(operation) && outcome == OUTCOME_LOST && why->cme < 0)
             channel_find_missed(operation, carrier);
-        outcome = operation->transport.ops->open(&operation->transport, &wish, &standing->channel,
+        outcome = operation->transport.ops->open(&operation->transport, &wish, &state->channel,
                                                  operation->deadline, why);
     }
     /* the number may still come, or have been lost with the device */
@@ -57,10 +57,11 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         operation->echoed = operation->echoed || (operation->transport.events & EVENT_ECHOED);
         operation->transport.events &= ~(unsigned)EVENT_ECHOED;
         operation->sim->line.carrier = carrier;
-        channel_forget_claim(operation, standing->channel.number);
-        operation->sim->line.last = standing->channel.number;
-        operation->sim->proof = (struct proof){standing->channel, monotonic_ms()};
-        if (standing->channel.selected)
+        state_opened(state);
+        channel_forget_claim(operation, state->channel.number);
+        operation->sim->line.last = state->channel.number;
+        operation->sim->proof = (struct proof){state->channel, monotonic_ms()};
+        if (state->channel.selected)
             card_note_selected(&operation->card, applet->aid, applet->aid_length);
     } else if (operation->transport.events & EVENT_RESTARTED) {
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
@@ -86,12 +87,12 @@ static enum outcome after_closing(struct operation *operation,
                                   enum carrier carrier, const struct applet *applet,
                                   struct report *why)
 {
-    struct standing *shared = &operation->record.standing;
+    struct channel_state *shared = &operation->record.shared;
     struct channel list[CHANNELS_CLOSABLE];
     enum outcome outcome = why->outcome;
     size_t count;
 
-    if (operation->standing != shared && shared->channel.open) {
+    if (operation->current != shared && shared->level > LEVEL_CLOSED) {
         channel_drop(operation, shared);
         outcome = again(operation, carrier, applet, why);
     }
@@ -190,14 +191,14 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
 static enum outcome read_iccid(struct operation *operation, struct report *why)
 {
     static const uint8_t path[] = {EF_ICCID >> 8, EF_ICCID & 0xFF};
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     uint8_t *data = NULL;
     size_t size, length = 0;
     enum outcome outcome = file_select(&operation->card, path, sizeof path, &size, why);
 
     if (outcome == OUTCOME_OK)
         outcome = file_read(&operation->card, 10, SECRET_NOTHING, &data, &length, why);
-    if (outcome == OUTCOME_OK && !iccid_from_bytes(data, length, standing->iccid))
+    if (outcome == OUTCOME_OK && !iccid_from_bytes(data, length, state->iccid))
         outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM's ICCID file holds no number");
     free(data);
     return outcome;
@@ -207,36 +208,89 @@ enum outcome channel_iccid(struct operation *operation, struct report *why)
 {
     enum outcome outcome;
 
-    operation->standing->iccid[0] = '\0';
+    operation->current->iccid[0] = '\0';
     outcome = read_iccid(operation, why);
     if (outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_BAD_DATA)
         why->outcome = outcome = OUTCOME_REFUSED;
     if (outcome != OUTCOME_OK)
-        operation->standing->iccid[0] = '\0';
+        operation->current->iccid[0] = '\0';
     return outcome;
+}
+
+/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
+ * goes by it, and a device may have another name after each restart. A modem that did not answer now,
+ * but has told it before, has to tell it again. */
+static enum outcome ask_iccid(struct operation *operation, struct report *why)
+{
+    struct channel_state *state = operation->current;
+    const struct applet *applet = operation->applet;
+    struct report by_card = REPORT_INIT;
+    enum outcome outcome =
+        transport_iccid(&operation->transport, state->iccid, operation->deadline, why);
+    bool silent = outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE);
+    enum outcome told;
+
+    if (outcome == OUTCOME_UNSUPPORTED)
+        return channel_iccid(operation, why);
+    if (silent && operation->sim->quirks.iccid[0] == '\0')
+        outcome = OUTCOME_REFUSED;
+    if ((outcome != OUTCOME_REFUSED && !silent) || state->level != LEVEL_OPEN ||
+        state->channel.selected || applet == NULL || applet->aid_length == 0)
+        return outcome;
+    told = channel_iccid(operation, &by_card);
+    if (told == OUTCOME_CARRIER_REFUSED ||
+        (told != OUTCOME_OK && told != OUTCOME_LOST && by_card.sw != 0))
+        return outcome;
+    *why = by_card;
+    return told;
+}
+
+/* Another SIM has taught nothing yet. */
+enum outcome channel_learn_sim(struct operation *operation, struct report *why)
+{
+    struct channel_state *state = operation->current;
+    struct card_quirks *quirks = &operation->sim->quirks;
+    enum outcome outcome;
+
+    if (state->iccid_asked)
+        return OUTCOME_OK;
+    outcome = ask_iccid(operation, why);
+    if (outcome == OUTCOME_REFUSED &&
+        quirks->iccid[0] != '\0') /* it told before: it was in trouble */
+        outcome = ask_iccid(operation, why);
+    if (operation->transport.events & EVENT_RESTARTED)
+        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
+    if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
+        return outcome;
+    state->iccid_asked = operation->told = true;
+    if (strcmp(state->iccid, quirks->iccid) != 0) {
+        memset(quirks, 0, sizeof *quirks);
+        atomic_store(&operation->sim->family, NULL);
+        quirks->max_read = APDU_LE_ALL;
+        memcpy(quirks->iccid, state->iccid, sizeof quirks->iccid);
+    }
+    return OUTCOME_OK;
 }
 
 static enum outcome check_iccid(struct operation *operation, const char *iccid, struct report *why)
 {
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     enum outcome outcome = OUTCOME_OK;
 
     if (iccid == NULL || iccid[0] == '\0')
         return OUTCOME_OK;
-    if (standing->iccid[0] == '\0' && standing->channel.open && !standing->channel.selected &&
-        standing->selected == SELECTED_NOTHING)
+    if (state->iccid[0] == '\0' && state->level == LEVEL_OPEN && !state->channel.selected)
         outcome = read_iccid(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (standing->iccid[0] == '\0')
+    if (state->iccid[0] == '\0')
         return report_set(why, OUTCOME_WRONG_SIM,
                           "this modem does not tell the SIM's ICCID, so that it cannot be checked "
                           "against %s: leave `iccid` out",
                           iccid);
-    if (strcmp(standing->iccid, iccid) != 0)
+    if (strcmp(state->iccid, iccid) != 0)
         return report_set(why, OUTCOME_WRONG_SIM,
-                          "the SIM in the modem is %s, but the key is in %s", standing->iccid,
-                          iccid);
+                          "the SIM in the modem is %s, but the key is in %s", state->iccid, iccid);
     return OUTCOME_OK;
 }
 
@@ -257,7 +311,7 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
 static enum outcome select_applet(struct operation *operation, const struct applet *applet,
                                   struct report *why)
 {
-    enum carrier carrier = operation->standing->channel.carrier;
+    enum carrier carrier = operation->current->channel.carrier;
     enum outcome outcome = select_by(operation, carrier, applet, why);
 
     if (outcome == OUTCOME_REFUSED && carrier == CARRIER_CSIM &&
@@ -271,18 +325,18 @@ static void note_owner(struct operation *operation)
 {
     struct sim *sim = operation->sim;
     struct owners *owners = &operation->record.owners;
-    struct standing *shared = &operation->record.standing;
-    const struct channel *channel = &operation->standing->channel;
+    struct channel_state *shared = &operation->record.shared;
+    const struct channel *channel = &operation->current->channel;
 
     /* the card gave it to us: whoever had it does not any more */
     owners_remove(owners, channel);
-    if (operation->standing != &sim->own && channel_same(channel, &sim->own.channel))
-        channel_lost(operation, &sim->own);
-    if (operation->standing != shared && channel_same(channel, &shared->channel))
+    if (operation->current != &sim->mine && channel_same(channel, &sim->mine.channel))
+        channel_lost(operation, &sim->mine);
+    if (operation->current != shared && channel_same(channel, &shared->channel))
         channel_lost(operation, shared);
-    if (operation->standing == &sim->own)
+    if (operation->current == &sim->mine)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
-    else if (operation->standing == &operation->alone)
+    else if (operation->current == &operation->oneshot)
         owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
     else
         operation->record.generation++;
@@ -295,8 +349,8 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     struct sim *sim = operation->sim;
     enum outcome outcome;
 
-    operation->fresh = operation->opened = true;
-    operation->standing->iccid_asked = false; /* whatever a record says without a channel */
+    operation->just_selected = operation->opened = true;
+    operation->current->iccid_asked = false; /* whatever a record says without a channel */
     channel_close_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
@@ -313,53 +367,53 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
  * has the last word. Nothing that stood there before counts then. */
 static enum outcome right_sim(struct operation *operation, const char *iccid, struct report *why)
 {
-    struct standing *standing = operation->standing;
-    enum outcome outcome = session_iccid(operation, why);
+    struct channel_state *state = operation->current;
+    enum outcome outcome = channel_learn_sim(operation, why);
 
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
     if (outcome != OUTCOME_WRONG_SIM || operation->told || operation->opened ||
         !transport_tells_iccid(&operation->transport))
         return outcome;
-    standing->iccid_asked = false;
-    outcome = session_iccid(operation, why);
+    state->iccid_asked = false;
+    outcome = channel_learn_sim(operation, why);
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
-    standing_unverify(standing);
-    standing->environment.set = false;
-    if (!standing->channel.selected)
-        standing->selected = SELECTED_NOTHING;
+    if (state->channel.selected) { /* opening selected it */
+        state_unverified(state);
+        state->environment.set = false;
+    } else {
+        state_deselected(state);
+    }
     return outcome;
 }
 
 static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
                                 const char *iccid, struct report *why)
 {
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     enum outcome outcome = OUTCOME_OK;
 
     /* where opening selects, another applet wants another channel */
-    if (standing->channel.open &&
-        (standing->broken || (standing->channel.selected && standing->selected != applet->kind)))
-        channel_drop(operation, standing);
-    if (!standing->channel.open)
+    if (state->level > LEVEL_CLOSED &&
+        (state->broken || (state->channel.selected && state->applet != applet->kind)))
+        channel_drop(operation, state);
+    if (state->level == LEVEL_CLOSED)
         outcome = open_noted(operation, applet, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    standing = operation->standing;
+    state = operation->current;
     outcome = right_sim(operation, iccid, why);
-    if (outcome != OUTCOME_OK || standing->selected == applet->kind)
+    if (outcome != OUTCOME_OK || state->applet == applet->kind)
         return outcome;
-    standing->selected = SELECTED_NOTHING;
-    standing_unverify(standing);
-    standing->environment.set = false;
-    operation->fresh = true;
-    if (!standing->channel.selected && applet->aid_length > 0)
+    state_deselected(state);
+    operation->just_selected = true;
+    if (!state->channel.selected && applet->aid_length > 0)
         outcome = select_applet(operation, applet, why);
     if (outcome == OUTCOME_OK)
-        standing->selected = applet->kind;
+        state_selected(state, applet->kind);
     else if (outcome == OUTCOME_NO_APPLET)
-        channel_drop(operation, standing);
+        channel_drop(operation, state);
     return outcome;
 }
 
@@ -368,13 +422,13 @@ static enum outcome ensure_once(struct operation *operation, const struct applet
 static bool passes_nothing_on(const struct operation *operation, enum outcome outcome,
                               const struct report *why)
 {
-    const struct standing *standing = operation->standing;
+    const struct channel_state *state = operation->current;
     bool refused = outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
                    (outcome == OUTCOME_REFUSED &&
                     (why->sw == 0x6E00 || why->sw == 0x6D00 || why->sw == 0x6900));
 
-    return refused && operation->opened && standing->channel.open &&
-           standing->channel.carrier == CARRIER_CSIM && standing->selected == SELECTED_NOTHING &&
+    return refused && operation->opened && state->level == LEVEL_OPEN &&
+           state->channel.carrier == CARRIER_CSIM &&
            operation->transport.ops->carrier == CARRIER_AUTO &&
            operation->sim->settings.carrier == CARRIER_AUTO &&
            !(operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_LATE)) &&
@@ -385,15 +439,15 @@ static bool passes_nothing_on(const struct operation *operation, enum outcome ou
  * given us its number, if no answer was another command's. */
 static void drop_refused(struct operation *operation)
 {
-    const struct channel channel = operation->standing->channel;
+    const struct channel channel = operation->current->channel;
     struct report ignored = REPORT_INIT;
 
     if (transport_confirm(&operation->transport, operation->deadline, &ignored) != OUTCOME_OK ||
         operation_out_of_step(operation)) {
-        channel_drop(operation, operation->standing);
+        channel_drop(operation, operation->current);
         return;
     }
-    channel_leave_doubtful(operation, operation->standing, DOUBT_NONE);
+    channel_leave_doubtful(operation, operation->current, DOUBT_NONE);
     (void)channel_close(operation, &channel);
 }
 
@@ -412,7 +466,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         operation->csim_refuses = tries > 0;
         by_other = ensure_once(operation, applet, iccid, &other);
         operation->csim_refuses = false;
-        if (by_other == OUTCOME_CARRIER_REFUSED && !operation->standing->channel.open)
+        if (by_other == OUTCOME_CARRIER_REFUSED && operation->current->level == LEVEL_CLOSED)
             return outcome;
         outcome = by_other;
         *why = other;
@@ -424,15 +478,15 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
  * that does not tell it leaves a new channel, on which the card tells. */
 enum outcome channel_ask_sim(struct operation *operation, struct report *why)
 {
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     enum outcome outcome;
 
     if (operation->told || operation->opened || !transport_tells_iccid(&operation->transport))
         return OUTCOME_OK;
-    standing->iccid_asked = false;
-    outcome = session_iccid(operation, why);
-    if (outcome == OUTCOME_OK && standing->iccid[0] == '\0') {
-        channel_drop(operation, standing);
+    state->iccid_asked = false;
+    outcome = channel_learn_sim(operation, why);
+    if (outcome == OUTCOME_OK && state->iccid[0] == '\0') {
+        channel_drop(operation, state);
         return OUTCOME_OK;
     }
     return outcome == OUTCOME_OK ? check_iccid(operation, operation->iccid, why) : outcome;
@@ -442,15 +496,15 @@ enum outcome channel_ask_sim(struct operation *operation, struct report *why)
 enum outcome channel_select_again(struct operation *operation, struct report *why)
 {
     const struct applet *applet = operation->applet;
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
 
     if (card_just_selected(&operation->card, applet->aid, applet->aid_length))
         return OUTCOME_OK;
     operation->pin_follows = true;
-    if (standing->channel.selected)
-        channel_drop(operation, standing);
+    if (state->channel.selected)
+        channel_drop(operation, state);
     else
-        standing->selected = SELECTED_NOTHING;
+        state_deselected(state);
     if (operation_out_of_step(operation)) /* the next answer may be this one's */
         return report_set(why, OUTCOME_LOST, "the modem's answers are out of step");
     return channel_ensure(operation, applet, operation->iccid, why);

@@ -25,28 +25,23 @@
  * be using it. */
 static const uint8_t leaked[] = {3, 2};
 
-void channel_lost(struct operation *operation, struct standing *standing)
+void channel_lost(struct operation *operation, struct channel_state *state)
 {
     struct sim *sim = operation->sim;
 
-    if (standing == operation->standing)
+    if (state == operation->current)
         operation->selection.aid_length = 0;
-    if (standing == &sim->own || standing == &operation->alone)
-        owners_remove(&operation->record.owners, &standing->channel);
-    memset(&standing->channel, 0, sizeof standing->channel);
-    standing->selected = SELECTED_NOTHING;
-    standing->broken = standing->kept = false;
-    standing_unverify(standing);
-    standing->environment.set = false;
-    standing->iccid_asked = false; /* its text still serves the operation under way */
+    if (state == &sim->mine || state == &operation->oneshot)
+        owners_remove(&operation->record.owners, &state->channel);
+    state_closed(state);
 }
 
-void channel_leave_doubtful(struct operation *operation, struct standing *standing,
+void channel_leave_doubtful(struct operation *operation, struct channel_state *state,
                             enum doubt doubt)
 {
-    const struct channel channel = standing->channel;
+    const struct channel channel = state->channel;
 
-    channel_lost(operation, standing);
+    channel_lost(operation, state);
     if (channel.open)
         owners_orphan(&operation->record.owners, &channel, doubt);
 }
@@ -71,15 +66,15 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
                       const struct apdu *command, struct answer *answer, struct report *why)
 {
     const struct selection selection = operation->selection;
-    struct standing *before = operation->standing;
-    struct standing asked = {.channel = *channel};
+    struct channel_state *before = operation->current;
+    struct channel_state asked = {.channel = *channel};
     const struct proof proof = operation->sim->proof;
     bool answered = operation->answered;
 
-    operation->standing = &asked;
+    operation->current = &asked;
     if (apdu_send(&operation->card, command, answer, why) != OUTCOME_OK)
         answer->sw = 0;
-    operation->standing = before;
+    operation->current = before;
     operation->answered = answered;
     operation->sim->proof = proof;
     if (!channel_same(&before->channel, channel))
@@ -198,6 +193,8 @@ bool channel_close(struct operation *operation, const struct channel *channel)
     outcome = operation->transport.ops->close(
         &operation->transport, &copy, deadline_within(operation->deadline, CLOSE_TIMEOUT_MS), &why);
     note_close(operation, &closed, outcome, &why);
+    if (channel_same(&operation->sim->proof.channel, &closed)) /* it may be closed now */
+        operation->sim->proof.channel.open = false;
     if (owners_find(&operation->record.owners, &closed) != NULL)
         return false;
     channel_forget_claim(operation, closed.number);
@@ -239,36 +236,36 @@ static void close_ours(struct operation *operation, const struct channel *channe
 
 /* Whether the applet of this process's own channel, which has a harmless question of its own, knows
  * it no more. */
-static bool taken_over(struct operation *operation, const struct standing *standing)
+static bool taken_over(struct operation *operation, const struct channel_state *state)
 {
     const struct applet *applet = operation->sim->owner;
     struct report ignored = REPORT_INIT;
     struct answer answer;
     uint16_t word;
 
-    if (standing != &operation->sim->own || standing->selected == SELECTED_NOTHING ||
-        applet == NULL || applet->probe == NULL)
+    if (state != &operation->sim->mine || state->level < LEVEL_SELECTED || applet == NULL ||
+        applet->probe == NULL)
         return false;
-    word = channel_word(operation, &standing->channel, applet->probe, &answer, &ignored);
+    word = channel_word(operation, &state->channel, applet->probe, &answer, &ignored);
     if (word == SW_OK)
-        operation->sim->proof = (struct proof){standing->channel, monotonic_ms()};
+        operation->sim->proof = (struct proof){state->channel, monotonic_ms()};
     return foreign_word(word);
 }
 
-void channel_drop(struct operation *operation, struct standing *standing)
+void channel_drop(struct operation *operation, struct channel_state *state)
 {
-    const struct channel channel = standing->channel;
+    const struct channel channel = state->channel;
     /* what was opened since the doubt is no other's */
-    bool in_doubt = operation->doubtful && !(operation->opened && standing == operation->standing);
+    bool in_doubt = operation->doubtful && !(operation->opened && state == operation->current);
 
     if (!channel.open) {
-        channel_lost(operation, standing);
-    } else if (taken_over(operation, standing)) {
-        channel_leave_doubtful(operation, standing, DOUBT_GONE);
+        channel_lost(operation, state);
+    } else if (taken_over(operation, state)) {
+        channel_leave_doubtful(operation, state, DOUBT_GONE);
     } else if (in_doubt) {
-        channel_leave_doubtful(operation, standing, DOUBT_ASK);
+        channel_leave_doubtful(operation, state, DOUBT_ASK);
     } else {
-        channel_leave_doubtful(operation, standing, DOUBT_NONE);
+        channel_leave_doubtful(operation, state, DOUBT_NONE);
         close_ours(operation, &channel);
     }
 }
@@ -285,9 +282,9 @@ void channel_close_orphans(struct operation *operation)
 /* True for a channel on which this operation, or the session that all share, goes on. */
 static bool in_use(const struct operation *operation, const struct channel *channel)
 {
-    return channel_same(channel, &operation->record.standing.channel) ||
-           channel_same(channel, &operation->sim->own.channel) ||
-           channel_same(channel, &operation->alone.channel);
+    return channel_same(channel, &operation->record.shared.channel) ||
+           channel_same(channel, &operation->sim->mine.channel) ||
+           channel_same(channel, &operation->oneshot.channel);
 }
 
 void channel_ask_doubtful(struct operation *operation, enum doubt most)
@@ -318,16 +315,16 @@ static struct channel session_of(unsigned number)
     return channel;
 }
 
-static bool has_number(const struct standing *standing, unsigned number)
+static bool has_number(const struct channel_state *state, unsigned number)
 {
-    return standing->channel.open && standing->channel.number == number;
+    return state->level > LEVEL_CLOSED && state->channel.number == number;
 }
 
 bool channel_known(const struct operation *operation, unsigned number)
 {
-    return has_number(operation->standing, number) ||
-           has_number(&operation->record.standing, number) ||
-           has_number(&operation->sim->own, number) ||
+    return has_number(operation->current, number) ||
+           has_number(&operation->record.shared, number) ||
+           has_number(&operation->sim->mine, number) ||
            owners_know(&operation->record.owners, number);
 }
 

@@ -23,9 +23,9 @@ static bool is_bare(struct operation *operation, const struct channel *channel, 
 /* True for a session that is open by somebody's word. */
 static bool session_in_use(struct operation *operation, const struct channel *channel)
 {
-    return channel_same(channel, &operation->record.standing.channel) ||
-           channel_same(channel, &operation->sim->own.channel) ||
-           channel_same(channel, &operation->standing->channel) ||
+    return channel_same(channel, &operation->record.shared.channel) ||
+           channel_same(channel, &operation->sim->mine.channel) ||
+           channel_same(channel, &operation->current->channel) ||
            owners_find(&operation->record.owners, channel) != NULL;
 }
 
@@ -114,8 +114,8 @@ static bool session_taken(const struct operation *operation, unsigned number)
     for (size_t i = 0; i < owners->count; i++)
         if (session_number(&owners->list[i].channel) == number)
             return true;
-    return number == session_number(&operation->record.standing.channel) ||
-           number == session_number(&operation->sim->own.channel);
+    return number == session_number(&operation->record.shared.channel) ||
+           number == session_number(&operation->sim->mine.channel);
 }
 
 /* By AT+CCHO: modems count sessions from 1, and an applet of ours was selected on it. Where names are no

@@ -95,25 +95,25 @@ static bool was_seen(struct operation *operation, unsigned number, struct sim_fo
 }
 
 /* The card is asked anew for all but its number. */
-static void forget_learnt(struct learnt *learnt)
+static void forget_learnt(struct card_quirks *quirks)
 {
-    learnt_forget_refusals(learnt);
-    learnt->no_le = learnt->short_way = false;
-    learnt->max_read = APDU_LE_ALL;
-    learnt->quirks = 0;
-    learnt->environment_refused = learnt->pin_refused = 0;
+    quirks_forget_refusals(quirks);
+    quirks->no_le = quirks->short_way = false;
+    quirks->max_read = APDU_LE_ALL;
+    quirks->modem = 0;
+    quirks->environment_refused = quirks->pin_refused = 0;
 }
 
 void channel_sweep(struct operation *operation, struct sim_found *found)
 {
-    struct standing *shared = &operation->record.standing;
+    struct channel_state *shared = &operation->record.shared;
     struct owners owners;
     /* what a service shares may be anybody's */
     bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);
-    forget_learnt(&operation->sim->learnt);
-    found->closed = shared->channel.open;
+    forget_learnt(&operation->sim->quirks);
+    found->closed = shared->level > LEVEL_CLOSED;
     operation->sim->proof.channel.open = false; /* each is asked */
     channel_drop(operation, shared);
     owners = operation->record.owners;

@@ -13,11 +13,6 @@
 static const char out_of_step[] =
     "the modem's answers are out of step: one came that nobody asked for";
 
-bool operation_out_of_step(const struct operation *operation)
-{
-    return (operation->transport.events & EVENT_UNASKED) && !operation->again;
-}
-
 /* A word that an applet has for commands of its own. */
 static bool own_word(const uint8_t *answer, size_t length)
 {
@@ -56,7 +51,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK && own_word(answer, *answer_length))
-        operation->sim->proof = (struct proof){operation->standing->channel, monotonic_ms()};
+        operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
     return outcome;
 }
 
@@ -68,12 +63,6 @@ static void doubt_answer(void *arg)
 }
 
 /* Nothing may repeat a PIN to those who read the port as well. */
-enum outcome operation_echoes(struct report *why)
-{
-    return report_set(why, OUTCOME_LOST,
-                      "the modem echoes again: it may have restarted, and the channel be gone");
-}
-
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
@@ -93,37 +82,16 @@ static enum outcome before_pin(void *arg, struct report *why)
     return outcome;
 }
 
-uint64_t operation_own_start(struct sim *sim)
-{
-    if (sim->start_of != getpid()) {
-        sim->start_of = getpid();
-        sim->start = rundir_process_start(sim->start_of);
-    }
-    return sim->start;
-}
-
 /* How long the line must be quiet now, so that no answer to an earlier operation is taken for one
  * of ours. */
 static int quiet_needed(const struct operation *operation)
 {
-    const struct line *line = &operation->sim->line;
+    const struct line_state *line = &operation->sim->line;
     int64_t left = line->late_until - monotonic_ms();
 
     if (line->late_until == 0)
         return operation->record.dirty ? QUIET_MIN_MS : 0;
     return left < QUIET_MIN_MS ? QUIET_MIN_MS : (int)left;
-}
-
-bool operation_all_lost(struct operation *operation)
-{
-    if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
-        return false;
-    owners_doubt_all(&operation->record.owners);
-    channel_leave_doubtful(operation, &operation->record.standing, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->sim->own, DOUBT_GONE);
-    channel_leave_doubtful(operation, &operation->alone, DOUBT_GONE);
-    operation->sim->line.ready = false;
-    return true;
 }
 
 /* Channels may be gone, and their numbers somebody else's: they are asked before they are closed. */
@@ -132,8 +100,8 @@ static void doubt_channels(struct operation *operation)
     struct owners *owners = &operation->record.owners;
 
     operation->doubtful = true;
-    operation->record.standing.broken = operation->record.standing.channel.open;
-    operation->sim->own.broken = operation->sim->own.channel.open;
+    operation->record.shared.broken = operation->record.shared.level > LEVEL_CLOSED;
+    operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
             owners->list[i].doubt = DOUBT_ASK;
@@ -141,7 +109,7 @@ static void doubt_channels(struct operation *operation)
 
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
-    struct line *line = &operation->sim->line;
+    struct line_state *line = &operation->sim->line;
     struct transport *transport = &operation->transport;
     int quiet = quiet_needed(operation);
     struct channel gone;
@@ -150,7 +118,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
-        operation->record.standing.broken = true;
+        operation->record.shared.broken = true;
     }
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
     if (outcome != OUTCOME_OK)
@@ -175,49 +143,13 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     return OUTCOME_OK;
 }
 
-/* Writes down how it stands; without that, nothing is left standing. */
-static bool save(struct operation *operation, bool dirty)
-{
-    if (operation->file < 0)
-        return false;
-    operation->record.dirty = dirty;
-    operation->record.line = operation->sim->line;
-    learnt_copy(&operation->record.learnt, &operation->sim->learnt);
-    operation->record.memory = operation->sim->memory;
-    return record_save(operation->file, &operation->record);
-}
-
-/* Without a record nothing may be left standing for others: what stands is this operation's alone. */
-static void give_up_record(struct operation *operation)
-{
-    record_spoil(operation->file);
-    forks_close(operation->file);
-    operation->file = -1;
-    if (operation->standing == &operation->record.standing) {
-        operation->alone = operation->record.standing;
-        operation->standing = &operation->alone;
-        memset(&operation->record.standing, 0, sizeof operation->record.standing);
-        if (operation->alone.channel.open)
-            owners_orphan(&operation->record.owners, &operation->alone.channel, DOUBT_NONE);
-    }
-}
-
-void operation_note(struct operation *operation)
-{
-    bool was = operation->record.dirty;
-
-    if (!save(operation, true) && operation->file >= 0)
-        give_up_record(operation);
-    operation->record.dirty = was;
-}
-
 /* What this process holds by itself is the parent's after a fork. */
 static void own_anew(struct sim *sim)
 {
-    if (sim->own_pid == getpid())
+    if (sim->mine_pid == getpid())
         return;
-    sim->own_pid = getpid();
-    memset(&sim->own, 0, sizeof sim->own);
+    sim->mine_pid = getpid();
+    memset(&sim->mine, 0, sizeof sim->mine);
     sim->unsaved.count = 0;
 }
 
@@ -229,19 +161,19 @@ static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
-    const struct owned *owned = owners_find(&record->owners, &sim->own.channel);
+    const struct owned *owned = owners_find(&record->owners, &sim->mine.channel);
 
-    if (!sim->own.channel.open)
+    if (sim->mine.level == LEVEL_CLOSED)
         return;
-    if (channel_same(&record->standing.channel, &sim->own.channel))
-        channel_lost(operation, &sim->own);
+    if (channel_same(&record->shared.channel, &sim->mine.channel))
+        channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
-             (owned != NULL && owned->pid > 0 && owned->pid != sim->own_pid))
-        memset(&sim->own, 0, sizeof sim->own);
+             (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
+        memset(&sim->mine, 0, sizeof sim->mine);
     else if (owned != NULL && owned->doubt == DOUBT_GONE)
-        channel_leave_doubtful(operation, &sim->own, DOUBT_GONE);
+        channel_leave_doubtful(operation, &sim->mine, DOUBT_GONE);
     else if (owned == NULL || owned->pid == 0)
-        owners_hold(&record->owners, &sim->own.channel, sim->own_pid, operation_own_start(sim));
+        owners_hold(&record->owners, &sim->mine.channel, sim->mine_pid, operation_own_start(sim));
 }
 
 /* What could not be written down before is known to this process only. */
@@ -270,7 +202,7 @@ static void keep_unsaved(struct operation *operation)
 static void take_record(struct operation *operation)
 {
     struct sim *sim = operation->sim;
-    const struct learnt *learnt = &operation->record.learnt;
+    const struct card_quirks *quirks = &operation->record.quirks;
 
     operation->file =
         record_open_in(&sim->settings, &operation->place, sim->boot, &operation->record);
@@ -281,10 +213,17 @@ static void take_record(struct operation *operation)
     }
     correct_record(operation);
     sim->line = operation->record.line;
-    if (learnt->iccid[0] != '\0')
-        learnt_copy(&sim->learnt, learnt);
+    if (quirks->iccid[0] != '\0')
+        quirks_copy(&sim->quirks, quirks);
     if (operation->record.remembers)
         sim->memory = operation->record.memory;
+}
+
+struct deadline sim_deadline(const struct sim *sim)
+{
+    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
+
+    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
 }
 
 enum outcome operation_begin(struct operation *operation, struct sim *sim, struct deadline deadline,
@@ -301,16 +240,16 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     memset(operation, 0, sizeof *operation);
     operation->sim = sim;
     operation->deadline = deadline;
-    operation->standing = &operation->alone;
+    operation->current = &operation->oneshot;
     operation->file = -1;
     operation->card = (struct card){.exchange = through_transport,
                                     .doubt = doubt_answer,
                                     .arg = operation,
                                     .deadline = deadline,
                                     .trace = &sim->settings.trace,
-                                    .no_le = &sim->learnt.no_le,
-                                    .max_read = &sim->learnt.max_read,
-                                    .quirks = &sim->learnt.quirks,
+                                    .no_le = &sim->quirks.no_le,
+                                    .max_read = &sim->quirks.max_read,
+                                    .quirks = &sim->quirks.modem,
                                     .selection = &operation->selection,
                                     .before_pin = before_pin};
     record_init(&operation->record);
@@ -333,12 +272,12 @@ void operation_end(struct operation *operation)
     /* what a dead program left on the line is still there if nobody has cleaned it */
     bool dirty = operation->record.dirty && !operation->woken;
 
-    if (operation->file >= 0 && save(operation, dirty)) {
+    if (operation->file >= 0 && operation_save(operation, dirty)) {
         forks_close(operation->file);
         operation->sim->unsaved.count = 0;
     } else {
         if (operation->file >= 0) {
-            channel_drop(operation, &operation->record.standing);
+            channel_drop(operation, &operation->record.shared);
             record_spoil(operation->file);
             forks_close(operation->file);
         }
@@ -354,8 +293,8 @@ void operation_end(struct operation *operation)
  * by both it would be closed twice, the second time perhaps as somebody else's. */
 static void leave_own(struct operation *operation)
 {
-    if (operation->sim->own.broken)
-        channel_leave_doubtful(operation, &operation->sim->own, DOUBT_NONE);
+    if (operation->sim->mine.broken)
+        channel_leave_doubtful(operation, &operation->sim->mine, DOUBT_NONE);
 }
 
 /* True if there is a channel that can be closed now. */
@@ -366,12 +305,12 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
-    return operation->record.standing.broken || operation->sim->own.broken;
+    return operation->record.shared.broken || operation->sim->mine.broken;
 }
 
 void operation_close(struct operation *operation, int patience_ms)
 {
-    struct standing *shared = &operation->record.standing, *own = &operation->sim->own;
+    struct channel_state *shared = &operation->record.shared, *own = &operation->sim->mine;
     struct report ignored = REPORT_INIT;
     /* without a record nobody else learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;

@@ -36,7 +36,7 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
         outcome = channel_select_again(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    try.sim = operation->standing->iccid;
+    try.sim = operation->current->iccid;
     outcome = pin_unlock(&operation->card, reference, &try, why);
     *sent = try.sent;
     operation->accepted = outcome == OUTCOME_OK && try.sent;
@@ -48,53 +48,53 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
 
 static bool others_verified(const struct operation *operation)
 {
-    const struct standing *shared = &operation->record.standing;
+    const struct channel_state *shared = &operation->record.shared;
 
-    return shared->verified && !shared->unprotected;
+    return shared->level == LEVEL_PIN_OK && !shared->unprotected;
 }
 
 /* A card that calls verified what we did not verify is believed only on a channel that is new, while
  * no other stands on which somebody else's PIN was. */
 static enum outcome unlock_alone(struct operation *operation, struct report *why)
 {
-    bool known = operation->standing->channel.open && !operation->opened;
+    bool known = operation->current->level > LEVEL_CLOSED && !operation->opened;
     bool sent;
     enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
 
     if (outcome != OUTCOME_OK || sent || (!known && !others_verified(operation)))
         return outcome;
-    channel_drop(operation, &operation->record.standing);
-    channel_drop(operation, operation->standing);
+    channel_drop(operation, &operation->record.shared);
+    channel_drop(operation, operation->current);
     return unlock(operation, PIN_APPLET, &sent, why);
 }
 
 /* The channel that all share, in the place of the one that was there and whose PINs count further. */
-static void take_place(struct operation *operation, const struct standing *before)
+static void take_place(struct operation *operation, const struct channel_state *before)
 {
-    struct standing *shared = &operation->record.standing;
+    struct channel_state *shared = &operation->record.shared;
 
-    owners_remove(&operation->record.owners, &operation->alone.channel);
-    *shared = operation->alone;
+    owners_remove(&operation->record.owners, &operation->oneshot.channel);
+    *shared = operation->oneshot;
     shared->opener_count = before->opener_count;
     memcpy(shared->openers, before->openers, sizeof shared->openers);
-    memset(&operation->alone, 0, sizeof operation->alone);
+    memset(&operation->oneshot, 0, sizeof operation->oneshot);
     operation->record.generation++;
-    operation->standing = shared;
+    operation->current = shared;
 }
 
 /* Somebody else's PIN opened what stands: ours is proven on a channel of its own, so that a wrong one
  * takes nothing from the others. */
 static enum outcome prove(struct operation *operation, struct report *why)
 {
-    struct standing *shared = operation->standing;
-    const struct standing before = *shared;
-    bool fresh = operation->fresh;
+    struct channel_state *shared = operation->current;
+    const struct channel_state before = *shared;
+    bool fresh = operation->just_selected;
     enum outcome outcome;
 
-    operation->standing = &operation->alone;
+    operation->current = &operation->oneshot;
     outcome = channel_ensure(operation, operation->applet,
                              before.iccid[0] != '\0' ? before.iccid : operation->iccid, why);
-    if (outcome == OUTCOME_WRONG_SIM && operation->alone.iccid[0] != '\0')
+    if (outcome == OUTCOME_WRONG_SIM && operation->oneshot.iccid[0] != '\0')
         channel_leave_doubtful(operation, shared, DOUBT_ASK); /* it was on the SIM that is gone */
     if (outcome == OUTCOME_OK)
         outcome = unlock_alone(operation, why);
@@ -107,41 +107,39 @@ static enum outcome prove(struct operation *operation, struct report *why)
         take_place(operation, &before);
         return OUTCOME_OK;
     }
-    channel_drop(operation, &operation->alone);
-    operation->standing = shared;
+    channel_drop(operation, &operation->oneshot);
+    operation->current = shared;
     operation->accepted = false; /* of what is refused on another channel that says nothing */
-    operation->fresh = fresh;
+    operation->just_selected = fresh;
     return OUTCOME_OK;
 }
 
 enum outcome operation_pin(struct operation *operation, struct report *why)
 {
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     const struct pin_given *given = operation->given;
-    bool trusted = operation->sim->learnt.pin_refused < SHORT_WAY_REFUSALS;
+    bool trusted = operation->sim->quirks.pin_refused < SHORT_WAY_REFUSALS;
+    bool verified = state->level == LEVEL_PIN_OK;
     enum outcome outcome;
 
-    if (standing->verified && trusted && standing->unprotected)
+    if (verified && trusted && state->unprotected)
         return OUTCOME_OK;
     if (given->outcome != OUTCOME_OK &&
-        (standing->verified || !operation->fresh || others_verified(operation))) {
+        (verified || !operation->just_selected || others_verified(operation))) {
         *why = given->why; /* without a PIN nobody uses what another one's PIN opened */
         return given->outcome;
     }
     identify(operation);
-    if (standing->verified && trusted && standing_opened_by(standing, &given->identity))
+    if (verified && trusted && state_opened_by(state, &given->identity))
         return OUTCOME_OK;
     operation->long_way = true;
-    outcome = standing->verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
-    standing = operation->standing;
+    outcome = verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
+    state = operation->current;
     if (outcome != OUTCOME_OK) {
-        standing_unverify(standing);
+        state_unverified(state);
         return outcome;
     }
-    standing->verified = true;
-    standing->unprotected = given->identity.kind == PIN_NOT_KEPT;
-    if (!standing->unprotected)
-        standing_opened(standing, &given->identity);
+    state_verified(state, given->identity.kind == PIN_NOT_KEPT ? NULL : &given->identity);
     return OUTCOME_OK;
 }
 

@@ -44,16 +44,16 @@ static void bind_to(const struct settings *settings, char boot[BOOT_SIZE],
 void record_init(struct record *record)
 {
     memset(record, 0, sizeof *record);
-    record->learnt.max_read = APDU_LE_ALL;
+    record->quirks.max_read = APDU_LE_ALL;
 }
 
-void learnt_copy(struct learnt *to, const struct learnt *from)
+void quirks_copy(struct card_quirks *to, const struct card_quirks *from)
 {
     memcpy(to->iccid, from->iccid, sizeof to->iccid);
     to->no_le = from->no_le;
     to->short_way = from->short_way;
     to->max_read = from->max_read;
-    to->quirks = from->quirks;
+    to->modem = from->modem;
     to->environment_refused = from->environment_refused;
     to->pin_refused = from->pin_refused;
     for (size_t i = 0; i < REFUSALS; i++) {
@@ -131,51 +131,61 @@ static void take_channel(struct reader *from, struct channel *channel)
         from->good = from->good && channel->number > 0;
 }
 
-static void take_standing(struct reader *from, struct standing *standing)
+/* A PIN counts for an applet, and an applet is selected on an open channel. */
+static enum level level_of(struct reader *from, const struct channel_state *state, bool verified)
+{
+    const bool selected = state->applet != SELECTED_NOTHING;
+
+    from->good = from->good && (selected || !verified) && (state->channel.open || !selected);
+    if (!state->channel.open)
+        return LEVEL_CLOSED;
+    return verified ? LEVEL_PIN_OK : selected ? LEVEL_SELECTED : LEVEL_OPEN;
+}
+
+static void take_standing(struct reader *from, struct channel_state *state)
 {
     int v[5] = {0};
     char text[33] = "-";
 
-    take_channel(from, &standing->channel);
+    take_channel(from, &state->channel);
     TAKE(from, 5, " applet %d %d %d %d %d", &v[0], &v[1], &v[2], &v[3], &v[4]);
-    standing->selected = (enum selected)within(from, v[0], SELECTED_UICC);
-    standing->broken = flag(from, v[1]);
-    standing->kept = flag(from, v[2]);
-    standing->verified = flag(from, v[3]);
-    standing->unprotected = flag(from, v[4]);
+    state->applet = (enum selected)within(from, v[0], SELECTED_UICC);
+    state->broken = flag(from, v[1]);
+    state->kept = flag(from, v[2]);
+    state->unprotected = flag(from, v[4]);
+    state->level = level_of(from, state, flag(from, v[3]));
     TAKE(from, 4, " environment %d %d %d %d", &v[0], &v[1], &v[2], &v[3]);
-    standing->environment.set = flag(from, v[0]);
-    standing->environment.template_tag = (uint8_t)within(from, v[1], 255);
-    standing->environment.algorithm = (uint8_t)within(from, v[2], 255);
-    standing->environment.key_id = (uint8_t)within(from, v[3], 255);
+    state->environment.set = flag(from, v[0]);
+    state->environment.template_tag = (uint8_t)within(from, v[1], 255);
+    state->environment.algorithm = (uint8_t)within(from, v[2], 255);
+    state->environment.key_id = (uint8_t)within(from, v[3], 255);
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
-    standing->iccid_asked = flag(from, v[0]);
-    take_word(from, text, iccid_digit, standing->iccid, sizeof standing->iccid);
-    if (!standing->channel.open) /* nothing stands on none */
-        from->good = from->good && standing->selected == SELECTED_NOTHING && !standing->verified &&
-                     !standing->environment.set;
+    state->iccid_asked = flag(from, v[0]);
+    take_word(from, text, iccid_digit, state->iccid, sizeof state->iccid);
+    if (state->level == LEVEL_CLOSED) /* nothing stands on none */
+        from->good = from->good && !state->environment.set;
 }
 
-static void take_learnt(struct reader *from, struct learnt *learnt)
+static void take_learnt(struct reader *from, struct card_quirks *quirks)
 {
     unsigned v[3] = {0};
     int no_le = 0, short_way = 0;
     char text[33] = "-";
 
     TAKE(from, 6, " learnt %32s %d %d %u %u %u", text, &no_le, &short_way, &v[0], &v[1], &v[2]);
-    take_word(from, text, iccid_digit, learnt->iccid, sizeof learnt->iccid);
-    learnt->no_le = flag(from, no_le);
-    learnt->short_way = flag(from, short_way);
+    take_word(from, text, iccid_digit, quirks->iccid, sizeof quirks->iccid);
+    quirks->no_le = flag(from, no_le);
+    quirks->short_way = flag(from, short_way);
     from->good = from->good && v[0] >= 1 && v[0] <= APDU_LE_ALL;
-    learnt->max_read = v[0];
-    learnt->environment_refused = v[1];
-    learnt->pin_refused = v[2];
+    quirks->max_read = v[0];
+    quirks->environment_refused = v[1];
+    quirks->pin_refused = v[2];
     for (size_t i = 0; i < REFUSALS && from->good; i++) {
         unsigned refusal = 0;
 
         TAKE(from, 1, " %4x", &refusal);
         if (refusal > 0) /* by an older program, which took one word for it */
-            (void)learnt_note_refusal(learnt, refusal >> 8, (uint8_t)refusal);
+            (void)quirks_note_refusal(quirks, refusal >> 8, (uint8_t)refusal);
     }
 }
 
@@ -192,15 +202,16 @@ static void take_users(struct reader *from, struct record *record)
     }
 }
 
-static void take_openers(struct reader *from, struct standing *standing)
+static void take_openers(struct reader *from, struct channel_state *state)
 {
     size_t count = 0;
 
     TAKE(from, 1, " openers %zu", &count);
-    from->good = from->good && count <= RECORD_OPENERS && (count == 0 || standing->verified);
+    from->good =
+        from->good && count <= STATE_OPENERS && (count == 0 || state->level == LEVEL_PIN_OK);
     for (size_t i = 0; from->good && i < count; i++)
-        from->good = pin_identity_take(&from->text, &standing->openers[i]);
-    standing->opener_count = from->good ? count : 0;
+        from->good = pin_identity_take(&from->text, &state->openers[i]);
+    state->opener_count = from->good ? count : 0;
 }
 
 static void take_refusals(struct reader *from, struct pin_memory *memory)
@@ -231,7 +242,7 @@ static void take_pins(struct reader *from, struct record *record)
     take_word(from, text, iccid_digit, memory->sim, sizeof memory->sim);
     memory->left[PIN_APPLET] = within(from, v[0], PIN_LEFT_MAX);
     memory->left[PIN_UICC] = within(from, v[1], PIN_LEFT_MAX);
-    take_openers(from, &record->standing);
+    take_openers(from, &record->shared);
     take_refusals(from, memory);
     record->remembers = from->good;
 }
@@ -272,7 +283,7 @@ static void take_owners(struct reader *from, struct record *record, const struct
 
 /* What replaces the line of older programs: how often, and when. An entry that makes no sense is
  * asked again. */
-static void take_refused(struct reader *from, struct learnt *learnt)
+static void take_refused(struct reader *from, struct card_quirks *quirks)
 {
     static const char word[] = "refused ";
     size_t i = 0;
@@ -280,25 +291,25 @@ static void take_refused(struct reader *from, struct learnt *learnt)
     from->text += strspn(from->text, "\n");
     if (!from->good || strncmp(from->text, word, sizeof word - 1) != 0)
         return;
-    learnt_forget_refusals(learnt);
+    quirks_forget_refusals(quirks);
     while (from->good && i < REFUSALS && strncmp(from->text, word, sizeof word - 1) == 0) {
         unsigned refusal = 0;
         uint32_t said = 0;
 
         TAKE(from, 2, "refused %4x %8" SCNx32 "\n", &refusal, &said);
-        atomic_store(&learnt->said[i], said);
-        atomic_store(&learnt->refusals[i++], (uint16_t)refusal);
+        atomic_store(&quirks->said[i], said);
+        atomic_store(&quirks->refusals[i++], (uint16_t)refusal);
     }
 }
 
 /* Behind all that older programs read, and only where there is something to say. */
-static void take_quirks(struct reader *from, struct learnt *learnt)
+static void take_quirks(struct reader *from, struct card_quirks *quirks)
 {
-    unsigned quirks;
+    unsigned modem;
 
     from->text += strspn(from->text, "\n");
-    if (from->good && sscanf(from->text, "quirks %x", &quirks) == 1)
-        learnt->quirks = quirks & QUIRKS_ALL;
+    if (from->good && sscanf(from->text, "quirks %x", &modem) == 1)
+        quirks->modem = modem & QUIRKS_ALL;
 }
 
 enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
@@ -349,14 +360,14 @@ static void take_record(struct reader *from, struct record *record)
     record->line.carrier = (enum carrier)within(from, v[4], CARRIER_LAST);
     if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
         record->line.late_until = monotonic_ms() + LATE_MAX_MS;
-    take_standing(from, &record->standing);
+    take_standing(from, &record->shared);
     take_channel(from, &orphan);
-    take_learnt(from, &record->learnt);
+    take_learnt(from, &record->quirks);
     take_users(from, record);
     take_pins(from, record);
     take_owners(from, record, &orphan);
-    take_refused(from, &record->learnt);
-    take_quirks(from, &record->learnt);
+    take_refused(from, &record->quirks);
+    take_quirks(from, &record->quirks);
 }
 
 /* If its modem kept its power, it may still be at work, and its channels open. */
@@ -367,9 +378,9 @@ static void doubt_moved(struct record *record)
     for (size_t i = 0; i < record->owners.count; i++)
         if (record->owners.list[i].doubt == DOUBT_NONE)
             record->owners.list[i].doubt = DOUBT_ASK;
-    if (record->standing.channel.open)
-        owners_orphan(&record->owners, &record->standing.channel, DOUBT_ASK);
-    memset(&record->standing, 0, sizeof record->standing);
+    if (record->shared.level > LEVEL_CLOSED)
+        owners_orphan(&record->owners, &record->shared.channel, DOUBT_ASK);
+    memset(&record->shared, 0, sizeof record->shared);
 }
 
 static enum verdict parse(const char *text, struct record *record)

@@ -7,7 +7,7 @@
 #define SIMKEY_APDU_SESSION_RECORD_H
 
 #include "apdu/applet/pin_memory.h"
-#include "apdu/card/environment.h"
+#include "apdu/session/channel_state.h"
 #include "apdu/session/owners.h"
 #include "apdu/session/rundir.h"
 #include "apdu/settings.h"
@@ -20,7 +20,7 @@
 #include <sys/types.h>
 
 /* The modem and the line to it. */
-struct line {
+struct line_state {
     bool ready;           /* the AT start-up is done */
     bool echo_stays;      /* in spite of ATE0 */
     unsigned last;        /* the number that the last channel got, 0: not known */
@@ -29,32 +29,14 @@ struct line {
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
 };
 
-#define RECORD_OPENERS 12
-
-/* A channel and what stands on it. Nothing secret. */
-struct standing {
-    struct channel channel;
-    bool broken; /* an operation failed on it: close it and start anew */
-    bool kept;   /* it stays when its last user ends */
-    enum selected selected;
-    bool verified;    /* by a VERIFY with the right PIN, or: */
-    bool unprotected; /* the card wanted no PIN on a new channel */
-    struct security_environment environment;
-    bool iccid_asked;
-    char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
-    /* whose PINs opened what is verified: who is not among them has to prove its own first */
-    size_t opener_count;
-    struct pin_identity openers[RECORD_OPENERS];
-};
-
 #define REFUSALS 32
 
 /* What this SIM and modem taught. Kept while the ICCID stays the same. */
-struct learnt {
+struct card_quirks {
     char iccid[ICCID_SIZE];
     bool no_le;
     unsigned max_read;
-    unsigned quirks;              /* bits of enum card_quirk */
+    unsigned modem;               /* bits of enum card_quirk */
     bool short_way;               /* a warm signature succeeded: the card takes the short way */
     unsigned environment_refused; /* how often in a row the standing one was not good enough */
     unsigned pin_refused;         /* the same of the verified PIN */
@@ -79,12 +61,12 @@ struct record_user { /* a process that goes on with the channel */
 struct record {
     char binding[RECORD_BINDING]; /* boot and device, as text */
     bool dirty;                   /* an operation began and did not end: its process died */
-    struct line line;
-    struct standing standing;
+    struct line_state line;
+    struct channel_state shared;
     unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
     struct owners owners; /* the channels beside that */
     bool lists_owners;    /* they were read: a record of an older version, or a new one, has none */
-    struct learnt learnt;
+    struct card_quirks quirks;
     size_t user_count; /* processes that go on with the channel */
     struct record_user users[RECORD_USERS];
     bool remembers; /* memory was read: a record of an older version has none */
@@ -96,17 +78,17 @@ void record_init(struct record *record);
 
 /* True if the card refused the algorithm for the key twice, less than ten minutes ago: it is not
  * asked then. To be called without the lock too. */
-bool learnt_refuses(const struct learnt *learnt, unsigned key_id, uint8_t algorithm);
+bool quirks_refuses(const struct card_quirks *quirks, unsigned key_id, uint8_t algorithm);
 
 /* Notes that it was refused just now. True if that counts: it was said before. */
-bool learnt_note_refusal(struct learnt *learnt, unsigned key_id, uint8_t algorithm);
+bool quirks_note_refusal(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm);
 
 /* Notes that it was taken, and that nothing is known of any. */
-void learnt_note_accepted(struct learnt *learnt, unsigned key_id, uint8_t algorithm);
-void learnt_forget_refusals(struct learnt *learnt);
+void quirks_note_accepted(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm);
+void quirks_forget_refusals(struct card_quirks *quirks);
 
 /* Copies, so that others may read the refusals meanwhile. */
-void learnt_copy(struct learnt *to, const struct learnt *from);
+void quirks_copy(struct card_quirks *to, const struct card_quirks *from);
 
 /* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
  * boot or version is as good as none, and one that is torn counts as dirty, but the channels that
@@ -130,14 +112,6 @@ bool record_save(int fd, const struct record *record);
 
 /* Empties a file that could not be written: the next one starts anew. */
 void record_spoil(int fd);
-
-/* What was verified on a channel is not any more. */
-void standing_unverify(struct standing *standing);
-
-/* Notes that a source's PIN has opened what is verified; the oldest goes where there is no room.
- * True if one has. */
-void standing_opened(struct standing *standing, const struct pin_identity *source);
-bool standing_opened_by(const struct standing *standing, const struct pin_identity *source);
 
 /* Notes that this process goes on with the channel. */
 void record_join(struct record *record);

@@ -47,31 +47,31 @@ static void put_channel(struct writer *to, const struct channel *channel)
         channel->number, word(channel->session));
 }
 
-static void put_standing(struct writer *to, const struct standing *standing)
+static void put_standing(struct writer *to, const struct channel_state *state)
 {
-    const struct security_environment *environment = &standing->environment;
+    const struct security_environment *environment = &state->environment;
 
-    put_channel(to, &standing->channel);
-    put(to, "applet %d %d %d %d %d\n", (int)standing->selected, standing->broken, standing->kept,
-        standing->verified, standing->unprotected);
+    put_channel(to, &state->channel);
+    put(to, "applet %d %d %d %d %d\n", (int)state->applet, state->broken, state->kept,
+        state->level == LEVEL_PIN_OK, state->unprotected);
     put(to, "environment %d %u %u %u\n", environment->set, environment->template_tag,
         environment->algorithm, environment->key_id);
-    put(to, "iccid %d %s\n", standing->iccid_asked, word(standing->iccid));
+    put(to, "iccid %d %s\n", state->iccid_asked, word(state->iccid));
 }
 
 /* What came later than the other lines, in lines of its own that older programs pass over: the tries
  * last told of a SIM, the sources whose PINs opened the session, the refusals. */
-static void put_pins(struct writer *to, const struct standing *standing, size_t openers,
+static void put_pins(struct writer *to, const struct channel_state *state, size_t openers,
                      const struct pin_memory *memory)
 {
-    const size_t first = standing->opener_count - openers;
+    const size_t first = state->opener_count - openers;
     char text[PIN_LINE_SIZE];
 
     put(to, "tries %s %d %d\n", word(memory->sim), memory->left[PIN_APPLET],
         memory->left[PIN_UICC]);
     put(to, "openers %zu\n", openers);
-    for (size_t i = first; i < standing->opener_count; i++) {
-        pin_identity_text(&standing->openers[i], text);
+    for (size_t i = first; i < state->opener_count; i++) {
+        pin_identity_text(&state->openers[i], text);
         put(to, "%s\n", text);
     }
     put(to, "refusals %zu\n", memory->count);
@@ -106,41 +106,41 @@ static void put_owners(struct writer *to, const struct owners *owners, unsigned 
 }
 
 /* What there is no room for is asked again. */
-static void put_refused(struct writer *to, const struct learnt *learnt)
+static void put_refused(struct writer *to, const struct card_quirks *quirks)
 {
     bool full = to->full;
 
     for (size_t i = 0; i < REFUSALS; i++)
-        if (atomic_load(&learnt->refusals[i]) != 0)
-            put(to, "refused %04x %08" PRIx32 "\n", atomic_load(&learnt->refusals[i]),
-                atomic_load(&learnt->said[i]));
-    if (learnt->quirks != 0)
-        put(to, "quirks %x\n", learnt->quirks);
+        if (atomic_load(&quirks->refusals[i]) != 0)
+            put(to, "refused %04x %08" PRIx32 "\n", atomic_load(&quirks->refusals[i]),
+                atomic_load(&quirks->said[i]));
+    if (quirks->modem != 0)
+        put(to, "quirks %x\n", quirks->modem);
     to->full = full;
 }
 
 static void put_record(struct writer *to, const struct record *record, size_t openers)
 {
-    const struct learnt *learnt = &record->learnt;
+    const struct card_quirks *quirks = &record->quirks;
 
     put(to, "%s\n%s", RECORD_HEAD, record->binding);
     put(to, "line %d %d %d %u %d %d %" PRId64 "\n", record->dirty, record->line.ready,
         record->line.echo_stays, record->line.last, record->line.opening, (int)record->line.carrier,
         record->line.late_until);
-    put_standing(to, &record->standing);
+    put_standing(to, &record->shared);
     put_channel(to, first_orphan(&record->owners));
-    put(to, "learnt %s %d %d %u %u %u\n", word(learnt->iccid), learnt->no_le, learnt->short_way,
-        learnt->max_read, learnt->environment_refused, learnt->pin_refused);
+    put(to, "learnt %s %d %d %u %u %u\n", word(quirks->iccid), quirks->no_le, quirks->short_way,
+        quirks->max_read, quirks->environment_refused, quirks->pin_refused);
     for (size_t i = 0; i < REFUSALS; i++)
         put(to, "%04x%c",
-            atomic_load(&learnt->said[i]) >> 30 > 1 ? atomic_load(&learnt->refusals[i]) : 0,
+            atomic_load(&quirks->said[i]) >> 30 > 1 ? atomic_load(&quirks->refusals[i]) : 0,
             i + 1 < REFUSALS ? ' ' : '\n');
     put(to, "users %zu\n", record->user_count);
     for (size_t i = 0; i < record->user_count; i++)
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
-    put_pins(to, &record->standing, openers, &record->memory);
+    put_pins(to, &record->shared, openers, &record->memory);
     put_owners(to, &record->owners, record->generation);
-    put_refused(to, learnt);
+    put_refused(to, quirks);
 }
 
 /* CRC-32 of ITU-T V.42, four bits at a time. Not zlib's: a program may have a function crc32 of its
@@ -168,7 +168,7 @@ bool record_save(int fd, const struct record *record)
     struct writer to = {.text = text};
 
     /* a source that is left out proves its PIN once more; a channel that is left out stays open */
-    for (size_t openers = record->standing.opener_count + 1; openers-- > 0;) {
+    for (size_t openers = record->shared.opener_count + 1; openers-- > 0;) {
         to = (struct writer){.text = text};
         put_record(&to, record, openers);
         if (!to.full)

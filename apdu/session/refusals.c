@@ -10,7 +10,7 @@
 size_t operation_refusals(struct operation *operation)
 {
     struct pin_memory memory = operation->sim->memory;
-    const char *sim = operation->standing->iccid;
+    const char *sim = operation->current->iccid;
 
     pin_store_load(&operation->sim->settings, sim, &memory);
     return pin_memory_count(&memory, sim);
@@ -20,7 +20,7 @@ static void note_refusal(struct operation *operation, enum pin_reference referen
                          const struct pin_identity *source)
 {
     struct pin_try try = {.memory = &operation->sim->memory,
-                          .sim = operation->standing->iccid,
+                          .sim = operation->current->iccid,
                           .save = pin_store_save,
                           .settings = &operation->sim->settings};
 
@@ -36,19 +36,19 @@ void operation_refused(struct operation *operation, const struct pin_identity *s
 
 bool operation_pin_doubted(struct operation *operation, struct report *why)
 {
-    struct standing *standing = operation->standing;
-    struct token_pin state = {.verified = false};
+    struct channel_state *state = operation->current;
+    struct token_pin pin = {.verified = false};
     struct report asked = REPORT_INIT;
 
-    if (!operation->accepted || why->sw != SW_NOT_SATISFIED || !standing->channel.open)
+    if (!operation->accepted || why->sw != SW_NOT_SATISFIED || state->level == LEVEL_CLOSED)
         return false;
     /* a key that has another condition is refused where the PIN is verified, too */
-    if (pin_state(&operation->card, operation->accepted_at, &state, &asked) != OUTCOME_OK ||
-        state.verified)
+    if (pin_state(&operation->card, operation->accepted_at, &pin, &asked) != OUTCOME_OK ||
+        pin.verified)
         return false;
     note_refusal(operation, operation->accepted_at, &operation->given->identity);
-    standing_unverify(standing);
-    standing->broken = true;
+    state_unverified(state);
+    state->broken = true;
     report_set(
         why, OUTCOME_PIN_PROTECTED,
         "the SIM said that %s from %s is right, and then wanted one all the same: one of the "
@@ -60,7 +60,7 @@ bool operation_pin_doubted(struct operation *operation, struct report *why)
 
 void operation_forgive(struct operation *operation, char *path, size_t size)
 {
-    const char *sim = operation->standing->iccid;
+    const char *sim = operation->current->iccid;
 
     pin_memory_clear(&operation->sim->memory, sim);
     if (pin_store_forget(&operation->sim->settings, sim, path, size))

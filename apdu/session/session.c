@@ -19,79 +19,23 @@
 /* So many starts at most go on with a session that others have made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
-/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
- * goes by it, and a device may have another name after each restart. A modem that did not answer now,
- * but has told it before, has to tell it again. */
-static enum outcome ask_iccid(struct operation *operation, struct report *why)
-{
-    struct standing *standing = operation->standing;
-    const struct applet *applet = operation->applet;
-    struct report by_card = REPORT_INIT;
-    enum outcome outcome =
-        transport_iccid(&operation->transport, standing->iccid, operation->deadline, why);
-    bool silent = outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE);
-    enum outcome told;
-
-    if (outcome == OUTCOME_UNSUPPORTED)
-        return channel_iccid(operation, why);
-    if (silent && operation->sim->learnt.iccid[0] == '\0')
-        outcome = OUTCOME_REFUSED;
-    if ((outcome != OUTCOME_REFUSED && !silent) || !standing->channel.open ||
-        standing->channel.selected || standing->selected != SELECTED_NOTHING || applet == NULL ||
-        applet->aid_length == 0)
-        return outcome;
-    told = channel_iccid(operation, &by_card);
-    if (told == OUTCOME_CARRIER_REFUSED ||
-        (told != OUTCOME_OK && told != OUTCOME_LOST && by_card.sw != 0))
-        return outcome;
-    *why = by_card;
-    return told;
-}
-
-/* Another SIM has taught nothing yet. */
-enum outcome session_iccid(struct operation *operation, struct report *why)
-{
-    struct standing *standing = operation->standing;
-    struct learnt *learnt = &operation->sim->learnt;
-    enum outcome outcome;
-
-    if (standing->iccid_asked)
-        return OUTCOME_OK;
-    outcome = ask_iccid(operation, why);
-    if (outcome == OUTCOME_REFUSED &&
-        learnt->iccid[0] != '\0') /* it told before: it was in trouble */
-        outcome = ask_iccid(operation, why);
-    if (operation->transport.events & EVENT_RESTARTED)
-        return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
-    if (outcome != OUTCOME_OK && outcome != OUTCOME_REFUSED)
-        return outcome;
-    standing->iccid_asked = operation->told = true;
-    if (strcmp(standing->iccid, learnt->iccid) != 0) {
-        memset(learnt, 0, sizeof *learnt);
-        atomic_store(&operation->sim->family, NULL);
-        learnt->max_read = APDU_LE_ALL;
-        memcpy(learnt->iccid, standing->iccid, sizeof learnt->iccid);
-    }
-    return OUTCOME_OK;
-}
-
 /* Which channel the job goes on: one of its own for this once, this process's, or the one that all
  * share. */
-static struct standing *choose(struct operation *operation, const struct job *job)
+static struct channel_state *choose(struct operation *operation, const struct job *job)
 {
     const struct settings *settings = &operation->sim->settings;
-    const struct standing *shared = &operation->record.standing;
+    const struct channel_state *shared = &operation->record.shared;
 
     if (job->fresh || settings->session == SESSION_PRIVATE)
-        return &operation->alone;
+        return &operation->oneshot;
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER) {
         operation->sim->owner = job->applet;
-        return &operation->sim->own;
+        return &operation->sim->mine;
     }
-    if (operation->file < 0 || (shared->channel.open && settings->carrier != CARRIER_AUTO &&
+    if (operation->file < 0 || (shared->level > LEVEL_CLOSED && settings->carrier != CARRIER_AUTO &&
                                 settings->carrier != shared->channel.carrier))
-        return &operation->alone;
-    return &operation->record.standing;
+        return &operation->oneshot;
+    return &operation->record.shared;
 }
 
 /* True if the session on which the last start failed is gone, and another process has made a new one:
@@ -100,20 +44,20 @@ static bool made_meanwhile(const struct operation *operation, const struct job *
 {
     const struct record *record = &operation->record;
 
-    return operation->standing == &record->standing && !record->standing.broken &&
+    return operation->current == &record->shared && !record->shared.broken &&
            job->generation != 0 && record->generation != 0 && record->generation != job->generation;
 }
 
 static enum outcome prepare(struct operation *operation, const struct job *job, struct report *why)
 {
-    struct standing *shared = &operation->record.standing;
+    struct channel_state *shared = &operation->record.shared;
     enum outcome outcome;
 
-    operation->standing = choose(operation, job);
+    operation->current = choose(operation, job);
     if (job->again && !made_meanwhile(operation, job))
-        operation->standing->broken = operation->standing->channel.open;
+        operation->current->broken = operation->current->level > LEVEL_CLOSED;
     if (atomic_exchange(&operation->sim->forget, false)) {
-        operation->standing->broken = operation->standing->channel.open;
+        operation->current->broken = operation->current->level > LEVEL_CLOSED;
         operation->sim->line.late_until = monotonic_ms(); /* answers may be off by one */
     }
     operation_note(operation);
@@ -127,8 +71,8 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     channel_close_orphans(operation);
     if (shared->broken)
         channel_drop(operation, shared);
-    if (operation->sim->own.broken)
-        channel_drop(operation, &operation->sim->own);
+    if (operation->sim->mine.broken)
+        channel_drop(operation, &operation->sim->mine);
     if (job->applet == NULL)
         return OUTCOME_OK;
     outcome = channel_ensure(operation, job->applet, job->iccid, why);
@@ -149,20 +93,20 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
     case OUTCOME_TIMEOUT:
         return true;
     case OUTCOME_UNSUPPORTED: /* remembered, and the other ways were tried already */
-        return (!operation->fresh || operation->said_once) && why->sw != 0;
+        return (!operation->just_selected || operation->said_once) && why->sw != 0;
     case OUTCOME_PIN_WRONG:
     case OUTCOME_PIN_BLOCKED:
     case OUTCOME_PIN_PROTECTED:
     case OUTCOME_WRONG_SIM:
         return false;
     case OUTCOME_NO_APPLET:
-        return !operation->fresh;
+        return !operation->just_selected;
     case OUTCOME_CARRIER_REFUSED: /* a modem may have forgotten the session in the middle */
-        return !operation->fresh || operation->answered;
+        return !operation->just_selected || operation->answered;
     default:
         /* another program may have selected on the channel, or the SIM was reset, or the answer was
          * another command's: a card's refusal counts when it comes again on a new channel */
-        return why->sw != 0 && operation->standing->channel.open;
+        return why->sw != 0 && operation->current->level > LEVEL_CLOSED;
     }
 }
 
@@ -192,17 +136,17 @@ static void listen(struct operation *operation, enum outcome outcome)
  * closes it. */
 static void leave_behind(struct operation *operation)
 {
-    operation->standing->broken = true;
+    operation->current->broken = true;
     /* an operation's own one is in the table of owners */
 }
 
 /* Notes how the operation leaves the card and the modem. */
 static void settle(struct operation *operation, enum outcome outcome, const struct report *why)
 {
-    struct standing *standing = operation->standing;
+    struct channel_state *state = operation->current;
     const unsigned events = operation->transport.events;
     const bool late = (events & EVENT_LATE) != 0, restarted = (events & EVENT_RESTARTED) != 0;
-    struct line *line = &operation->sim->line;
+    struct line_state *line = &operation->sim->line;
 
     if ((events & EVENT_ECHOED) || operation->echoed) /* it has forgotten the start-up */
         line->ready = false;
@@ -214,7 +158,7 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
         line->late_until = monotonic_ms();
-        operation->sim->own.broken = operation->sim->own.channel.open;
+        operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
         leave_behind(operation);
         return;
     }
@@ -226,15 +170,15 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         return;
     }
     if (outcome != OUTCOME_OK && may_be_stale(operation, outcome, why)) {
-        standing->broken = true;
+        state->broken = true;
         line->ready = false;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
         /* its number may be somebody else's by now, or the word not true */
         if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
-            channel_leave_doubtful(operation, standing, DOUBT_ASK);
+            channel_leave_doubtful(operation, state, DOUBT_ASK);
     }
-    if (standing == &operation->alone)
-        channel_drop(operation, standing);
+    if (state == &operation->oneshot)
+        channel_drop(operation, state);
 }
 
 /* That the SIM is gone may have been said where an earlier failure, or another way, is what is told.
@@ -253,28 +197,29 @@ static enum outcome say_no_sim(const struct operation *operation, enum outcome o
 static void learn(struct operation *operation, const struct job *job, enum outcome outcome,
                   const struct report *why)
 {
-    struct learnt *learnt = &operation->sim->learnt;
+    struct card_quirks *quirks = &operation->sim->quirks;
 
-    if (!job->pin || operation->fresh)
+    if (!job->pin || operation->just_selected)
         return;
     if (outcome == OUTCOME_OK) {
-        learnt->short_way = learnt->short_way || !operation->long_way;
-    } else if (learnt->short_way) {
+        quirks->short_way = quirks->short_way || !operation->long_way;
+    } else if (quirks->short_way) {
         return; /* it was somebody else's doing */
     } else if (why->sw == 0x6982) {
-        learnt->pin_refused++;
-    } else if (why->sw != 0 && why->sw != 0x6881 && operation->standing->environment.set) {
-        learnt->environment_refused++;
+        quirks->pin_refused++;
+    } else if (why->sw != 0 && why->sw != 0x6881 && operation->current->environment.set) {
+        quirks->environment_refused++;
     }
 }
 
 /* This process goes on with the channel that all share. */
 static void join(struct operation *operation)
 {
-    if (operation->standing != &operation->record.standing || !operation->standing->channel.open)
+    if (operation->current != &operation->record.shared ||
+        operation->current->level == LEVEL_CLOSED)
         return;
     if (operation->sim->settings.session == SESSION_KEEP) {
-        operation->standing->kept = true;
+        operation->current->kept = true;
         return;
     }
     record_join(&operation->record);
@@ -314,13 +259,13 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         listen(&operation, outcome);
         start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
         start->own_making = operation.opened || job->applet == NULL;
-        if (operation.standing == &operation.record.standing)
+        if (operation.current == &operation.record.shared)
             start->generation = operation.record.generation;
         /* what a record says of a SIM that has said nothing may be out of date */
         if (operation.told || operation.answered)
-            memcpy(start->iccid, operation.standing->iccid, ICCID_SIZE);
-        if (operation.standing == &sim->own && sim->own_iccid[0] == '\0')
-            memcpy(sim->own_iccid, start->iccid, ICCID_SIZE);
+            memcpy(start->iccid, operation.current->iccid, ICCID_SIZE);
+        if (operation.current == &sim->mine && sim->mine_iccid[0] == '\0')
+            memcpy(sim->mine_iccid, start->iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);
         settle(&operation, outcome, why);
         join(&operation);
@@ -401,8 +346,8 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     enum outcome outcome;
 
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
-        sim->own_iccid[0] != '\0')
-        same.iccid = sim->own_iccid; /* what was begun on one SIM is not gone on with on another */
+        sim->mine_iccid[0] != '\0')
+        same.iccid = sim->mine_iccid; /* what was begun on one SIM is not gone on with on another */
     (void)atomic_fetch_add(&sim->under_way, 1);
     if (job->pin || job->pin_later) {
         same.given = &given;

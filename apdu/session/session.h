@@ -38,22 +38,22 @@ struct sim {
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
     _Atomic unsigned turn;
-    struct line line;
-    struct learnt learnt;
+    struct line_state line;
+    struct card_quirks quirks;
     struct proof proof;
     struct pin_memory memory; /* the record's, which counts where there is one */
     uint64_t start;           /* when start_of did, see rundir_process_start */
     pid_t start_of;
-    bool others;         /* more processes went on with the shared session at the last look */
-    pid_t joined;        /* the process that is among the record's users by this sim; 0: none */
-    pid_t own_pid;       /* the process whose the next two are */
-    struct standing own; /* the channel of an applet that is not recorded */
-    const struct applet *owner; /* the applet of own */
-    char own_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */
-    void *family_state;         /* of the family's own code: one block of malloc, or NULL */
-    struct transport_rest half; /* of a line that had not ended when an operation gave up */
-    struct owners unsaved;      /* channels that may be open, which no record could be told of */
-    char boot[BOOT_SIZE];       /* see record_open_in */
+    bool others;    /* more processes went on with the shared session at the last look */
+    pid_t joined;   /* the process that is among the record's users by this sim; 0: none */
+    pid_t mine_pid; /* the process whose the next two are */
+    struct channel_state mine;   /* the channel of an applet that is not recorded */
+    const struct applet *owner;  /* the applet of own */
+    char mine_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */
+    void *family_state;          /* of the family's own code: one block of malloc, or NULL */
+    struct transport_rest half;  /* of a line that had not ended when an operation gave up */
+    struct owners unsaved;       /* channels that may be open, which no record could be told of */
+    char boot[BOOT_SIZE];        /* see record_open_in */
 };
 
 /* What an operation needs before its work begins. */
@@ -90,9 +90,10 @@ struct operation {
     struct queue queue;
     int file; /* of the record, -1 without one */
     struct record record;
-    struct standing alone;     /* what stands on a channel for this operation only */
-    struct standing *standing; /* the one in use: the record's, the sim's own, or alone */
-    bool fresh; /* the applet was selected in this operation: a refusal is the applet's own word */
+    struct channel_state oneshot;  /* what stands on a channel for this operation only */
+    struct channel_state *current; /* the one in use: the record's, the sim's own, or alone */
+    bool
+        just_selected; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool pin_follows; /* the applet is selected for the sake of a PIN */
     bool opened;      /* the channel in use was opened in this operation */
     bool answered;    /* the channel has answered in this operation */
@@ -138,14 +139,18 @@ enum outcome operation_echoes(struct report *why);
  * Where that fails, operation->standing is another place afterwards. */
 void operation_note(struct operation *operation);
 
-/* One exchange on the operation's channel, in the way that this modem's carrier wants it (carry.c). Errors: those of
- * transport_ops.exchange. */
+/* The same at the end of an operation: dirty if nobody has cleaned what a dead program left. False without
+ * a record, or if that failed: nothing may be left standing then. */
+bool operation_save(struct operation *operation, bool dirty);
+
+/* One exchange on the operation's channel, in the way that this modem's carrier wants it (carry.c).
+ * Errors: those of transport_ops.exchange. */
 enum outcome operation_carry(struct operation *operation, struct exchange *exchange,
                              struct deadline deadline, struct report *why);
 
-/* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once for a modem,
- * that it does not go to the basic channel, where it would be another PIN's. Errors: OUTCOME_LOST if
- * it would, which is remembered, ... */
+/* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once
+ * for a modem, that it does not go to the basic channel, where it would be another PIN's. Errors:
+ * OUTCOME_LOST if it would, which is remembered, ... */
 enum outcome operation_prove_class(struct operation *operation, struct report *why);
 
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work
@@ -202,22 +207,22 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
 
 /* Closes a channel if it is open, and forgets what stood on it. What cannot be closed, or may be
  * somebody else's by now, stays in the table of owners (channel_close.c). */
-void channel_drop(struct operation *operation, struct standing *standing);
+void channel_drop(struct operation *operation, struct channel_state *state);
 
 /* Forgets what stood on a channel that may still be open, which stays in the table. */
-void channel_leave_doubtful(struct operation *operation, struct standing *standing,
+void channel_leave_doubtful(struct operation *operation, struct channel_state *state,
                             enum doubt doubt);
 
 /* Asks for the ICCID of the SIM in which the operation's channel is, once a session: the modem, or the
  * card itself where the modem does not tell and the channel is new. */
-enum outcome session_iccid(struct operation *operation, struct report *why);
+enum outcome channel_learn_sim(struct operation *operation, struct report *why);
 
 /* Reads the ICCID on a new channel, before an applet is selected: where there is no modem that tells
  * it. Errors: OUTCOME_REFUSED if the card does not tell either. */
 enum outcome channel_iccid(struct operation *operation, struct report *why);
 
 /* Forgets what stood on a channel that is gone, or is noted elsewhere. */
-void channel_lost(struct operation *operation, struct standing *standing);
+void channel_lost(struct operation *operation, struct channel_state *state);
 
 /* The status word of a command on any open channel, 0 if there is none. */
 uint16_t channel_word(struct operation *operation, const struct channel *channel,

@@ -39,8 +39,8 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
         return outcome;
     }
     atomic_init(&sim->references, 1);
-    sim->own_pid = getpid();
-    sim->learnt.max_read = APDU_LE_ALL;
+    sim->mine_pid = getpid();
+    sim->quirks.max_read = APDU_LE_ALL;
     *made = sim;
     return OUTCOME_OK;
 }
@@ -57,8 +57,8 @@ static void leave(struct operation *operation)
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
 
-    if (sim->joined == getpid() && record_leave(record) == 0 && !record->standing.kept)
-        record->standing.broken = record->standing.channel.open;
+    if (sim->joined == getpid() && record_leave(record) == 0 && !record->shared.kept)
+        record->shared.broken = record->shared.level > LEVEL_CLOSED;
     sim->joined = 0;
 }
 
@@ -73,8 +73,8 @@ static int leave_within(const struct sim *sim, bool own)
 
 void sim_close(struct sim *sim)
 {
-    bool mine = sim->own_pid == getpid();
-    bool own = mine && sim->own.channel.open;
+    bool mine = sim->mine_pid == getpid();
+    bool own = mine && sim->mine.level > LEVEL_CLOSED;
     struct operation operation;
     struct report ignored = REPORT_INIT;
 
@@ -86,7 +86,7 @@ void sim_close(struct sim *sim)
         operation.deadline = deadline_in(LEAVE_MS);
         operation.card.deadline = operation.deadline;
         leave(&operation);
-        sim->own.broken = own;
+        sim->mine.broken = own;
         operation_close(&operation, LEAVE_QUIET_MS);
     }
     operation_end(&operation);
@@ -120,13 +120,6 @@ enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *w
 
     memset(found, 0, sizeof *found);
     return session_run(sim, &job, shut_work, found, why);
-}
-
-struct deadline sim_deadline(const struct sim *sim)
-{
-    struct deadline deadline = deadline_in((int64_t)sim->settings.timeout * 1000);
-
-    return sim->limited && sim->limit.at_ms < deadline.at_ms ? sim->limit : deadline;
 }
 
 void sim_limit(struct sim *sim, struct deadline limit)
@@ -168,9 +161,9 @@ static enum outcome ask_iccid(struct operation *operation, char iccid[ICCID_SIZE
         return OUTCOME_OK;
     if (outcome != OUTCOME_UNSUPPORTED)
         return outcome;
-    operation->standing = &operation->alone;
+    operation->current = &operation->oneshot;
     outcome = channel_ensure(operation, &none, NULL, why);
-    memcpy(iccid, operation->standing->iccid, ICCID_SIZE);
+    memcpy(iccid, operation->current->iccid, ICCID_SIZE);
     return outcome;
 }
 
@@ -212,11 +205,11 @@ static enum outcome card_iccid_work(struct operation *operation, void *arg, stru
     static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
     enum outcome outcome;
 
-    operation->standing = &operation->alone;
+    operation->current = &operation->oneshot;
     outcome = channel_ensure(operation, &none, NULL, why);
-    if (outcome == OUTCOME_OK && operation->standing->iccid[0] == '\0')
+    if (outcome == OUTCOME_OK && operation->current->iccid[0] == '\0')
         outcome = channel_iccid(operation, why);
-    memcpy(arg, operation->standing->iccid, ICCID_SIZE);
+    memcpy(arg, operation->current->iccid, ICCID_SIZE);
     return outcome;
 }
 
@@ -249,7 +242,7 @@ struct probe {
 static enum outcome probe_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct probe *probe = arg;
-    struct line *line = &operation->sim->line;
+    struct line_state *line = &operation->sim->line;
     enum carrier before = line->carrier;
     enum outcome outcome;
 

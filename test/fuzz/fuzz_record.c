@@ -59,10 +59,10 @@ static void check(const struct settings *settings)
 
     REQUIRE(fd >= 0);
     REQUIRE(record.user_count <= RECORD_USERS);
-    REQUIRE(record.learnt.max_read >= 1 && record.learnt.max_read <= APDU_LE_ALL);
-    REQUIRE(record.standing.channel.number <= 19 && record.owners.count <= OWNERS_MAX);
-    REQUIRE(record.standing.channel.open || !record.standing.verified);
-    REQUIRE(memchr(record.standing.iccid, 0, ICCID_SIZE) != NULL);
+    REQUIRE(record.quirks.max_read >= 1 && record.quirks.max_read <= APDU_LE_ALL);
+    REQUIRE(record.shared.channel.number <= 19 && record.owners.count <= OWNERS_MAX);
+    REQUIRE(record.shared.channel.open == (record.shared.level > LEVEL_CLOSED));
+    REQUIRE(memchr(record.shared.iccid, 0, ICCID_SIZE) != NULL);
     (void)record_leave(&record);
     record_join(&record);
     REQUIRE(record_save(fd, &record) && close(fd) == 0);

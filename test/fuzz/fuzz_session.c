@@ -315,7 +315,7 @@ static void end_program(struct game *game, unsigned program)
     hostile_operation(&game->modem.card, SOURCE_NONE, TRIES_SOFTWARE);
     /* without the device, which holds the lock, its own channel is neither closed nor written down */
     if (!line_is_plugged())
-        neighbour_forgive(&game->modem, &game->sims[program]->own.channel);
+        neighbour_forgive(&game->modem, &game->sims[program]->mine.channel);
     sim_free(game->sims[program]);
     game->sims[program] = NULL;
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
@@ -338,8 +338,8 @@ static void check_channels(struct game *game)
     for (unsigned i = 0; i < PROGRAMS; i++) {
         const struct sim *sim = game->sims[i];
 
-        if (sim != NULL && sim->own.channel.open)
-            own[count++] = &sim->own.channel;
+        if (sim != NULL && sim->mine.channel.open)
+            own[count++] = &sim->mine.channel;
         for (size_t j = 0; sim != NULL && j < sim->unsaved.count; j++)
             own[count++] = &sim->unsaved.list[j].channel;
     }

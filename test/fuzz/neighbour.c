@@ -141,7 +141,7 @@ static void know_record(struct modem *modem, const struct settings *settings)
 
     if (!record_peek(settings, &record))
         return;
-    know(modem, &record.standing.channel);
+    know(modem, &record.shared.channel);
     for (size_t i = 0; i < record.owners.count; i++)
         know(modem, &record.owners.list[i].channel);
     if (record.line.last < HOSTILE_CHANNELS) /* it may be taken for one that was opened unseen */
@@ -162,7 +162,7 @@ static void take_channel(struct span *input, struct channel *channel)
         (void)snprintf(channel->session, sizeof channel->session, "%d", bits & 0x1F);
 }
 
-static void take_standing(struct span *input, struct standing *standing)
+static void take_standing(struct span *input, struct channel_state *standing)
 {
     uint8_t bits;
 
@@ -176,10 +176,12 @@ static void take_standing(struct span *input, struct standing *standing)
         return;
     standing->broken = (bits & 0x08) != 0;
     standing->kept = (bits & 0x10) != 0;
-    standing->verified = (bits & 0x20) != 0;
     standing->unprotected = (bits & 0x40) != 0;
     standing->environment.set = (bits & 0x80) != 0;
-    standing->selected = (enum selected)(input_byte(input) % (SELECTED_UICC + 1));
+    standing->applet = (enum selected)(input_byte(input) % (SELECTED_UICC + 1));
+    standing->level = bits & 0x20                            ? LEVEL_PIN_OK
+                      : standing->applet != SELECTED_NOTHING ? LEVEL_SELECTED
+                                                             : LEVEL_OPEN;
     if (standing->environment.set) {
         standing->environment.template_tag = 0xB6;
         standing->environment.algorithm = input_byte(input);
@@ -187,19 +189,19 @@ static void take_standing(struct span *input, struct standing *standing)
     }
 }
 
-static void take_learnt(struct span *input, struct learnt *learnt)
+static void take_learnt(struct span *input, struct card_quirks *quirks)
 {
     uint8_t bits = input_byte(input);
 
     if (bits & 0x01)
-        (void)snprintf(learnt->iccid, sizeof learnt->iccid, "%s", MODEM_ICCID);
-    learnt->no_le = (bits & 0x02) != 0;
-    learnt->short_way = (bits & 0x04) != 0;
-    learnt->environment_refused = bits >> 3 & 3;
-    learnt->pin_refused = bits >> 5 & 3;
-    learnt->max_read = bits & 0x80 ? 1u + input_byte(input) : APDU_LE_ALL;
+        (void)snprintf(quirks->iccid, sizeof quirks->iccid, "%s", MODEM_ICCID);
+    quirks->no_le = (bits & 0x02) != 0;
+    quirks->short_way = (bits & 0x04) != 0;
+    quirks->environment_refused = bits >> 3 & 3;
+    quirks->pin_refused = bits >> 5 & 3;
+    quirks->max_read = bits & 0x80 ? 1u + input_byte(input) : APDU_LE_ALL;
     if (bits & 0x80)
-        (void)learnt_note_refusal(learnt, 0x31, input_byte(input));
+        (void)quirks_note_refusal(quirks, 0x31, input_byte(input));
 }
 
 static void take_users(struct span *input, struct record *record)
@@ -221,7 +223,7 @@ static void take_owners(struct span *input, struct record *record)
 
         take_channel(input, &channel);
         bits = input_byte(input);
-        if (!channel.open || channel_number(&channel) == channel_number(&record->standing.channel))
+        if (!channel.open || channel_number(&channel) == channel_number(&record->shared.channel))
             continue;
         if (bits & 0x01)
             owners_hold(&record->owners, &channel, bits & 0x02 ? 1 : getppid(), 77);
@@ -263,9 +265,9 @@ static void forge(struct span *input, const struct settings *settings)
     record.line.carrier = (enum carrier)((bits >> 4 & 3) % (CARRIER_LAST + 1));
     record.line.last = bits & 0x40 ? input_byte(input) % HOSTILE_CHANNELS : 0;
     record.line.late_until = bits & 0x80 ? (int64_t)input_byte(input) << 8 : 0;
-    take_standing(input, &record.standing);
+    take_standing(input, &record.shared);
     take_owners(input, &record);
-    take_learnt(input, &record.learnt);
+    take_learnt(input, &record.quirks);
     take_users(input, &record);
     REQUIRE(record_save(fd, &record) && close(fd) == 0);
     claim = input_byte(input) % HOSTILE_CHANNELS;
@@ -370,7 +372,7 @@ void neighbour_check(const struct modem *modem, const struct settings *settings,
             continue;
         if (!there)
             there = record_peek(settings, &record);
-        REQUIRE(any_names(own, count, i) || names(&record.standing.channel, i) ||
+        REQUIRE(any_names(own, count, i) || names(&record.shared.channel, i) ||
                 owners_name(&record.owners, i) || record.line.opening);
     }
 }

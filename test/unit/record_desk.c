@@ -29,22 +29,22 @@ void record_desk_end(struct record_desk *desk)
 void record_fill(struct record *record)
 {
     record_init(record);
-    record->line = (struct line){true, true, 2, true, 0, CARRIER_CSIM};
-    record->standing.channel =
+    record->line = (struct line_state){true, true, 2, true, 0, CARRIER_CSIM};
+    record->shared.channel =
         (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
-    record->standing.selected = SELECTED_MIAS;
-    record->standing.verified = true;
-    record->standing.environment = (struct security_environment){true, 0xB6, 0x42, 0x31};
-    record->standing.iccid_asked = true;
-    (void)snprintf(record->standing.iccid, ICCID_SIZE, "%s", ICCID);
-    (void)snprintf(record->learnt.iccid, ICCID_SIZE, "%s", ICCID);
-    record->learnt.no_le = true;
-    record->learnt.max_read = 128;
-    record->learnt.quirks = QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS;
-    record->learnt.pin_refused = 1;
-    (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);
-    (void)learnt_note_refusal(&record->learnt, 0x31, 0x45);
-    (void)learnt_note_refusal(&record->learnt, 0x31, 0x46); /* once: that does not count */
+    record->shared.applet = SELECTED_MIAS;
+    record->shared.level = LEVEL_PIN_OK;
+    record->shared.environment = (struct security_environment){true, 0xB6, 0x42, 0x31};
+    record->shared.iccid_asked = true;
+    (void)snprintf(record->shared.iccid, ICCID_SIZE, "%s", ICCID);
+    (void)snprintf(record->quirks.iccid, ICCID_SIZE, "%s", ICCID);
+    record->quirks.no_le = true;
+    record->quirks.max_read = 128;
+    record->quirks.modem = QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS;
+    record->quirks.pin_refused = 1;
+    (void)quirks_note_refusal(&record->quirks, 0x31, 0x45);
+    (void)quirks_note_refusal(&record->quirks, 0x31, 0x45);
+    (void)quirks_note_refusal(&record->quirks, 0x31, 0x46); /* once: that does not count */
 }
 
 void record_desk_write(struct record_desk *desk, bool dirty)
@@ -67,9 +67,9 @@ void record_desk_reads(struct record_desk *desk, bool open, bool dirty)
     int fd = record_open(&desk->settings, &record);
 
     CU_ASSERT_FATAL(fd >= 0);
-    EXPECT_NUMBER(record.standing.channel.open, open);
+    EXPECT_NUMBER(record.shared.channel.open, open);
     EXPECT_NUMBER(record.dirty, dirty);
-    EXPECT_NUMBER(record.standing.verified, open);
+    EXPECT_NUMBER(record.shared.level, open ? LEVEL_PIN_OK : LEVEL_CLOSED);
     EXPECT_NUMBER(record.user_count, open ? 1 : 0);
     (void)close(fd);
 }

@@ -81,39 +81,39 @@ static void a_refusal_that_is_said_once_is_forgotten(void)
 /* After ten minutes, by a doctor that finds it taken, and where a person closes all. */
 static void a_refusal_is_unlearnt(void)
 {
-    struct learnt learnt;
+    struct card_quirks quirks;
     uint32_t said;
 
-    memset(&learnt, 0, sizeof learnt);
-    CU_ASSERT_FALSE(learnt_note_refusal(&learnt, 0x31, 0x45));
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
-    CU_ASSERT_TRUE(learnt_note_refusal(&learnt, 0x31, 0x45));
-    CU_ASSERT_TRUE(learnt_refuses(&learnt, 0x31, 0x45));
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x32, 0x45));
-    learnt_note_accepted(&learnt, 0x31, 0x45);
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
-    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
-    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
-    said = atomic_load(&learnt.said[0]);
+    memset(&quirks, 0, sizeof quirks);
+    CU_ASSERT_FALSE(quirks_note_refusal(&quirks, 0x31, 0x45));
+    CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x31, 0x45));
+    CU_ASSERT_TRUE(quirks_note_refusal(&quirks, 0x31, 0x45));
+    CU_ASSERT_TRUE(quirks_refuses(&quirks, 0x31, 0x45));
+    CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x32, 0x45));
+    quirks_note_accepted(&quirks, 0x31, 0x45);
+    CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x31, 0x45));
+    (void)quirks_note_refusal(&quirks, 0x31, 0x45);
+    (void)quirks_note_refusal(&quirks, 0x31, 0x45);
+    said = atomic_load(&quirks.said[0]);
     if (monotonic_ms() > 700000) { /* the machine is on for that long */
-        atomic_store(&learnt.said[0], said - 590);
-        CU_ASSERT_TRUE(learnt_refuses(&learnt, 0x31, 0x45));
-        atomic_store(&learnt.said[0], said - 600);
-        CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
-        CU_ASSERT_FALSE(learnt_note_refusal(&learnt, 0x31, 0x45)); /* it is said anew */
+        atomic_store(&quirks.said[0], said - 590);
+        CU_ASSERT_TRUE(quirks_refuses(&quirks, 0x31, 0x45));
+        atomic_store(&quirks.said[0], said - 600);
+        CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x31, 0x45));
+        CU_ASSERT_FALSE(quirks_note_refusal(&quirks, 0x31, 0x45)); /* it is said anew */
     }
-    atomic_store(&learnt.said[0], said + 1000); /* nobody said it in the future */
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
-    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
-    (void)learnt_note_refusal(&learnt, 0x31, 0x45);
-    learnt_forget_refusals(&learnt);
-    CU_ASSERT_FALSE(learnt_refuses(&learnt, 0x31, 0x45));
+    atomic_store(&quirks.said[0], said + 1000); /* nobody said it in the future */
+    CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x31, 0x45));
+    (void)quirks_note_refusal(&quirks, 0x31, 0x45);
+    (void)quirks_note_refusal(&quirks, 0x31, 0x45);
+    quirks_forget_refusals(&quirks);
+    CU_ASSERT_FALSE(quirks_refuses(&quirks, 0x31, 0x45));
     for (unsigned key = 1; key <= 2 * REFUSALS; key++) { /* more than there is room for */
-        (void)learnt_note_refusal(&learnt, key, 0x45);
-        (void)learnt_note_refusal(&learnt, key, 0x45);
+        (void)quirks_note_refusal(&quirks, key, 0x45);
+        (void)quirks_note_refusal(&quirks, key, 0x45);
     }
-    CU_ASSERT_TRUE(learnt_refuses(&learnt, REFUSALS + 1, 0x45));
-    CU_ASSERT_TRUE(learnt_refuses(&learnt, 2 * REFUSALS, 0x45));
+    CU_ASSERT_TRUE(quirks_refuses(&quirks, REFUSALS + 1, 0x45));
+    CU_ASSERT_TRUE(quirks_refuses(&quirks, 2 * REFUSALS, 0x45));
 }
 
 static void closing_all_forgets_what_was_refused(void)
@@ -143,9 +143,9 @@ static void a_refusal_is_known_however_many_there_were_before(void)
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
-    memcpy(seat.sim->learnt.iccid, ICCID, sizeof ICCID);
+    memcpy(seat.sim->quirks.iccid, ICCID, sizeof ICCID);
     for (unsigned i = 0; i < 2 * REFUSALS; i++)
-        (void)learnt_note_refusal(&seat.sim->learnt, 0x40 + i / 2, 0x42);
+        (void)quirks_note_refusal(&seat.sim->quirks, 0x40 + i / 2, 0x42);
     EXPECT(seat_sign_as(&seat, TOKEN_PSS, TOKEN_SHA256, 32), OUTCOME_UNSUPPORTED, &seat.why);
     CU_ASSERT(token_refuses(seat.sim, &seat.key, TOKEN_PSS, TOKEN_SHA256));
     seat_signs(&seat);

@@ -368,6 +368,33 @@ static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
     seat_end(&seat);
 }
 
+/* The card's word on closing is none of success, but it may be closed all the same, and be given to the
+ * modem at once: that our applet answered on it a moment ago is no proof any more. */
+static void a_channel_whose_closing_was_refused_is_asked_before_it_is_closed_again(void)
+{
+    static const struct modem_step steps[] = {COLD,
+                                              CSIM("00 70 80 01 00", "6F00"),
+                                              CSIM("00 70 00 00 01", "6A81"),
+                                              STATUS("9000"),
+                                              NAMED("84 10 " USIM_AID " 9000"),
+                                              CSIM("00 70 00 00 01", "6A81"),
+                                              CSIM("83 F2 00 0C", "6881"),
+                                              CSIM("83 F2 00 0C", "6881"),
+                                              CSIM("00 70 00 00 01", "6A81"),
+                                              STATUS_2("6881"),
+                                              STATUS_2("6881"),
+                                              CSIM("00 70 00 00 01", "6A81"),
+                                              LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\nERROR\r\n"),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "session", "private");
+    seat_signs(&seat);
+    EXPECT(seat_sign(&seat), OUTCOME_REFUSED, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
+    seat_end(&seat);
+}
+
 /* The same of one that somebody else left. */
 static void an_orphan_whose_closing_was_not_understood_is_asked_first(void)
 {
@@ -527,6 +554,7 @@ void add_orphans_suite(void)
         TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
         TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
         TEST(a_channel_whose_closing_was_not_understood_is_asked_first),
+        TEST(a_channel_whose_closing_was_refused_is_asked_before_it_is_closed_again),
         TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
         TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_killed_programs_session_is_closed_by_its_name),

@@ -27,27 +27,27 @@ static void what_was_written_is_read(void)
     record_desk_write(&desk, false);
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
     record_fill(&old);
-    EXPECT_NUMBER(record.standing.channel.number, 7);
-    EXPECT_NUMBER(record.standing.selected, SELECTED_MIAS);
-    CU_ASSERT_TRUE(record.standing.verified && !record.standing.unprotected &&
-                   !record.standing.broken && !record.dirty);
-    EXPECT_NUMBER(record.standing.environment.set, 1);
-    EXPECT_NUMBER(record.standing.environment.template_tag, 0xB6);
-    EXPECT_NUMBER(record.standing.environment.algorithm, 0x42);
-    EXPECT_NUMBER(record.standing.environment.key_id, 0x31);
-    CU_ASSERT_STRING_EQUAL(record.standing.iccid, ICCID);
-    CU_ASSERT_STRING_EQUAL(record.standing.channel.session, "");
+    EXPECT_NUMBER(record.shared.channel.number, 7);
+    EXPECT_NUMBER(record.shared.applet, SELECTED_MIAS);
+    CU_ASSERT_TRUE(record.shared.level == LEVEL_PIN_OK && !record.shared.unprotected &&
+                   !record.shared.broken && !record.dirty);
+    EXPECT_NUMBER(record.shared.environment.set, 1);
+    EXPECT_NUMBER(record.shared.environment.template_tag, 0xB6);
+    EXPECT_NUMBER(record.shared.environment.algorithm, 0x42);
+    EXPECT_NUMBER(record.shared.environment.key_id, 0x31);
+    CU_ASSERT_STRING_EQUAL(record.shared.iccid, ICCID);
+    CU_ASSERT_STRING_EQUAL(record.shared.channel.session, "");
     CU_ASSERT_TRUE(record.line.ready && record.line.echo_stays && record.line.opening);
     EXPECT_NUMBER(record.line.carrier, CARRIER_CSIM);
     EXPECT_NUMBER(record.line.last, 2);
-    CU_ASSERT_STRING_EQUAL(record.learnt.iccid, ICCID);
-    EXPECT_NUMBER(record.learnt.max_read, 128);
-    EXPECT_NUMBER(record.learnt.quirks, QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS);
-    EXPECT_NUMBER(record.learnt.pin_refused, 1);
-    CU_ASSERT_TRUE(learnt_refuses(&record.learnt, 0x31, 0x45));
-    CU_ASSERT_FALSE(learnt_refuses(&record.learnt, 0x31, 0x46));
-    CU_ASSERT_TRUE(learnt_note_refusal(&record.learnt, 0x31, 0x46));
-    CU_ASSERT_TRUE(learnt_refuses(&record.learnt, 0x31, 0x46));
+    CU_ASSERT_STRING_EQUAL(record.quirks.iccid, ICCID);
+    EXPECT_NUMBER(record.quirks.max_read, 128);
+    EXPECT_NUMBER(record.quirks.modem, QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS);
+    EXPECT_NUMBER(record.quirks.pin_refused, 1);
+    CU_ASSERT_TRUE(quirks_refuses(&record.quirks, 0x31, 0x45));
+    CU_ASSERT_FALSE(quirks_refuses(&record.quirks, 0x31, 0x46));
+    CU_ASSERT_TRUE(quirks_note_refusal(&record.quirks, 0x31, 0x46));
+    CU_ASSERT_TRUE(quirks_refuses(&record.quirks, 0x31, 0x46));
     EXPECT_NUMBER(record.user_count, 1);
     EXPECT_NUMBER(record.users[0].pid, getpid());
     CU_ASSERT_EQUAL(stat(desk.file, &file), 0);
@@ -154,7 +154,7 @@ static void what_stood_before_the_modem_was_plugged_in_anew_is_to_be_closed(void
     CU_ASSERT_EQUAL(unlink(link), 0);
     CU_ASSERT_EQUAL(mkfifo(link, 0600), 0);
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
-    CU_ASSERT_FALSE(record.standing.channel.open);
+    CU_ASSERT_FALSE(record.shared.channel.open);
     EXPECT_NUMBER(record.owners.count, 1);
     EXPECT_NUMBER(record.owners.list[0].channel.number, 7);
     EXPECT_NUMBER(record.owners.list[0].doubt, DOUBT_ASK); /* its number may be another's by now */
@@ -172,8 +172,8 @@ static void without_a_directory_there_is_none(void)
     record_desk_begin(&desk);
     EXPECT(settings_set(&desk.settings, "run-dir", "/dev/null/run", &why), OUTCOME_OK, &why);
     EXPECT_NUMBER(record_open(&desk.settings, &record), -1);
-    CU_ASSERT_FALSE(record.standing.channel.open);
-    EXPECT_NUMBER(record.learnt.max_read, APDU_LE_ALL);
+    CU_ASSERT_FALSE(record.shared.channel.open);
+    EXPECT_NUMBER(record.quirks.max_read, APDU_LE_ALL);
     record_desk_end(&desk);
 }
 

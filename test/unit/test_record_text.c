@@ -21,12 +21,12 @@ static void fill_up(struct record *record)
     for (size_t i = 0; i < RECORD_USERS; i++)
         record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i};
     record->user_count = RECORD_USERS;
-    for (size_t i = 0; i < RECORD_OPENERS; i++) {
+    for (size_t i = 0; i < STATE_OPENERS; i++) {
         struct pin_identity source = {PIN_LITERAL, {i}};
 
         for (size_t j = 1; j < PIN_ID_NUMBERS; j++)
             source.id[j] = UINT64_MAX;
-        standing_opened(&record->standing, &source);
+        state_add_opener(&record->shared, &source);
         refusal.source = source;
         refusal.source.kind = PIN_FILE;
         pin_memory_add(&record->memory, &refusal);
@@ -37,7 +37,7 @@ static void fill_up(struct record *record)
 static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
 {
     const struct pin_identity last = {
-        PIN_LITERAL, {RECORD_OPENERS - 1, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
+        PIN_LITERAL, {STATE_OPENERS - 1, UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX}};
     char wanted[PIN_LINE_SIZE], got[PIN_LINE_SIZE];
     struct record record, old;
     struct record_desk desk;
@@ -52,8 +52,8 @@ static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
     (void)close(fd);
     CU_ASSERT_TRUE(record_peek(&desk.settings, &old));
     CU_ASSERT_TRUE_FATAL(old.remembers && !old.dirty);
-    EXPECT_NUMBER(old.standing.opener_count, RECORD_OPENERS);
-    CU_ASSERT_TRUE(standing_opened_by(&old.standing, &last));
+    EXPECT_NUMBER(old.shared.opener_count, STATE_OPENERS);
+    CU_ASSERT_TRUE(state_opened_by(&old.shared, &last));
     EXPECT_NUMBER(old.memory.count, PIN_REFUSALS);
     for (size_t i = 0; i < PIN_REFUSALS; i++) {
         pin_refusal_text(&record.memory.refusals[i], wanted);
@@ -62,8 +62,8 @@ static void whose_pin_opened_and_whose_was_refused_is_read_again(void)
     }
     EXPECT_NUMBER(pin_memory_left(&old.memory, "12345678901234567890", PIN_APPLET), 15);
     EXPECT_NUMBER(old.user_count, RECORD_USERS);
-    standing_unverify(&old.standing);
-    CU_ASSERT_FALSE(standing_opened_by(&old.standing, &last));
+    state_unverified(&old.shared);
+    CU_ASSERT_FALSE(state_opened_by(&old.shared, &last));
     record_desk_end(&desk);
 }
 
@@ -82,7 +82,7 @@ static void read_as(struct record_desk *desk, const char *known, struct record *
 /* The channel is known, and in doubt: nothing else of it is believed. */
 static void knows_channel_only(const struct record *record)
 {
-    CU_ASSERT_FALSE(record->standing.channel.open || record->standing.verified);
+    CU_ASSERT_FALSE(record->shared.channel.open || record->shared.level > LEVEL_CLOSED);
     EXPECT_NUMBER(record->user_count, 0);
     EXPECT_NUMBER(record->owners.count, 1);
     EXPECT_NUMBER(record->owners.list[0].channel.number, 7);
@@ -100,7 +100,7 @@ static void a_process_without_proc_shares_the_record(void)
     record_desk_begin(&desk);
     record_desk_write(&desk, false);
     read_as(&desk, "unknown", &record);
-    CU_ASSERT_TRUE(record.standing.channel.open && record.standing.verified);
+    CU_ASSERT_TRUE(record.shared.channel.open && record.shared.level == LEVEL_PIN_OK);
     EXPECT_NUMBER(record.user_count, 1);
     EXPECT_SAYS_NOT(record.binding, "unknown");
     fd = open(desk.file, O_RDWR | O_CLOEXEC);
@@ -186,7 +186,7 @@ static void the_table_of_owners_is_read_again_however_much_there_is(void)
         EXPECT_NUMBER(old.owners.list[i].doubt, record.owners.list[i].doubt);
     }
     EXPECT_NUMBER(old.user_count, RECORD_USERS);
-    CU_ASSERT_TRUE(old.standing.opener_count > 0 && old.standing.opener_count <= RECORD_OPENERS);
+    CU_ASSERT_TRUE(old.shared.opener_count > 0 && old.shared.opener_count <= STATE_OPENERS);
     EXPECT_NUMBER(old.memory.count, PIN_REFUSALS);
     record_desk_end(&desk);
 }
@@ -234,13 +234,13 @@ static void an_older_programs_record_is_read_and_tells_nothing_of_pins(void)
     record_desk_reads(&desk, true, false);
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
     CU_ASSERT_FALSE(record.remembers);
-    EXPECT_NUMBER(record.standing.opener_count, 0); /* verified, but by nobody who is known */
+    EXPECT_NUMBER(record.shared.opener_count, 0); /* verified, but by nobody who is known */
     write_with(&desk, "of a later version\n");
     record_desk_reads(&desk, true, false);
     write_with(&desk, "tries - 3 0\nopeners 1\nfile 1 2 3 4 5\nrefusals 0\nlater\n");
     CU_ASSERT_TRUE(record_peek(&desk.settings, &record));
     CU_ASSERT_TRUE(record.remembers);
-    EXPECT_NUMBER(record.standing.opener_count, 1);
+    EXPECT_NUMBER(record.shared.opener_count, 1);
     record_desk_end(&desk);
 }
 

@@ -250,16 +250,16 @@ static void a_record_that_names_another_sim_is_corrected(void)
     strcpy(seat.key.iccid, ICCID);
     seat_signs(&seat);
     fd = record_open(sim_settings(seat.sim), &record);
-    strcpy(record.standing.iccid, "89880330000000099999");
+    strcpy(record.shared.iccid, "89880330000000099999");
     CU_ASSERT_TRUE(record_save(fd, &record));
     seat_signs(&seat);
     seat_signs(&seat);
     (void)close(fd); /* the same without a channel */
     fd = record_open(sim_settings(seat.sim), &record);
-    owners_orphan(&record.owners, &record.standing.channel, DOUBT_NONE);
-    memset(&record.standing, 0, sizeof record.standing);
-    strcpy(record.standing.iccid, "89880330000000099999");
-    record.standing.iccid_asked = true;
+    owners_orphan(&record.owners, &record.shared.channel, DOUBT_NONE);
+    memset(&record.shared, 0, sizeof record.shared);
+    strcpy(record.shared.iccid, "89880330000000099999");
+    record.shared.iccid_asked = true;
     CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
     seat_signs(&seat);
@@ -279,7 +279,7 @@ static void a_refusal_is_not_lost_by_another_name_in_the_record(void)
     seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
     EXPECT(seat_sign(&seat), OUTCOME_PIN_WRONG, &seat.why);
     fd = record_open(sim_settings(seat.sim), &record);
-    strcpy(record.standing.iccid, "89880330000000099999");
+    strcpy(record.shared.iccid, "89880330000000099999");
     CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
     EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What an operation notes for the next one, and what its transport's events mean for it. Used by all
+ * that is done in an operation; it uses none of that but the table of owners. */
+#include "apdu/session/session.h"
+#include "modem/forks.h"
+
+#include <string.h>
+#include <unistd.h>
+
+bool operation_out_of_step(const struct operation *operation)
+{
+    return (operation->transport.events & EVENT_UNASKED) && !operation->again;
+}
+
+enum outcome operation_echoes(struct report *why)
+{
+    return report_set(why, OUTCOME_LOST,
+                      "the modem echoes again: it may have restarted, and the channel be gone");
+}
+
+uint64_t operation_own_start(struct sim *sim)
+{
+    if (sim->start_of != getpid()) {
+        sim->start_of = getpid();
+        sim->start = rundir_process_start(sim->start_of);
+    }
+    return sim->start;
+}
+
+bool operation_all_lost(struct operation *operation)
+{
+    if ((operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) == 0)
+        return false;
+    owners_doubt_all(&operation->record.owners);
+    channel_leave_doubtful(operation, &operation->record.shared, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->sim->mine, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->oneshot, DOUBT_GONE);
+    operation->sim->line.ready = false;
+    return true;
+}
+
+bool operation_save(struct operation *operation, bool dirty)
+{
+    if (operation->file < 0)
+        return false;
+    operation->record.dirty = dirty;
+    operation->record.line = operation->sim->line;
+    quirks_copy(&operation->record.quirks, &operation->sim->quirks);
+    operation->record.memory = operation->sim->memory;
+    return record_save(operation->file, &operation->record);
+}
+
+/* Without a record nothing may be left standing for others: what stands is this operation's alone. */
+static void give_up_record(struct operation *operation)
+{
+    record_spoil(operation->file);
+    forks_close(operation->file);
+    operation->file = -1;
+    if (operation->current == &operation->record.shared) {
+        operation->oneshot = operation->record.shared;
+        operation->current = &operation->oneshot;
+        memset(&operation->record.shared, 0, sizeof operation->record.shared);
+        if (operation->oneshot.level > LEVEL_CLOSED)
+            owners_orphan(&operation->record.owners, &operation->oneshot.channel, DOUBT_NONE);
+    }
+}
+
+void operation_note(struct operation *operation)
+{
+    bool was = operation->record.dirty;
+
+    if (!operation_save(operation, true) && operation->file >= 0)
+        give_up_record(operation);
+    operation->record.dirty = was;
+}
