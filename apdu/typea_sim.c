@@ -32,6 +32,7 @@ static const struct thing key_thing = {"the Type A private key",
 struct search {
     const struct thing *thing;
     struct typea_blob *blob;
+    bool with_pin; /* also where its directory calls it public */
 };
 
 void typea_blob_clear(struct typea_blob *blob)
@@ -85,6 +86,7 @@ static enum outcome objects_work(struct operation *operation, void *arg, struct 
     const struct mias_entry *entries;
     size_t count, start = strlen(search->thing->name_start);
     bool found = false;
+    struct report locked = REPORT_INIT; /* an object that wants the PIN, which may be ours */
     enum outcome outcome = mias_directory(operation, &entries, &count, why);
 
     typea_blob_clear(search->blob);
@@ -93,10 +95,19 @@ static enum outcome objects_work(struct operation *operation, void *arg, struct 
             strncmp(entries[i].name, search->thing->name_start, start) != 0)
             continue;
         /* not before there is something to read with it */
-        if (search->thing->private_key)
+        if (search->thing->private_key || search->with_pin)
             outcome = operation_pin(operation, why);
         if (outcome == OUTCOME_OK)
             outcome = try_object(operation, search, &entries[i], &found, why);
+        if (outcome == OUTCOME_PIN_MISSING && why->sw == 0x6982 && !search->thing->private_key &&
+            !search->with_pin) {
+            locked = *why;
+            outcome = OUTCOME_OK;
+        }
+    }
+    if (outcome == OUTCOME_OK && !found && locked.outcome != OUTCOME_OK) {
+        *why = locked;
+        return locked.outcome;
     }
     if (outcome == OUTCOME_OK && !found)
         outcome = report_set(why, OUTCOME_NOT_FOUND, "this SIM has no data object with %s",
@@ -165,13 +176,19 @@ enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct t
                               .deadline = &deadline,
                               .pin_later = true,
                               .reference = PIN_UICC};
-    struct search search = {thing, blob};
+    struct search search = {thing, blob, false};
+    struct job with_pin = objects;
     struct report other = REPORT_INIT;
     enum outcome outcome, by_file;
 
     if (wish->store == TYPEA_FILES)
         return search_with(sim, &files, file_work, &search, why);
     outcome = search_with(sim, &objects, objects_work, &search, why);
+    /* some SIMs keep the certificate behind the PIN too, which is not read before it is wanted */
+    if (outcome == OUTCOME_PIN_MISSING && why->sw == 0x6982 && !thing->private_key) {
+        search.with_pin = with_pin.pin_later = true;
+        outcome = search_with(sim, &with_pin, objects_work, &search, why);
+    }
     if (wish->store == TYPEA_OBJECTS || !is_absent(outcome))
         return outcome;
     by_file = search_with(sim, &files, file_work, &search, &other);

@@ -10,6 +10,8 @@
 #define BUSY_TOTAL_MS   10000
 #define BUSY_FIRST_MS   250
 #define BUSY_LONGEST_MS 2000
+/* So long a modem that left a question unanswered may take to answer `AT`. */
+#define UNANSWERED_MS 1000
 
 /* True if what came may not be the command's own: an SMS and another program say OK, ERROR and even
  * answers too. A refusal of a question is taken for what it is: others are asked instead. */
@@ -61,6 +63,30 @@ static enum outcome resolve(struct at *at, const struct at_command *command,
     return OUTCOME_OK;
 }
 
+/* A question to the modem that came to no end within its time, while the modem answers `AT`: some never
+ * answer one of them, some give the answer without its OK. That is no reason to ask nothing else. A
+ * modem that does not answer `AT` either has failed: *why says which question it was. */
+static enum outcome unanswered(struct at *at, const struct at_command *command,
+                               struct deadline deadline, struct at_result *result,
+                               struct report *why)
+{
+    struct report other = REPORT_INIT;
+
+    if (result->values > 0)
+        result->final = AT_FINAL_OK;
+    if (resolve(at, command, deadline_within(deadline, UNANSWERED_MS), result, &other) !=
+            OUTCOME_OK ||
+        deadline_passed(deadline))
+        return OUTCOME_TIMEOUT;
+    at->unanswered = true;
+    if (result->values == 0) {
+        result->final = AT_FINAL_ERROR;
+        result->silent = true;
+    }
+    report_clear(why);
+    return OUTCOME_OK;
+}
+
 /* One exchange, and a question again where its answer was in doubt. What differs every time is the
  * modem's way: it also says it unasked. But a text is not taken from among messages. */
 static enum outcome ask(struct at *at, const struct at_command *command, struct deadline deadline,
@@ -75,6 +101,8 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
             (void)at_leave_prompt(at, deadline, &ignored);
         if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, command, deadline) && command->question)
             outcome = at_exchange(at, command, deadline, result, why);
+        if (outcome == OUTCOME_TIMEOUT && command->question && result->said)
+            return unanswered(at, command, deadline, result, why);
         if (outcome != OUTCOME_OK || !in_doubt(at, command, result))
             return outcome;
         if (command->question && tries == ASK_TRIES - 1) {

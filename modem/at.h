@@ -35,7 +35,7 @@ enum at_final at_final_result(const char *line, int *cme);
 enum at_answer {
     AT_ANSWER_NONE,     /* no line is awaited, only the final result */
     AT_ANSWER_PREFIXED, /* the line starts with the prefix; what follows it is the value */
-    AT_ANSWER_BARE_HEX, /* the same, or a line of nothing but hex digits (CGSN, CCHO of some modems)
+    AT_ANSWER_BARE_HEX, /* the same, or a line of nothing but hex digits, also in quotes (CGSN, CCHO of some modems)
                          */
     AT_ANSWER_TEXT, /* the same, or the first line that is not known to be unsolicited (CGMI, CGMM,
                        CGMR) */
@@ -53,6 +53,7 @@ struct at {
     unsigned breaks; /* line feeds since the last line */
     bool unsettled;  /* an OK came before the answer that it belongs to: another one may follow */
     uint32_t taken;  /* checksum of the last answer that was taken */
+    bool unanswered; /* a question came to no end: those that follow wait less */
     int no_sim;      /* the number of +CME ERROR behind EVENT_NO_SIM; 0: CME_NO_SIM */
     /* while the line is brought into step: what may still be answered, and where that goes */
     const struct at_command *owed;
@@ -123,6 +124,7 @@ struct at_result {
     bool differ;              /* not all of them say the same */
     bool early;               /* an OK came before the first one */
     bool said;                /* the command went out, at least in part */
+    bool silent;              /* a question that was not answered: final is AT_FINAL_ERROR */
 };
 
 /* Sends one command and collects its answer until the final result. OUTCOME_OK means that a final
@@ -134,7 +136,8 @@ struct at_result {
  * A final result may be somebody else's: the text of a message, another program's. So a command that
  * is owed a line is not ended by an OK without it, nor, unless it is a question, by an error: the
  * line is brought into step (`AT`), and an answer that comes until then is the answer. A question is
- * then asked once more. Two answers that differ are OUTCOME_LOST. Whatever comes of it, nothing is
+ * then asked once more. A question that comes to no end within its time, of a modem that answers `AT`
+ * then, is as good as refused (result->silent), or answered, where its line came. Two answers that differ are OUTCOME_LOST. Whatever comes of it, nothing is
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
  * With command->once nothing is said while EVENT_FOREIGN or EVENT_RESTARTED is set: the channel may

@@ -133,6 +133,8 @@ enum outcome at_outcome(const struct at_result *result, const char *what, struct
 
     if (result->final == AT_FINAL_OK)
         return OUTCOME_OK;
+    if (result->silent)
+        return report_set(why, OUTCOME_CARRIER_REFUSED, "the modem does not %s: no answer", what);
     if (result->final != AT_FINAL_CME)
         return report_set(why, OUTCOME_CARRIER_REFUSED, "the modem refused to %s (ERROR)", what);
     outcome = cme_outcome(result->cme, what, why);

@@ -8,9 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ASK_TIMEOUT_MS      5000
+/* For one question, and for one behind another that came to no end. Not more than half of what is
+ * left: an answer that comes a little later counts too, see at_command. */
+#define ASK_TIMEOUT_MS      4000
+#define ASK_NEXT_MS         1000
 #define DIAGNOSE_TIMEOUT_MS 2000
 #define EF_ICCID_SIZE       10
+
+static int patience(const struct at *at, struct deadline deadline)
+{
+    int most = at->unanswered ? ASK_NEXT_MS : ASK_TIMEOUT_MS, half = deadline_left(deadline) / 2;
+
+    return half < most ? half : most;
+}
 
 /* AT+CRSM answers SW1, SW2 in decimal, then the bytes of the file. */
 static bool iccid_from_crsm(const char *value, char iccid[ICCID_SIZE])
@@ -25,57 +35,72 @@ static bool iccid_from_crsm(const char *value, char iccid[ICCID_SIZE])
 }
 
 /* The vendors' commands answer the digits, some with the padding F. */
-static bool iccid_from_text(const char *value, char iccid[ICCID_SIZE])
+static bool iccid_from_answer(const char *value, char iccid[ICCID_SIZE])
 {
-    char word[ICCID_SIZE + 1];
-    size_t digits;
+    const char *word;
+    size_t length = at_next_word(&value, &word);
 
-    if (!at_take_word(&value, word, sizeof word))
-        return false;
-    digits = strspn(word, "0123456789");
-    if (digits < 10 || digits >= ICCID_SIZE || word[digits + strspn(word + digits, "Ff")] != '\0')
-        return false;
-    memcpy(iccid, word, digits);
-    iccid[digits] = '\0';
-    return true;
+    return iccid_from_text(word, length, iccid);
+}
+
+static const struct iccid_way {
+    const char *line, *prefix;
+    bool (*parse)(const char *, char *);
+    enum at_answer answer;
+} iccid_ways[] = {
+    {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
+    {"AT+CCID", "+CCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+ICCID", "+ICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+QCCID", "+QCCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT#CCID", "#CCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT+CICCID", "+ICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+    {"AT%XICCID", "%XICCID:", iccid_from_answer, AT_ANSWER_BARE_HEX},
+};
+#define ICCID_WAYS (sizeof iccid_ways / sizeof iccid_ways[0])
+
+/* One way to the ICCID. OUTCOME_CARRIER_REFUSED: it is refused, or its answer is no ICCID. */
+static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char iccid[ICCID_SIZE],
+                             bool *silent, struct deadline deadline, struct report *why)
+{
+    struct at_command command = {.line = way->line,
+                                 .answer = way->answer,
+                                 .prefix = way->prefix,
+                                 .timeout_ms = patience(at, deadline),
+                                 .question = true};
+    struct at_result result;
+    enum outcome outcome = at_command(at, &command, deadline, &result, why);
+
+    *silent = outcome == OUTCOME_OK && result.silent;
+    if (outcome == OUTCOME_OK)
+        outcome = at_outcome(&result, "tell the ICCID", why);
+    if (outcome == OUTCOME_OK && !way->parse(result.value, iccid))
+        outcome = OUTCOME_CARRIER_REFUSED;
+    /* without a SIM, or locked by PIN1, the other ways answer no better */
+    return outcome == OUTCOME_LOST ? OUTCOME_CARRIER_REFUSED : outcome;
 }
 
 enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
                       struct report *why)
 {
-    static const struct {
-        const char *line, *prefix;
-        bool (*parse)(const char *, char *);
-        enum at_answer answer;
-    } ways[] = {
-        {"AT+CRSM=176,12258,0,0,10", "+CRSM:", iccid_from_crsm, AT_ANSWER_PREFIXED},
-        {"AT+CCID", "+CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+ICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+QCCID", "+QCCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT#CCID", "#CCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT+CICCID", "+ICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-        {"AT%XICCID", "%XICCID:", iccid_from_text, AT_ANSWER_BARE_HEX},
-    };
+    const struct iccid_way *unanswered = NULL;
+    enum outcome outcome = OUTCOME_CARRIER_REFUSED;
+    bool silent;
 
     iccid[0] = '\0';
-    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        struct at_command command = {.line = ways[i].line,
-                                     .answer = ways[i].answer,
-                                     .prefix = ways[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
-                                     .question = true};
-        struct at_result result;
-        enum outcome outcome = at_command(at, &command, deadline, &result, why);
-
-        if (outcome == OUTCOME_OK)
-            outcome = at_outcome(&result, "tell the ICCID", why);
-        if (outcome == OUTCOME_OK && ways[i].parse(result.value, iccid))
-            return OUTCOME_OK;
-        /* without a SIM, or locked by PIN1, the other ways answer no better */
-        if (outcome != OUTCOME_OK && outcome != OUTCOME_CARRIER_REFUSED && outcome != OUTCOME_LOST)
-            return outcome;
+    for (size_t i = 0; i < ICCID_WAYS && outcome == OUTCOME_CARRIER_REFUSED; i++) {
+        outcome = iccid_by(at, &iccid_ways[i], iccid, &silent, deadline, why);
+        if (silent && unanswered == NULL)
+            unanswered = &iccid_ways[i];
     }
-    return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL) /* its answer may have got lost */
+        outcome = iccid_by(at, unanswered, iccid, &silent, deadline, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL && silent)
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem did not answer %s, which asks for the SIM's ICCID",
+                          unanswered->line);
+    if (outcome == OUTCOME_CARRIER_REFUSED)
+        return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+    return outcome;
 }
 
 enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,
@@ -100,7 +125,7 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
         struct at_command command = {.line = questions[i].line,
                                      .answer = questions[i].answer,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .timeout_ms = patience(at, deadline),
                                      .question = true};
         struct at_result result;
         const char *value = result.value;
@@ -123,6 +148,13 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
     return OUTCOME_OK;
 }
 
+/* 27.007, 7.2 and 10.1.22: at home or abroad, for all services, for SMS only, or without a preference
+ * for CSFB. 8 is for emergency calls only. */
+static bool is_registered(long state)
+{
+    return state == 1 || (state >= 5 && state <= 7) || state == 9 || state == 10;
+}
+
 enum outcome at_registration(struct at *at, enum registration *state, struct deadline deadline,
                              struct report *why)
 {
@@ -135,7 +167,7 @@ enum outcome at_registration(struct at *at, enum registration *state, struct dea
         struct at_command command = {.line = questions[i].line,
                                      .answer = AT_ANSWER_PREFIXED,
                                      .prefix = questions[i].prefix,
-                                     .timeout_ms = ASK_TIMEOUT_MS,
+                                     .timeout_ms = patience(at, deadline),
                                      .question = true};
         struct at_result result;
         const char *value = result.value;
@@ -144,11 +176,11 @@ enum outcome at_registration(struct at *at, enum registration *state, struct dea
 
         if (outcome != OUTCOME_OK)
             return outcome;
-        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) ||
-            !at_take_number(&value, &registered))
+        if (result.final != AT_FINAL_OK || !at_take_number(&value, &mode) || *value == '"' ||
+            !at_take_number(&value, &registered)) /* an area's number in quotes */
             continue;
         *state = REGISTRATION_NONE;
-        if (registered == 1 || registered == 5) {
+        if (is_registered(registered)) {
             *state = REGISTRATION_DONE;
             break;
         }
@@ -166,6 +198,8 @@ enum outcome at_diagnose(struct at *at, struct deadline deadline, struct report 
     struct at_result result;
     enum outcome outcome = at_command(at, &command, deadline, &result, why);
 
+    if (outcome == OUTCOME_OK && result.silent)
+        return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "tell the state of the SIM", why);
     if (outcome == OUTCOME_OK && strcmp(result.value, "SIM PIN") == 0)

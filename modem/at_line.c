@@ -25,6 +25,8 @@
 #define OVERDUE_READS (4096 / AT_LINE_SIZE + 1)
 /* Skipping lasts so many times the quiet that it waits for, at most: some modems never are. */
 #define SKIP_MOST 3
+/* So long for the OK behind the answer to a question, see at_command. */
+#define BEHIND_ANSWER_MS 1000
 /* MANAGE CHANNEL OPEN is answered by the number of the channel and a status word (ISO 7816-4). */
 #define CHANNEL_ANSWER_DIGITS 6
 
@@ -41,6 +43,7 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->trace = trace;
     at->echo_stays = false;
     at->echoes = 0;
+    at->unanswered = false;
     at->stray[0] = '\0';
     at->skip_text = at->messages = false;
     at->breaks = 0;
@@ -126,9 +129,12 @@ static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct dea
     return OUTCOME_OK;
 }
 
+/* Hex digits, in quotes or not. */
 static bool all_hex(const char *line)
 {
-    return line[0] != '\0' && line[strspn(line, "0123456789abcdefABCDEF")] == '\0';
+    size_t quote = line[0] == '"', digits = strspn(line + quote, "0123456789abcdefABCDEF");
+
+    return digits > 0 && strcmp(line + quote + digits, quote > 0 ? "\"" : "") == 0;
 }
 
 /* Unsolicited lines start with a mark, or are one of these words. */
@@ -193,8 +199,14 @@ static void keep_value(struct at *at, struct at_result *result, const char *valu
     at->taken = sum_of(value, length);
 }
 
+/* What modems of several makers say when they have started, to the end of the line or of a word. */
 static bool boot_line(const char *line)
 {
+    static const char *const words[] = {"^SYSSTART", "*ATREADY", "MODEM:STARTUP"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (starts_with(line, words[i]) && strcspn(line + strlen(words[i]), " :,") == 0)
+            return true;
     return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
 }
 
@@ -350,6 +362,8 @@ static enum outcome collect(struct at *at, const struct at_command *command,
                 at->unsettled = true; /* its own OK may follow */
                 break;
             }
+            if (command->question) /* some give no OK to it */
+                deadline = deadline_within(deadline, BEHIND_ANSWER_MS);
         } else if (!text) {
             (void)notice_line(at, line);
             restarted = restarted || (boot_line(line) && at_saw(at, EVENT_RESTARTED));
@@ -444,7 +458,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->cme = -1;
     result->value[0] = '\0';
     result->values = 0;
-    result->differ = result->early = result->said = false;
+    result->differ = result->early = result->said = result->silent = false;
     at->unheard = false;
     leave_gap(at, deadline);
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);

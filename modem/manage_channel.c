@@ -2,11 +2,21 @@
 /* Channels that the host opens by itself, see manage_channel.h. */
 #include "modem/manage_channel.h"
 
+#include "modem/cme.h"
 #include "modem/event.h"
 
 #include <string.h>
 
 #define OPEN_TIMEOUT_MS 5000
+/* A channel whose number got lost is looked for among these. */
+#define FRESH_LAST 3
+
+/* What was answered: the data, how many, and the status word. */
+struct said {
+    uint8_t answer[APDU_ANSWER_SIZE];
+    size_t length;
+    uint16_t sw;
+};
 
 uint8_t cla_with_channel(uint8_t cla, uint8_t number)
 {
@@ -25,74 +35,179 @@ enum outcome exchange_check(const struct exchange *exchange, struct report *why)
     return OUTCOME_OK;
 }
 
-/* MANAGE CHANNEL on the basic channel. */
-static enum outcome manage_channel(const struct basic_channel *basic, const uint8_t command[5],
-                                   uint8_t answer[APDU_ANSWER_SIZE], size_t *length,
-                                   struct deadline deadline, struct report *why)
+/* One command on the basic channel, or on another one. *sw is 0 after an error. */
+static enum outcome say(const struct basic_channel *basic, uint8_t number, const uint8_t *command,
+                        size_t command_length, struct said *said, struct deadline deadline,
+                        struct report *why)
 {
-    static const struct channel channel = {.number = 0};
+    const struct channel channel = {.carrier = CARRIER_CSIM, .number = number};
     struct exchange exchange = {.command = command,
-                                .length = 5,
+                                .length = command_length,
                                 .timeout_ms = OPEN_TIMEOUT_MS,
                                 .secrecy = SECRET_NOTHING,
-                                .answer = answer};
+                                .answer = said->answer};
     int64_t started = monotonic_ms();
     enum outcome outcome = basic->exchange(basic->arg, &channel, &exchange, deadline, why);
+    bool answered = outcome == OUTCOME_OK && exchange.answer_length >= 2;
 
-    *length = exchange.answer_length;
-    trace_apdu(basic->trace, command, 5, outcome == OUTCOME_OK ? answer : NULL, *length,
-               monotonic_ms() - started, SECRET_NOTHING);
+    said->length = answered ? exchange.answer_length - 2 : 0;
+    said->sw =
+        answered ? (uint16_t)(said->answer[said->length] << 8 | said->answer[said->length + 1]) : 0;
+    trace_apdu(basic->trace, command, command_length, answered ? said->answer : NULL,
+               exchange.answer_length, monotonic_ms() - started, SECRET_NOTHING);
     return outcome;
+}
+
+/* ---- opening ---- */
+
+/* Refused for its length: with another one, or without one, it may not be. */
+static bool length_refused(enum outcome outcome, const struct said *said, const struct report *why)
+{
+    if (outcome == OUTCOME_CARRIER_REFUSED)
+        return why->cme == CME_WRONG_PARAMETERS;
+    return outcome == OUTCOME_OK && said->length == 0 &&
+           (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00);
+}
+
+/* MANAGE CHANNEL OPEN is answered by one byte, for which some cards want Le 00 or none; T=0 lets it be
+ * fetched. */
+static enum outcome ask_open(const struct basic_channel *basic, struct said *said,
+                             struct deadline deadline, struct report *why)
+{
+    uint8_t command[5] = {0x00, 0x70, 0x00, 0x00, 0x01};
+    uint8_t fetch[5] = {0x00, 0xC0, 0x00, 0x00, 0x00};
+    enum outcome outcome = say(basic, 0, command, sizeof command, said, deadline, why);
+
+    for (int tries = 0; tries < 2 && length_refused(outcome, said, why); tries++) {
+        bool told = outcome == OUTCOME_OK && (said->sw & 0xFF00) == 0x6C00;
+        size_t length = tries == 0 || told ? sizeof command : sizeof command - 1;
+
+        command[4] = told ? (uint8_t)said->sw : 0x00;
+        outcome = say(basic, 0, command, length, said, deadline, why);
+    }
+    if (outcome == OUTCOME_OK && said->length == 0 && (said->sw & 0xFF00) == 0x6100) {
+        fetch[4] = (uint8_t)said->sw;
+        outcome = say(basic, 0, fetch, sizeof fetch, said, deadline, why);
+    }
+    return outcome;
+}
+
+/* A channel was opened, and its number got lost: it is the one on which nothing is selected. STATUS (ETSI
+ * TS 102 221, 11.1.2) says 9000 there and names no application. That is asked with the line in step: what came may have been
+ * another command's answer. 0: there is none, or the card does not
+ * tell. */
+static uint8_t find_fresh(const struct basic_channel *basic, struct deadline deadline)
+{
+    static const uint8_t status[] = {0x80, 0xF2, 0x00, 0x0C},
+                         name[] = {0x80, 0xF2, 0x00, 0x01, 0x00};
+    struct report ignored = REPORT_INIT;
+    struct said said;
+
+    *basic->events |= EVENT_DOUBT;
+    for (uint8_t number = 1; number <= FRESH_LAST; number++) {
+        if (say(basic, number, status, sizeof status, &said, deadline, &ignored) != OUTCOME_OK ||
+            (*basic->events & EVENT_UNASKED))
+            return 0;
+        if (said.sw == 0x9000 &&
+            say(basic, number, name, sizeof name, &said, deadline, &ignored) == OUTCOME_OK &&
+            said.length == 0 && (said.sw & 0xFF00) != 0x6100 && (said.sw & 0xFF00) != 0x6C00)
+            return number;
+    }
+    return 0;
+}
+
+/* Refusals of the command's form: nothing was opened or closed. */
+static bool refused(uint16_t sw)
+{
+    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6700 || sw == 0x6A86 || sw == 0x6B00 ||
+           (sw & 0xFF00) == 0x6900 || (sw & 0xFF00) == 0x6C00;
 }
 
 enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
                                  struct deadline deadline, struct report *why)
 {
-    static const uint8_t command[5] = {0x00, 0x70, 0x00, 0x00, 0x01};
-    uint8_t answer[APDU_ANSWER_SIZE];
-    size_t length = 0;
-    enum outcome outcome = manage_channel(basic, command, answer, &length, deadline, why);
-    uint16_t sw;
+    struct said said;
+    enum outcome outcome = ask_open(basic, &said, deadline, why);
+    bool opened = said.sw == 0x9000 || (said.sw & 0xFF00) == 0x9100;
+    uint8_t number = 0;
 
     memset(channel, 0, sizeof *channel);
     if (outcome != OUTCOME_OK)
         return outcome;
-    sw = (uint16_t)(answer[length - 2] << 8 | answer[length - 1]);
-    if ((sw == 0x9000 || (sw & 0xFF00) == 0x9100) && length == 3 && answer[0] >= 1 &&
-        answer[0] <= CHANNEL_MAX) {
+    if (opened && said.length == 1)
+        number = said.answer[0];
+    else if (opened && said.length == 0)
+        number = find_fresh(basic, deadline);
+    if (number >= 1 && number <= CHANNEL_MAX) {
         channel->open = true;
         channel->carrier = CARRIER_CSIM;
-        channel->number = answer[0];
+        channel->number = number;
         return OUTCOME_OK;
     }
-    if (length != 2) /* another command's answer: the number may still come */
-        return report_sw(why, OUTCOME_BAD_DATA, sw, "the answer to MANAGE CHANNEL makes no sense");
-    if (sw == 0x6A81 || sw == 0x6A84 || sw == 0x6881)
-        return report_sw(why, OUTCOME_REFUSED, sw, "the SIM has no free logical channel");
-    if (sw == 0x6E00 || sw == 0x6D00 || (sw & 0xFF00) == 0x6900)
-        return report_sw(why, OUTCOME_CARRIER_REFUSED, sw,
+    if (said.length != 0) /* another command's answer: the number may still come */
+        return report_sw(why, OUTCOME_BAD_DATA, said.sw,
+                         "the answer to MANAGE CHANNEL makes no sense");
+    if (said.sw == 0x6A81 || said.sw == 0x6A84 || said.sw == 0x6881)
+        return report_sw(why, OUTCOME_REFUSED, said.sw, "the SIM has no free logical channel");
+    if (refused(said.sw))
+        return report_sw(why, OUTCOME_CARRIER_REFUSED, said.sw,
                          "the modem lets no program open a channel by AT+CSIM");
-    return report_sw(why, OUTCOME_BAD_DATA, sw, "the answer to MANAGE CHANNEL makes no sense");
+    return report_sw(why, OUTCOME_BAD_DATA, said.sw, "the answer to MANAGE CHANNEL makes no sense");
+}
+
+/* ---- closing ---- */
+
+/* What says that the channel is not open any more; 6881: it was not. */
+static bool closed(uint16_t sw)
+{
+    return sw == 0x9000 || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200 || sw == 0x6881;
 }
 
 /* Closing may be repeated: a modem that failed once may not fail again. But not where the card may
  * have closed it: the modem may have opened one under that number since. */
-enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
-                                  struct deadline deadline, struct report *why)
+static enum outcome ask_close(const struct basic_channel *basic, uint8_t on, const uint8_t *command,
+                              size_t length, struct said *said, struct deadline deadline,
+                              struct report *why)
 {
-    const uint8_t command[5] = {0x00, 0x70, 0x80, channel->number, 0x00};
-    uint8_t answer[APDU_ANSWER_SIZE];
-    size_t length = 0;
-    enum outcome outcome;
+    enum outcome outcome = OUTCOME_OK;
 
-    channel->open = false;
     for (int tries = 0; tries < 2; tries++) {
-        outcome = manage_channel(basic, command, answer, &length, deadline, why);
+        outcome = say(basic, on, command, length, said, deadline, why);
         if (outcome == OUTCOME_OK || outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_NO_MODEM ||
             outcome == OUTCOME_BAD_DATA || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
             break;
     }
-    if (outcome == OUTCOME_OK) /* what the card said is for the caller to judge */
-        why->sw = (uint16_t)(answer[length - 2] << 8 | answer[length - 1]);
+    return outcome;
+}
+
+/* What refuses the usual way to close may take it without a Le, or on the channel itself (P2 00: ISO 7816-4,
+ * 11.1.2). */
+enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
+                                  struct deadline deadline, struct report *why)
+{
+    const uint8_t usual[] = {0x00, 0x70, 0x80, channel->number, 0x00};
+    static const uint8_t itself[] = {0x00, 0x70, 0x80, 0x00};
+    struct report other = REPORT_INIT;
+    struct said said, again;
+    enum outcome outcome = ask_close(basic, 0, usual, sizeof usual, &said, deadline, why);
+
+    channel->open = false;
+    for (int way = 0; way < 2; way++) {
+        const bool refusal =
+            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && refused(said.sw));
+
+        if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
+            break;
+        if (say(basic, way == 0 ? 0 : channel->number, way == 0 ? usual : itself, 4, &again,
+                deadline, &other) == OUTCOME_OK &&
+            closed(again.sw)) {
+            outcome = OUTCOME_OK;
+            said = again;
+        }
+    }
+    if (outcome == OUTCOME_OK) { /* what the card said is for the caller to judge */
+        report_clear(why);
+        why->sw = said.sw;
+    }
     return outcome;
 }

@@ -14,7 +14,7 @@ struct basic_channel {
                              struct report *);
     void *arg;
     const struct trace *trace;
-    const unsigned *events; /* the transport's, see event.h */
+    unsigned *events; /* the transport's, see event.h */
 };
 
 /* Errors: those of transport_ops.open. */

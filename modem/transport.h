@@ -133,7 +133,8 @@ enum outcome transport_wake(struct transport *transport, bool ready, int quiet_m
 bool transport_tells_iccid(const struct transport *transport);
 
 /* The ICCID's digits, "" after an error. Errors: OUTCOME_UNSUPPORTED (ask the card on a channel),
- * OUTCOME_REFUSED (this modem does not tell), OUTCOME_NO_SIM, ... */
+ * OUTCOME_REFUSED (this modem does not tell), OUTCOME_TIMEOUT without EVENT_LATE (the same, but it may
+ * have told before), OUTCOME_NO_SIM, ... */
 enum outcome transport_iccid(struct transport *transport, char iccid[ICCID_SIZE],
                              struct deadline deadline, struct report *why);
 

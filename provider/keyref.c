@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The version of a reference to a SIM whose number has letters: older programs refuse it by that. */
+#define KEYREF_LETTERS 2
 #define KEYREF_VERSION 1
 
 enum { FIELD_VERSION, FIELD_URI, FIELD_PUBLIC_KEY, FIELD_ICCID, FIELDS };
@@ -35,9 +37,15 @@ static bool push(ASN1_SEQUENCE_ANY *fields, int type, const void *data, size_t l
     return false;
 }
 
+static int iccid_type(int64_t version)
+{
+    return version == KEYREF_LETTERS ? V_ASN1_PRINTABLESTRING : V_ASN1_NUMERICSTRING;
+}
+
 enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *why)
 {
-    static const uint8_t version = KEYREF_VERSION;
+    const bool letters = strspn(keyref->iccid, "0123456789") != strlen(keyref->iccid);
+    const uint8_t version = letters ? KEYREF_LETTERS : KEYREF_VERSION;
     ASN1_SEQUENCE_ANY *fields = NULL;
     uint8_t *public_key = NULL;
     uint8_t *der = NULL;
@@ -57,7 +65,7 @@ enum outcome keyref_write(BIO *out, const struct keyref *keyref, struct report *
     if (public_length > 0 && fields != NULL && push(fields, V_ASN1_INTEGER, &version, 1) &&
         push(fields, V_ASN1_UTF8STRING, uri, strlen(uri)) &&
         push(fields, V_ASN1_SEQUENCE, public_key, (size_t)public_length) &&
-        push(fields, V_ASN1_NUMERICSTRING, keyref->iccid, strlen(keyref->iccid)))
+        push(fields, iccid_type(version), keyref->iccid, strlen(keyref->iccid)))
         length = i2d_ASN1_SEQUENCE_ANY(fields, &der);
     if (length <= 0 || PEM_write_bio(out, KEYREF_PEM_LABEL, "", der, length) <= 0)
         outcome = report_set(why, OUTCOME_SYSTEM, "the key reference could not be written");
@@ -84,20 +92,19 @@ static const ASN1_STRING *field(const ASN1_SEQUENCE_ANY *fields, int index, int 
     return string;
 }
 
-static enum outcome check_version(const ASN1_SEQUENCE_ANY *fields, struct report *why)
+static enum outcome check_version(const ASN1_SEQUENCE_ANY *fields, int64_t *version,
+                                  struct report *why)
 {
     const ASN1_STRING *string =
         fields == NULL ? NULL : field(fields, FIELD_VERSION, V_ASN1_INTEGER);
-    int64_t version = 0;
 
-    if (string == NULL || !ASN1_INTEGER_get_int64(&version, string) || version < 1)
+    if (string == NULL || !ASN1_INTEGER_get_int64(version, string) || *version < 1)
         return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
-    if (version != KEYREF_VERSION)
-        return report_set(
-            why, OUTCOME_USAGE,
-            "the SIM key reference has version %lld, but only version %d is known here: "
-            "update simkey, or " EXPORT_AGAIN,
-            (long long)version, KEYREF_VERSION);
+    if (*version > KEYREF_LETTERS)
+        return report_set(why, OUTCOME_USAGE,
+                          "the SIM key reference has version %lld, but only versions up to %d are "
+                          "known here: update simkey, or " EXPORT_AGAIN,
+                          (long long)*version, KEYREF_LETTERS);
     return OUTCOME_OK;
 }
 
@@ -137,11 +144,11 @@ static enum outcome check_iccid(struct keyref *keyref, struct report *why)
 }
 
 static enum outcome read_fields(struct keyref *keyref, const ASN1_SEQUENCE_ANY *fields,
-                                OSSL_LIB_CTX *libctx, struct report *why)
+                                int64_t version, OSSL_LIB_CTX *libctx, struct report *why)
 {
     const ASN1_STRING *uri = field(fields, FIELD_URI, V_ASN1_UTF8STRING);
     const ASN1_STRING *public_key = field(fields, FIELD_PUBLIC_KEY, V_ASN1_SEQUENCE);
-    const ASN1_STRING *iccid = field(fields, FIELD_ICCID, V_ASN1_NUMERICSTRING);
+    const ASN1_STRING *iccid = field(fields, FIELD_ICCID, iccid_type(version));
     const uint8_t *at;
     const uint8_t *end;
     enum outcome outcome;
@@ -150,7 +157,8 @@ static enum outcome read_fields(struct keyref *keyref, const ASN1_SEQUENCE_ANY *
         ASN1_STRING_length(iccid) >= ICCID_SIZE)
         return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
     memcpy(keyref->iccid, ASN1_STRING_get0_data(iccid), (size_t)ASN1_STRING_length(iccid));
-    if (strspn(keyref->iccid, "0123456789") != (size_t)ASN1_STRING_length(iccid))
+    if (strspn(keyref->iccid, version == KEYREF_LETTERS ? ICCID_DIGITS : "0123456789") !=
+        (size_t)ASN1_STRING_length(iccid))
         return report_set(why, OUTCOME_USAGE, "the SIM key reference is damaged: " EXPORT_AGAIN);
     outcome = read_uri(keyref, uri, why);
     if (outcome != OUTCOME_OK)
@@ -175,6 +183,7 @@ enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t lengt
 {
     const uint8_t *at = der;
     ASN1_SEQUENCE_ANY *fields = NULL;
+    int64_t version = 0;
     enum outcome outcome;
 
     memset(keyref, 0, sizeof(*keyref));
@@ -185,9 +194,9 @@ enum outcome keyref_read(struct keyref *keyref, const uint8_t *der, size_t lengt
         outcome = report_set(why, OUTCOME_USAGE,
                              "the SIM key reference has bytes behind its end: " EXPORT_AGAIN);
     else
-        outcome = check_version(fields, why);
+        outcome = check_version(fields, &version, why);
     if (outcome == OUTCOME_OK)
-        outcome = read_fields(keyref, fields, libctx, why);
+        outcome = read_fields(keyref, fields, version, libctx, why);
     ERR_pop_to_mark();
     sk_ASN1_TYPE_pop_free(fields, ASN1_TYPE_free);
     return outcome;

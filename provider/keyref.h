@@ -6,11 +6,11 @@
  *     base64 of the DER of:
  *
  *     SimKeyReference ::= SEQUENCE {
- *         version    INTEGER,               -- 1
+ *         version    INTEGER,               -- 1; 2 if the ICCID has letters
  *         uri        UTF8String,            -- sim:signing;container=N;key-id=XX, ;id=%XX... or
  *                                           -- ;object=LABEL
  *         publicKey  SubjectPublicKeyInfo,  -- RFC 5280, 4.1
- *         iccid      NumericString          -- the SIM that holds the key;
+ *         iccid      NumericString          -- the SIM that holds the key; version 2: PrintableString;
  *                                           -- empty if the modem cannot tell
  *     }
  *

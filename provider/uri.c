@@ -213,12 +213,12 @@ static enum outcome set_type(struct uri *uri, char *value, struct report *why)
 
 static enum outcome set_iccid(struct uri *uri, char *value, struct report *why)
 {
-    size_t length = strlen(value);
-
-    if (length < 10 || length >= ICCID_SIZE || strspn(value, "0123456789") != length)
-        return report_set(why, OUTCOME_USAGE, "iccid in the sim: URI must be 10 to 20 digits");
-    memcpy(uri->iccid, value, length + 1);
-    return OUTCOME_OK;
+    if (iccid_from_text(value, strlen(value), uri->iccid))
+        return OUTCOME_OK;
+    return report_set(
+        why, OUTCOME_USAGE,
+        "iccid in the sim: URI must be 10 to 20 digits, letters A to E among them where "
+        "the SIM's number has such");
 }
 
 static enum outcome set_modem(struct uri *uri, char *value, struct report *why)

@@ -165,7 +165,7 @@ bool pin_refusal_take(const char **text, struct pin_refusal *refusal)
     rest = *text + used;
     if (strcmp(sim, "-") == 0)
         sim[0] = '\0';
-    if (strlen(sim) >= ICCID_SIZE || strspn(sim, "0123456789") != strlen(sim) ||
+    if (strlen(sim) >= ICCID_SIZE || strspn(sim, ICCID_DIGITS) != strlen(sim) ||
         (reference != PIN_APPLET && reference != PIN_UICC) || left < 0 || left > PIN_LEFT_MAX ||
         !pin_identity_take(&rest, &refusal->source))
         return false;

@@ -19,6 +19,9 @@
  * for ever. */
 #define ROUNDS_MAX 40
 
+/* With this much data, a Le and the name of a session an AT line has less than 512 characters. */
+#define SHORT_PIECE 224
+
 static size_t encode(const struct apdu *command, int le, uint8_t bytes[APDU_COMMAND_SIZE])
 {
     size_t length = 4;
@@ -216,6 +219,11 @@ static enum outcome right_length(const struct card *card, const struct apdu *com
     return outcome;
 }
 
+static bool class_refused(uint16_t sw)
+{
+    return sw == 0x6E00 || sw == 0x6D00;
+}
+
 static enum outcome collect(const struct card *card, const struct apdu *command,
                             struct answer *answer, struct report *why)
 {
@@ -235,6 +243,10 @@ static enum outcome collect(const struct card *card, const struct apdu *command,
         announced = (answer->sw & 0xFF) != 0; /* 6100: 256 bytes or more */
         get_response.le = (answer->sw & 0xFF) == 0 ? APDU_LE_ALL : answer->sw & 0xFF;
         outcome = exchange(card, &get_response, get_response.le, answer, why);
+        if (outcome == OUTCOME_OK && class_refused(answer->sw) && (get_response.cla & 0x80) != 0) {
+            get_response.cla &= 0x7F; /* it is an interindustry command for some */
+            outcome = exchange(card, &get_response, get_response.le, answer, why);
+        }
         if (outcome == OUTCOME_OK && (answer->sw & 0xFF00) == 0x6C00) {
             announced = false; /* the card has less after all */
             outcome = right_length(card, &get_response, answer, why);
@@ -272,25 +284,53 @@ enum outcome apdu_send(const struct card *card, const struct apdu *command, stru
     return outcome;
 }
 
-enum outcome apdu_send_chain(const struct card *card, const struct apdu *command, size_t piece,
-                             struct answer *answer, struct report *why)
+/* *sent: so many bytes of data were taken with 9000. */
+static enum outcome send_pieces(const struct card *card, const struct apdu *command, size_t piece,
+                                size_t *sent, struct answer *answer, struct report *why)
 {
     struct apdu part = *command;
 
+    *sent = 0;
     part.lc = piece;
     part.cla |= APDU_CLA_CHAIN;
     part.le = APDU_LE_NONE;
-    while ((size_t)(command->data + command->lc - part.data) > piece) {
+    while (command->lc - *sent > piece) {
         enum outcome outcome = apdu_send(card, &part, answer, why);
 
         if (outcome != OUTCOME_OK || answer->sw != SW_OK)
             return outcome;
         part.data += piece;
+        *sent += piece;
     }
-    part.lc = (size_t)(command->data + command->lc - part.data);
+    part.lc = command->lc - *sent;
     part.cla = command->cla;
     part.le = command->le;
     return apdu_send(card, &part, answer, why);
+}
+
+/* The card has seen nothing of a chain whose first piece the modem refused. */
+enum outcome apdu_send_chain(const struct card *card, const struct apdu *command, size_t piece,
+                             struct answer *answer, struct report *why)
+{
+    bool may_shrink = card->quirks != NULL && piece > SHORT_PIECE && command->lc > SHORT_PIECE;
+    struct report second = REPORT_INIT;
+    enum outcome outcome, shorter;
+    size_t sent;
+
+    if (may_shrink && (*card->quirks & QUIRK_SHORT_LINES))
+        return send_pieces(card, command, SHORT_PIECE, &sent, answer, why);
+    outcome = send_pieces(card, command, piece, &sent, answer, why);
+    if (!may_shrink || sent > 0 ||
+        !(outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
+          (outcome == OUTCOME_OK && answer->sw == 0x6700)))
+        return outcome;
+    shorter = send_pieces(card, command, SHORT_PIECE, &sent, answer, &second);
+    if (sent > 0)
+        *card->quirks |= QUIRK_SHORT_LINES;
+    if (sent == 0 && shorter != OUTCOME_OK)
+        return outcome;
+    *why = second;
+    return shorter;
 }
 
 /* Status words that deserve words (ISO 7816-4, 5.6). */

@@ -57,6 +57,15 @@ struct selection {
     int64_t asked_ms;  /* how long the question for a PIN's state took */
 };
 
+/* What a modem turned out to want otherwise: bits of one word. */
+enum card_quirk {
+    QUIRK_SHORT_LINES = 1,    /* no AT line of more than 512 characters: smaller pieces */
+    QUIRK_BASIC_RESPONSE = 2, /* by AT+CSIM GET RESPONSE is taken with CLA 00 only */
+    QUIRK_PLAIN_CLASS = 4,    /* AT+CGLA does not put the channel into the CLA */
+    QUIRK_CLASS_PUT = 8,      /* none: it was seen to do so */
+    QUIRKS_ALL = 15
+};
+
 /* One channel to a card. */
 struct card {
     apdu_exchange_fn *exchange;
@@ -67,6 +76,7 @@ struct card {
     /* learnt from the answers, kept by the session */
     bool *no_le;                 /* case-4 commands go without Le */
     unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
+    unsigned *quirks;            /* bits of enum card_quirk; NULL: none */
     struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
     /* NULL, or what has to be made sure of before a PIN leaves; gets arg */
     enum outcome (*before_pin)(void *arg, struct report *why);
@@ -77,8 +87,8 @@ struct card {
 void card_note_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
 bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_length);
 
-/* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, what came before
- * is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's
+/* Sends a command and collects the whole answer: 61xx by GET RESPONSE (same CLA, or without its
+ * proprietary bit where that is refused; what came before is kept, rounds are capped), 6Cxx by the same command with the right Le, 6700 or a modem's
  * refusal of a case-4 command by one without Le. 91xx counts as 9000 (a proactive command waits). A
  * repeatable command whose exchange failed in the modem (+CME ERROR 0, 13, 100), or whose answer
  * cannot be its own, is sent once more. OUTCOME_OK means that the card answered: look at answer->sw.
@@ -87,7 +97,8 @@ enum outcome apdu_send(const struct card *card, const struct apdu *command, stru
                        struct report *why);
 
 /* Sends data of any length as a chain of commands of at most piece bytes (CLA 10 on all but the
- * last). The answer is the last one's, or that of the first command that was refused. */
+ * last). Where the modem refuses the first one, pieces that fit in an AT line of 512 characters are
+ * tried, and remembered. The answer is the last one's, or that of the first command that was refused. */
 enum outcome apdu_send_chain(const struct card *card, const struct apdu *command, size_t piece,
                              struct answer *answer, struct report *why);
 

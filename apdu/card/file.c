@@ -23,6 +23,8 @@
 #define TAG_DF_NAME 0x84
 
 #define READ_STEP_MIN 8
+/* The answer to this is less than 512 characters on an AT line: some modems cut there. */
+#define READ_SHORT 240
 
 static bool taken(uint16_t sw)
 {
@@ -163,16 +165,17 @@ static enum outcome read_piece(const struct card *card, size_t offset, size_t wa
         enum outcome outcome = apdu_send(card, &read, answer, why);
         bool too_long =
             outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && answer->sw == 0x6700);
+        bool cut = outcome == OUTCOME_BAD_DATA && le > READ_SHORT;
 
         *asked = le;
         if (probing && outcome == OUTCOME_OK && answer->sw == 0x6B00)
             too_long = true;
-        if (!too_long || le <= (probing ? 1 : READ_STEP_MIN))
+        if ((!too_long && !cut) || le <= (probing ? 1 : READ_STEP_MIN))
             return outcome;
         if (!probing &&
             le == *card->max_read) /* a refusal of a smaller last piece teaches nothing */
-            *card->max_read = smaller(le);
-        le = smaller(le);
+            *card->max_read = cut ? READ_SHORT : smaller(le);
+        le = cut ? READ_SHORT : smaller(le);
     }
 }
 

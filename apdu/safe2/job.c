@@ -12,6 +12,7 @@
 
 #define FIRST_POLL_MS        2000 /* a quick answer need not wait for a whole interval */
 #define REGISTRATION_POLL_MS 2000
+#define REGISTRATION_LAST_MS 1000 /* for the last question, when the wait is over */
 
 static void show(const struct safe2_run *run, const char *what, int64_t since_ms)
 {
@@ -69,27 +70,43 @@ static void begin(struct safe2_run *run)
     sim_limit(run->sim, run->until);
 }
 
-/* The applet can do nothing before the modem is in a network. */
+static enum outcome no_network(const struct safe2_run *run, struct report *why)
+{
+    return report_set(
+        why, OUTCOME_TIMEOUT,
+        "the modem is in no network after %d s: check antenna and subscription, or go "
+        "on without by --registration 0",
+        (int)((run->line->registration_ms + 999) / 1000));
+}
+
+/* The applet can do nothing before the modem is in a network. The wait is not the job's, whose time
+ * begins anew behind it: it may last longer. */
 static enum outcome wait_for_network(struct safe2_run *run, struct report *why)
 {
     int64_t since = monotonic_ms();
-    struct deadline until = deadline_within(run->until, run->line->registration_ms);
+    struct deadline until = deadline_in(run->line->registration_ms);
+    bool told = false;
     enum registration state;
 
     while (run->line->registration_ms > 0) {
         enum outcome outcome = sim_registration(run->sim, &state, why);
 
-        if (outcome != OUTCOME_OK || state != REGISTRATION_NONE)
+        if (told && outcome == OUTCOME_TIMEOUT && deadline_passed(until))
+            return no_network(run, why);
+        if (outcome == OUTCOME_OK && state != REGISTRATION_NONE)
+            break;
+        if (outcome != OUTCOME_OK)
             return outcome;
         if (deadline_passed(until))
-            return report_set(why, OUTCOME_TIMEOUT,
-                              "the modem is in no network after %d s: check antenna and "
-                              "subscription, or go on without by --registration 0",
-                              (int)(run->line->registration_ms / 1000));
+            return no_network(run, why);
+        told = true;
+        sim_limit(run->sim, (struct deadline){until.at_ms + REGISTRATION_LAST_MS});
         show(run, "waiting for the network", since);
-        if (!safe2_pause(run, REGISTRATION_POLL_MS))
+        if (!safe2_pause(run, deadline_left(until) < REGISTRATION_POLL_MS ? deadline_left(until)
+                                                                          : REGISTRATION_POLL_MS))
             return interrupted(why);
     }
+    begin(run);
     return OUTCOME_OK;
 }
 

@@ -19,7 +19,7 @@
 #define JOB_TIMEOUT_MS    300000
 #define INTERVAL_MS       10000 /* as the vendor's samples wait */
 #define RETRY_DELAY_MS    300000
-#define REGISTRATION_MS   60000
+#define REGISTRATION_MS   60000 /* or as long as the job, if that is less */
 #define SECONDS_MAX       86400
 
 /* The job has a time-out of its own, and one channel. */
@@ -48,7 +48,8 @@ static const struct option_row own_options[] = {
     {"exec", OWN_EXEC, "CMD", "get: runs CMD with the file's path when the content changed"},
     {"retries", OWN_RETRIES, "N", "how often a failed job is tried again (0)"},
     {"retry-delay", OWN_RETRY_DELAY, "S", "before that (300)"},
-    {"registration", OWN_REGISTRATION, "S", "how long to wait for a network, 0: not at all (60)"},
+    {"registration", OWN_REGISTRATION, "S",
+     "how long to wait for a network, 0: not at all (60, at most --timeout)"},
     {"modem", OWN_MODEM, "NAME", "that of a section in the settings file"},
     {"help", OWN_HELP, NULL, "this text"},
     {"version", OWN_VERSION, NULL, "the version"},
@@ -245,11 +246,14 @@ static enum outcome run(const struct command *command, int argc, char **argv, st
     struct safe2_line line = {.timeout_ms = JOB_TIMEOUT_MS,
                               .interval_ms = INTERVAL_MS,
                               .retry_delay_ms = RETRY_DELAY_MS,
-                              .registration_ms = REGISTRATION_MS};
+                              .registration_ms = -1};
     enum outcome outcome;
 
     settings_init(&line.settings);
     outcome = parse(&line, argc, argv, why);
+    if (line.registration_ms < 0)
+        line.registration_ms =
+            line.timeout_ms < REGISTRATION_MS ? line.timeout_ms : REGISTRATION_MS;
     if (outcome == OUTCOME_OK && line.operand_count != command->operand_count)
         outcome = report_set(why, OUTCOME_USAGE, "usage: safe2 %s [options]%s", command->name,
                              command->operands);

@@ -151,7 +151,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
 {
     const struct sim *sim = operation->sim;
     const enum carrier only = operation->transport.ops->carrier;
-    enum carrier pinned = only != CARRIER_AUTO ? only : sim->settings.carrier;
+    const enum carrier wanted = operation->csim_refuses ? CARRIER_CCHO : sim->settings.carrier;
+    enum carrier pinned = only != CARRIER_AUTO ? only : wanted;
     enum carrier first = pinned != CARRIER_AUTO ? pinned : sim->line.carrier;
     enum carrier second;
     struct report other = REPORT_INIT;
@@ -164,7 +165,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
     if (outcome == OUTCOME_OK || (operation->transport.events & EVENT_RESTARTED))
         return outcome;
     if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
-                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881)) {
+                                   outcome == OUTCOME_NO_APPLET || why->sw == 0x6881 ||
+                                   (outcome == OUTCOME_BAD_DATA && operation->again))) {
         enum outcome by_other = open_by(operation, second, applet, &other);
 
         if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {
@@ -216,23 +218,31 @@ enum outcome channel_iccid(struct operation *operation, struct report *why)
 }
 
 /* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
- * goes by it, and a device may have another name after each restart. */
+ * goes by it, and a device may have another name after each restart. A modem that did not answer now,
+ * but has told it before, has to tell it again. */
 static enum outcome ask_iccid(struct operation *operation, struct report *why)
 {
     struct channel_state *state = operation->current;
     const struct applet *applet = operation->applet;
+    struct report by_card = REPORT_INIT;
     enum outcome outcome =
         transport_iccid(&operation->transport, state->iccid, operation->deadline, why);
+    bool silent = outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE);
+    enum outcome told;
 
     if (outcome == OUTCOME_UNSUPPORTED)
         return channel_iccid(operation, why);
-    if (outcome != OUTCOME_REFUSED || state->level != LEVEL_OPEN || state->channel.selected ||
-        applet == NULL || applet->aid_length == 0)
+    if (silent && operation->sim->quirks.iccid[0] == '\0')
+        outcome = OUTCOME_REFUSED;
+    if ((outcome != OUTCOME_REFUSED && !silent) || state->level != LEVEL_OPEN ||
+        state->channel.selected || applet == NULL || applet->aid_length == 0)
         return outcome;
-    outcome = channel_iccid(operation, why);
-    return outcome == OUTCOME_CARRIER_REFUSED || (outcome != OUTCOME_LOST && why->sw != 0)
-               ? OUTCOME_REFUSED
-               : outcome;
+    told = channel_iccid(operation, &by_card);
+    if (told == OUTCOME_CARRIER_REFUSED ||
+        (told != OUTCOME_OK && told != OUTCOME_LOST && by_card.sw != 0))
+        return outcome;
+    *why = by_card;
+    return told;
 }
 
 /* Another SIM has taught nothing yet. */
@@ -378,8 +388,8 @@ static enum outcome right_sim(struct operation *operation, const char *iccid, st
     return outcome;
 }
 
-enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
-                            const char *iccid, struct report *why)
+static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
+                                const char *iccid, struct report *why)
 {
     struct channel_state *state = operation->current;
     enum outcome outcome = OUTCOME_OK;
@@ -404,6 +414,63 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         state_selected(state, applet->kind);
     else if (outcome == OUTCOME_NO_APPLET)
         channel_drop(operation, state);
+    return outcome;
+}
+
+/* True if the first command on a new channel was refused in a way that no card has for it: some modems
+ * open channels by AT+CSIM and pass nothing on to them. */
+static bool passes_nothing_on(const struct operation *operation, enum outcome outcome,
+                              const struct report *why)
+{
+    const struct channel_state *state = operation->current;
+    bool refused = outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
+                   (outcome == OUTCOME_REFUSED &&
+                    (why->sw == 0x6E00 || why->sw == 0x6D00 || why->sw == 0x6900));
+
+    return refused && operation->opened && state->level == LEVEL_OPEN &&
+           state->channel.carrier == CARRIER_CSIM &&
+           operation->transport.ops->carrier == CARRIER_AUTO &&
+           operation->sim->settings.carrier == CARRIER_AUTO &&
+           !(operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_LATE)) &&
+           !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
+}
+
+/* Closes the channel that takes no commands, so that it cannot be asked whose it is: the card has just
+ * given us its number, if no answer was another command's. */
+static void drop_refused(struct operation *operation)
+{
+    const struct channel channel = operation->current->channel;
+    struct report ignored = REPORT_INIT;
+
+    if (transport_confirm(&operation->transport, operation->deadline, &ignored) != OUTCOME_OK ||
+        operation_out_of_step(operation)) {
+        channel_drop(operation, operation->current);
+        return;
+    }
+    channel_leave_doubtful(operation, operation->current, DOUBT_NONE);
+    (void)channel_close(operation, &channel);
+}
+
+/* Once more by AT+CSIM: the channel may have been lost. Then by AT+CCHO, which is remembered as what
+ * opened a channel last. Where that does not exist, the first refusal is what there is to tell. */
+enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
+                            const char *iccid, struct report *why)
+{
+    enum outcome outcome = ensure_once(operation, applet, iccid, why);
+    struct report other = REPORT_INIT;
+
+    for (int tries = 0; tries < 2 && passes_nothing_on(operation, outcome, why); tries++) {
+        enum outcome by_other;
+
+        drop_refused(operation);
+        operation->csim_refuses = tries > 0;
+        by_other = ensure_once(operation, applet, iccid, &other);
+        operation->csim_refuses = false;
+        if (by_other == OUTCOME_CARRIER_REFUSED && operation->current->level == LEVEL_CLOSED)
+            return outcome;
+        outcome = by_other;
+        *why = other;
+    }
     return outcome;
 }
 

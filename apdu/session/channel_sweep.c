@@ -100,6 +100,7 @@ static void forget_learnt(struct card_quirks *quirks)
     quirks_forget_refusals(quirks);
     quirks->no_le = quirks->short_way = false;
     quirks->max_read = APDU_LE_ALL;
+    quirks->modem = 0;
     quirks->environment_refused = quirks->pin_refused = 0;
 }
 

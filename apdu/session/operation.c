@@ -40,8 +40,7 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
     if (transport->events & EVENT_RESTARTED)
         operation->selection.passed = false; /* it is not even sent */
     else
-        outcome = transport->ops->exchange(transport, &operation->current->channel, &exchange,
-                                           deadline, why);
+        outcome = operation_carry(operation, &exchange, deadline, why);
     *answer_length = exchange.answer_length;
     if (transport->events & EVENT_WITHHELD)
         operation->selection.passed = false;
@@ -71,8 +70,10 @@ static enum outcome before_pin(void *arg, struct report *why)
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
     bool echoes = (transport->events & EVENT_ECHOED) != 0;
-    enum outcome outcome = transport_before_secret(transport, operation->deadline, why);
+    enum outcome outcome = operation_prove_class(operation, why);
 
+    if (outcome == OUTCOME_OK)
+        outcome = transport_before_secret(transport, operation->deadline, why);
     if (outcome == OUTCOME_OK && echoes)
         return operation_echoes(why);
     if (transport->events & EVENT_RESTARTED)
@@ -262,6 +263,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .trace = &sim->settings.trace,
                                     .no_le = &sim->quirks.no_le,
                                     .max_read = &sim->quirks.max_read,
+                                    .quirks = &sim->quirks.modem,
                                     .selection = &operation->selection,
                                     .before_pin = before_pin};
     record_init(&operation->record);

@@ -54,6 +54,7 @@ void quirks_copy(struct card_quirks *to, const struct card_quirks *from)
     to->no_le = from->no_le;
     to->short_way = from->short_way;
     to->max_read = from->max_read;
+    to->modem = from->modem;
     to->environment_refused = from->environment_refused;
     to->pin_refused = from->pin_refused;
     for (size_t i = 0; i < REFUSALS; i++) {
@@ -161,7 +162,7 @@ static void take_standing(struct reader *from, struct channel_state *state)
     state->environment.key_id = (uint8_t)within(from, v[3], 255);
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
     state->iccid_asked = flag(from, v[0]);
-    take_word(from, text, isdigit, state->iccid, sizeof state->iccid);
+    take_word(from, text, iccid_digit, state->iccid, sizeof state->iccid);
     if (state->level == LEVEL_CLOSED) /* nothing stands on none */
         from->good = from->good && !state->environment.set;
 }
@@ -173,7 +174,7 @@ static void take_learnt(struct reader *from, struct card_quirks *quirks)
     char text[33] = "-";
 
     TAKE(from, 6, " learnt %32s %d %d %u %u %u", text, &no_le, &short_way, &v[0], &v[1], &v[2]);
-    take_word(from, text, isdigit, quirks->iccid, sizeof quirks->iccid);
+    take_word(from, text, iccid_digit, quirks->iccid, sizeof quirks->iccid);
     quirks->no_le = flag(from, no_le);
     quirks->short_way = flag(from, short_way);
     from->good = from->good && v[0] >= 1 && v[0] <= APDU_LE_ALL;
@@ -239,7 +240,7 @@ static void take_pins(struct reader *from, struct record *record)
     if (!from->good || strncmp(from->text + strspn(from->text, "\n"), "tries ", 6) != 0)
         return;
     TAKE(from, 3, " tries %32s %d %d", text, &v[0], &v[1]);
-    take_word(from, text, isdigit, memory->sim, sizeof memory->sim);
+    take_word(from, text, iccid_digit, memory->sim, sizeof memory->sim);
     memory->left[PIN_APPLET] = within(from, v[0], PIN_LEFT_MAX);
     memory->left[PIN_UICC] = within(from, v[1], PIN_LEFT_MAX);
     take_openers(from, &record->shared);
@@ -306,10 +307,25 @@ static void take_refused(struct reader *from, struct card_quirks *quirks)
 static void take_gap(struct reader *from, struct line_state *line)
 {
     unsigned ms = 0;
+    int used = 0;
 
-    if (!from->good || sscanf(from->text, " gap %u\n", &ms) != 1)
+    if (!from->good || sscanf(from->text, " gap %u%n", &ms, &used) != 1)
         return;
+    from->text += used;
     line->gap = ms == 0 ? EVENT_LOST : ms <= 20 ? EVENT_GAP : EVENT_LONG_GAP;
+}
+
+/* Behind all that older programs read, and only where there is something to say. */
+static void take_quirks(struct reader *from, struct card_quirks *quirks)
+{
+    unsigned modem;
+    int used = 0;
+
+    from->text += strspn(from->text, "\n");
+    if (!from->good || sscanf(from->text, "quirks %x%n", &modem, &used) != 1)
+        return;
+    from->text += used;
+    quirks->modem = modem & QUIRKS_ALL;
 }
 
 enum verdict { RECORD_GOOD, RECORD_MOVED, RECORD_FOREIGN, RECORD_TORN };
@@ -367,6 +383,7 @@ static void take_record(struct reader *from, struct record *record)
     take_pins(from, record);
     take_owners(from, record, &orphan);
     take_refused(from, &record->quirks);
+    take_quirks(from, &record->quirks);
     take_gap(from, &record->line);
 }
 

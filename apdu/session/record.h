@@ -40,6 +40,7 @@ struct card_quirks {
     char iccid[ICCID_SIZE];
     bool no_le;
     unsigned max_read;
+    unsigned modem;               /* bits of enum card_quirk */
     bool short_way;               /* a warm signature succeeded: the card takes the short way */
     unsigned environment_refused; /* how often in a row the standing one was not good enough */
     unsigned pin_refused;         /* the same of the verified PIN */

@@ -115,6 +115,8 @@ static void put_refused(struct writer *to, const struct card_quirks *quirks)
         if (atomic_load(&quirks->refusals[i]) != 0)
             put(to, "refused %04x %08" PRIx32 "\n", atomic_load(&quirks->refusals[i]),
                 atomic_load(&quirks->said[i]));
+    if (quirks->modem != 0)
+        put(to, "quirks %x\n", quirks->modem);
     to->full = full;
 }
 

@@ -104,8 +104,10 @@ struct operation {
     bool told;        /* the modem was asked for the ICCID in this operation */
     bool accepted;    /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
-    bool echoed;   /* it echoed again before the channel in use was opened */
-    bool doubtful; /* the modem may have restarted unseen: a channel may be somebody else's */
+    bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
+    bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
+    bool echoed;     /* it echoed again before the channel in use was opened */
+    bool doubtful;   /* the modem may have restarted unseen: a channel may be somebody else's */
     bool
         said_once; /* an algorithm was refused for the first time: that may be no word of the card */
     bool begun;    /* the device is locked, and the record was read */
@@ -149,6 +151,16 @@ void operation_note(struct operation *operation);
 /* The same at the end of an operation: dirty if nobody has cleaned what a dead program left. False without
  * a record, or if that failed: nothing may be left standing then. */
 bool operation_save(struct operation *operation, bool dirty);
+
+/* One exchange on the operation's channel, in the way that this modem's carrier wants it (carry.c).
+ * Errors: those of transport_ops.exchange. */
+enum outcome operation_carry(struct operation *operation, struct exchange *exchange,
+                             struct deadline deadline, struct report *why);
+
+/* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once
+ * for a modem, that it does not go to the basic channel, where it would be another PIN's. Errors:
+ * OUTCOME_LOST if it would, which is remembered, ... */
+enum outcome operation_prove_class(struct operation *operation, struct report *why);
 
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work
  * (pin_later in struct job), by the PIN of this process's own source. May select the applet again. */

@@ -156,7 +156,8 @@ static enum outcome ask_iccid(struct operation *operation, char iccid[ICCID_SIZE
     static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
     enum outcome outcome = transport_iccid(&operation->transport, iccid, operation->deadline, why);
 
-    if (outcome == OUTCOME_REFUSED)
+    if (outcome == OUTCOME_REFUSED ||
+        (outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE)))
         return OUTCOME_OK;
     if (outcome != OUTCOME_UNSUPPORTED)
         return outcome;

@@ -28,6 +28,14 @@ static bool are_digits(const char *text, size_t least, size_t most)
     return text[length] == '\0' && length >= least && length <= most;
 }
 
+/* As simkey writes it: whole, in upper case, without padding. */
+static bool is_iccid(const char *text)
+{
+    char iccid[ICCID_SIZE];
+
+    return iccid_from_text(text, strlen(text), iccid) && strcmp(text, iccid) == 0;
+}
+
 static enum outcome append_sim(struct inventory *inventory, const char *iccid, const char *imei,
                                const char *source, struct report *why)
 {
@@ -64,7 +72,7 @@ static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, 
     if (json_member(record, "iccid", cJSON_String, source, &iccid, why) != OUTCOME_OK ||
         json_member(record, "imei", cJSON_String, source, &imei, why) != OUTCOME_OK)
         return why->outcome;
-    if (!are_digits(json_text(iccid), 10, 20))
+    if (!is_iccid(json_text(iccid)))
         return report_set(
             why, OUTCOME_USAGE,
             "%s: no ICCID in it: the modem did not tell, or this is no record of a SIM", source);

@@ -34,7 +34,7 @@ FORMS = (
     "no-manage-channel:6E00", "no-manage-channel:{refusal}", "no-ccho", "no-csim", "max-length:{bytes}",
     "leaked", "leaked:{some}", "lose-channel:{n}", "foreign:{n}", "foreign-mse:{n}", "refresh:{n}",
     "modem-reset:{n}", "modem-reset:{n},{ms}", "sim-removed:{n}", "sim-removed:{n},{ms}",
-    "other-sim:{n}", "hang-up:{n}", "hang-up:{n},{ms}")
+    "other-sim:{n}", "boot-words:{some}", "no-number", "open-le", "quoted-imei", "max-line:512", "basic-response", "plain-class", "no-csim-channels", "no-csim-channels:{refusal}", "no-end:{some}", "no-answer:{some}", "hang-up:{n}", "hang-up:{n},{ms}")
 CODES = (0, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 50, 100)
 
 

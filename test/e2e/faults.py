@@ -149,6 +149,12 @@ def text():
                   apart=AT_VERIFY)
     for carrier in ("csim", "ccho"):
         rows += each("ok-first", "ok-first slow-lines:150", carrier=carrier)
+    # A question to the modem that is not answered costs its field, or another one is asked.
+    for fault in ("no-answer", "no-end"):
+        rows += each(*(f"{fault}:{number}" for number in (1, 5, 6)))
+        rows += each(f"{fault}:6", carrier="ccho")
+    rows += each("no-end:4")
+    rows += each("no-answer:4", jobs=("safe2",), end=Ends("IMEI", 1))
     # A torn answer is never data: without an answer that is whole nothing works.
     # A channel is lost with each torn answer to opening it.
     rows += each("urc-split", "wrong-length", end=TORN, carrier="csim", timeout=12, loses=3)
@@ -230,6 +236,23 @@ def card_and_carrier():
                   switches=("--t0",), timeout=12, keeps=1)
     rows += each("no-manage-channel", "no-manage-channel:6E00", "no-manage-channel:6D00",
                  "no-manage-channel:3", "no-manage-channel:4", "no-manage-channel:0")
+    rows += each("open-le", "no-number")
+    rows += each("open-le", "no-number", carrier="csim")
+    # Channels that take no commands: the other carrier has some that do.
+    channels = [f"no-csim-channels{code}" for code in ("", ":6881", ":6D00", ":0", ":3", ":13", ":100")]
+    rows += each(*channels)
+    rows += each("no-csim-channels plain-error", "no-csim-channels:3 plain-error")
+    rows += each("no-csim-channels", "no-csim-channels:3", end=Ends("class|pass a command", REFUSED), carrier="csim")
+    rows += each("no-csim-channels no-ccho", "no-csim-channels:3 no-ccho", "no-csim-channels:13 no-ccho", timeout=8,
+                 end=Ends("class|pass a command", REFUSED))
+    # The class byte goes to the card as it is given, and would lead to the basic channel's PINs.
+    rows += each("plain-class", carrier="ccho")
+    rows += each("plain-class no-csim", card="rsa2048", switches=("--t0",))
+    rows += each("basic-response", switches=("--t0",))
+    rows += each("basic-response", card="rsa2048", switches=("--t0",), carrier="csim")
+    rows += each("max-line:512", carrier="csim")
+    rows += each("max-line:512", carrier="ccho")
+    rows += each("quoted-imei", jobs=("safe2",))
     rows += each("no-ccho", "no-csim")
     refused = Ends(r"AT\+CSIM|AT\+CCHO|logical channel|transport", REFUSED)
     rows += each("no-manage-channel:6E00", "no-manage-channel:3", "no-csim", end=refused,
@@ -270,6 +293,12 @@ def life():
     rows += sweep("refresh:{}", ("VERIFY", "MSE", "HASH", "READ#2"), carrier="ccho", resets=True)
     rows += sweep("modem-reset:{}", resets=True, apart=AT_VERIFY)
     rows += sweep("modem-reset:{},3000", ("ICCID", "VERIFY", "SIGN", "READ#2", "POLL"), resets=True, apart=AT_VERIFY)
+    # Announced in other words, or not at all, also by a modem that does not echo afterwards.
+    for words in (1, 2, 3, 4):
+        rows += sweep(f"modem-reset:{{}} boot-words:{words}", ("SELECT", "STATE", "VERIFY", "SIGN", "READ#2", "START"),
+                      resets=True, apart=AT_VERIFY)
+    rows += sweep("modem-reset:{} boot-words:4", ("STATE", "MSE", "SIGN", "READ#2", "POLL"), carrier="ccho",
+                  resets=True, apart=AT_VERIFY)
     rows += sweep("modem-reset:{}", ("OPEN", "VERIFY", "SIGN", "READ#2"), carrier="ccho",
                   resets=True, apart=AT_VERIFY)
     doubt = {"VERIFY": {"again": False}} # a person has to say that the PIN is right

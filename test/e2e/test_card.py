@@ -80,6 +80,30 @@ def a_modem_that_does_not_tell_the_iccid(t):
     handshake(t, sim, cert, reference)
 
 
+LETTERS = "898830070000124A567"
+
+
+def an_iccid_with_letters(t, command, carrier):
+    """Whole, by whichever way the modem tells it, and a key reference finds its SIM by it."""
+    sim = t.sim(t.new_card("--iccid", LETTERS), "--iccid-commands", command)
+    env = t.env(sim, True, SIMKEY_TRANSPORT=carrier)
+    cert, reference = t.exported(sim, "--transport", carrier)
+    with open(reference, encoding="ascii") as file:
+        found = t.run(["openssl", "asn1parse"], stdin=file.read().encode()).out
+    t.says(found, ["INTEGER *:02", f"PRINTABLESTRING *:{LETTERS}"])
+    handshake(t, sim, cert, reference, env=env)
+    t.says(t.simkey(sim, "info").out, LETTERS)
+    t.openssl(None, "dgst", "-sha256", "-sign", f"sim:signing;iccid={LETTERS.lower()}", "/dev/null", env=env)
+    t.openssl(None, "dgst", "-sha256", "-sign", f"sim:signing;iccid={LETTERS[:12]}", "/dev/null", env=env,
+              expect="failure", says=LETTERS)
+    t.equal(sim.tries(), 3, "tries")
+
+
+for words in ("+CRSM", "+CCID", "#CCID"):
+    for way in BOTH:
+        test(name=f"an ICCID with letters by AT{words}, {way}", command=words, carrier=way)(an_iccid_with_letters)
+
+
 @test
 def no_way_to_close_a_session_over_ccho(t):
     sim = t.sim("p256", "--fault", "no-cchc")

@@ -3,6 +3,7 @@
 
 import hashlib
 import os
+import re
 
 from fixture import KEYS, test
 
@@ -113,6 +114,33 @@ for name in ("sha1", "sha256", "sha384", "sha512"):
     test(name=f"pkeyutl -decrypt undoes OAEP with {name}",
          options=["-pkeyopt", "rsa_padding_mode:oaep", "-pkeyopt", f"rsa_oaep_md:{name}",
                   "-pkeyopt", f"rsa_mgf1_md:{name}"])(decryption)
+
+
+def decryption_by_short_lines(t, carrier, fault):
+    """The modem takes no line of 540 characters: that is learnt once."""
+    sim = t.sim("rsa2048", "--fault", fault, "--trace-at")
+    env = t.env(sim, True, SIMKEY_TRANSPORT=carrier)
+    pub = t.path("pub.pem")
+    t.openssl(None, "pkey", "-pubin", "-in", "sim:signing", "-pubout", "-out", pub, env=env)
+    secret = t.write("secret", b"a secret")
+    t.run(["openssl", "pkeyutl", "-encrypt", "-pubin", "-inkey", pub, "-in", secret, "-out", t.path("cryptogram")])
+    for refused in (1, 0):
+        before = long_lines(sim)
+        t.openssl(None, "pkeyutl", "-decrypt", "-inkey", "sim:signing", "-in", t.path("cryptogram"), "-out",
+                  t.path("back"), env=env)
+        t.equal(t.read("back"), b"a secret", "the secret")
+        t.equal(long_lines(sim) - before, refused, "lines of more than 512 characters")
+    t.equal(sim.tries(), 3, "tries")
+
+
+def long_lines(sim):
+    with open(sim.trace, encoding="latin1") as trace:
+        return sum(int(digits) > 490 for digits in re.findall(r" AT\+C(?:SIM=|GLA=\d+,)(\d+),", trace.read()))
+
+
+for way in ("csim", "ccho"):
+    for what in ("max-line:512", "max-length:250"):
+        test(name=f"pkeyutl -decrypt with {what}, {way}", carrier=way, fault=what)(decryption_by_short_lines)
 
 
 @test

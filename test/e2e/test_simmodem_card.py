@@ -3,9 +3,10 @@
 FCP as real SIMs have, wants 9000, and walks the FCP by that length. Nothing of simkey is in it."""
 
 import os
+import re
 import ssl
 
-from at_client import Line
+from at_client import FINAL, Line, lines_of
 from fixture import SIMMODEM, test
 
 MAP, DIRECTORY = "0002", "0101"
@@ -101,3 +102,113 @@ def keys_of_another_card(t):
           says=r"signing-0\.key is not there or not a key of the type.*--key")
     t.run([SIMMODEM, "--card", t.path("fourth"), "--new", "--keys-of", t.path("nowhere")], expect=1,
           says=r"nowhere/private/ca\.key is not there")
+
+
+# What other programs ask a modem and its card for
+
+USIM = "A0000000871002"
+
+
+def bcd(text):
+    return "".join(text[i + 1] + text[i] for i in range(0, len(text), 2))
+
+
+@test
+def the_usim_has_an_imsi_and_rules_for_its_files(t):
+    line = Line(t)
+    with open(os.path.join(line.sim.card, "card"), encoding="ascii") as file:
+        iccid = re.search(r"^iccid = (\w+)", file.read(), re.M)[1]
+    imsi = "00101" + iccid[-10:]
+    line.channel()
+    line.sw(f"01A4040407{USIM}00", "9000")
+    line.sw("01A40004026F0700", "9000")
+    line.card("01B0000009", f"08{bcd('9' + imsi)}9000")
+    line.card("81F2000112", f"8410{USIM}FF33FFFF89010101009000")
+    for fid, record in (("6F07", 1), ("2FE2", 1)):
+        fcp = line.apdu(f"01A4000402{fid}00")
+        rules = re.search("8B06(..06)0006(?:..)(..)", fcp)
+        t.check(rules, f"no rules in {fcp}")
+        t.equal(int(rules[2], 16), record, f"rule of {fid}")
+    line.sw("01A40004023F0000", "9000")
+    line.sw("01A40004022F0600", "9000")
+    t.check(line.apdu("01B201041C").startswith("800101"), "no rule in EF.ARR")
+    line.sw("01A40004022F0000", "9000")
+    t.check("4F10A0000000871002" in line.apdu("01B2020426"), "no USIM in EF.DIR")
+    line.wants("AT+CIMI", [imsi, "OK"])
+    line.wants("AT+CRSM=176,28423,0,0,9", [f'+CRSM: 144,0,"08{bcd("9" + imsi)}"', "OK"])
+    line.wants("AT+CRSM=176,12258,0,0,10", [f'+CRSM: 144,0,"{bcd(iccid.ljust(20, "F"))}"', "OK"])
+
+
+@test
+def test_commands_are_answered(t):
+    line = Line(t)
+    for name in ("+CSIM", "+CCHO", "+CGLA", "+CCHC", "+CRSM", "+CIMI"):
+        line.wants(f"AT{name}=?", ["OK"])
+    line = Line(t, switches=("--no-csim", "--no-ccho"))
+    for name in ("+CSIM", "+CCHO", "+CGLA"):
+        line.wants(f"AT{name}=?", ["+CME ERROR: 4"])
+
+
+@test
+def the_network_is_told_in_the_forms_of_27_007(t):
+    line = Line(t)
+    line.wants("AT+CREG?", ["+CREG: 0,1", "OK"])
+    line.wants("AT+CREG=2", ["OK"])
+    line.wants("AT+CREG?", ['+CREG: 2,1,"0001","0000C001",7', "OK"])
+    line.wants("AT+CEREG=4", ["OK"])
+    line.wants("AT+CREG=9", ["+CME ERROR: 50"])
+    line.wants("AT+CREG=?", ["+CREG: (0-3)", "OK"])
+    line.wants("AT+COPS?", ['+COPS: 0,0,"simkey",7', "OK"])
+    line.wants('AT+CLCK="SC",2', ["+CLCK: 1", "OK"])
+    line.wants("AT+CLCK=?", ['+CLCK: ("SC")', "OK"])
+    line.wants('AT+CLCK="SC",1,"1234"', ["+CME ERROR: 3"])
+    line.wants("AT+CSCS?", ['+CSCS: "IRA"', "OK"])
+    line.wants('AT+CSCS="UCS2"', ["OK"])
+    line.wants("AT+CSCS?", ['+CSCS: "UCS2"', "OK"])
+    line.wants('AT+CSCS="8859-1"', ["+CME ERROR: 50"])
+
+
+@test
+def the_last_line_is_repeated(t):
+    line = Line(t)
+    line.wants("AT+CREG?", ["+CREG: 0,1", "OK"])
+    for word in (b"A/", b"a/"):
+        os.write(line.fd, word)
+        t.equal(lines_of(line.hear(2, FINAL)), ["+CREG: 0,1", "OK"], "again")
+    line.wants("AT", ["OK"])
+
+
+@test
+def functionality_has_power_and_network_with_it(t):
+    line = Line(t)
+    line.channel()
+    line.wants("AT+CREG=1", ["OK"])
+    line.wants("AT+CFUN=?", ["+CFUN: (0,1,4),(0,1)", "OK"])
+    line.wants("AT+CFUN=4", ["OK"])
+    line.hears(["+CREG: 0"], 0, 1)
+    line.wants("AT+CFUN?", ["+CFUN: 4", "OK"])
+    line.wants("AT+CREG?", ["+CREG: 1,0", "OK"])
+    line.wants("AT+COPS?", ["+COPS: 0", "OK"])
+    line.sw("01A4000C022FE2", "9000")  # the card keeps its power
+    line.wants("AT+CFUN=0", ["OK"])
+    line.hears(["+CPIN: NOT READY"], 0, 1)
+    line.wants("AT+CPIN?", ["+CME ERROR: 13"])
+    line.wants("AT+CREG?", ["+CREG: 1,0", "OK"])
+    line.wants("AT+CFUN=1", ["OK"])
+    line.hears(["+CPIN: READY", "+CREG: 1"], 0, 1)
+    line.ready()
+    line.sw("01A4000C022FE2", "6881")
+    line.wants("AT+CFUN=7", ["+CME ERROR: 50"])
+
+
+@test
+def a_restart_is_silent_and_then_told(t):
+    line = Line(t)
+    line.channel()
+    line.wants("AT+CREG=2", ["OK"])
+    line.wants("AT+CFUN=1,1", ["OK"])
+    line.say("AT")
+    line.hears(["RDY", "+CFUN: 1", "+CPIN: READY"], 0.7, 3)
+    t.equal(line.ask("AT+CREG?")[-2:], ["+CREG: 0,1", "OK"], "settings are gone, echo is on")
+    line.wants("ATE0", ["ATE0", "OK"])
+    line.sw("01A4000C022FE2", "6881")

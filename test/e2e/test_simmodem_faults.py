@@ -18,11 +18,14 @@ def the_help_lists_every_fault_in_order(t):
     out = t.run([SIMMODEM, "--help"]).out
     names = re.findall(r"^  ([a-z0-9-]+)(?:\[?:\S+)? ", out[out.index("\nFaults"):
                                                           out.index("\nResult")], re.M)
-    t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16
+    t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16 quoted-imei
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
-        stray-ok stray-text stray-error stray-answer ok-first urc chatter sms-prompt urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap busy
-        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel no-ccho
-        no-csim max-length leaked lose-channel foreign foreign-mse refresh modem-reset sim-removed
+        stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc chatter sms-prompt
+        urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap busy
+        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le
+        no-number no-csim-channels plain-class basic-response no-ccho
+        no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
+        boot-words sim-removed
         other-sim hang-up""".split(), "the faults")
 
 
@@ -169,6 +172,85 @@ def ok_first(t):
     t.equal(lines_of(line.hear(0.2)), ["ERROR"], "an error")
     line.say("AT+CPIN?")
     t.equal(lines_of(line.hear(0.2)), ["OK", "+CPIN: READY"], "a SIM command")
+
+
+@test
+def channels_that_take_no_commands(t):
+    for fault, wanted in (("no-csim-channels", "6E00"), ("no-csim-channels:6881", "6881"),
+                          ("no-csim-channels:3", "+CME ERROR: 3")):
+        line = Line(t, fault)
+        t.equal(line.apdu(OPEN), "019000", "opening")
+        t.equal(line.apdu("01A4000C022FE2"), wanted, "a command on the channel")
+        t.equal(line.apdu(SELECT_ICCID), "9000", "the same on the basic one")
+        t.equal(line.apdu("00708001"), "9000", "closing")
+        t.check(line.session(), "no session")
+
+
+@test
+def an_imei_in_quotes(t):
+    line = Line(t, "quoted-imei", switches=("--imei", "356938035643809"))
+    line.wants("AT+CGSN", ['"356938035643809"', "OK"])
+
+
+@test
+def a_class_that_is_handed_on(t):
+    line = Line(t, "plain-class")
+    session = line.session()
+    t.equal(session, "+CCHO: 1", "the session")
+    t.equal(line.apdu("00A4000C022FE2", "AT+CGLA=1,"), "9000", "on the basic channel")
+    line.sw("01200081", "63C3", "AT+CGLA=1,")
+    line = Line(t)
+    number = re.sub(r"\D", "", line.session())
+    t.equal(line.apdu("00A4000C022FE2", f"AT+CGLA={number},"), "6A82", "by a modem that puts the channel in")
+
+
+@test
+def a_response_of_any_channel_by_class_00(t):
+    line = Line(t, "basic-response", switches=["--t0"])
+    line.channel()
+    line.sw("01A40004022FE2", "611C")
+    line.card("01C000001C", "6E00")
+    line.sw("00C000001C", "9000")
+
+
+@test
+def lines_of_a_bounded_length(t):
+    line = Line(t, "max-line:58")
+    line.wants(f'AT+CSIM=38,"00A404000E{"A0" * 14}"', ["+CSIM: 4,\"6A82\"", "OK"])
+    line.wants(f'AT+CSIM=46,"00A4040012{"A0" * 18}"', ["ERROR"])
+    line = Line(t, "max-line:40")
+    t.equal(len(line.ask('AT+CSIM=16,"00A40004022FE200"')[0]), 40, "the answer's length")
+
+
+@test
+def channels_that_are_opened_otherwise(t):
+    line = Line(t, "open-le")
+    line.card(OPEN, "6700")
+    line.card("0070000000", "019000")
+    line.card("0070800100", "6700")
+    line.card("00708001", "9000")
+    line = Line(t, "no-number")
+    line.card(OPEN, "9000")
+    line.card("81F2000C", "9000")
+
+
+QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),
+             ("AT+CPIN?", "+CPIN: READY"), ("AT+CRSM=176,12258,0,0,10", None), ("AT+CREG?", "+CREG: 0,1"),
+             ("AT+CEREG?", "+CEREG: 0,1"), ("AT+CCID", None))
+
+
+@test
+def questions_without_an_end(t):
+    for number, (question, answer) in enumerate(QUESTIONS, 1):
+        line = Line(t, f"no-answer:{number}")
+        line.say(question)
+        line.silent(0.2)
+        line.wants("AT", ["OK"])
+        line = Line(t, f"no-end:{number}")
+        line.say(question)
+        got = lines_of(line.hear(0.2))
+        t.check(len(got) == 1 and answer in (None, *got), f"{question}: {got}")
+        line.wants("AT", ["OK"])
 
 
 @test

@@ -4,7 +4,7 @@ objects."""
 
 import os
 
-from fixture import test
+from fixture import PIN, SIMKEY, test
 from tls import handshake
 
 FORMS = {
@@ -14,7 +14,7 @@ FORMS = {
     "old labels, a PEM key and a broken chain":
         ["--labels", "old", "--typea-key", "pem", "--chain", "broken"],
     "no files beside the objects": ["--no-files"], "reads of 100 octets": ["--max-read", "100"],
-    "T=0 answers": ["--t0"],
+    "T=0 answers": ["--t0"], "the certificate behind the PIN too": ["--cert-pin"],
 }
 
 
@@ -38,7 +38,7 @@ for words, options in FORMS.items():
     for by in ("csim", "ccho"):
         test(name=f"TLS with the key from the data objects, {words}, {by}", switches=options,
              carrier=by)(mutual_tls)
-        if "--no-files" not in options and "--labels" not in options and words != "padded labels":
+        if "--cert-pin" not in options and "--no-files" not in options and "--labels" not in options and words != "padded labels":
             test(name=f"TLS with the key from the files, {words}, {by}",
                  switches=["--no-objects", *options], carrier=by)(mutual_tls)
 
@@ -49,6 +49,18 @@ def the_leaf_is_what_comes_out_of_a_broken_chain(t):
     result = t.openssl(sim, "x509", "-in", "sim:available", "-outform", "PEM")
     with open(os.path.join(sim.card, "available.pem"), encoding="ascii") as leaf:
         t.equal(result.out.strip(), leaf.read().strip(), "the certificate")
+
+
+@test
+def a_certificate_behind_the_pin_is_read_with_it(t):
+    sim = t.sim("p256", "--cert-pin")
+    got = t.openssl(sim, "x509", "-in", "sim:available")
+    with open(os.path.join(sim.card, "available.pem"), encoding="ascii") as leaf:
+        t.equal(got.out.strip(), leaf.read().strip(), "the certificate")
+    t.equal(sim.tries(), 3, "tries of the applet's PIN")
+    bare = t.env(None, SIMKEY_DEVICE=sim.device, SIMKEY_RUN_DIR=t.path("bare"))
+    t.run([SIMKEY, "cert", "available"], env=bare, expect=PIN, says="PIN")
+    t.equal(sim.tries(), 3, "tries without a PIN")
 
 
 @test

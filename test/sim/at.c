@@ -26,9 +26,17 @@ void at_start(struct at *at, const struct options *o, struct uicc *uicc, struct 
                       .out = out,
                       .life = {.other = other},
                       .busy = o->faults.arg[FAULT_BUSY]};
-    at_defaults(at);
+    at_power_on(at);
     at->life.prompt = at_fault(at, FAULT_SMS_PROMPT) && o->faults.arg[FAULT_SMS_PROMPT] == 0;
     at->ears = clock_ns() + o->faults.arg[FAULT_MUTE] * NS_PER_MS;
+}
+
+void at_power_on(struct at *at)
+{
+    at_defaults(at);
+    at->functionality = 1;
+    at->characters = 0;
+    memset(at->registration, 0, sizeof at->registration);
 }
 
 void at_defaults(struct at *at)
@@ -44,6 +52,7 @@ void at_drop(struct at *at)
     at->sent = 0;
     at->running = false;
     explicit_bzero(at->line, sizeof at->line);
+    explicit_bzero(at->last, sizeof at->last);
     at->fill = 0;
     at->overlong = false;
     noise_forget(at);
@@ -54,6 +63,14 @@ void at_end(struct at *at)
     at_drop(at);
 }
 
+void at_cut(const struct at *at, char *text)
+{
+    size_t most = (size_t)at->options->faults.arg[FAULT_MAX_LINE];
+
+    if (at_fault(at, FAULT_MAX_LINE) && strlen(text) > most)
+        text[most] = '\0';
+}
+
 void at_line(struct at *at, const char *format, ...)
 {
     char text[1200];
@@ -62,6 +79,7 @@ void at_line(struct at *at, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
+    at_cut(at, text);
     noise_information(at, text);
 }
 
@@ -158,7 +176,12 @@ static int run_cgmr(struct at *at, const struct at_call *call)
 
 static int run_cgsn(struct at *at, const struct at_call *call)
 {
-    return identity(at, call, at->options->imei);
+    char quoted[40];
+
+    if (!at_fault(at, FAULT_QUOTED_IMEI))
+        return identity(at, call, at->options->imei);
+    snprintf(quoted, sizeof quoted, "\"%s\"", at->options->imei);
+    return identity(at, call, quoted);
 }
 
 static int run_cmee(struct at *at, const struct at_call *call)
@@ -177,58 +200,10 @@ static int run_cmee(struct at *at, const struct at_call *call)
     return AT_OK;
 }
 
-static int registration(struct at *at, const struct at_call *call, const char *name)
-{
-    if (call->form == AT_READ)
-        at_line(at, "%s: 0,1", name);
-    return call->form == AT_READ || call->form == AT_SET ? AT_OK : AT_ERROR;
-}
-
-static int run_creg(struct at *at, const struct at_call *call)
-{
-    return registration(at, call, "+CREG");
-}
-
-static int run_cgreg(struct at *at, const struct at_call *call)
-{
-    return registration(at, call, "+CGREG");
-}
-
-static int run_cereg(struct at *at, const struct at_call *call)
-{
-    return registration(at, call, "+CEREG");
-}
-
-static int run_csq(struct at *at, const struct at_call *call)
-{
-    if (call->form != AT_EXECUTE)
-        return AT_ERROR;
-    at_line(at, "+CSQ: 20,99");
-    return AT_OK;
-}
-
-/* AT+CFUN=1,1 restarts the modem and with it the card. */
-static int run_cfun(struct at *at, const struct at_call *call)
-{
-    if (call->form == AT_READ)
-        at_line(at, "+CFUN: 1");
-    if (call->form == AT_SET && strcmp(call->arguments, "1,1") == 0) {
-        uicc_reset(at->uicc);
-        at_forget_sessions(at);
-        at_defaults(at);
-        return AT_OK;
-    }
-    return call->form == AT_READ || (call->form == AT_SET && strcmp(call->arguments, "1") == 0)
-               ? AT_OK
-               : AT_ERROR;
-}
-
 static const struct at_command own_commands[] = {
-    {"+CGMI", run_cgmi, false}, {"+GMI", run_cgmi, false},    {"+CGMM", run_cgmm, false},
-    {"+GMM", run_cgmm, false},  {"+CGMR", run_cgmr, false},   {"+GMR", run_cgmr, false},
-    {"+CGSN", run_cgsn, false}, {"+GSN", run_cgsn, false},    {"+CMEE", run_cmee, false},
-    {"+CREG", run_creg, false}, {"+CGREG", run_cgreg, false}, {"+CEREG", run_cereg, false},
-    {"+CSQ", run_csq, false},   {"+CFUN", run_cfun, false},
+    {"+CGMI", run_cgmi, false}, {"+GMI", run_cgmi, false},  {"+CGMM", run_cgmm, false},
+    {"+GMM", run_cgmm, false},  {"+CGMR", run_cgmr, false}, {"+GMR", run_cgmr, false},
+    {"+CGSN", run_cgsn, false}, {"+GSN", run_cgsn, false},  {"+CMEE", run_cmee, false},
 };
 
 static const struct at_command *find(const struct at_command *table, size_t count, const char *name,
@@ -255,6 +230,8 @@ static int run_extended(struct at *at, char *text)
         length--;
     c = find(own_commands, sizeof own_commands / sizeof *own_commands, text, length);
     if (c == NULL)
+        c = find(network_commands, network_command_count, text, length);
+    if (c == NULL)
         c = find(sim_commands, sim_command_count, text, length);
     if (c == NULL)
         return AT_ERROR;
@@ -268,7 +245,7 @@ static int run_extended(struct at *at, char *text)
     } else if (rest[0] != '\0') {
         return AT_ERROR;
     }
-    return c->sim ? gate_run(at, c, &call) : c->run(at, &call);
+    return gate_end(at, c->name, c->sim ? gate_run(at, c, &call) : c->run(at, &call));
 }
 
 /* A basic command: a letter (or & and a letter) and a number. */
@@ -374,17 +351,17 @@ static void run_line(struct at *at)
     at->ms = 0;
     noise_begin(at);
     noise_around(at);
-    if (overlong) {
-        result = AT_ERROR;
-    } else {
+    if (!overlong)
         trace_command_line(at->trace, command);
-        result = run_commands(at, command + 2);
-    }
+    overlong |=
+        at_fault(at, FAULT_MAX_LINE) && at->fill > (size_t)at->options->faults.arg[FAULT_MAX_LINE];
+    result = overlong ? AT_ERROR : run_commands(at, command + 2);
     if (result == AT_SWALLOWED) {
         bytes_free(&at->reply);
         return;
     }
-    put_final(at, result);
+    if (result != AT_UNENDED)
+        put_final(at, result);
     noise_around(at);
     at->running = true;
     at->due = clock_ns() + at->ms * NS_PER_MS;
@@ -398,10 +375,19 @@ void at_character(struct at *at, char c)
         bytes_add(at->out, &c, 1);
     if (c == '\r') {
         at->line[at->fill] = '\0';
+        if (find_at(at->line) != NULL)
+            memcpy(at->last, at->line, at->fill + 1);
         run_line(at);
         explicit_bzero(at->line, at->fill);
         at->fill = 0;
         at->overlong = false;
+    } else if (c == '/' && at->fill == 1 && toupper((unsigned char)at->line[0]) == 'A') {
+        /* V.250, 5.2.4: the last line once more, without waiting for its end */
+        memcpy(at->line, at->last, sizeof at->line);
+        at->fill = strlen(at->line);
+        run_line(at);
+        explicit_bzero(at->line, sizeof at->line);
+        at->fill = 0;
     } else if (c == '\b') {
         at->fill -= at->fill > 0;
     } else if (c == '\n' || c == '\0') {

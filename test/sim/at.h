@@ -17,6 +17,8 @@ struct session {
     char name[20];
 };
 
+enum registration { REGISTRATION_CREG, REGISTRATION_CGREG, REGISTRATION_CEREG, REGISTRATIONS };
+
 struct at {
     const struct options *options;
     struct uicc *uicc;
@@ -24,7 +26,11 @@ struct at {
     struct bytes *out; /* what goes to the line now; the line's */
     bool echo, verbose, quiet;
     int cmee;
+    int functionality;               /* of AT+CFUN */
+    int registration[REGISTRATIONS]; /* <n>: what is told of it */
+    size_t characters;               /* of AT+CSCS */
     char line[AT_LINE + 1];
+    char last[AT_LINE + 1]; /* for A/ */
     size_t fill;
     bool overlong;
     bool running;
@@ -55,6 +61,7 @@ void at_work(struct at *at, int64_t now);
 #define AT_OK        (-1)
 #define AT_ERROR     (-2) /* ERROR whatever AT+CMEE says */
 #define AT_SWALLOWED (-3) /* no answer at all */
+#define AT_UNENDED   (-4) /* its lines, and no result */
 
 enum at_form { AT_EXECUTE, AT_READ, AT_SET, AT_TEST };
 
@@ -66,6 +73,8 @@ struct at_call {
 
 /* Appends an information line to the answer. */
 void at_line(struct at *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Cuts a line where a fault has the modem cut it. */
+void at_cut(const struct at *at, char *text);
 bool at_fault(const struct at *at, enum fault f);
 
 /* The commands that concern the SIM. */
@@ -77,8 +86,12 @@ struct at_command {
 
 extern const struct at_command sim_commands[];
 extern const size_t sim_command_count;
+extern const struct at_command network_commands[];
+extern const size_t network_command_count;
 
-/* Echo, verbose and the like as after power on. */
+/* All settings as after power on. */
+void at_power_on(struct at *at);
+/* Echo, verbose and the like. */
 void at_defaults(struct at *at);
 /* Drops what was heard of a command line, and what is still to be said. */
 void at_drop(struct at *at);

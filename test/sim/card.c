@@ -257,12 +257,12 @@ static bool set_iccid(struct card *card, const char *digits)
 {
     size_t length = strlen(digits);
 
-    if (length < 18 || length > 20 || strspn(digits, "0123456789") != length)
+    if (length < 18 || length > 20 || strspn(digits, CARD_ICCID_DIGITS) != length)
         return false;
     memcpy(card->iccid, digits, length + 1);
     memset(card->ef_iccid, 0xFF, sizeof card->ef_iccid);
     for (size_t i = 0; i < length; i++) {
-        unsigned digit = (unsigned)(digits[i] - '0');
+        unsigned digit = (unsigned)(strchr(CARD_ICCID_DIGITS, digits[i]) - CARD_ICCID_DIGITS);
         uint8_t *octet = &card->ef_iccid[i / 2];
 
         *octet = (uint8_t)(i % 2 == 0 ? (*octet & 0xF0u) | digit : (*octet & 0x0Fu) | digit << 4);

@@ -47,6 +47,9 @@ struct container {
     struct bytes cert; /* DER */
 };
 
+/* Of an ICCID; F is padding. */
+#define CARD_ICCID_DIGITS "0123456789ABCDE"
+
 struct card {
     char *dir;
     int lock;

@@ -23,6 +23,7 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_BLANKS] = {"blanks", 0, "many blanks in +CSIM and +CGLA answers"},
     [FAULT_BARE_CCHO] = {"bare-ccho", 0, "AT+CCHO answers the session without +CCHO:"},
     [FAULT_SESSION16] = {"session16", 0, "AT+CCHO answers 16 hexadecimal digits"},
+    [FAULT_QUOTED_IMEI] = {"quoted-imei", 0, "AT+CGSN answers in quotes"},
     [FAULT_NO_CCHC] = {"no-cchc", 0, "AT+CCHC does not exist"},
     [FAULT_CME_TEXT] = {"cme-text", 0, "+CME ERROR as text, whatever AT+CMEE says"},
     [FAULT_PLAIN_ERROR] = {"plain-error", 0, "ERROR, whatever AT+CMEE says"},
@@ -43,6 +44,10 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_STRAY_ANSWER] = {"stray-answer:N", 0,
                             "an answer and OK before the N-th: another program's"},
     [FAULT_OK_FIRST] = {"ok-first", 0, "OK comes before the lines that answer"},
+    [FAULT_NO_ANSWER] = {"no-answer:K", 0,
+                         "the K-th question is not answered; +CGMI +CGMM +CGMR +CGSN +CPIN? +CRSM "
+                         "+CREG? +CEREG? +CCID"},
+    [FAULT_NO_END] = {"no-end:K", 0, "the same question is answered without OK"},
     [FAULT_URC] = {"urc[:N]", 1,
                    "unsolicited lines before, in and after every N-th answer of any command"},
     [FAULT_CHATTER] = {"chatter:MS", 0, "an unsolicited line every MS, but not inside an answer"},
@@ -74,10 +79,27 @@ static const struct entry table[FAULT_COUNT] = {
                          "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},
     [FAULT_NO_MANAGE_CHANNEL] = {"no-manage-channel[:CODE]", FAULT_NO_ARG,
                                  "over AT+CSIM: 6881, or 4 digits of SW, or a +CME ERROR"},
+    [FAULT_OPEN_LE] =
+        {"open-le", 0,
+         "over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close"},
+    [FAULT_NO_NUMBER] = {"no-number", 0,
+                         "over AT+CSIM opening a channel answers 9000 without its number"},
+    [FAULT_NO_CSIM_CHANNELS] = {"no-csim-channels[:CODE]", FAULT_NO_ARG,
+                                "over AT+CSIM commands on a channel are refused: 6E00, or 4 digits "
+                                "of SW, or a +CME ERROR"},
+    [FAULT_PLAIN_CLASS] =
+        {"plain-class", 0,
+         "AT+CGLA hands the CLA on as it is; the session is the channel's number"},
+    [FAULT_BASIC_RESPONSE] =
+        {"basic-response", 0,
+         "over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel"},
     [FAULT_NO_CCHO] = {"no-ccho", 0, "as --no-ccho"},
     [FAULT_NO_CSIM] = {"no-csim", 0, "as --no-csim"},
     [FAULT_MAX_LENGTH] = {"max-length:B", 0,
                           "an APDU, or an answer with SW, of more octets: +CME ERROR: 50"},
+    [FAULT_MAX_LINE] =
+        {"max-line:K", 0,
+         "a command line of more than K characters: ERROR; lines of answers are cut there"},
     [FAULT_LEAKED] = {"leaked[:K]", FAULT_NO_ARG,
                       "K channels (all) are open from the start, left by others"},
     [FAULT_LOSE_CHANNEL] = {"lose-channel:N", 0,
@@ -88,6 +110,9 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_REFRESH] = {"refresh:N", 0, "after the N-th the card is reset, with a URC"},
     [FAULT_MODEM_RESET] = {"modem-reset:N[,MS]", 1500,
                            "the N-th is swallowed, silence for MS (1500), then RDY and so on"},
+    [FAULT_BOOT_WORDS] = {"boot-words:K", 0,
+                          "a restart is told by ^SYSSTART (1), by *ATREADY (2), not at all (3), "
+                          "nor by the echo (4)"},
     [FAULT_SIM_REMOVED] = {"sim-removed:N[,MS]", FAULT_NO_ARG,
                            "at the N-th the SIM is gone: +CME ERROR: 10; back after MS (never)"},
     [FAULT_OTHER_SIM] = {"other-sim:N", 0, "at the N-th the SIM of --other-card is in instead"},

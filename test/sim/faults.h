@@ -23,6 +23,7 @@ enum fault {
     FAULT_BLANKS,       /* +CSIM:   4,  "9000" */
     FAULT_BARE_CCHO,    /* the session without "+CCHO: " */
     FAULT_SESSION16,    /* a session of 16 hexadecimal digits */
+    FAULT_QUOTED_IMEI,  /* AT+CGSN answers in quotes */
     FAULT_NO_CCHC,      /* AT+CCHC does not exist */
     FAULT_CME_TEXT,     /* +CME ERROR as text whatever AT+CMEE says */
     FAULT_PLAIN_ERROR,  /* ERROR whatever AT+CMEE says */
@@ -37,6 +38,8 @@ enum fault {
     FAULT_STRAY_ERROR,  /* another program's ERROR then */
     FAULT_STRAY_ANSWER, /* another program's answer and OK then */
     FAULT_OK_FIRST,     /* OK comes before the lines that it ends */
+    FAULT_NO_ANSWER,    /* the K-th question is not answered */
+    FAULT_NO_END,       /* the same question is answered without OK */
     FAULT_URC,          /* unsolicited lines around every n-th answer of any command */
     FAULT_CHATTER,      /* an unsolicited line every ms, between answers */
     FAULT_SMS_PROMPT,   /* text entry of a message, from the start or instead of the n-th */
@@ -63,19 +66,26 @@ enum fault {
     FAULT_6CXX,              /* case 2 commands answer 6Cxx first */
     FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
     FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
-    FAULT_NO_CCHO,           /* no AT+CCHO, AT+CGLA, AT+CCHC */
-    FAULT_NO_CSIM,           /* no AT+CSIM */
-    FAULT_MAX_LENGTH,        /* longer APDUs and answers are refused */
-    FAULT_LEAKED,            /* channels that others left open */
+    FAULT_OPEN_LE, /* over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close */
+    FAULT_NO_NUMBER, /* over AT+CSIM opening a channel answers 9000 without its number */
+    FAULT_NO_CSIM_CHANNELS, /* over AT+CSIM commands on a channel are refused: 6E00, or 4 digits of SW, or a +CME ERROR */
+    FAULT_PLAIN_CLASS,    /* AT+CGLA hands the CLA on as it is */
+    FAULT_BASIC_RESPONSE, /* over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel */
+    FAULT_NO_CCHO,        /* no AT+CCHO, AT+CGLA, AT+CCHC */
+    FAULT_NO_CSIM,        /* no AT+CSIM */
+    FAULT_MAX_LENGTH,     /* longer APDUs and answers are refused */
+    FAULT_MAX_LINE,       /* a command line of more than K characters: ERROR */
+    FAULT_LEAKED,         /* channels that others left open */
     /* Life */
     FAULT_LOSE_CHANNEL, /* after the n-th the programs' channels are gone */
     FAULT_FOREIGN,      /* after the n-th others select another application */
     FAULT_FOREIGN_MSE,  /* after the n-th others set another security environment */
     FAULT_REFRESH,      /* the card is reset after the n-th */
     FAULT_MODEM_RESET,  /* the modem restarts at the n-th */
-    FAULT_SIM_REMOVED,  /* the SIM is gone at the n-th */
-    FAULT_OTHER_SIM,    /* another SIM is in at the n-th */
-    FAULT_HANG_UP,      /* the pty is closed at the n-th */
+    FAULT_BOOT_WORDS, /* a restart is told by ^SYSSTART (1), by *ATREADY (2), not at all (3), nor by the echo (4) */
+    FAULT_SIM_REMOVED, /* the SIM is gone at the n-th */
+    FAULT_OTHER_SIM,   /* another SIM is in at the n-th */
+    FAULT_HANG_UP,     /* the pty is closed at the n-th */
     FAULT_COUNT
 };
 

@@ -181,7 +181,8 @@ static void describe_file(const struct tree *t, const struct file *f, struct byt
     const uint8_t fid[] = {(uint8_t)(f->fid >> 8), (uint8_t)f->fid};
     const uint8_t size[] = {(uint8_t)(f->data.size >> 8), (uint8_t)f->data.size};
     const uint8_t life_cycle[] = {0x05};
-    const uint8_t security[] = {0x6F, 0x06, 0x00, 0x06, 0x01, f->needs_pin ? 0x02 : 0x01};
+    const uint8_t arr = f->parent == 0 ? 0x2F : 0x6F; /* EF.ARR of the MF, or of the application */
+    const uint8_t security[] = {arr, 0x06, 0x00, 0x06, 0x01, f->needs_pin ? 0x02 : 0x01};
     const uint8_t compact[] = {0x03, 0xFF, 0xFF, f->needs_pin ? 0x81 : 0x00};
     static const uint8_t readable_by_all[] = {0x01, 0x00};
     const uint8_t proprietary[] = {0x80, 0x01, 0x71};

@@ -3,9 +3,12 @@
  * delays; and which APDUs the modem does not carry. */
 #include "test/sim/gate.h"
 
-#define CME_NO_SIM     10
-#define CME_BUSY       14
-#define CME_PARAMETERS 50
+#include <string.h>
+
+#define CME_NO_SIM      10
+#define CME_SIM_FAILURE 13
+#define CME_BUSY        14
+#define CME_PARAMETERS  50
 
 /* Errors of the modem's own: the card has not seen the command. */
 static int refuse(struct at *at, long n)
@@ -14,6 +17,8 @@ static int refuse(struct at *at, long n)
 
     if (at->options->no_sim || at->life.absent)
         return CME_NO_SIM;
+    if (at->functionality == 0)
+        return CME_SIM_FAILURE; /* without power */
     if (at->busy > 0) {
         at->busy--;
         return CME_BUSY;
@@ -72,6 +77,24 @@ int gate_run(struct at *at, const struct at_command *c, const struct at_call *ca
     return result;
 }
 
+static bool is_question(long k, const char *name)
+{
+    static const char *const questions[] = {"+CGMI", "+CGMM", "+CGMR",  "+CGSN", "+CPIN",
+                                            "+CRSM", "+CREG", "+CEREG", "+CCID"};
+
+    return k >= 1 && k <= (long)(sizeof questions / sizeof *questions) &&
+           strcmp(questions[k - 1], name) == 0;
+}
+
+int gate_end(const struct at *at, const char *name, int result)
+{
+    const struct faults *f = &at->options->faults;
+
+    if (is_question(f->arg[FAULT_NO_ANSWER], name))
+        return AT_SWALLOWED;
+    return result == AT_OK && is_question(f->arg[FAULT_NO_END], name) ? AT_UNENDED : result;
+}
+
 int gate_apdu(const struct at *at, enum source source, const uint8_t *command, size_t size)
 {
     const struct faults *f = &at->options->faults;
@@ -83,6 +106,10 @@ int gate_apdu(const struct at *at, enum source source, const uint8_t *command, s
     if (f->on[FAULT_REFUSE_LE] && f->arg[FAULT_REFUSE_LE] >= 0 && case4)
         return (int)f->arg[FAULT_REFUSE_LE];
     if (f->on[FAULT_NO_MANAGE_CHANNEL] && source == SOURCE_CSIM && command[1] == 0x70 &&
+        channel >= 0 && channel <= 999)
+        return (int)channel;
+    channel = f->arg[FAULT_NO_CSIM_CHANNELS];
+    if (f->on[FAULT_NO_CSIM_CHANNELS] && source == SOURCE_CSIM && (command[0] & 0x43) != 0 &&
         channel >= 0 && channel <= 999)
         return (int)channel;
     return AT_OK;

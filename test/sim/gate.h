@@ -7,6 +7,8 @@
 
 /* Runs a SIM command, or does what a fault has for it instead. */
 int gate_run(struct at *at, const struct at_command *c, const struct at_call *call);
+/* What becomes of a command's result where its name is that of a question which has no end. */
+int gate_end(const struct at *at, const char *name, int result);
 /* Whether the modem refuses to carry this APDU: a +CME ERROR, or AT_OK. */
 int gate_apdu(const struct at *at, enum source source, const uint8_t *command, size_t size);
 /* Whether it refuses to carry the answer. */

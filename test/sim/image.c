@@ -13,7 +13,13 @@
 #define FID_MF         0x3F00u
 #define FID_ICCID      0x2FE2u
 #define FID_DIR        0x2F00u
+#define FID_ARR        0x2F06u
+#define FID_ADF_ARR    0x6F06u
+#define FID_IMSI       0x6F07u
 #define FID_ADF        0x7FFFu
+#define DIR_RECORD     0x26u
+#define ARR_RECORD     0x1Cu
+#define ARR_RECORDS    6u
 #define FID_TYPEA      0x7FAAu
 #define FID_TYPEA_CERT 0x6F01u
 #define FID_TYPEA_KEY  0x6F02u
@@ -23,6 +29,11 @@
 #define FID_DIRECTORY  0x0101u
 #define FID_CERTS      0x0110u /* and following: certificate of container N */
 #define FID_OBJECTS    0x0130u /* and following: Type A data objects */
+
+const uint8_t image_uicc_aid[16] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
+                                    0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
+const uint8_t image_usim_aid[16] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x02, 0xFF,
+                                    0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
 
 size_t image_pin1_size(const uint8_t value[8])
 {
@@ -115,24 +126,83 @@ static int add_file(struct tree *t, int parent, unsigned fid, struct bytes data)
     return index;
 }
 
-/* EF.DIR (TS 102 221 13.1): records with 61 { 4F AID, 50 label }, padded with FF. */
+/* One record of EF.DIR: 61 { 4F AID, 50 label }, padded with FF. */
+static void add_dir_record(struct bytes *data, const uint8_t aid[16], const char *label)
+{
+    struct bytes inner = {0};
+    size_t end = data->size + DIR_RECORD;
+
+    bytes_add_tlv(&inner, 0x4F, aid, 16);
+    bytes_add_tlv(&inner, 0x50, label, strlen(label));
+    bytes_add_tlv(data, 0x61, inner.data, inner.size);
+    bytes_free(&inner);
+    while (data->size < end)
+        bytes_add8(data, 0xFF);
+}
+
+/* EF.DIR (TS 102 221 13.1): the applications, and one empty record. */
 static void add_dir(struct tree *t)
 {
-    static const uint8_t aid[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
-                                  0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
-    struct bytes inner = {0};
     struct bytes data = {0};
     int index = tree_add(t, IMAGE_MF, FILE_RECORDS, FID_DIR);
 
-    bytes_add_tlv(&inner, 0x4F, aid, sizeof aid);
-    bytes_add_tlv(&inner, 0x50, "USIM", 4);
-    bytes_add_tlv(&data, 0x61, inner.data, inner.size);
-    bytes_free(&inner);
-    while (data.size < 2 * 0x26)
+    add_dir_record(&data, image_uicc_aid, "UICC");
+    add_dir_record(&data, image_usim_aid, "USIM");
+    while (data.size < 3 * DIR_RECORD)
         bytes_add8(&data, 0xFF);
-    t->files[index].record = 0x26;
+    t->files[index].record = DIR_RECORD;
     t->files[index].sfi = 0x1E;
     t->files[index].data = data;
+}
+
+/* EF.ARR (TS 102 221 9.2.7, 13.4): the rules that the files' FCPs name by record. 1: read always, else
+ * ADM1; 2: read with PIN1, else ADM1; 6: nothing but reading. */
+static void add_arr(struct tree *t, int parent, unsigned fid)
+{
+    static const char *const rules[ARR_RECORDS] = {
+        "8001019000800102A406830101950108", /* with what reads and what updates */
+        "800101A406830101950108800102A40683010A950108",
+        "",
+        "",
+        "",
+        "8001019000"};
+    int index = tree_add(t, parent, FILE_RECORDS, fid);
+    struct bytes data = {0};
+
+    for (size_t i = 0; i < ARR_RECORDS; i++) {
+        uint8_t rule[ARR_RECORD];
+
+        memset(rule, 0xFF, sizeof rule);
+        hex_read(rule, rules[i], strlen(rules[i]));
+        bytes_add(&data, rule, sizeof rule);
+    }
+    t->files[index].record = ARR_RECORD;
+    t->files[index].data = data;
+}
+
+void image_imsi(const struct card *card, char digits[16])
+{
+    const char *last = card->iccid + strlen(card->iccid) - 10;
+
+    memcpy(digits, "00101", 5);
+    for (size_t i = 0; i < 10; i++)
+        digits[5 + i] = last[i] <= '9' ? last[i] : '0';
+    digits[15] = '\0';
+}
+
+/* EF.IMSI (TS 31.102 4.2.2): 8, then 9 and the 15 digits, nibbles swapped. PIN1 is the modem's matter,
+ * which says READY. */
+static void add_imsi(const struct card *card, struct tree *t)
+{
+    char digits[16];
+    struct bytes data = {0};
+
+    image_imsi(card, digits);
+    bytes_add8(&data, 0x08);
+    bytes_add8(&data, (unsigned)(digits[0] - '0') << 4 | 0x09);
+    for (size_t i = 1; i < 15; i += 2)
+        bytes_add8(&data, (unsigned)(digits[i + 1] - '0') << 4 | (unsigned)(digits[i] - '0'));
+    t->files[add_file(t, IMAGE_USIM, FID_IMSI, data)].sfi = 0x07;
 }
 
 static void build_uicc(const struct card *card, const struct options *o, struct tree *t)
@@ -143,7 +213,12 @@ static void build_uicc(const struct card *card, const struct options *o, struct 
     t->style = TREE_UICC;
     tree_add(t, -1, FILE_MF, FID_MF);
     tree_add(t, IMAGE_MF, FILE_ADF, FID_ADF);
+    tree_add(t, IMAGE_MF, FILE_ADF, FID_ADF);
     add_dir(t);
+    add_arr(t, IMAGE_MF, FID_ARR);
+    add_arr(t, IMAGE_ADF, FID_ADF_ARR);
+    add_arr(t, IMAGE_USIM, FID_ADF_ARR);
+    add_imsi(card, t);
     bytes_add(&iccid, card->ef_iccid, sizeof card->ef_iccid);
     file = add_file(t, IMAGE_MF, FID_ICCID, iccid);
     t->files[file].sfi = 0x02;
@@ -272,6 +347,7 @@ static void add_objects(const struct card *card, const struct options *o, struct
 
     file =
         add_file(t, 0, FID_OBJECTS, data_object(o, old ? "CERT_TYPE_A" : "CERT_AVAILABLE", &cert));
+    t->files[file].needs_pin = o->cert_pin;
     list_file(l, &t->files[file], "pubdat00", "p11");
     /* Somebody else's object: the label tells, not the place. */
     bytes_add(&note, "of another application", 22);

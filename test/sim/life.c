@@ -15,16 +15,36 @@ static void restart(struct at *at)
 {
     uicc_reset(at->uicc);
     at_forget_sessions(at);
-    at_defaults(at);
+    at_power_on(at);
     at_drop(at);
+}
+
+void life_boot(struct at *at, int64_t due)
+{
+    switch (at->options->faults.arg[FAULT_BOOT_WORDS]) {
+    case 0:
+        noise_say_line(at, due, "RDY");
+        noise_say_line(at, due, "+CFUN: 1");
+        break;
+    case 1:
+        noise_say_line(at, due, "^SYSSTART");
+        break;
+    case 2:
+        noise_say_line(at, due, "*ATREADY: 1");
+        break;
+    case 4:
+        at->echo = false; /* as with a profile that was stored so */
+        return;
+    default:
+        return;
+    }
+    noise_say_line(at, due, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
 }
 
 static void modem_reset(struct at *at, int64_t now)
 {
     at->ears = now + at->options->faults.arg2[FAULT_MODEM_RESET] * NS_PER_MS;
-    noise_say_line(at, at->ears, "RDY");
-    noise_say_line(at, at->ears, "+CFUN: 1");
-    noise_say_line(at, at->ears, at->life.absent ? "+CPIN: NOT INSERTED" : "+CPIN: READY");
+    life_boot(at, at->ears);
 }
 
 static void remove_sim(struct at *at, int64_t now)

@@ -22,6 +22,9 @@ struct life {
     bool lost, foreign, foreign_mse; /* these have struck */
 };
 
+/* The boot lines of a modem that is back at that time. */
+void life_boot(struct at *at, int64_t due);
+
 /* The n-th SIM command comes; true if it is swallowed. */
 bool life_before(struct at *at, long n);
 /* A character comes; true if it is not of a command: the modem is at the prompt for a text, or has not

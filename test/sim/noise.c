@@ -169,6 +169,7 @@ void noise_apdu(struct at *at, const char *name, const struct bytes *answer)
         announced = at->noise.wrong++ % 2 == 0 ? announced + 2 : announced - 2;
     snprintf(text, sizeof text, "%s:%s%zu,%s%s%s%s", name, blank, announced, gap, quote, hex,
              quote);
+    at_cut(at, text);
     noise_information(at, text);
     at->noise.carrier = name;
     explicit_bzero(hex, sizeof hex);

@@ -39,7 +39,7 @@ static const struct option_entry table[] = {
      "the keys of that card, of the same --key; not new ones"},
     {"pin", TEXT, AT(pin), "DIGITS", 0, 0, "the applet's PIN (0000)"},
     {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
-    {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits (random)"},
+    {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits, A to E among them (random)"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
     {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},
     {"imei", TEXT, AT(imei), "DIGITS", 0, 0, "what AT+CGSN answers"},
@@ -73,6 +73,7 @@ static const struct option_entry table[] = {
      "the next N signatures are wrong, with 9000"},
     {"Type A", SECTION, 0, NULL, 0, 0, NULL},
     {"labels", CHOICE, AT(labels), "new|old", 0, 0, "CERT_AVAILABLE or CERT_TYPE_A"},
+    {"cert-pin", FLAG, AT(cert_pin), NULL, 0, 0, "the certificate's object wants the PIN too"},
     {"label-pad", FLAG, AT(label_pad), NULL, 0, 0, "labels padded with spaces"},
     {"chain", CHOICE, AT(chain), "none|ca|broken", 0, 0, "what follows the leaf"},
     {"typea-key", CHOICE, AT(typea_key), "pkcs1|pkcs8|pem", 0, 0, "form of the private key"},
@@ -179,8 +180,9 @@ static const struct option_entry *find(const char *name, size_t length)
 static bool digits_between(const char *name, const char *text, size_t min, size_t max)
 {
     size_t length = strlen(text);
+    const char *digits = strcmp(name, "iccid") == 0 ? CARD_ICCID_DIGITS : "0123456789";
 
-    if (length >= min && length <= max && strspn(text, "0123456789") == length)
+    if (length >= min && length <= max && strspn(text, digits) == length)
         return true;
     fprintf(stderr, "simmodem: --%s takes %zu to %zu digits, not '%s'\n", name, min, max, text);
     return false;

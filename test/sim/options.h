@@ -63,6 +63,7 @@ struct options {
     bool no_files;
     int labels; /* enum label_form */
     bool label_pad;
+    bool cert_pin;
     int chain;     /* enum chain_form */
     int typea_key; /* enum typea_form */
     /* SAFE2: the first ones are personalised with --new, and when serving go over what is there */

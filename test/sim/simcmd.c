@@ -124,6 +124,16 @@ static void transmit(struct at *at, enum source source, const uint8_t *command, 
     }
 }
 
+/* The status word alone. */
+static struct bytes forget_number(struct bytes *answer)
+{
+    struct bytes bare = {0};
+
+    bytes_add(&bare, answer->data + 1, 2);
+    bytes_free(answer);
+    return bare;
+}
+
 /* A client's APDU and its answer line, if the modem carries them; the command is cleansed. */
 static int carry(struct at *at, enum source source, uint8_t *command, size_t size)
 {
@@ -133,6 +143,9 @@ static int carry(struct at *at, enum source source, uint8_t *command, size_t siz
     if (result == AT_OK) {
         transmit(at, source, command, size, at->options->get_response, &answer);
         result = gate_answer(at, answer.size);
+        if (at_fault(at, FAULT_NO_NUMBER) && source == SOURCE_CSIM && size >= 4 &&
+            command[1] == 0x70 && command[2] == 0x00 && answer.size == 3)
+            answer = forget_number(&answer);
     }
     if (result == AT_OK)
         noise_apdu(at, source == SOURCE_CSIM ? "+CSIM" : "+CGLA", &answer);
@@ -150,7 +163,7 @@ static int run_csim(struct at *at, const struct at_call *call)
     if (at->options->no_csim)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     size = read_apdu(&text, command);
     if (size == 0)
         return CME_PARAMETERS;
@@ -198,6 +211,8 @@ static struct session *name_session(struct at *at, unsigned channel)
     if (at_fault(at, FAULT_SESSION16))
         snprintf(s->name, sizeof s->name, "A0F3%08X00%02X", 0x5E550000u + at->session_count,
                  channel);
+    else if (at_fault(at, FAULT_PLAIN_CLASS))
+        snprintf(s->name, sizeof s->name, "%u", channel);
     else
         snprintf(s->name, sizeof s->name, "%u", 20 + at->session_count);
     return s;
@@ -242,7 +257,7 @@ static int run_ccho(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, hex, sizeof hex) || *text != '\0')
         return CME_PARAMETERS;
     digits = strlen(hex);
@@ -265,14 +280,15 @@ static int run_cgla(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, name, sizeof name))
         return CME_PARAMETERS;
     session = find_session(at, name);
     size = read_apdu(&text, command);
     if (session == NULL || size == 0)
         return session == NULL ? CME_INVALID_INDEX : CME_PARAMETERS;
-    command[0] = class_on(session->channel, command[0]);
+    if (!at_fault(at, FAULT_PLAIN_CLASS))
+        command[0] = class_on(session->channel, command[0]);
     return carry(at, SOURCE_CGLA, command, size);
 }
 
@@ -287,7 +303,7 @@ static int run_cchc(struct at *at, const struct at_call *call)
     if (at->options->no_ccho)
         return CME_NOT_SUPPORTED;
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     if (!next_argument(&text, name, sizeof name) || *text != '\0')
         return CME_PARAMETERS;
     session = find_session(at, name);
@@ -298,15 +314,29 @@ static int run_cchc(struct at *at, const struct at_call *call)
     return AT_OK;
 }
 
-/* Selects a file below the MF in the modem's own view; returns the status word, the FCP in answer.
- */
-static unsigned select_own(struct at *at, unsigned fid, struct bytes *answer)
+static unsigned select_here(struct at *at, unsigned fid, struct bytes *answer)
 {
     const uint8_t command[] = {0x00,         0xA4, 0x00, 0x04, 0x02, (uint8_t)(fid >> 8),
                                (uint8_t)fid, 0x00};
 
+    answer->size = 0;
     transmit(at, SOURCE_MODEM, command, sizeof command, true, answer);
     return status_of(answer);
+}
+
+/* Selects a file below the MF, else one of the USIM, in the modem's own view; returns the status word, the
+ * FCP in answer. */
+static unsigned select_own(struct at *at, unsigned fid, struct bytes *answer)
+{
+    static const uint8_t usim[] = {0x00, 0xA4, 0x04, 0x0C, 0x07, 0xA0,
+                                   0x00, 0x00, 0x00, 0x87, 0x10, 0x02};
+    unsigned sw = select_here(at, fid, answer);
+
+    if (sw != 0x6A82)
+        return sw;
+    answer->size = 0;
+    transmit(at, SOURCE_MODEM, usim, sizeof usim, true, answer);
+    return select_here(at, fid, answer);
 }
 
 /* +CRSM: READ BINARY 176, READ RECORD 178, GET RESPONSE 192, STATUS 242 on files of the MF; what
@@ -321,7 +351,7 @@ static int run_crsm(struct at *at, const struct at_call *call)
     size_t count = 0;
 
     if (call->form != AT_SET)
-        return AT_ERROR;
+        return call->form == AT_TEST ? AT_OK : AT_ERROR;
     while (count < 5 && *text != '\0') {
         if (!next_number(&text, &n[count++]))
             return CME_PARAMETERS;
@@ -363,8 +393,8 @@ static bool read_iccid(struct at *at, char digits[21])
     for (size_t i = 0; found && i < 20; i++) {
         unsigned nibble = i % 2 == 0 ? answer.data[i / 2] & 15u : answer.data[i / 2] >> 4;
 
-        if (nibble < 10)
-            digits[length++] = (char)('0' + nibble);
+        if (nibble < 15)
+            digits[length++] = CARD_ICCID_DIGITS[nibble];
     }
     digits[length] = '\0';
     bytes_free(&answer);

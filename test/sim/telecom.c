@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The telecom side of the card: the MF with EF.ICCID and EF.DIR, and the UICC application that
- * carries the Type A files under PIN1 (TS 102 221). Nothing of mIAS. */
+ * carries the Type A files under PIN1 (TS 102 221), and the USIM. Nothing of mIAS. */
 #include "test/sim/image.h"
 #include "test/sim/pin.h"
 #include "test/sim/uicc.h"
@@ -8,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const uint8_t aid[] = {0xA0, 0x00, 0x00, 0x00, 0x87, 0x10, 0x01, 0xFF,
-                              0x33, 0xFF, 0xFF, 0x89, 0x01, 0x01, 0x01, 0x00};
-
+#define AID_SIZE  sizeof image_uicc_aid
 #define PIN1_SIZE 8
 
 struct telecom {
@@ -51,10 +49,30 @@ static void *select_mf(struct uicc *u, unsigned p2, struct bytes *answer)
     return make_state(IMAGE_MF);
 }
 
-static void *select_adf(struct uicc *u, unsigned p2, struct bytes *answer)
+/* The name of an application's directory, NULL of any other. */
+static const uint8_t *name_of(const struct uicc *u, const struct file *f)
 {
-    tree_describe(&u->files, &u->files.files[IMAGE_ADF], p2, aid, sizeof aid, answer);
-    return make_state(IMAGE_ADF);
+    if (f->kind != FILE_ADF)
+        return NULL;
+    return f == &u->files.files[IMAGE_USIM] ? image_usim_aid : image_uicc_aid;
+}
+
+static void *select_adf(struct uicc *u, int index, unsigned p2, struct bytes *answer)
+{
+    const struct file *f = &u->files.files[index];
+
+    tree_describe(&u->files, f, p2, name_of(u, f), AID_SIZE, answer);
+    return make_state(index);
+}
+
+static void *select_uicc(struct uicc *u, unsigned p2, struct bytes *answer)
+{
+    return select_adf(u, IMAGE_ADF, p2, answer);
+}
+
+static void *select_usim(struct uicc *u, unsigned p2, struct bytes *answer)
+{
+    return select_adf(u, IMAGE_USIM, p2, answer);
 }
 
 static void deselect(void *state)
@@ -130,22 +148,20 @@ static void process_select(struct uicc *u, struct telecom *t, const struct comma
                            struct response *r)
 {
     const struct file *f = tree_select(&u->files, &t->cursor, cmd, &r->sw);
-    bool adf = f != NULL && f->kind == FILE_ADF;
 
     if (f != NULL)
-        tree_describe(&u->files, f, cmd->p2, adf ? aid : NULL, adf ? sizeof aid : 0, &r->data);
+        tree_describe(&u->files, f, cmd->p2, name_of(u, f), AID_SIZE, &r->data);
 }
 
 static void status(struct uicc *u, struct telecom *t, const struct command *cmd, struct response *r)
 {
     const struct file *f = &u->files.files[t->cursor.df];
-    bool adf = f->kind == FILE_ADF;
 
     r->sw = cmd->p1 > 0x02 ? 0x6A86 : 0x9000;
-    if (r->sw == 0x9000 && cmd->p2 == 0x01 && t->cursor.root == IMAGE_ADF)
-        bytes_add_tlv(&r->data, 0x84, aid, sizeof aid);
+    if (r->sw == 0x9000 && cmd->p2 == 0x01 && t->cursor.root != IMAGE_MF)
+        bytes_add_tlv(&r->data, 0x84, name_of(u, &u->files.files[t->cursor.root]), AID_SIZE);
     else if (r->sw == 0x9000 && cmd->p2 == 0x00)
-        tree_describe(&u->files, f, 0x04, adf ? aid : NULL, adf ? sizeof aid : 0, &r->data);
+        tree_describe(&u->files, f, 0x04, name_of(u, f), AID_SIZE, &r->data);
 }
 
 static void process(struct uicc *u, void *state, const struct command *cmd, struct response *r)
@@ -189,5 +205,8 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
 
 const struct applet mf_applet = {NULL, 0, present, may_select, select_mf, deselect, process};
 
-const struct applet telecom_applet = {aid,        sizeof aid, present, may_select,
-                                      select_adf, deselect,   process};
+const struct applet telecom_applet = {image_uicc_aid, AID_SIZE, present, may_select,
+                                      select_uicc,    deselect, process};
+
+const struct applet usim_applet = {image_usim_aid, AID_SIZE, present, may_select,
+                                   select_usim,    deselect, process};

@@ -12,7 +12,8 @@
 #define ENDLESS_PART 16
 
 /* In the order in which a partial AID finds them. */
-static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &safe2_applet};
+static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &usim_applet,
+                                               &safe2_applet};
 
 #define APPLETS (sizeof applets / sizeof *applets)
 
@@ -415,16 +416,36 @@ static void dispatch(struct uicc *u, struct channel *c, const struct command *cm
 
 static unsigned check(struct uicc *u, enum source source, const struct command *cmd)
 {
-    long refusal = u->options->faults.arg[FAULT_NO_MANAGE_CHANNEL];
+    const struct faults *f = &u->options->faults;
+    long refusal = f->arg[FAULT_NO_MANAGE_CHANNEL], on_channels = f->arg[FAULT_NO_CSIM_CHANNELS];
 
     if (!u->channels[cmd->channel].open)
         return 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && u->options->no_manage_channel)
         return refusal > 999 ? (unsigned)refusal : 0x6881;
+    if (source == SOURCE_CSIM && cmd->ins == 0x70 && cmd->has_le && f->on[FAULT_OPEN_LE] &&
+        (cmd->p1 == 0x80 || cmd->le == 1))
+        return 0x6700;
+    if (source == SOURCE_CSIM && cmd->channel > 0 && f->on[FAULT_NO_CSIM_CHANNELS])
+        return on_channels > 999 ? (unsigned)on_channels : 0x6E00;
+    if (source == SOURCE_CSIM && cmd->channel > 0 && cmd->ins == 0xC0 &&
+        f->on[FAULT_BASIC_RESPONSE])
+        return 0x6E00;
     if (u->options->reject_le && (source == SOURCE_CSIM || source == SOURCE_CGLA) && cmd->lc > 0 &&
         cmd->has_le)
         return 0x6700;
     return 0x9000;
+}
+
+/* Where data wait for GET RESPONSE; the basic channel if nowhere. */
+static unsigned waiting_channel(const struct uicc *u)
+{
+    unsigned channel = UICC_CHANNELS;
+
+    while (--channel > 0)
+        if (u->channels[channel].open && u->channels[channel].waiting.data.size > 0)
+            break;
+    return channel;
 }
 
 long uicc_exchange(struct uicc *u, enum source source, const uint8_t *raw, size_t size,
@@ -448,6 +469,9 @@ long uicc_exchange(struct uicc *u, enum source source, const uint8_t *raw, size_
         if (r.sw == 0x9000) {
             bool own = source == SOURCE_MODEM && cmd.channel == 0;
 
+            if (source == SOURCE_CSIM && cmd.ins == 0xC0 &&
+                u->options->faults.on[FAULT_BASIC_RESPONSE])
+                cmd.channel = waiting_channel(u);
             r.endless = u->endless && source != SOURCE_MODEM && source != SOURCE_CCHO;
             dispatch(u, &u->channels[own ? MODEM_VIEW : cmd.channel], &cmd, &r);
         }

@@ -90,6 +90,7 @@ long uicc_exchange(struct uicc *u, enum source source, const uint8_t *command, s
                    struct bytes *answer);
 
 extern const struct applet mf_applet;      /* no AID: what a new channel has, telecom.c */
+extern const struct applet usim_applet;    /* the network's application, telecom.c */
 extern const struct applet telecom_applet; /* the UICC application, telecom.c */
 extern const struct applet mias_applet;    /* mias.c */
 extern const struct applet safe2_applet;   /* safe2.c */

@@ -27,6 +27,7 @@ static const struct {
     {"port_lock", add_port_lock_suite},
     {"port_kill", add_port_kill_suite},
     {"identity", add_identity_suite},
+    {"manage_channel", add_manage_channel_suite},
     {"transport", add_transport_suite},
     {"memory_transport", add_memory_transport_suite},
 #ifdef SIMKEY_PCSC

@@ -381,7 +381,7 @@ static void on_channel(struct model *model, struct model_channel *channel, const
 {
     bool question = command[1] == INS_VERIFY;
 
-    if (!question)
+    if (!question && command[1] != INS_STATUS) /* which changes nothing */
         channel->fresh = channel->asked = false;
     switch (command[1]) {
     case INS_SELECT:

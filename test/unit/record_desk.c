@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "test/unit/record_desk.h"
 
+#include "apdu/card/apdu.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -39,6 +40,7 @@ void record_fill(struct record *record)
     (void)snprintf(record->quirks.iccid, ICCID_SIZE, "%s", ICCID);
     record->quirks.no_le = true;
     record->quirks.max_read = 128;
+    record->quirks.modem = QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS;
     record->quirks.pin_refused = 1;
     (void)quirks_note_refusal(&record->quirks, 0x31, 0x45);
     (void)quirks_note_refusal(&record->quirks, 0x31, 0x45);

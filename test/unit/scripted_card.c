@@ -90,6 +90,7 @@ void card_start(struct scripted_card *scripted, const struct card_step *steps)
     scripted->card.deadline = deadline_in(10000);
     scripted->card.no_le = &scripted->no_le;
     scripted->card.max_read = &scripted->max_read;
+    scripted->card.quirks = &scripted->quirks;
     scripted->card.selection = &scripted->selection;
 }
 

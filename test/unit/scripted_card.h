@@ -25,6 +25,7 @@ struct scripted_card {
     int last_timeout; /* of the last exchange, milliseconds */
     bool no_le;       /* what the card remembers */
     unsigned max_read;
+    unsigned quirks;
     struct selection selection; /* card_select fills it */
     struct card card;           /* what the code under test gets */
 };

@@ -315,6 +315,7 @@ struct small_card {
     size_t limit;
     size_t file_size;
     uint16_t refusal; /* 0: the modem refuses instead */
+    bool cuts;        /* it gives torn answers instead */
     size_t calls, refused, largest;
 };
 
@@ -333,6 +334,8 @@ static enum outcome small_exchange(void *arg, const uint8_t *command, size_t com
         answer[0] = (uint8_t)(card->refusal >> 8);
         answer[1] = (uint8_t)card->refusal;
         *answer_length = 2;
+        if (card->cuts)
+            return report_set(why, OUTCOME_BAD_DATA, "small: torn");
         return card->refusal ? OUTCOME_OK
                              : report_set(why, OUTCOME_CARRIER_REFUSED, "small: too long");
     }
@@ -389,6 +392,33 @@ static void the_largest_read_is_learnt_from_the_refusals(void)
         expect_small_card_is_read(limits[i], 0x6700);
         expect_small_card_is_read(limits[i], 0);
     }
+}
+
+/* A modem that cuts its lines at 512 characters: the answer to 256 bytes is torn, twice. */
+static void answers_that_are_cut_are_asked_for_in_parts(void)
+{
+    struct small_card small = {.limit = 248, .file_size = 700, .cuts = true};
+    bool no_le = false;
+    unsigned max_read = 256;
+    struct card card = {.exchange = small_exchange,
+                        .arg = &small,
+                        .deadline = deadline_in(5000),
+                        .no_le = &no_le,
+                        .max_read = &max_read};
+    struct report why = REPORT_INIT;
+
+    for (int round = 0; round < 2; round++) {
+        uint8_t *data = NULL;
+        size_t length = 0, refused = small.refused;
+
+        EXPECT(file_read(&card, 700, 0, &data, &length, &why), OUTCOME_OK, &why);
+        EXPECT_NUMBER(length, 700);
+        CU_ASSERT(data != NULL && data[699] == (uint8_t)(699 * 7) &&
+                  data[300] == (uint8_t)(300 * 7));
+        free(data);
+        EXPECT_NUMBER(small.refused - refused, round == 0 ? 2 : 0);
+    }
+    EXPECT_NUMBER(max_read, 240);
 }
 
 static void a_card_that_never_reads_is_given_up(void)
@@ -452,6 +482,7 @@ void add_file_suite(void)
         TEST(more_than_the_file_has_is_not_taken),
         TEST(a_file_that_wants_a_pin_says_so),
         TEST(the_largest_read_is_learnt_from_the_refusals),
+        TEST(answers_that_are_cut_are_asked_for_in_parts),
         TEST(a_card_that_never_reads_is_given_up),
         TEST(a_file_without_an_end_is_bounded),
     };

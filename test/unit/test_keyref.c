@@ -247,9 +247,24 @@ static void another_version_is_refused_by_its_number(void)
 {
     struct report why = REPORT_INIT;
 
-    EXPECT(read_forged(2, GOOD_URI, 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
-    EXPECT_SAYS(why.text, "version 2");
+    EXPECT(read_forged(3, GOOD_URI, 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "version 3");
     EXPECT(read_forged(0, GOOD_URI, 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+}
+
+/* A number with letters makes another version: programs that know digits only refuse it by that. */
+static void an_iccid_with_letters_has_a_version_of_its_own(void)
+{
+    static const char letters[] = "898830070000124A567B";
+    struct report why = REPORT_INIT;
+
+    EXPECT(read_forged(2, GOOD_URI, 0x13, letters, "", &why), OUTCOME_OK, &why);
+    EXPECT(read_forged(2, GOOD_URI, 0x13, ICCID, "", &why), OUTCOME_OK, &why);
+    EXPECT(read_forged(1, GOOD_URI, 0x12, letters, "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(1, GOOD_URI, 0x13, ICCID, "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(2, GOOD_URI, 0x12, ICCID, "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(2, GOOD_URI, 0x13, "898830070000124a567b", "", &why), OUTCOME_USAGE, &why);
+    EXPECT(read_forged(2, GOOD_URI, 0x13, "898830070000124F567B", "", &why), OUTCOME_USAGE, &why);
 }
 
 static void another_shape_is_refused(void)
@@ -370,6 +385,7 @@ void add_keyref_suite(void)
         TEST(only_resolved_signing_keys_are_written),
         TEST(a_hand_made_reference_is_read),
         TEST(another_version_is_refused_by_its_number),
+        TEST(an_iccid_with_letters_has_a_version_of_its_own),
         TEST(another_shape_is_refused),
         TEST(settings_in_a_reference_do_not_count),
         TEST(a_reference_names_one_sim),

@@ -43,6 +43,7 @@ static void what_was_written_is_read(void)
     EXPECT_NUMBER(record.line.last, 2);
     CU_ASSERT_STRING_EQUAL(record.quirks.iccid, ICCID);
     EXPECT_NUMBER(record.quirks.max_read, 128);
+    EXPECT_NUMBER(record.quirks.modem, QUIRK_SHORT_LINES | QUIRK_PLAIN_CLASS);
     EXPECT_NUMBER(record.quirks.pin_refused, 1);
     CU_ASSERT_TRUE(quirks_refuses(&record.quirks, 0x31, 0x45));
     CU_ASSERT_FALSE(quirks_refuses(&record.quirks, 0x31, 0x46));

@@ -192,6 +192,8 @@ static void a_broken_fcp_has_no_size(void)
 
 /* ---- chains ---- */
 
+static unsigned learnt_before; /* what the next card's modem has taught */
+
 static enum outcome send_chain(struct scripted_card *card, const struct card_step *steps,
                                size_t length, size_t piece, struct answer *answer)
 {
@@ -202,6 +204,7 @@ static enum outcome send_chain(struct scripted_card *card, const struct card_ste
 
     memset(data, 0x5E, sizeof data);
     card_start(card, steps);
+    card->quirks = learnt_before;
     return apdu_send_chain(&card->card, &command, piece, answer, &why);
 }
 
@@ -237,6 +240,51 @@ static void data_that_fits_goes_as_one_command(void)
     strcat(whole, "00");
     EXPECT_NUMBER(send_chain(&card, steps, 254, 254, &answer), OUTCOME_OK);
     EXPECT_BYTES(answer.data, answer.length, "01");
+    card_finish(&card);
+}
+
+/* Once refused by the modem, a piece of that length is not tried any more. */
+static void pieces_that_the_modem_refuses_become_shorter(void)
+{
+    static const char *const refusals[] = {"ERROR", "+CME 50", "LOST", "6700"};
+    char whole[600] = "10 2A 80 86 FE", first[600] = "10 2A 80 86 E0", last[128] = "00 2A 80 86 21";
+
+    append_hex(whole, sizeof whole, 0x5E, 254);
+    append_hex(first, sizeof first, 0x5E, 224);
+    append_hex(last, sizeof last, 0x5E, 33);
+    strcat(last, "00");
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        const struct card_step steps[] = {
+            {whole, refusals[i]}, {first, "9000"}, {last, "0304 9000"}, CARD_END};
+        const struct card_step again[] = {{first, "9000"}, {last, "0304 9000"}, CARD_END};
+        struct scripted_card card;
+        struct answer answer;
+        unsigned quirks;
+
+        EXPECT_NUMBER(send_chain(&card, steps, 257, 254, &answer), OUTCOME_OK);
+        EXPECT_BYTES(answer.data, answer.length, "0304");
+        card_finish(&card);
+        quirks = card.quirks;
+        EXPECT_NUMBER(quirks, QUIRK_SHORT_LINES);
+        learnt_before = quirks;
+        EXPECT_NUMBER(send_chain(&card, again, 257, 254, &answer), OUTCOME_OK);
+        learnt_before = 0;
+        card_finish(&card);
+    }
+}
+
+/* What is refused in shorter pieces too says what the first one said. */
+static void a_chain_that_is_refused_at_any_length_is_refused(void)
+{
+    char whole[600] = "10 2A 80 86 FE", first[600] = "10 2A 80 86 E0";
+    const struct card_step steps[] = {{whole, "+CME 50"}, {first, "+CME 3"}, CARD_END};
+    struct scripted_card card;
+    struct answer answer;
+
+    append_hex(whole, sizeof whole, 0x5E, 254);
+    append_hex(first, sizeof first, 0x5E, 224);
+    EXPECT_NUMBER(send_chain(&card, steps, 257, 254, &answer), OUTCOME_CARRIER_REFUSED);
+    EXPECT_NUMBER(card.quirks, 0);
     card_finish(&card);
 }
 
@@ -303,6 +351,8 @@ void add_tlv_suite(void)
         TEST(a_broken_fcp_has_no_size),
         TEST(long_data_goes_as_a_chain),
         TEST(data_that_fits_goes_as_one_command),
+        TEST(pieces_that_the_modem_refuses_become_shorter),
+        TEST(a_chain_that_is_refused_at_any_length_is_refused),
         TEST(a_refused_link_ends_the_chain),
         TEST(status_words_get_an_outcome_and_a_sentence),
     };

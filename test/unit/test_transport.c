@@ -252,12 +252,10 @@ static void refused_channels_are_told_from_exhausted_ones(void)
 
 static void a_senseless_channel_number_is_refused(void)
 {
-    static const char *const said[] = {SAYS_SW("9000"),
-                                       "\r\n+CSIM: 6,\"009000\"\r\n" OK,
+    static const char *const said[] = {"\r\n+CSIM: 6,\"009000\"\r\n" OK,
                                        "\r\n+CSIM: 6,\"149000\"\r\n" OK,
                                        "\r\n+CSIM: 6,\"FF9000\"\r\n" OK,
-                                       "\r\n+CSIM: 6,\"01\r\n+CREG: 1\r\n9000\"\r\n" OK,
-                                       "\r\n" OK};
+                                       "\r\n+CSIM: 6,\"01\r\n+CREG: 1\r\n9000\"\r\n" OK, "\r\n" OK};
     struct report why;
     size_t i;
 

@@ -159,7 +159,7 @@ static void bad_attributes_are_refused_by_name(void)
     EXPECT_REFUSED("sim:signing;type=secret", "type");
     EXPECT_REFUSED("sim:signing;iccid=123", "iccid");
     EXPECT_REFUSED("sim:signing;iccid=8988033000000000001712345", "iccid");
-    EXPECT_REFUSED("sim:signing;iccid=8988033000000000001A", "iccid");
+    EXPECT_REFUSED("sim:signing;iccid=8988033000000000001G", "iccid");
     EXPECT_REFUSED("sim:available;store=tape", "store");
     EXPECT_REFUSED("sim:signing;colour=blue", "colour");
     EXPECT_REFUSED("sim:signing;container", "container");

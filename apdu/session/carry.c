@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One exchange on the operation's channel: what some modems want otherwise than 3GPP TS 27.007 has it
+ * is tried where the usual way is refused, and remembered (enum card_quirk). Nothing that holds a PIN
+ * is sent twice. */
+#include "apdu/session/session.h"
+#include "modem/manage_channel.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define INS_GET_RESPONSE 0xC0
+
+static uint16_t status_of(const struct exchange *exchange)
+{
+    return (uint16_t)(exchange->answer[exchange->answer_length - 2] << 8 |
+                      exchange->answer[exchange->answer_length - 1]);
+}
+
+static bool has(const struct operation *operation, enum card_quirk quirk)
+{
+    return (operation->sim->quirks.modem & (unsigned)quirk) != 0;
+}
+
+static enum outcome send_on(struct operation *operation, const struct channel *channel,
+                            struct exchange *exchange, struct deadline deadline, struct report *why)
+{
+    struct transport *transport = &operation->transport;
+
+    return transport->ops->exchange(transport, channel, exchange, deadline, why);
+}
+
+/* The same with the channel's number in its CLA. */
+static enum outcome send_numbered(struct operation *operation, const struct channel *channel,
+                                  uint8_t number, struct exchange *exchange,
+                                  struct deadline deadline, struct report *why)
+{
+    uint8_t numbered[APDU_COMMAND_SIZE];
+    struct exchange sent = *exchange;
+    enum outcome outcome = exchange_check(exchange, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    memcpy(numbered, exchange->command, exchange->length);
+    numbered[0] = cla_with_channel(numbered[0], number);
+    sent.command = numbered;
+    outcome = send_on(operation, channel, &sent, deadline, why);
+    exchange->answer_length = sent.answer_length;
+    explicit_bzero(numbered, sizeof numbered);
+    return outcome;
+}
+
+/* What a session's name is if it is the number of its channel, else 0. */
+static uint8_t number_of(const struct channel *channel)
+{
+    const char *name = channel->session;
+    size_t digits = strspn(name, "0123456789");
+    unsigned long number = digits > 0 && name[digits] == '\0' ? strtoul(name, NULL, 10) : 0;
+
+    return number <= CHANNEL_MAX ? (uint8_t)number : 0;
+}
+
+/* What the basic channel says to a command that was meant for an applet: it has no such channel, file,
+ * key, command. */
+static bool elsewhere(uint16_t sw)
+{
+    return sw == 0x6881 || sw == 0x6A82 || sw == 0x6A88 || sw == 0x6986 || sw == 0x6D00 ||
+           sw == 0x6E00;
+}
+
+/* A second try that got an answer which is not such a word is the right way. */
+static bool better(enum outcome outcome, const struct exchange *exchange)
+{
+    return outcome == OUTCOME_OK && exchange->answer_length >= 2 && !elsewhere(status_of(exchange));
+}
+
+/* By AT+CGLA the modem fills the channel in (27.007, 8.43). Some do not: what they are given goes to
+ * the basic channel, which knows nothing of it. */
+static enum outcome carry_session(struct operation *operation, const struct channel *channel,
+                                  struct exchange *exchange, struct deadline deadline,
+                                  struct report *why)
+{
+    const uint8_t number = number_of(channel);
+    uint8_t answer[APDU_ANSWER_SIZE];
+    struct exchange again = *exchange;
+    struct report ignored = REPORT_INIT;
+    enum outcome outcome;
+
+    if (number > 0 && has(operation, QUIRK_PLAIN_CLASS))
+        return send_numbered(operation, channel, number, exchange, deadline, why);
+    outcome = send_on(operation, channel, exchange, deadline, why);
+    if (outcome != OUTCOME_OK || exchange->answer_length < 2)
+        return outcome;
+    operation->class_good = operation->class_good || status_of(exchange) == SW_OK;
+    /* STATUS asks whose a channel is: whatever the answer, it is one */
+    if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
+        (exchange->command[0] & 0x80) != 0 ||
+        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > 5))
+        return outcome;
+    again.answer = answer;
+    if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {
+        operation->sim->quirks.modem |= QUIRK_PLAIN_CLASS;
+        memcpy(exchange->answer, answer, again.answer_length);
+        exchange->answer_length = again.answer_length;
+    }
+    explicit_bzero(answer, sizeof answer);
+    return outcome;
+}
+
+/* STATUS without data (ETSI TS 102 221, 11.1.2): network applications and the basic channel say 9000,
+ * the applets with PINs of their own do not know it. *sw is 0 where nobody answered. */
+static enum outcome ask_status(struct operation *operation, uint8_t number, uint16_t *sw,
+                               struct report *why)
+{
+    static const uint8_t status[] = {0x80, 0xF2, 0x00, 0x0C};
+    const struct channel *channel = &operation->current->channel;
+    uint8_t answer[APDU_ANSWER_SIZE];
+    struct exchange exchange = {.command = status,
+                                .length = sizeof status,
+                                .timeout_ms = APDU_TIMEOUT_MS,
+                                .secrecy = SECRET_NOTHING,
+                                .answer = answer};
+    enum outcome outcome;
+
+    outcome = number > 0
+                  ? send_numbered(operation, channel, number, &exchange, operation->deadline, why)
+                  : send_on(operation, channel, &exchange, operation->deadline, why);
+    *sw = outcome == OUTCOME_OK && exchange.answer_length >= 2 ? status_of(&exchange) : 0;
+    return outcome == OUTCOME_CARRIER_REFUSED ? OUTCOME_OK : outcome;
+}
+
+enum outcome operation_prove_class(struct operation *operation, struct report *why)
+{
+    const struct channel *channel = &operation->current->channel;
+    const uint8_t number = number_of(channel);
+    unsigned *quirks = &operation->sim->quirks.modem;
+    uint16_t sw, numbered = 0;
+    enum outcome outcome;
+
+    if (operation->transport.ops->carrier != CARRIER_AUTO || channel->carrier != CARRIER_CCHO ||
+        number == 0 || has(operation, QUIRK_PLAIN_CLASS) || has(operation, QUIRK_CLASS_PUT))
+        return OUTCOME_OK;
+    outcome = ask_status(operation, 0, &sw, why);
+    if (outcome == OUTCOME_OK && sw == SW_OK)
+        outcome = ask_status(operation, number, &numbered, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (sw != SW_OK) {
+        *quirks |= QUIRK_CLASS_PUT;
+        return OUTCOME_OK;
+    }
+    if (numbered == SW_OK || numbered == 0 || numbered == 0x6881)
+        return OUTCOME_OK; /* an application that knows the question: nothing is learnt of the modem */
+    *quirks |= QUIRK_PLAIN_CLASS;
+    return report_set(why, OUTCOME_LOST,
+                      "the modem passes commands by AT+CGLA to the basic channel: try again, the "
+                      "channel is put into them now");
+}
+
+/* A refusal of GET RESPONSE on a channel where data wait for it. 6881 is one only when it comes again on
+ * a new channel: another program may have closed the first. */
+static bool fetching_refused(const struct operation *operation, enum outcome outcome,
+                             const struct exchange *exchange)
+{
+    uint16_t sw;
+
+    if (outcome != OUTCOME_OK || exchange->answer_length != 2)
+        return outcome == OUTCOME_CARRIER_REFUSED;
+    sw = status_of(exchange);
+    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6985 || sw == 0x6986 ||
+           (sw == 0x6881 && operation->again);
+}
+
+/* By AT+CSIM the answer of a channel is fetched on it. Some modems keep it themselves, and take GET
+ * RESPONSE with CLA 00 only. */
+static enum outcome carry_response(struct operation *operation, const struct channel *channel,
+                                   struct exchange *exchange, struct deadline deadline,
+                                   struct report *why)
+{
+    const struct channel basic = {.open = true, .carrier = CARRIER_CSIM, .number = 0};
+    uint8_t answer[APDU_ANSWER_SIZE];
+    struct exchange again = *exchange;
+    struct report ignored = REPORT_INIT;
+    enum outcome outcome;
+
+    if (has(operation, QUIRK_BASIC_RESPONSE))
+        return send_on(operation, &basic, exchange, deadline, why);
+    outcome = send_on(operation, channel, exchange, deadline, why);
+    if (!fetching_refused(operation, outcome, exchange))
+        return outcome;
+    again.answer = answer;
+    if (better(send_on(operation, &basic, &again, deadline, &ignored), &again) &&
+        again.answer_length > 2) {
+        operation->sim->quirks.modem |= QUIRK_BASIC_RESPONSE;
+        memcpy(exchange->answer, answer, again.answer_length);
+        exchange->answer_length = again.answer_length;
+        report_clear(why);
+        outcome = OUTCOME_OK;
+    }
+    explicit_bzero(answer, sizeof answer);
+    return outcome;
+}
+
+enum outcome operation_carry(struct operation *operation, struct exchange *exchange,
+                             struct deadline deadline, struct report *why)
+{
+    const struct channel *channel = &operation->current->channel;
+
+    if (operation->transport.ops->carrier == CARRIER_AUTO && channel->carrier == CARRIER_CCHO)
+        return carry_session(operation, channel, exchange, deadline, why);
+    if (operation->transport.ops->carrier == CARRIER_AUTO && exchange->length >= 2 &&
+        exchange->command[1] == INS_GET_RESPONSE)
+        return carry_response(operation, channel, exchange, deadline, why);
+    return send_on(operation, channel, exchange, deadline, why);
+}
