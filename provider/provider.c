@@ -26,8 +26,8 @@ static const OSSL_ALGORITHM keymgmt_algorithms[] = {
 };
 
 static const OSSL_ALGORITHM signature_algorithms[] = {
-    {NAMES_RSA, "provider=simkey", signature_functions, "RSA signature by a SIM"},
-    {"ECDSA", "provider=simkey", signature_functions, "ECDSA signature by a SIM"},
+    {NAMES_RSA, "provider=simkey", signature_rsa_functions, "RSA signature by a SIM"},
+    {"ECDSA", "provider=simkey", signature_ecdsa_functions, "ECDSA signature by a SIM"},
     {NULL, NULL, NULL, NULL},
 };
 

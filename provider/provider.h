@@ -114,7 +114,8 @@ void order_complain(const struct provider *provider);
 
 extern const OSSL_DISPATCH keymgmt_rsa_functions[];
 extern const OSSL_DISPATCH keymgmt_ec_functions[];
-extern const OSSL_DISPATCH signature_functions[];
+extern const OSSL_DISPATCH signature_rsa_functions[];
+extern const OSSL_DISPATCH signature_ecdsa_functions[];
 extern const OSSL_DISPATCH asym_cipher_functions[];
 extern const OSSL_DISPATCH encoder_text_functions[];
 extern const OSSL_DISPATCH encoder_private_functions[];

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A signature under way, shared by signature.c (the operation) and signature_params.c (its
- * parameters). */
+/* A signature under way, shared by signature.c (the operation), signature_params.c (its parameters)
+ * and verify.c (what takes the public half alone). */
 #ifndef SIMKEY_PROVIDER_SIGNATURE_H
 #define SIMKEY_PROVIDER_SIGNATURE_H
 
 #include "provider/key.h"
+#include "provider/public_ops.h"
 
 #include <openssl/evp.h>
 #include <stdbool.h>
@@ -19,7 +20,13 @@ struct signature {
     bool mgf1_given;
     enum token_hash mgf1;
     int salt_length; /* RSA_PSS_SALTLEN_DIGEST and its like, or bytes */
+    struct public_op
+        public_op; /* a verification under way: the members from scheme on do not count */
 };
+
+/* Begins anew with a key, or with the one that is there already if libcrypto gives none. False with
+ * an error raised. */
+bool signature_begin(struct signature *signature, struct key *key);
 
 /* Takes parameters. False with an error raised. */
 bool signature_take_params(struct signature *signature, const OSSL_PARAM params[]);
@@ -35,5 +42,13 @@ extern OSSL_FUNC_signature_set_ctx_params_fn signature_set_ctx_params;
 extern OSSL_FUNC_signature_get_ctx_params_fn signature_get_ctx_params;
 extern OSSL_FUNC_signature_settable_ctx_params_fn signature_settable_ctx_params;
 extern OSSL_FUNC_signature_gettable_ctx_params_fn signature_gettable_ctx_params;
+
+extern OSSL_FUNC_signature_verify_init_fn signature_verify_init;
+extern OSSL_FUNC_signature_verify_fn signature_verify;
+extern OSSL_FUNC_signature_verify_recover_init_fn signature_verify_recover_init;
+extern OSSL_FUNC_signature_verify_recover_fn signature_verify_recover;
+extern OSSL_FUNC_signature_digest_verify_init_fn signature_digest_verify_init;
+extern OSSL_FUNC_signature_digest_verify_update_fn signature_digest_verify_update;
+extern OSSL_FUNC_signature_digest_verify_final_fn signature_digest_verify_final;
 
 #endif

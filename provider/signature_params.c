@@ -170,6 +170,8 @@ int signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     CALLED(signature->provider, "%s", calls_params(params, names));
     if (params == NULL || params[0].key == NULL)
         return 1;
+    if (public_active(&signature->public_op))
+        return public_set_params(&signature->public_op, params);
     if (signature->key == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE, "parameters came before the key");
         return 0;
@@ -267,6 +269,8 @@ int signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
         return 1;
     if (signature->key == NULL)
         return 0;
+    if (public_active(&signature->public_op))
+        return public_get_params(&signature->public_op, params);
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID);
     if (p != NULL && !answer_algorithm(signature, p))
         return 0;
@@ -301,8 +305,11 @@ const OSSL_PARAM *signature_settable_ctx_params(void *ctx, void *provctx)
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES, NULL, 0),
         OSSL_PARAM_END,
     };
+    const struct signature *signature = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (signature != NULL && public_active(&signature->public_op))
+        return public_settable(&signature->public_op);
     return settable;
 }
 
@@ -316,7 +323,10 @@ const OSSL_PARAM *signature_gettable_ctx_params(void *ctx, void *provctx)
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
         OSSL_PARAM_END,
     };
+    const struct signature *signature = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (signature != NULL && public_active(&signature->public_op))
+        return public_gettable(&signature->public_op);
     return gettable;
 }

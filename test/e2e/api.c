@@ -390,6 +390,7 @@ static const struct {
     {"comparing", test_comparing},
     {"secrecy", test_secrecy},
     {"functions", test_functions},
+    {"public", test_public},
     {"others", test_others},
     {"tls-1.2", test_tls_1_2},
     {"tls-1.3", test_tls_1_3},

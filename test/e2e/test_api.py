@@ -11,6 +11,7 @@ PARTS = {
     "comparing": "EVP_PKEY_eq and SSL_CTX_check_private_key hold, with keys of the old kind too",
     "secrecy": "no call hands out the private key",
     "functions": "each function that prints, writes, compares, asks or sets works, or says why not",
+    "public": "what takes the public half alone works with the private key's object",
     "others": "software keys are made and compared beside the SIM's",
     "tls-1.2": "TLS 1.2 with P-256 only",
     "tls-1.3": "TLS 1.3 with P-256 only",
