@@ -237,15 +237,11 @@ static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_C
     return decode(ctx, in, TOKEN_EC, callback, arg);
 }
 
-/* Asked for where libcrypto found another provider's keymgmt for our key: after it lost ours for want
- * of memory, or where a property query excludes us. Without this function it would call NULL. */
 static int decoder_export_object(void *ctx, const void *reference, size_t size,
                                  OSSL_CALLBACK *callback, void *arg)
 {
     (void)reference, (void)size, (void)callback, (void)arg;
-    RAISE((const struct provider *)ctx, REASON_PROVIDER_MISSING,
-          "the key stays in the SIM, but OpenSSL looked for another provider's keys: a property "
-          "query excludes simkey, or memory was out");
+    key_raise_elsewhere(ctx);
     return 0;
 }
 

@@ -36,17 +36,19 @@ static const OSSL_ALGORITHM asym_cipher_algorithms[] = {
     {NULL, NULL, NULL, NULL},
 };
 
+/* Stores and decoders are found by programs that demand fips=yes, as the base provider's are: they do no
+ * cryptography. Keys, signatures and decryption are not: nobody validated what the SIM and we do. */
 static const OSSL_ALGORITHM store_algorithms[] = {
-    {"sim", "provider=simkey", store_functions, "sim: URIs"},
+    {"sim", "provider=simkey,fips=yes", store_functions, "sim: URIs"},
     {NULL, NULL, NULL, NULL},
 };
 
 static const OSSL_ALGORITHM decoder_algorithms[] = {
-    {"DER", "provider=simkey,input=pem", decoder_pem_functions, "PEM key reference"},
-    {NAMES_RSA, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_rsa_functions,
-     "reference to an RSA key in a SIM"},
-    {NAMES_EC, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_ec_functions,
-     "reference to an EC key in a SIM"},
+    {"DER", "provider=simkey,fips=yes,input=pem", decoder_pem_functions, "PEM key reference"},
+    {NAMES_RSA, "provider=simkey,fips=yes,input=der,structure=" KEYREF_STRUCTURE,
+     decoder_rsa_functions, "reference to an RSA key in a SIM"},
+    {NAMES_EC, "provider=simkey,fips=yes,input=der,structure=" KEYREF_STRUCTURE,
+     decoder_ec_functions, "reference to an EC key in a SIM"},
     {NULL, NULL, NULL, NULL},
 };
 

@@ -3,9 +3,12 @@
 be right is told."""
 
 import json
+import os
+import re
 
-from fixture import MODULE, SIMKEY, test
+from fixture import ROOT, SIMKEY, test
 from test_order import conf
+from tls import handshake
 
 
 def cnf(t, sim, *changes, name="changed.cnf"):
@@ -15,6 +18,13 @@ def cnf(t, sim, *changes, name="changed.cnf"):
         t.check(old in text, f"no {old} in {text}")
         text = text.replace(old, new)
     return t.env(None, True, OPENSSL_CONF=t.write(name, text))
+
+
+def with_properties(t, sim, properties, providers="default = section_default"):
+    """The file with default_properties; `base` is there, for what stands in providers."""
+    return cnf(t, sim, ("providers = providers", "providers = providers\nalg_section = algorithms"),
+               ("default = section_default", f"base = section_default\n{providers}"),
+               ("[req]", f"[algorithms]\ndefault_properties = {properties}\n[req]"))
 
 
 def signs(t, env, expect=0, says=None):
@@ -88,3 +98,56 @@ def settings_outside_the_section_do_not_count(t):
     signs(t, env, "failure", "the signing PIN is needed and none is configured")
     found = doctor(t, env)
     t.equal(found["pin-source"]["result"], "warning", "doctor's PIN")
+
+
+def documented_fips_line():
+    with open(os.path.join(ROOT, "configs", "openssl.cnf"), encoding="ascii") as file:
+        return re.search(r"For FIPS: .* and (\S+)\. ", file.read()).group(1)
+
+
+@test
+def the_line_for_fips_in_our_example_works(t):
+    """Debian has no FIPS provider: the default one does what is only preferred to be of it, and base's
+    stores and decoders are fips=yes. See provider-simkey(7) for one that has."""
+    sim = t.sim("p256")
+    env = with_properties(t, sim, documented_fips_line())
+    _, reference = t.exported(sim)
+    signs(t, env)
+    t.run(["openssl", "dgst", "-sha256", "-sign", reference, "-out", t.path("signature"), "/dev/null"], env=env)
+    t.equal(doctor(t, env)["provider"]["result"], "ok", "doctor's provider")
+    for version in ("-tls1_2", "-tls1_3"):
+        sim.mark()
+        handshake(t, sim, version=version, providers=(), env=env)
+
+
+@test
+def who_demands_fips_gets_certificates_and_doctor_says_why_no_keys(t):
+    sim = t.sim("p256")
+    env = with_properties(t, sim, "fips=yes,?provider!=simkey")
+    done = t.run(["openssl", "storeutl", "-noout", "sim:signing;type=cert"], env=env)
+    t.says(done.out, "found: 1")
+    signs(t, env, "failure")
+    found = doctor(t, env)["provider"]
+    t.equal(found["result"], "warning", "doctor's provider")
+    t.says(found["text"], "default_properties = fips=yes.*none of the SIM's keys")
+    t.says(found["remedy"], re.escape(documented_fips_line()))
+
+
+def preferred(t, properties, says):
+    sim = t.sim("p256")
+    found = doctor(t, with_properties(t, sim, properties))["provider"]
+    t.equal(found["result"], "warning", "doctor's provider")
+    t.says(found["text"], [re.escape(f"default_properties = {properties}"), says])
+    t.says(found["remedy"], r"default_properties = \?provider!=simkey")
+
+
+for line, words in {"?provider=simkey": "has no P-256", "provider=simkey": "has no P-256",
+                    "provider=default": "no sim: URI", "provider!=simkey": "no sim: URI"}.items():
+    test(name=f"doctor says what {line} does", properties=line, says=words)(preferred)
+
+
+@test
+def doctor_finds_nothing_wrong_with_our_own_line(t):
+    sim = t.sim("p256")
+    for properties in ("?provider!=simkey", "?provider=default"):
+        t.equal(doctor(t, with_properties(t, sim, properties))["provider"]["result"], "ok", properties)

@@ -80,7 +80,8 @@ static void note_module(struct doctor *doctor, const char *path)
 }
 
 /* openssl.cnf activates it. */
-static void judge_active(struct doctor *doctor, const struct line_up *line_up, const char *conf)
+static void judge_active(struct doctor *doctor, OSSL_LIB_CTX *libctx, const struct line_up *line_up,
+                         const char *conf)
 {
     const char *version = version_of(line_up->simkey);
 
@@ -94,7 +95,7 @@ static void judge_active(struct doctor *doctor, const struct line_up *line_up, c
         doctor_warn(doctor, "install module and tool of the same version",
                     "%s activates simkey %s of %s, but this tool is version %s", conf, version,
                     module_of(line_up->simkey), SIMKEY_VERSION);
-    else
+    else if (doctor_properties(doctor, libctx, conf))
         doctor_ok(doctor, "%s activates simkey %s of %s; the order is: %s%s", conf, version,
                   module_of(line_up->simkey), line_up->names,
                   line_up->first ? " (default is better put first)" : "");
@@ -190,7 +191,7 @@ static void judge_file(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *
                         : section != NULL      ? openssl_conf_value(conf, section, "module")
                                                : NULL);
     if (line_up.simkey != NULL)
-        judge_active(doctor, &line_up, path);
+        judge_active(doctor, libctx, &line_up, path);
     else if (section != NULL)
         judge_failed(doctor, path, openssl_conf_value(conf, section, "module"),
                      openssl_conf_value(conf, section, "activate") != NULL);
