@@ -64,7 +64,8 @@ struct provider {
     atomic_bool settled[2]; /* order.c, as the next two */
     atomic_bool prepared;
     atomic_uintptr_t settling[SETTLING_THREADS];
-    bool noted; /* farewell.c */
+    bool noted;     /* farewell.c */
+    bool composite; /* libcrypto is 3.4 or later */
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is

@@ -12,16 +12,10 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
-static OSSL_FUNC_signature_newctx_fn signature_newctx;
-static OSSL_FUNC_signature_freectx_fn signature_freectx;
-static OSSL_FUNC_signature_dupctx_fn signature_dupctx;
 static OSSL_FUNC_signature_sign_init_fn signature_sign_init;
-static OSSL_FUNC_signature_sign_fn signature_sign;
 static OSSL_FUNC_signature_digest_sign_init_fn signature_digest_sign_init;
-static OSSL_FUNC_signature_digest_sign_update_fn signature_digest_sign_update;
-static OSSL_FUNC_signature_digest_sign_final_fn signature_digest_sign_final;
 
-static void *signature_newctx(void *provctx, const char *properties)
+void *signature_newctx(void *provctx, const char *properties)
 {
     struct signature *signature = OPENSSL_zalloc(sizeof(*signature));
 
@@ -33,7 +27,7 @@ static void *signature_newctx(void *provctx, const char *properties)
     return signature;
 }
 
-static void signature_freectx(void *ctx)
+void signature_freectx(void *ctx)
 {
     struct signature *signature = ctx;
 
@@ -43,10 +37,11 @@ static void signature_freectx(void *ctx)
     EVP_MD_free(signature->md);
     EVP_MD_CTX_free(signature->digest);
     public_end(&signature->public_op);
+    OPENSSL_free(signature->expected);
     OPENSSL_free(signature);
 }
 
-static void *signature_dupctx(void *ctx)
+void *signature_dupctx(void *ctx)
 {
     const struct signature *from = ctx;
     struct signature *to = OPENSSL_memdup(from, sizeof(*from));
@@ -57,6 +52,7 @@ static void *signature_dupctx(void *ctx)
         return NULL;
     }
     to->digest = NULL;
+    to->expected = NULL;
     memset(&to->public_op, 0, sizeof to->public_op);
     if (to->key != NULL)
         key_ref(to->key);
@@ -70,7 +66,10 @@ static void *signature_dupctx(void *ctx)
             return NULL;
         }
     }
-    if (!public_copy(&to->public_op, &from->public_op)) {
+    if (from->expected != NULL)
+        to->expected = OPENSSL_memdup(from->expected, from->expected_length);
+    if (!public_copy(&to->public_op, &from->public_op) ||
+        (from->expected != NULL && to->expected == NULL)) {
         signature_freectx(to);
         return NULL;
     }
@@ -97,6 +96,9 @@ bool signature_begin(struct signature *signature, struct key *key)
     EVP_MD_CTX_free(signature->digest);
     signature->digest = NULL;
     public_end(&signature->public_op);
+    signature->message = false;
+    OPENSSL_free(signature->expected);
+    signature->expected = NULL;
     return true;
 }
 
@@ -132,7 +134,7 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
     return signature_take_params(signature, params);
 }
 
-static int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t length)
+int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t length)
 {
     struct signature *signature = ctx;
 
@@ -218,8 +220,8 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
     return 0;
 }
 
-static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
-                          const unsigned char *digest, size_t length)
+int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
+                   const unsigned char *digest, size_t length)
 {
     const struct signature *signature = ctx;
     int result;
@@ -236,8 +238,7 @@ static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, siz
     return result;
 }
 
-static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length,
-                                       size_t room)
+int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length, size_t room)
 {
     struct signature *signature = ctx;
     uint8_t digest[EVP_MAX_MD_SIZE];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A signature under way, shared by signature.c (the operation), signature_params.c (its parameters)
- * and verify.c (what takes the public half alone). */
+/* A signature under way, shared by signature.c (the operation), signature_params.c (its parameters),
+ * verify.c (what takes the public half alone) and composite.c (algorithms that name their digest). */
 #ifndef SIMKEY_PROVIDER_SIGNATURE_H
 #define SIMKEY_PROVIDER_SIGNATURE_H
 
@@ -22,6 +22,10 @@ struct signature {
     int salt_length; /* RSA_PSS_SALTLEN_DIGEST and its like, or bytes */
     struct public_op
         public_op; /* a verification under way: the members from scheme on do not count */
+    /* composite.c */
+    bool message;            /* whole messages are signed or verified */
+    unsigned char *expected; /* the signature that a message is verified with, or NULL */
+    size_t expected_length;
 };
 
 /* Begins anew with a key, or with the one that is there already if libcrypto gives none. False with
@@ -37,6 +41,13 @@ bool signature_possible(const struct signature *signature);
 
 /* Raises that the SIM's key does no PSS, and what to do. how: how that is known. */
 void signature_raise_no_pss(const struct signature *signature, const char *how);
+
+extern OSSL_FUNC_signature_newctx_fn signature_newctx;
+extern OSSL_FUNC_signature_freectx_fn signature_freectx;
+extern OSSL_FUNC_signature_dupctx_fn signature_dupctx;
+extern OSSL_FUNC_signature_sign_fn signature_sign;
+extern OSSL_FUNC_signature_digest_sign_update_fn signature_digest_sign_update;
+extern OSSL_FUNC_signature_digest_sign_final_fn signature_digest_sign_final;
 
 extern OSSL_FUNC_signature_set_ctx_params_fn signature_set_ctx_params;
 extern OSSL_FUNC_signature_get_ctx_params_fn signature_get_ctx_params;

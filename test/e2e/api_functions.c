@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each function of libcrypto that prints, writes, exports, compares, asks or sets something of a key,
  * once with the SIM's key and once with one of the same kind in memory: both give the same result, or
- * the SIM's is refused with an error that says why. The tables of the functions are in api_table.c and
- * api_public.c. */
+ * the SIM's is refused with an error that says why. The tables of the functions are in api_table.c,
+ * api_public.c and api_composite.c. */
 #include "test/e2e/api_functions.h"
 
 #include <openssl/err.h>
@@ -81,4 +81,9 @@ void test_functions(struct world *world)
 void test_public(struct world *world)
 {
     compare_table(api_public, api_public_count, world);
+}
+
+void test_composite(struct world *world)
+{
+    compare_table(api_composite, api_composite_count, world);
 }

@@ -30,4 +30,8 @@ extern const size_t api_functions_count;
 extern const struct api_function api_public[];
 extern const size_t api_public_count;
 
+/* api_composite.c: those by algorithms that name their digest. */
+extern const struct api_function api_composite[];
+extern const size_t api_composite_count;
+
 #endif

@@ -12,6 +12,7 @@ PARTS = {
     "secrecy": "no call hands out the private key",
     "functions": "each function that prints, writes, compares, asks or sets works, or says why not",
     "public": "what takes the public half alone works with the private key's object",
+    "composite": "signature algorithms that name their digest work, or stay digests before 3.4",
     "others": "software keys are made and compared beside the SIM's",
     "tls-1.2": "TLS 1.2 with P-256 only",
     "tls-1.3": "TLS 1.3 with P-256 only",
