@@ -387,6 +387,7 @@ static const struct {
     void (*run)(struct world *);
 } parts[] = {
     {"loading", test_loading},
+    {"reading", test_reading},
     {"comparing", test_comparing},
     {"secrecy", test_secrecy},
     {"functions", test_functions},

@@ -36,6 +36,9 @@ void test_functions(struct world *world);
 void test_public(struct world *world);
 void test_composite(struct world *world);
 
+/* api_reading.c: the reference among other things in one file. */
+void test_reading(struct world *world);
+
 /* api_tls.c: the SIM's key as the client's, certificate and key by files. */
 void test_tls_1_2(struct world *world);
 void test_tls_1_3(struct world *world);

@@ -8,6 +8,7 @@ from fixture import BUILD, KEYS, VALGRIND, test
 API = os.path.join(BUILD, "api")
 PARTS = {
     "loading": "keys load by URI and by PEM reference, sign, and are the same key",
+    "reading": "a key reference is read beside certificates in one file",
     "comparing": "EVP_PKEY_eq and SSL_CTX_check_private_key hold, with keys of the old kind too",
     "secrecy": "no call hands out the private key",
     "functions": "each function that prints, writes, compares, asks or sets works, or says why not",
