@@ -110,16 +110,20 @@ static int keymgmt_import(void *keydata, int selection, const OSSL_PARAM params[
     return 0;
 }
 
-/* Silent where it refuses: each TLS handshake begins with libcrypto trying to move the private key
- * to another provider. */
+/* Says why it refuses the private half. Each TLS handshake begins with libcrypto trying to move the key
+ * to another provider, but it takes the errors of that try out of the queue again. */
 static int keymgmt_export(void *keydata, int selection, OSSL_CALLBACK *callback, void *arg)
 {
     const struct key *key = keydata;
     char name[CALLS_TEXT];
 
     CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
-    if (key->public_key == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0)
+    if (key->public_key == NULL)
         return 0;
+    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) {
+        key_raise_private(key->provider);
+        return 0;
+    }
     /* An RSA key has no parameters: the default provider would take nothing for a key, and libcrypto's
      * encoders crash on it. */
     if (key->token.type == TOKEN_RSA && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) == 0)
