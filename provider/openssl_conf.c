@@ -20,21 +20,6 @@ enum outcome openssl_conf_check(const char *path, struct report *why)
                       path);
 }
 
-/* As OpenSSL finds it: openssl_conf, providers, simkey. */
-const char *openssl_conf_section(CONF *conf, const char *path)
-{
-    const char *name = NULL;
-    long line;
-
-    ERR_set_mark();
-    if (NCONF_load(conf, path, &line) > 0 &&
-        (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
-        (name = NCONF_get_string(conf, name, "providers")) != NULL)
-        name = NCONF_get_string(conf, name, "simkey");
-    ERR_pop_to_mark();
-    return name;
-}
-
 /* NCONF_get_string would take it from the top of the file where the section has none; for a provider
  * that does not count. */
 const char *openssl_conf_value(CONF *conf, const char *section, const char *name)
@@ -48,6 +33,45 @@ const char *openssl_conf_value(CONF *conf, const char *section, const char *name
             return value->value;
     }
     return NULL;
+}
+
+/* OpenSSL takes names of its own by what is behind a first dot ("1.activate"). */
+static const char *skip_dot(const char *name)
+{
+    const char *dot = strchr(name, '.');
+
+    return dot != NULL ? dot + 1 : name;
+}
+
+/* Among the providers: by its name there, or by the name that its section gives it. */
+static const char *find_simkey(CONF *conf, const char *providers)
+{
+    STACK_OF(CONF_VALUE) *values = NCONF_get_section(conf, providers);
+    const char *found = NULL;
+
+    for (int i = 0; i < sk_CONF_VALUE_num(values); i++) {
+        const CONF_VALUE *value = sk_CONF_VALUE_value(values, i);
+        const char *identity = openssl_conf_value(conf, value->value, "identity");
+
+        if (strcmp(identity != NULL ? identity : skip_dot(value->name), "simkey") == 0)
+            found = value->value;
+    }
+    return found;
+}
+
+/* As OpenSSL finds it: openssl_conf, providers, simkey. */
+const char *openssl_conf_section(CONF *conf, const char *path)
+{
+    const char *name = NULL;
+    long line;
+
+    ERR_set_mark();
+    if (NCONF_load(conf, path, &line) > 0 &&
+        (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
+        (name = NCONF_get_string(conf, name, "providers")) != NULL)
+        name = find_simkey(conf, name);
+    ERR_pop_to_mark();
+    return name;
 }
 
 /* One of the ways to write a name: the bits of mask say which of its hyphens stay. */
@@ -91,16 +115,12 @@ enum outcome openssl_conf_take(struct settings *settings,
     return outcome;
 }
 
-/* OpenSSL takes these by what is behind a first dot ("1.activate"). */
 static bool is_openssl(const char *name)
 {
     static const char *const names[] = {"identity", "module", "activate", "soft_load"};
-    const char *dot = strchr(name, '.');
 
-    if (dot != NULL)
-        name = dot + 1;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (strcmp(name, names[i]) == 0)
+        if (strcmp(skip_dot(name), names[i]) == 0)
             return true;
     return false;
 }

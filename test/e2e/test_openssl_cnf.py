@@ -151,3 +151,18 @@ def doctor_finds_nothing_wrong_with_our_own_line(t):
     sim = t.sim("p256")
     for properties in ("?provider!=simkey", "?provider=default"):
         t.equal(doctor(t, with_properties(t, sim, properties))["provider"]["result"], "ok", properties)
+
+
+def named(t, changes):
+    sim = t.sim("p256")
+    env = cnf(t, sim, *changes)
+    signs(t, env)
+    found = doctor(t, env)
+    t.equal((found["provider"]["result"], found["settings"]["result"], found["signature"]["result"]),
+            ("ok", "ok", "ok"), "doctor's words")
+
+
+for how, lines in {"with a number": [("simkey = section", "1.simkey = section")],
+                   "by its identity": [("simkey = section_simkey", "sim = section_simkey"),
+                                       ("[section_simkey]", "[section_simkey]\nidentity = simkey")]}.items():
+    test(name=f"doctor finds a section that names the provider {how}", changes=lines)(named)
