@@ -174,10 +174,15 @@ static const OSSL_PARAM *keymgmt_ec_settable(void *provctx)
     return settable;
 }
 
+/* OSSL_PKEY_PARAM_SECURITY_CATEGORY and OSSL_PKEY_PARAM_EC_FIELD_DEGREE of later headers. An older libcrypto has
+ * neither, and does not answer for them. */
+#define SECURITY_CATEGORY "security-category"
+#define FIELD_DEGREE      "field-degree"
+
 #define GETTABLE_COMMON                                                                            \
     OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),                                                    \
         OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),                                       \
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),                                            \
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL), OSSL_PARAM_int(SECURITY_CATEGORY, NULL),   \
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0)
 #define PUBLIC_RSA                                                                                 \
     OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0), OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0)
@@ -205,6 +210,7 @@ static const OSSL_PARAM *keymgmt_ec_gettable(void *provctx)
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_Y, NULL, 0),
         OSSL_PARAM_int(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, NULL),
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_FIELD_TYPE, NULL, 0),
+        OSSL_PARAM_int(FIELD_DEGREE, NULL),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_P, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_A, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_B, NULL, 0),
