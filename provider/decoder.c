@@ -141,6 +141,10 @@ static bool is_passed_over(const char *label)
     return false;
 }
 
+/* No chain is longer. libcrypto comes back for each block, so that a bundle of many certificates would
+ * be read once for each of them. */
+#define PASSED_OVER_MAX 32
+
 struct block {
     char *label;
     char *header;
@@ -162,14 +166,14 @@ static void clear_block(struct block *block)
  * there is gets each block in its turn. */
 static bool read_block(BIO *in, int selection, struct block *block)
 {
-    const bool private_key = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0;
+    int left = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? PASSED_OVER_MAX : 0;
     bool found;
 
     ERR_set_mark();
     do {
         clear_block(block);
         found = PEM_read_bio(in, &block->label, &block->header, &block->der, &block->length) > 0;
-    } while (found && private_key && is_passed_over(block->label));
+    } while (found && left-- > 0 && is_passed_over(block->label));
     ERR_pop_to_mark();
     return found;
 }
