@@ -258,6 +258,19 @@ CALL(checks_pair, with_context(world, key, EVP_PKEY_pairwise_check))
 CALL(derives, with_context(world, key, EVP_PKEY_derive_init))
 CALL(generates, with_context(world, key, EVP_PKEY_keygen_init))
 
+static int init_encapsulation(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_encapsulate_init(ctx, NULL);
+}
+
+static int init_decapsulation(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_decapsulate_init(ctx, NULL);
+}
+
+CALL(encapsulates, with_context(world, key, init_encapsulation))
+CALL(decapsulates, with_context(world, key, init_decapsulation))
+
 #define ANY NULL
 
 const struct api_function api_functions[] = {
@@ -317,6 +330,8 @@ const struct api_function api_functions[] = {
     {"EVP_PKEY_pairwise_check", ANY, EXPECT_SAME, checks_pair},
     {"EVP_PKEY_derive_init", "EC", EXPECT_TOLD, derives},
     {"EVP_PKEY_keygen_init", "EC", EXPECT_TOLD, generates},
+    {"EVP_PKEY_encapsulate_init", "RSA", EXPECT_TOLD, encapsulates},
+    {"EVP_PKEY_decapsulate_init", "RSA", EXPECT_TOLD, decapsulates},
 };
 
 const size_t api_functions_count = sizeof api_functions / sizeof api_functions[0];
