@@ -9,7 +9,6 @@
 #include "provider/params.h"
 #include "provider/scheme.h"
 
-#include <openssl/rsa.h>
 #include <string.h>
 
 static OSSL_FUNC_signature_sign_init_fn signature_sign_init;
@@ -74,32 +73,6 @@ void *signature_dupctx(void *ctx)
         return NULL;
     }
     return to;
-}
-
-bool signature_begin(struct signature *signature, struct key *key)
-{
-    if (key != NULL) {
-        key_ref(key);
-        key_free(signature->key);
-        signature->key = key;
-    }
-    if (!key_usable(signature->key)) {
-        RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign or verify with");
-        return false;
-    }
-    signature->scheme = token_type_scheme(signature->key->token.type);
-    signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
-    signature->mgf1_given = false;
-    signature->hash = TOKEN_HASH_NONE;
-    EVP_MD_free(signature->md);
-    signature->md = NULL;
-    EVP_MD_CTX_free(signature->digest);
-    signature->digest = NULL;
-    public_end(&signature->public_op);
-    signature->message = false;
-    OPENSSL_free(signature->expected);
-    signature->expected = NULL;
-    return true;
 }
 
 static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A signature under way, shared by signature.c (the operation), signature_params.c (its parameters),
- * verify.c (what takes the public half alone) and composite.c (algorithms that name their digest). */
+/* A signature under way, shared by signature.c (the operation), signature_params.c (how it begins, and
+ * its parameters), verify.c (what takes the public half alone) and composite.c (algorithms that name
+ * their digest). */
 #ifndef SIMKEY_PROVIDER_SIGNATURE_H
 #define SIMKEY_PROVIDER_SIGNATURE_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters of a signature: digest, padding, PSS's salt and MGF1, the AlgorithmIdentifier; and
- * what of them the SIM cannot do. A request for PSS is either answered with PSS or refused. */
+/* How a signature begins, and its parameters: digest, padding, PSS's salt and MGF1, the
+ * AlgorithmIdentifier; and what of them the SIM cannot do. A request for PSS is either answered with
+ * PSS or refused. */
 #include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
@@ -14,6 +15,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool signature_begin(struct signature *signature, struct key *key)
+{
+    if (key != NULL) {
+        key_ref(key);
+        key_free(signature->key);
+        signature->key = key;
+    }
+    if (!key_usable(signature->key)) {
+        RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign or verify with");
+        return false;
+    }
+    signature->scheme = token_type_scheme(signature->key->token.type);
+    signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
+    signature->mgf1_given = false;
+    signature->hash = TOKEN_HASH_NONE;
+    EVP_MD_free(signature->md);
+    signature->md = NULL;
+    EVP_MD_CTX_free(signature->digest);
+    signature->digest = NULL;
+    public_end(&signature->public_op);
+    signature->message = false;
+    OPENSSL_free(signature->expected);
+    signature->expected = NULL;
+    return true;
+}
 
 void signature_raise_no_pss(const struct signature *signature, const char *how)
 {
