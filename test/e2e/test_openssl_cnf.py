@@ -59,8 +59,8 @@ def the_spelling_with_hyphens_counts_where_both_are_there(t):
     for lines, good in ((f"pin_source = /nonexistent/pin\npin-source = {pin}", True),
                         (f"pin-source = {pin}\npin_source = /nonexistent/pin", True),
                         (f"pin-source = /nonexistent/pin\npin_source = {pin}", False),
-                        (f"pin = 0000\npin-source = /nonexistent/pin", True),
-                        (f"pin-source = /nonexistent/pin\npin = 0000", True)):
+                        ("pin = 0000\npin-source = /nonexistent/pin", True),
+                        ("pin-source = /nonexistent/pin\npin = 0000", True)):
         env = cnf(t, sim, (f"pin-source = {pin}", lines))
         signs(t, env, 0 if good else "failure", None if good else "/nonexistent/pin")
         found = doctor(t, env, 0 if good else None)
