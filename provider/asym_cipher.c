@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* RSA decryption in the SIM: PKCS#1 v1.5 and OAEP. Encryption needs only the public key and is
- * other providers' business. */
+/* RSA decryption in the SIM: PKCS#1 v1.5 and OAEP. Encryption takes the public half alone, see
+ * public_ops.h. */
 #include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/params.h"
+#include "provider/public_ops.h"
 
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
@@ -13,6 +14,8 @@
 static OSSL_FUNC_asym_cipher_newctx_fn asym_cipher_newctx;
 static OSSL_FUNC_asym_cipher_freectx_fn asym_cipher_freectx;
 static OSSL_FUNC_asym_cipher_dupctx_fn asym_cipher_dupctx;
+static OSSL_FUNC_asym_cipher_encrypt_init_fn asym_cipher_encrypt_init;
+static OSSL_FUNC_asym_cipher_encrypt_fn asym_cipher_encrypt;
 static OSSL_FUNC_asym_cipher_decrypt_init_fn asym_cipher_decrypt_init;
 static OSSL_FUNC_asym_cipher_decrypt_fn asym_cipher_decrypt;
 static OSSL_FUNC_asym_cipher_set_ctx_params_fn asym_cipher_set_ctx_params;
@@ -34,6 +37,8 @@ struct cipher {
     enum token_hash hash; /* of OAEP */
     bool mgf1_given;
     enum token_hash mgf1;
+    struct public_op
+        public_op; /* an encryption under way: the members from padding on do not count */
 };
 
 static void *asym_cipher_newctx(void *provctx)
@@ -54,6 +59,7 @@ static void asym_cipher_freectx(void *ctx)
     if (cipher == NULL)
         return;
     key_free(cipher->key);
+    public_end(&cipher->public_op);
     OPENSSL_free(cipher);
 }
 
@@ -62,34 +68,69 @@ static void *asym_cipher_dupctx(void *ctx)
     const struct cipher *from = ctx;
     struct cipher *to = OPENSSL_memdup(from, sizeof(*from));
 
-    if (to == NULL)
+    if (to == NULL) {
         RAISE_MEMORY(from->provider);
-    else if (to->key != NULL)
+        return NULL;
+    }
+    if (to->key != NULL)
         key_ref(to->key);
+    if (!public_copy(&to->public_op, &from->public_op)) {
+        asym_cipher_freectx(to);
+        return NULL;
+    }
     return to;
 }
 
-static int asym_cipher_decrypt_init(void *ctx, void *provkey, const OSSL_PARAM params[])
+/* Begins anew with a key, or with the one that is there already if libcrypto gives none. */
+static bool begin(struct cipher *cipher, struct key *key)
 {
-    struct cipher *cipher = ctx;
-    struct key *key = provkey;
-    char name[CALLS_TEXT], names[CALLS_TEXT];
-
-    CALLED(cipher->provider, "key %s, parameters %s", calls_key(key, name),
-           calls_params(params, names));
     if (key != NULL) {
         key_ref(key);
         key_free(cipher->key);
         cipher->key = key;
     }
     if (!key_usable(cipher->key)) {
-        RAISE(cipher->provider, REASON_SEQUENCE, "there is no key to decrypt with");
-        return 0;
+        RAISE(cipher->provider, REASON_SEQUENCE, "there is no key to encrypt or decrypt with");
+        return false;
     }
+    public_end(&cipher->public_op);
     cipher->padding = TOKEN_DECRYPT_PKCS1;
     cipher->hash = TOKEN_SHA1; /* RFC 8017, A.2.1: OAEP's default */
     cipher->mgf1_given = false;
-    return asym_cipher_set_ctx_params(cipher, params);
+    return true;
+}
+
+static int asym_cipher_encrypt_init(void *ctx, void *key, const OSSL_PARAM params[])
+{
+    struct cipher *cipher = ctx;
+    char name[CALLS_TEXT], names[CALLS_TEXT];
+
+    CALLED(cipher->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
+    return begin(cipher, key) &&
+           public_begin(&cipher->public_op, cipher->key, PUBLIC_ENCRYPT, params);
+}
+
+static int asym_cipher_encrypt(void *ctx, unsigned char *out, size_t *out_length, size_t room,
+                               const unsigned char *in, size_t length)
+{
+    const struct cipher *cipher = ctx;
+    int result;
+
+    *out_length = room;
+    result = EVP_PKEY_encrypt(cipher->public_op.ctx, out, out_length, in, length);
+    CALLED(cipher->provider, "%zu bytes, room for %zu: %d", length, room, result);
+    return result;
+}
+
+static int asym_cipher_decrypt_init(void *ctx, void *key, const OSSL_PARAM params[])
+{
+    struct cipher *cipher = ctx;
+    char name[CALLS_TEXT], names[CALLS_TEXT];
+
+    CALLED(cipher->provider, "key %s, parameters %s", calls_key(key, name),
+           calls_params(params, names));
+    return begin(cipher, key) && asym_cipher_set_ctx_params(cipher, params);
 }
 
 struct decipher_work {
@@ -210,6 +251,8 @@ static int asym_cipher_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     char names[CALLS_TEXT];
 
     CALLED(cipher->provider, "%s", calls_params(params, names));
+    if (public_active(&cipher->public_op))
+        return public_set_params(&cipher->public_op, params);
     if (padding != NULL && !take_padding(cipher, padding))
         return 0;
     if (digest != NULL && !hash_param(cipher->provider, digest, false, NULL, &cipher->hash))
@@ -230,6 +273,8 @@ static int asym_cipher_get_ctx_params(void *ctx, OSSL_PARAM params[])
     OSSL_PARAM *p;
 
     CALLED(cipher->provider, "%s", calls_params(params, names));
+    if (public_active(&cipher->public_op))
+        return public_get_params(&cipher->public_op, params);
     p = OSSL_PARAM_locate(params, OSSL_ASYM_CIPHER_PARAM_PAD_MODE);
     if (p != NULL && !padding_answer(p, oaep ? RSA_PKCS1_OAEP_PADDING : RSA_PKCS1_PADDING))
         return 0;
@@ -252,8 +297,11 @@ static const OSSL_PARAM *asym_cipher_settable_ctx_params(void *ctx, void *provct
         OSSL_PARAM_uint(IMPLICIT_REJECTION, NULL),
         OSSL_PARAM_END,
     };
+    const struct cipher *cipher = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (cipher != NULL && public_active(&cipher->public_op))
+        return public_settable(&cipher->public_op);
     return settable;
 }
 
@@ -265,8 +313,11 @@ static const OSSL_PARAM *asym_cipher_gettable_ctx_params(void *ctx, void *provct
         OSSL_PARAM_utf8_string(OSSL_ASYM_CIPHER_PARAM_MGF1_DIGEST, NULL, 0),
         OSSL_PARAM_END,
     };
+    const struct cipher *cipher = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (cipher != NULL && public_active(&cipher->public_op))
+        return public_gettable(&cipher->public_op);
     return gettable;
 }
 
@@ -274,6 +325,8 @@ const OSSL_DISPATCH asym_cipher_functions[] = {
     {OSSL_FUNC_ASYM_CIPHER_NEWCTX, (void (*)(void))asym_cipher_newctx},
     {OSSL_FUNC_ASYM_CIPHER_FREECTX, (void (*)(void))asym_cipher_freectx},
     {OSSL_FUNC_ASYM_CIPHER_DUPCTX, (void (*)(void))asym_cipher_dupctx},
+    {OSSL_FUNC_ASYM_CIPHER_ENCRYPT_INIT, (void (*)(void))asym_cipher_encrypt_init},
+    {OSSL_FUNC_ASYM_CIPHER_ENCRYPT, (void (*)(void))asym_cipher_encrypt},
     {OSSL_FUNC_ASYM_CIPHER_DECRYPT_INIT, (void (*)(void))asym_cipher_decrypt_init},
     {OSSL_FUNC_ASYM_CIPHER_DECRYPT, (void (*)(void))asym_cipher_decrypt},
     {OSSL_FUNC_ASYM_CIPHER_SET_CTX_PARAMS, (void (*)(void))asym_cipher_set_ctx_params},

@@ -1,31 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where the provider's settings come from, and the SIMs that they lead to. What the settings mean
  * is apdu/settings' matter. */
+#include "modem/text.h"
+#include "provider/openssl_conf.h"
 #include "provider/provider.h"
 #include "provider/uri.h"
 
 #include <openssl/params.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-/* The provider's section of openssl.cnf. The core gives values only by name. */
-static enum outcome load_section(const struct provider *provider, struct settings *settings,
+/* The core gives the values of our section in openssl.cnf only by name. */
+static const char *core_value(void *arg, const char *name)
+{
+    const struct provider *provider = arg;
+    char *value = NULL;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(name, &value, 0),
+                           OSSL_PARAM_construct_end()};
+
+    return provider->core.get_params(provider->handle, params) ? value : NULL;
+}
+
+static enum outcome load_section(struct provider *provider, struct settings *settings,
                                  struct report *why)
 {
-    char *values[SETTINGS_COUNT] = {NULL};
-    OSSL_PARAM params[SETTINGS_COUNT + 1];
-    enum outcome outcome = OUTCOME_OK;
+    enum outcome outcome = openssl_conf_take(settings, core_value, provider, why);
 
-    for (size_t i = 0; i < SETTINGS_COUNT; i++)
-        params[i] = OSSL_PARAM_construct_utf8_ptr(settings_name(i), &values[i], 0);
-    params[SETTINGS_COUNT] = OSSL_PARAM_construct_end();
-    if (!provider->core.get_params(provider->handle, params))
-        return OUTCOME_OK;
-    for (size_t i = 0; i < SETTINGS_COUNT && outcome == OUTCOME_OK; i++)
-        if (values[i] != NULL)
-            outcome = settings_set(settings, settings_name(i), values[i], why);
     if (outcome != OUTCOME_OK)
         report_prefix(why, "openssl.cnf");
     return outcome;
+}
+
+/* A name that is not one of ours: the core does not tell of it, so the file is read for it, and only
+ * where there is a trace to say it in. It is the file that OpenSSL loads by itself; a program may have
+ * loaded another. */
+static void note_unknown(const struct trace *trace)
+{
+    char *path = trace->level != TRACE_OFF ? CONF_get1_default_config_file() : NULL;
+    CONF *conf = path != NULL ? NCONF_new(NULL) : NULL;
+    struct report ignored = REPORT_INIT;
+    const char *section = NULL;
+    char names[256], note[640], shown[sizeof note * TEXT_GROWTH];
+
+    if (conf != NULL && openssl_conf_check(path, &ignored) == OUTCOME_OK)
+        section = openssl_conf_section(conf, path);
+    if (section != NULL && openssl_conf_unknown(conf, section, names, sizeof names)) {
+        (void)snprintf(note, sizeof note,
+                       "in simkey's section of %.300s there is what simkey does not know: %s", path,
+                       names);
+        (void)text_copy(shown, sizeof shown, note);
+        trace_note(trace, shown);
+    }
+    NCONF_free(conf);
+    OPENSSL_free(path);
 }
 
 /* What file, openssl.cnf and environment say. Never changed once it is there. */
@@ -41,7 +68,7 @@ static void free_config(struct config *config)
     free(config);
 }
 
-static struct config *read_config(const struct provider *provider, struct report *why)
+static struct config *read_config(struct provider *provider, struct report *why)
 {
     struct config *config = calloc(1, sizeof(*config));
     enum outcome outcome;
@@ -92,8 +119,10 @@ static const struct config *get_config(struct provider *provider, struct report 
 void config_load(struct provider *provider)
 {
     struct report later = REPORT_INIT;
+    const struct config *config = get_config(provider, &later);
 
-    (void)get_config(provider, &later);
+    if (config != NULL)
+        note_unknown(&config->modems.first.trace);
 }
 
 const struct trace *config_trace(struct provider *provider)

@@ -10,6 +10,7 @@
 #include "provider/objects.h"
 
 #include <openssl/bio.h>
+#include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
 #include <openssl/core_object.h>
 #include <openssl/err.h>
@@ -127,33 +128,73 @@ static int emit_der(uint8_t *der, size_t length, OSSL_CALLBACK *callback, void *
     return callback(params, arg);
 }
 
+/* What stands before the key in many a file, and is nothing to a program that reads a private key. */
+static bool is_passed_over(const char *label)
+{
+    static const char *const labels[] = {
+        PEM_STRING_X509,         PEM_STRING_X509_OLD, PEM_STRING_X509_TRUSTED, PEM_STRING_X509_CRL,
+        PEM_STRING_ECPARAMETERS, PEM_STRING_DHPARAMS, PEM_STRING_PUBLIC};
+
+    for (size_t i = 0; i < sizeof(labels) / sizeof(labels[0]); i++)
+        if (strcmp(label, labels[i]) == 0)
+            return true;
+    return false;
+}
+
+/* No chain is longer. libcrypto comes back for each block, so that a bundle of many certificates would
+ * be read once for each of them. */
+#define PASSED_OVER_MAX 32
+
+struct block {
+    char *label;
+    char *header;
+    unsigned char *der;
+    long length;
+};
+
+/* It may be the plain private key of somebody else. */
+static void clear_block(struct block *block)
+{
+    OPENSSL_free(block->label);
+    OPENSSL_free(block->header);
+    OPENSSL_clear_free(block->der, (size_t)block->length);
+    memset(block, 0, sizeof *block);
+}
+
+/* Reads the next block, of a private key's reader the next that may be one. libcrypto would go on to the
+ * next by itself, but it stops where an older error than its own is in the queue. A reader of whatever
+ * there is gets each block in its turn. */
+static bool read_block(BIO *in, int selection, struct block *block)
+{
+    int left = (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0 ? PASSED_OVER_MAX : 0;
+    bool found;
+
+    ERR_set_mark();
+    do {
+        clear_block(block);
+        found = PEM_read_bio(in, &block->label, &block->header, &block->der, &block->length) > 0;
+    } while (found && left-- > 0 && is_passed_over(block->label));
+    ERR_pop_to_mark();
+    return found;
+}
+
 static int decoder_pem_decode(void *ctx, OSSL_CORE_BIO *core_in, int selection,
                               OSSL_CALLBACK *callback, void *arg,
                               OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
     struct provider *provider = ctx;
     BIO *in = BIO_new_from_core_bio(provider->libctx, core_in);
-    char *label = NULL;
-    char *header = NULL;
-    unsigned char *der = NULL;
-    long length = 0;
+    struct block block = {0};
     int result = 1;
-    bool found;
 
     (void)passphrase, (void)passphrase_arg;
     CALLED(provider, "selection %02x", (unsigned)selection);
     if (in == NULL)
         return 0;
-    ERR_set_mark();
-    found = PEM_read_bio(in, &label, &header, &der, &length) > 0;
-    ERR_pop_to_mark();
-    if (found && strcmp(label, KEYREF_PEM_LABEL) == 0)
-        result = reference_valid(provider, der, (size_t)length) &&
-                 emit_der(der, (size_t)length, callback, arg);
-    OPENSSL_free(label);
-    OPENSSL_free(header);
-    /* It may be the plain private key of somebody else. */
-    OPENSSL_clear_free(der, (size_t)length);
+    if (read_block(in, selection, &block) && strcmp(block.label, KEYREF_PEM_LABEL) == 0)
+        result = reference_valid(provider, block.der, (size_t)block.length) &&
+                 emit_der(block.der, (size_t)block.length, callback, arg);
+    clear_block(&block);
     BIO_free(in);
     return result;
 }
@@ -237,15 +278,11 @@ static int decoder_ec_decode(void *ctx, OSSL_CORE_BIO *in, int selection, OSSL_C
     return decode(ctx, in, TOKEN_EC, callback, arg);
 }
 
-/* Asked for where libcrypto found another provider's keymgmt for our key: after it lost ours for want
- * of memory, or where a property query excludes us. Without this function it would call NULL. */
 static int decoder_export_object(void *ctx, const void *reference, size_t size,
                                  OSSL_CALLBACK *callback, void *arg)
 {
     (void)reference, (void)size, (void)callback, (void)arg;
-    RAISE((const struct provider *)ctx, REASON_PROVIDER_MISSING,
-          "the key stays in the SIM, but OpenSSL looked for another provider's keys: a property "
-          "query excludes simkey, or memory was out");
+    key_raise_elsewhere(ctx);
     return 0;
 }
 

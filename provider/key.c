@@ -69,6 +69,13 @@ void key_raise_private(const struct provider *provider)
           "reference that `simkey key signing` writes for programs that read files");
 }
 
+void key_raise_elsewhere(const struct provider *provider)
+{
+    RAISE(provider, REASON_PRIVATE,
+          "the key stays in the SIM, but OpenSSL looked for another provider's keys: a property "
+          "query excludes simkey (fips=yes? use ?fips=yes), or memory was out");
+}
+
 struct key *key_ref(struct key *key)
 {
     atomic_fetch_add(&key->references, 1);

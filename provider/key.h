@@ -38,6 +38,12 @@ bool key_usable(const struct key *key);
 /* Raises that no private key comes out of a SIM, and what to do. */
 void key_raise_private(const struct provider *provider);
 
+/* Raises that libcrypto wants our key for another provider, for the EXPORT_OBJECT of store and decoders:
+ * it asks for that where a property query excludes our keymgmt, or after it lost it for want of memory.
+ * Without that function it would call NULL. The public half is no answer to it: the caller would take
+ * it for the key. */
+void key_raise_elsewhere(const struct provider *provider);
+
 struct key *key_ref(struct key *key);
 
 /* NULL is allowed. */

@@ -110,16 +110,20 @@ static int keymgmt_import(void *keydata, int selection, const OSSL_PARAM params[
     return 0;
 }
 
-/* Silent where it refuses: each TLS handshake begins with libcrypto trying to move the private key
- * to another provider. */
+/* Says why it refuses the private half. Each TLS handshake begins with libcrypto trying to move the key
+ * to another provider, but it takes the errors of that try out of the queue again. */
 static int keymgmt_export(void *keydata, int selection, OSSL_CALLBACK *callback, void *arg)
 {
     const struct key *key = keydata;
     char name[CALLS_TEXT];
 
     CALLED(key->provider, "key %s, selection %02x", calls_key(key, name), (unsigned)selection);
-    if (key->public_key == NULL || (selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0)
+    if (key->public_key == NULL)
         return 0;
+    if ((selection & OSSL_KEYMGMT_SELECT_PRIVATE_KEY) != 0) {
+        key_raise_private(key->provider);
+        return 0;
+    }
     /* An RSA key has no parameters: the default provider would take nothing for a key, and libcrypto's
      * encoders crash on it. */
     if (key->token.type == TOKEN_RSA && (selection & OSSL_KEYMGMT_SELECT_PUBLIC_KEY) == 0)
@@ -170,10 +174,15 @@ static const OSSL_PARAM *keymgmt_ec_settable(void *provctx)
     return settable;
 }
 
+/* OSSL_PKEY_PARAM_SECURITY_CATEGORY and OSSL_PKEY_PARAM_EC_FIELD_DEGREE of later headers. An older libcrypto has
+ * neither, and does not answer for them. */
+#define SECURITY_CATEGORY "security-category"
+#define FIELD_DEGREE      "field-degree"
+
 #define GETTABLE_COMMON                                                                            \
     OSSL_PARAM_int(OSSL_PKEY_PARAM_BITS, NULL),                                                    \
         OSSL_PARAM_int(OSSL_PKEY_PARAM_SECURITY_BITS, NULL),                                       \
-        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL),                                            \
+        OSSL_PARAM_int(OSSL_PKEY_PARAM_MAX_SIZE, NULL), OSSL_PARAM_int(SECURITY_CATEGORY, NULL),   \
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_DEFAULT_DIGEST, NULL, 0)
 #define PUBLIC_RSA                                                                                 \
     OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_N, NULL, 0), OSSL_PARAM_BN(OSSL_PKEY_PARAM_RSA_E, NULL, 0)
@@ -201,6 +210,7 @@ static const OSSL_PARAM *keymgmt_ec_gettable(void *provctx)
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_PUB_Y, NULL, 0),
         OSSL_PARAM_int(OSSL_PKEY_PARAM_EC_DECODED_FROM_EXPLICIT_PARAMS, NULL),
         OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_EC_FIELD_TYPE, NULL, 0),
+        OSSL_PARAM_int(FIELD_DEGREE, NULL),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_P, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_A, NULL, 0),
         OSSL_PARAM_BN(OSSL_PKEY_PARAM_EC_B, NULL, 0),

@@ -4,10 +4,12 @@
 #include "provider/provider.h"
 #include "apdu/version.h"
 #include "provider/calls.h"
+#include "provider/composite.h"
 #include "provider/error.h"
 
 #include <openssl/core_names.h>
 #include <openssl/params.h>
+#include <stdio.h>
 #include <string.h>
 
 OSSL_provider_init_fn OSSL_provider_init __attribute__((visibility("default")));
@@ -26,27 +28,62 @@ static const OSSL_ALGORITHM keymgmt_algorithms[] = {
 };
 
 static const OSSL_ALGORITHM signature_algorithms[] = {
-    {NAMES_RSA, "provider=simkey", signature_functions, "RSA signature by a SIM"},
-    {"ECDSA", "provider=simkey", signature_functions, "ECDSA signature by a SIM"},
+    {NAMES_RSA, "provider=simkey", signature_rsa_functions, "RSA signature by a SIM"},
+    {"ECDSA", "provider=simkey", signature_ecdsa_functions, "ECDSA signature by a SIM"},
     {NULL, NULL, NULL, NULL},
 };
+
+/* The names are the default provider's. */
+#ifdef SIMKEY_COMPOSITE
+#define COMPOSITE(names, functions)                                                                \
+    {                                                                                              \
+        names, "provider=simkey", functions, "signature by a SIM"                                  \
+    }
+static const OSSL_ALGORITHM composite_algorithms[] = {
+    {NAMES_RSA, "provider=simkey", signature_rsa_functions, "RSA signature by a SIM"},
+    {"ECDSA", "provider=simkey", signature_ecdsa_functions, "ECDSA signature by a SIM"},
+    COMPOSITE("RSA-SHA1:RSA-SHA-1:sha1WithRSAEncryption:1.2.840.113549.1.1.5", composite_rsa_sha1),
+    COMPOSITE("RSA-SHA2-224:RSA-SHA224:sha224WithRSAEncryption:1.2.840.113549.1.1.14",
+              composite_rsa_sha224),
+    COMPOSITE("RSA-SHA2-256:RSA-SHA256:sha256WithRSAEncryption:1.2.840.113549.1.1.11",
+              composite_rsa_sha256),
+    COMPOSITE("RSA-SHA2-384:RSA-SHA384:sha384WithRSAEncryption:1.2.840.113549.1.1.12",
+              composite_rsa_sha384),
+    COMPOSITE("RSA-SHA2-512:RSA-SHA512:sha512WithRSAEncryption:1.2.840.113549.1.1.13",
+              composite_rsa_sha512),
+    COMPOSITE("ECDSA-SHA1:ECDSA-SHA-1:ecdsa-with-SHA1:1.2.840.10045.4.1", composite_ecdsa_sha1),
+    COMPOSITE("ECDSA-SHA2-224:ECDSA-SHA224:ecdsa-with-SHA224:1.2.840.10045.4.3.1",
+              composite_ecdsa_sha224),
+    COMPOSITE("ECDSA-SHA2-256:ECDSA-SHA256:ecdsa-with-SHA256:1.2.840.10045.4.3.2",
+              composite_ecdsa_sha256),
+    COMPOSITE("ECDSA-SHA2-384:ECDSA-SHA384:ecdsa-with-SHA384:1.2.840.10045.4.3.3",
+              composite_ecdsa_sha384),
+    COMPOSITE("ECDSA-SHA2-512:ECDSA-SHA512:ecdsa-with-SHA512:1.2.840.10045.4.3.4",
+              composite_ecdsa_sha512),
+    {NULL, NULL, NULL, NULL},
+};
+#else
+#define composite_algorithms signature_algorithms
+#endif
 
 static const OSSL_ALGORITHM asym_cipher_algorithms[] = {
     {NAMES_RSA, "provider=simkey", asym_cipher_functions, "RSA decryption by a SIM"},
     {NULL, NULL, NULL, NULL},
 };
 
+/* Stores and decoders are found by programs that demand fips=yes, as the base provider's are: they do no
+ * cryptography. Keys, signatures and decryption are not: nobody validated what the SIM and we do. */
 static const OSSL_ALGORITHM store_algorithms[] = {
-    {"sim", "provider=simkey", store_functions, "sim: URIs"},
+    {"sim", "provider=simkey,fips=yes", store_functions, "sim: URIs"},
     {NULL, NULL, NULL, NULL},
 };
 
 static const OSSL_ALGORITHM decoder_algorithms[] = {
-    {"DER", "provider=simkey,input=pem", decoder_pem_functions, "PEM key reference"},
-    {NAMES_RSA, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_rsa_functions,
-     "reference to an RSA key in a SIM"},
-    {NAMES_EC, "provider=simkey,input=der,structure=" KEYREF_STRUCTURE, decoder_ec_functions,
-     "reference to an EC key in a SIM"},
+    {"DER", "provider=simkey,fips=yes,input=pem", decoder_pem_functions, "PEM key reference"},
+    {NAMES_RSA, "provider=simkey,fips=yes,input=der,structure=" KEYREF_STRUCTURE,
+     decoder_rsa_functions, "reference to an RSA key in a SIM"},
+    {NAMES_EC, "provider=simkey,fips=yes,input=der,structure=" KEYREF_STRUCTURE,
+     decoder_ec_functions, "reference to an EC key in a SIM"},
     {NULL, NULL, NULL, NULL},
 };
 
@@ -83,7 +120,8 @@ static const OSSL_ALGORITHM *provider_query_operation(void *provctx, int operati
     case OSSL_OP_KEYMGMT:
         return keymgmt_algorithms;
     case OSSL_OP_SIGNATURE:
-        return signature_algorithms;
+        return ((struct provider *)provctx)->composite ? composite_algorithms
+                                                       : signature_algorithms;
     case OSSL_OP_ASYM_CIPHER:
         return asym_cipher_algorithms;
     case OSSL_OP_STORE:
@@ -222,6 +260,20 @@ static OSSL_LIB_CTX *application_context(const struct provider *provider)
     return application != NULL ? application : OSSL_LIB_CTX_set0_default(NULL);
 }
 
+/* Whether the libcrypto that loads us, which need not be the one that we were built with, has
+ * signature algorithms that name their digest. */
+static bool knows_composite(const struct provider *provider)
+{
+    char *version = NULL;
+    OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_ptr(OSSL_PROV_PARAM_CORE_VERSION, &version, 0),
+                           OSSL_PARAM_construct_end()};
+    unsigned major = 0, minor = 0;
+
+    return provider->core.get_params(provider->handle, params) && version != NULL &&
+           sscanf(version, "%u.%u", &major, &minor) == 2 &&
+           (major > 3 || (major == 3 && minor >= 4));
+}
+
 int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
                        const OSSL_DISPATCH **out, void **provctx)
 {
@@ -252,6 +304,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         return 0;
     }
     provider->application = application_context(provider);
+    provider->composite = knows_composite(provider);
     config_load(provider);
     provider->noted = farewell_note(provider);
     *out = functions;

@@ -64,7 +64,8 @@ struct provider {
     atomic_bool settled[2]; /* order.c, as the next two */
     atomic_bool prepared;
     atomic_uintptr_t settling[SETTLING_THREADS];
-    bool noted; /* farewell.c */
+    bool noted;     /* farewell.c */
+    bool composite; /* libcrypto is 3.4 or later */
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
@@ -114,7 +115,8 @@ void order_complain(const struct provider *provider);
 
 extern const OSSL_DISPATCH keymgmt_rsa_functions[];
 extern const OSSL_DISPATCH keymgmt_ec_functions[];
-extern const OSSL_DISPATCH signature_functions[];
+extern const OSSL_DISPATCH signature_rsa_functions[];
+extern const OSSL_DISPATCH signature_ecdsa_functions[];
 extern const OSSL_DISPATCH asym_cipher_functions[];
 extern const OSSL_DISPATCH encoder_text_functions[];
 extern const OSSL_DISPATCH encoder_private_functions[];

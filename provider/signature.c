@@ -2,25 +2,19 @@
 /* The signature operation for RSA and EC: data is hashed here on the host, the digest is signed in
  * the SIM. Starting one, asking for its size and copying it touch no device: libssl does all that
  * several times a handshake. Its parameters are in signature_params.c, the proof of each signature
- * in proof.c. */
+ * in proof.c, verifications in verify.c. */
 #include "provider/signature.h"
 #include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
 #include "provider/scheme.h"
 
-#include <openssl/rsa.h>
+#include <string.h>
 
-static OSSL_FUNC_signature_newctx_fn signature_newctx;
-static OSSL_FUNC_signature_freectx_fn signature_freectx;
-static OSSL_FUNC_signature_dupctx_fn signature_dupctx;
 static OSSL_FUNC_signature_sign_init_fn signature_sign_init;
-static OSSL_FUNC_signature_sign_fn signature_sign;
 static OSSL_FUNC_signature_digest_sign_init_fn signature_digest_sign_init;
-static OSSL_FUNC_signature_digest_sign_update_fn signature_digest_sign_update;
-static OSSL_FUNC_signature_digest_sign_final_fn signature_digest_sign_final;
 
-static void *signature_newctx(void *provctx, const char *properties)
+void *signature_newctx(void *provctx, const char *properties)
 {
     struct signature *signature = OPENSSL_zalloc(sizeof(*signature));
 
@@ -32,7 +26,7 @@ static void *signature_newctx(void *provctx, const char *properties)
     return signature;
 }
 
-static void signature_freectx(void *ctx)
+void signature_freectx(void *ctx)
 {
     struct signature *signature = ctx;
 
@@ -41,10 +35,12 @@ static void signature_freectx(void *ctx)
     key_free(signature->key);
     EVP_MD_free(signature->md);
     EVP_MD_CTX_free(signature->digest);
+    public_end(&signature->public_op);
+    OPENSSL_free(signature->expected);
     OPENSSL_free(signature);
 }
 
-static void *signature_dupctx(void *ctx)
+void *signature_dupctx(void *ctx)
 {
     const struct signature *from = ctx;
     struct signature *to = OPENSSL_memdup(from, sizeof(*from));
@@ -55,6 +51,8 @@ static void *signature_dupctx(void *ctx)
         return NULL;
     }
     to->digest = NULL;
+    to->expected = NULL;
+    memset(&to->public_op, 0, sizeof to->public_op);
     if (to->key != NULL)
         key_ref(to->key);
     if (to->md != NULL)
@@ -67,30 +65,14 @@ static void *signature_dupctx(void *ctx)
             return NULL;
         }
     }
+    if (from->expected != NULL)
+        to->expected = OPENSSL_memdup(from->expected, from->expected_length);
+    if (!public_copy(&to->public_op, &from->public_op) ||
+        (from->expected != NULL && to->expected == NULL)) {
+        signature_freectx(to);
+        return NULL;
+    }
     return to;
-}
-
-/* Begins anew with a key, or with the one that is there already if libcrypto gives none. */
-static bool begin(struct signature *signature, struct key *key)
-{
-    if (key != NULL) {
-        key_ref(key);
-        key_free(signature->key);
-        signature->key = key;
-    }
-    if (!key_usable(signature->key)) {
-        RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign with");
-        return false;
-    }
-    signature->scheme = token_type_scheme(signature->key->token.type);
-    signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
-    signature->mgf1_given = false;
-    signature->hash = TOKEN_HASH_NONE;
-    EVP_MD_free(signature->md);
-    signature->md = NULL;
-    EVP_MD_CTX_free(signature->digest);
-    signature->digest = NULL;
-    return true;
 }
 
 static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])
@@ -99,7 +81,7 @@ static int signature_sign_init(void *ctx, void *key, const OSSL_PARAM params[])
 
     CALLED(((struct signature *)ctx)->provider, "key %s, parameters %s", calls_key(key, name),
            calls_params(params, names));
-    return begin(ctx, key) && signature_take_params(ctx, params);
+    return signature_begin(ctx, key) && signature_take_params(ctx, params);
 }
 
 static int signature_digest_sign_init(void *ctx, const char *name, void *key,
@@ -110,7 +92,7 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
 
     CALLED(signature->provider, "key %s, digest %.40s, parameters %s", calls_key(key, words),
            name != NULL ? name : "(default)", calls_params(params, names));
-    if (!begin(signature, key))
+    if (!signature_begin(signature, key))
         return 0;
     if (name == NULL || name[0] == '\0')
         name = "SHA256";
@@ -125,7 +107,7 @@ static int signature_digest_sign_init(void *ctx, const char *name, void *key,
     return signature_take_params(signature, params);
 }
 
-static int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t length)
+int signature_digest_sign_update(void *ctx, const unsigned char *data, size_t length)
 {
     struct signature *signature = ctx;
 
@@ -211,8 +193,8 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
     return 0;
 }
 
-static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
-                          const unsigned char *digest, size_t length)
+int signature_sign(void *ctx, unsigned char *out, size_t *out_length, size_t room,
+                   const unsigned char *digest, size_t length)
 {
     const struct signature *signature = ctx;
     int result;
@@ -229,8 +211,7 @@ static int signature_sign(void *ctx, unsigned char *out, size_t *out_length, siz
     return result;
 }
 
-static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length,
-                                       size_t room)
+int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_length, size_t room)
 {
     struct signature *signature = ctx;
     uint8_t digest[EVP_MAX_MD_SIZE];
@@ -257,18 +238,33 @@ static int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *ou
     return hashed;
 }
 
-const OSSL_DISPATCH signature_functions[] = {
-    {OSSL_FUNC_SIGNATURE_NEWCTX, (void (*)(void))signature_newctx},
-    {OSSL_FUNC_SIGNATURE_FREECTX, (void (*)(void))signature_freectx},
-    {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))signature_dupctx},
-    {OSSL_FUNC_SIGNATURE_SIGN_INIT, (void (*)(void))signature_sign_init},
-    {OSSL_FUNC_SIGNATURE_SIGN, (void (*)(void))signature_sign},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))signature_digest_sign_init},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, (void (*)(void))signature_digest_sign_update},
-    {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, (void (*)(void))signature_digest_sign_final},
-    {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (void (*)(void))signature_set_ctx_params},
-    {OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, (void (*)(void))signature_get_ctx_params},
-    {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, (void (*)(void))signature_settable_ctx_params},
-    {OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, (void (*)(void))signature_gettable_ctx_params},
+#define FUNCTIONS_COMMON                                                                           \
+    {OSSL_FUNC_SIGNATURE_NEWCTX, (void (*)(void))signature_newctx},                                \
+        {OSSL_FUNC_SIGNATURE_FREECTX, (void (*)(void))signature_freectx},                          \
+        {OSSL_FUNC_SIGNATURE_DUPCTX, (void (*)(void))signature_dupctx},                            \
+        {OSSL_FUNC_SIGNATURE_SIGN_INIT, (void (*)(void))signature_sign_init},                      \
+        {OSSL_FUNC_SIGNATURE_SIGN, (void (*)(void))signature_sign},                                \
+        {OSSL_FUNC_SIGNATURE_VERIFY_INIT, (void (*)(void))signature_verify_init},                  \
+        {OSSL_FUNC_SIGNATURE_VERIFY, (void (*)(void))signature_verify},                            \
+        {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_INIT, (void (*)(void))signature_digest_sign_init},        \
+        {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_UPDATE, (void (*)(void))signature_digest_sign_update},    \
+        {OSSL_FUNC_SIGNATURE_DIGEST_SIGN_FINAL, (void (*)(void))signature_digest_sign_final},      \
+        {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_INIT, (void (*)(void))signature_digest_verify_init},    \
+        {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_UPDATE,                                                 \
+         (void (*)(void))signature_digest_verify_update},                                          \
+        {OSSL_FUNC_SIGNATURE_DIGEST_VERIFY_FINAL, (void (*)(void))signature_digest_verify_final},  \
+        {OSSL_FUNC_SIGNATURE_SET_CTX_PARAMS, (void (*)(void))signature_set_ctx_params},            \
+        {OSSL_FUNC_SIGNATURE_GET_CTX_PARAMS, (void (*)(void))signature_get_ctx_params},            \
+        {OSSL_FUNC_SIGNATURE_SETTABLE_CTX_PARAMS, (void (*)(void))signature_settable_ctx_params},  \
+    {                                                                                              \
+        OSSL_FUNC_SIGNATURE_GETTABLE_CTX_PARAMS, (void (*)(void))signature_gettable_ctx_params     \
+    }
+
+const OSSL_DISPATCH signature_rsa_functions[] = {
+    FUNCTIONS_COMMON,
+    {OSSL_FUNC_SIGNATURE_VERIFY_RECOVER_INIT, (void (*)(void))signature_verify_recover_init},
+    {OSSL_FUNC_SIGNATURE_VERIFY_RECOVER, (void (*)(void))signature_verify_recover},
     {0, NULL},
 };
+
+const OSSL_DISPATCH signature_ecdsa_functions[] = {FUNCTIONS_COMMON, {0, NULL}};

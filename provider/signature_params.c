@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Parameters of a signature: digest, padding, PSS's salt and MGF1, the AlgorithmIdentifier; and
- * what of them the SIM cannot do. A request for PSS is either answered with PSS or refused. */
+/* How a signature begins, and its parameters: digest, padding, PSS's salt and MGF1, the
+ * AlgorithmIdentifier; and what of them the SIM cannot do. A request for PSS is either answered with
+ * PSS or refused. */
 #include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/params.h"
@@ -14,6 +15,32 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+bool signature_begin(struct signature *signature, struct key *key)
+{
+    if (key != NULL) {
+        key_ref(key);
+        key_free(signature->key);
+        signature->key = key;
+    }
+    if (!key_usable(signature->key)) {
+        RAISE(signature->provider, REASON_SEQUENCE, "there is no key to sign or verify with");
+        return false;
+    }
+    signature->scheme = token_type_scheme(signature->key->token.type);
+    signature->salt_length = RSA_PSS_SALTLEN_DIGEST;
+    signature->mgf1_given = false;
+    signature->hash = TOKEN_HASH_NONE;
+    EVP_MD_free(signature->md);
+    signature->md = NULL;
+    EVP_MD_CTX_free(signature->digest);
+    signature->digest = NULL;
+    public_end(&signature->public_op);
+    signature->message = false;
+    OPENSSL_free(signature->expected);
+    signature->expected = NULL;
+    return true;
+}
 
 void signature_raise_no_pss(const struct signature *signature, const char *how)
 {
@@ -170,6 +197,8 @@ int signature_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     CALLED(signature->provider, "%s", calls_params(params, names));
     if (params == NULL || params[0].key == NULL)
         return 1;
+    if (public_active(&signature->public_op))
+        return public_set_params(&signature->public_op, params);
     if (signature->key == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE, "parameters came before the key");
         return 0;
@@ -267,6 +296,8 @@ int signature_get_ctx_params(void *ctx, OSSL_PARAM params[])
         return 1;
     if (signature->key == NULL)
         return 0;
+    if (public_active(&signature->public_op))
+        return public_get_params(&signature->public_op, params);
     p = OSSL_PARAM_locate(params, OSSL_SIGNATURE_PARAM_ALGORITHM_ID);
     if (p != NULL && !answer_algorithm(signature, p))
         return 0;
@@ -301,8 +332,11 @@ const OSSL_PARAM *signature_settable_ctx_params(void *ctx, void *provctx)
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_PROPERTIES, NULL, 0),
         OSSL_PARAM_END,
     };
+    const struct signature *signature = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (signature != NULL && public_active(&signature->public_op))
+        return public_settable(&signature->public_op);
     return settable;
 }
 
@@ -316,7 +350,10 @@ const OSSL_PARAM *signature_gettable_ctx_params(void *ctx, void *provctx)
         OSSL_PARAM_utf8_string(OSSL_SIGNATURE_PARAM_MGF1_DIGEST, NULL, 0),
         OSSL_PARAM_END,
     };
+    const struct signature *signature = ctx;
 
-    (void)ctx, (void)provctx;
+    (void)provctx;
+    if (signature != NULL && public_active(&signature->public_op))
+        return public_gettable(&signature->public_op);
     return gettable;
 }

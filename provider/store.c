@@ -23,6 +23,7 @@ static OSSL_FUNC_store_set_ctx_params_fn store_set_ctx_params;
 static OSSL_FUNC_store_load_fn store_load;
 static OSSL_FUNC_store_eof_fn store_eof;
 static OSSL_FUNC_store_close_fn store_close;
+static OSSL_FUNC_store_export_object_fn store_export_object;
 
 enum {
     WANT_CERT = 1,
@@ -411,6 +412,16 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
     return result;
 }
 
+static int store_export_object(void *loaderctx, const void *reference, size_t size,
+                               OSSL_CALLBACK *callback, void *arg)
+{
+    const struct store *store = loaderctx;
+
+    (void)reference, (void)size, (void)callback, (void)arg;
+    key_raise_elsewhere(store->provider);
+    return 0;
+}
+
 const OSSL_DISPATCH store_functions[] = {
     {OSSL_FUNC_STORE_OPEN, (void (*)(void))store_open},
     {OSSL_FUNC_STORE_SETTABLE_CTX_PARAMS, (void (*)(void))store_settable_ctx_params},
@@ -418,5 +429,6 @@ const OSSL_DISPATCH store_functions[] = {
     {OSSL_FUNC_STORE_LOAD, (void (*)(void))store_load},
     {OSSL_FUNC_STORE_EOF, (void (*)(void))store_eof},
     {OSSL_FUNC_STORE_CLOSE, (void (*)(void))store_close},
+    {OSSL_FUNC_STORE_EXPORT_OBJECT, (void (*)(void))store_export_object},
     {0, NULL},
 };

@@ -6,11 +6,9 @@
 #include "provider/tool/tool.h"
 
 #include <openssl/conf.h>
-#include <openssl/err.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const struct option_row own_options[] = {
     {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
@@ -55,53 +53,32 @@ void command_help(const struct command *const commands[], size_t count)
            "5 time-out,\n6 PIN missing, wrong, blocked or not tried, 7 verification failed.\n");
 }
 
-/* As OpenSSL finds it: openssl_conf, providers, simkey. */
-const char *openssl_conf_section(CONF *conf, const char *path)
+struct section {
+    CONF *conf;
+    const char *name;
+};
+
+static const char *section_value(void *arg, const char *name)
 {
-    const char *name = NULL;
-    long line;
+    const struct section *section = arg;
 
-    ERR_set_mark();
-    if (NCONF_load(conf, path, &line) > 0 &&
-        (name = NCONF_get_string(conf, NULL, "openssl_conf")) != NULL &&
-        (name = NCONF_get_string(conf, name, "providers")) != NULL)
-        name = NCONF_get_string(conf, name, "simkey");
-    ERR_pop_to_mark();
-    return name;
-}
-
-enum outcome openssl_conf_check(const char *path, struct report *why)
-{
-    struct stat file;
-
-    if (stat(path, &file) != 0 || S_ISREG(file.st_mode) || S_ISCHR(file.st_mode))
-        return OUTCOME_OK;
-    return report_set(why, OUTCOME_USAGE,
-                      "OpenSSL's configuration %s is not a regular file: correct OPENSSL_CONF",
-                      path);
+    return openssl_conf_value(section->conf, section->name, name);
 }
 
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why)
 {
     char *path = CONF_get1_default_config_file();
-    CONF *conf = NCONF_new(NULL);
+    struct section section = {.conf = NCONF_new(NULL)};
     enum outcome outcome = path != NULL ? openssl_conf_check(path, why) : OUTCOME_OK;
-    const char *name = outcome == OUTCOME_OK && path != NULL && conf != NULL
-                           ? openssl_conf_section(conf, path)
-                           : NULL;
-    STACK_OF(CONF_VALUE) *section = name != NULL ? NCONF_get_section(conf, name) : NULL;
 
+    if (outcome == OUTCOME_OK && path != NULL && section.conf != NULL)
+        section.name = openssl_conf_section(section.conf, path);
     /* without such a file, or without our section in it, there is nothing to take over */
-    for (int i = 0; outcome == OUTCOME_OK && i < sk_CONF_VALUE_num(section); i++) {
-        const CONF_VALUE *value = sk_CONF_VALUE_value(section, i);
-
-        if (!settings_known(value->name))
-            continue;
-        outcome = settings_set(settings, value->name, value->value, why);
-        if (outcome != OUTCOME_OK)
-            report_prefix(why, "%s", path);
-    }
-    NCONF_free(conf);
+    if (section.name != NULL)
+        outcome = openssl_conf_take(settings, section_value, &section, why);
+    if (section.name != NULL && outcome != OUTCOME_OK)
+        report_prefix(why, "%s", path);
+    NCONF_free(section.conf);
     OPENSSL_free(path);
     return outcome;
 }

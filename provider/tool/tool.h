@@ -7,6 +7,7 @@
 #include "apdu/sim.h"
 #include "apdu/token.h"
 #include "apdu/version.h"
+#include "provider/openssl_conf.h"
 #include "provider/signing.h"
 #include "provider/uri.h"
 
@@ -78,14 +79,6 @@ void command_line_clear(struct command_line *line);
  * them, also after an error. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM, those of choice_ask. */
 enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
                                    struct report *why);
-
-/* Loads an openssl.cnf into conf and gives the name of the provider's section in it, NULL if there is
- * none. */
-const char *openssl_conf_section(CONF *conf, const char *path);
-
-/* OpenSSL opens its configuration without a look at it, and would wait for a FIFO's other end without
- * a limit. A file that is not there is no error, nor is /dev/null. Errors: OUTCOME_USAGE. */
-enum outcome openssl_conf_check(const char *path, struct report *why);
 
 /* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, also for a file that
  * OpenSSL itself would wait for (a FIFO), OUTCOME_SYSTEM. */

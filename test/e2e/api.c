@@ -387,9 +387,12 @@ static const struct {
     void (*run)(struct world *);
 } parts[] = {
     {"loading", test_loading},
+    {"reading", test_reading},
     {"comparing", test_comparing},
     {"secrecy", test_secrecy},
     {"functions", test_functions},
+    {"public", test_public},
+    {"composite", test_composite},
     {"others", test_others},
     {"tls-1.2", test_tls_1_2},
     {"tls-1.3", test_tls_1_3},

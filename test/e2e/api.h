@@ -31,8 +31,13 @@ bool sign_and_verify(const struct world *world, EVP_PKEY *key);
 /* api_fork.c: children of a program with many threads in operations. */
 void test_children_keep_nothing(struct world *world);
 
-/* api_functions.c: each function of libcrypto on a key. */
+/* api_functions.c: each function of libcrypto on a key, and those that take its public half alone. */
 void test_functions(struct world *world);
+void test_public(struct world *world);
+void test_composite(struct world *world);
+
+/* api_reading.c: the reference among other things in one file. */
+void test_reading(struct world *world);
 
 /* api_tls.c: the SIM's key as the client's, certificate and key by files. */
 void test_tls_1_2(struct world *world);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each function of libcrypto that prints, writes, exports, compares, asks or sets something of a key,
  * once with the SIM's key and once with one of the same kind in memory: both give the same result, or
- * the SIM's is refused with an error that says why. A table; the functions are in api_table.c. */
+ * the SIM's is refused with an error that says why. The tables of the functions are in api_table.c,
+ * api_public.c and api_composite.c. */
 #include "test/e2e/api_functions.h"
 
 #include <openssl/err.h>
@@ -46,7 +47,9 @@ static void compare_function(const struct api_function *function, struct world *
                    function->name, expected, result);
     switch (function->expect) {
     case EXPECT_SAME:
-        check(result == expected && (result <= 0 || ERR_peek_error() == 0), sentence);
+        check(result == expected && (result <= 0 || ERR_peek_error() == 0) &&
+                  result != API_UNPREPARED,
+              sentence);
         break;
     case EXPECT_TOLD:
         check(expected > 0 && result <= 0 && ERR_peek_error() != 0, sentence);
@@ -58,14 +61,29 @@ static void compare_function(const struct api_function *function, struct world *
     ERR_clear_error();
 }
 
-void test_functions(struct world *world)
+static void compare_table(const struct api_function *table, size_t count, struct world *world)
 {
     EVP_PKEY *in_memory = memory_key(world);
     const char *type = EVP_PKEY_get0_type_name(world->key);
 
     check_quiet(in_memory != NULL, "a key of the same kind is made in memory");
-    for (size_t i = 0; in_memory != NULL && i < api_functions_count; i++)
-        if (api_functions[i].type == NULL || strcmp(api_functions[i].type, type) == 0)
-            compare_function(&api_functions[i], world, in_memory);
+    for (size_t i = 0; in_memory != NULL && i < count; i++)
+        if (table[i].type == NULL || strcmp(table[i].type, type) == 0)
+            compare_function(&table[i], world, in_memory);
     EVP_PKEY_free(in_memory);
+}
+
+void test_functions(struct world *world)
+{
+    compare_table(api_functions, api_functions_count, world);
+}
+
+void test_public(struct world *world)
+{
+    compare_table(api_public, api_public_count, world);
+}
+
+void test_composite(struct world *world)
+{
+    compare_table(api_composite, api_composite_count, world);
 }

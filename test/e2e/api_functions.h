@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The table of libcrypto's functions on a key, see api_functions.c. */
+/* The tables of libcrypto's functions on a key, see api_functions.c. */
 #ifndef SIMKEY_E2E_API_FUNCTIONS_H
 #define SIMKEY_E2E_API_FUNCTIONS_H
 
@@ -13,6 +13,9 @@ enum expect {
     EXPECT_REFUSED, /* the same, and the error is simkey's */
 };
 
+/* What a function of the table returns that did not come to the point: always a failure. */
+#define API_UNPREPARED (-9)
+
 struct api_function {
     const char *name;
     const char *type; /* RSA or EC if it is for these keys alone, else NULL */
@@ -22,5 +25,13 @@ struct api_function {
 
 extern const struct api_function api_functions[];
 extern const size_t api_functions_count;
+
+/* api_public.c: those that take the public half alone. */
+extern const struct api_function api_public[];
+extern const size_t api_public_count;
+
+/* api_composite.c: those by algorithms that name their digest. */
+extern const struct api_function api_composite[];
+extern const size_t api_composite_count;
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libcrypto's functions that print, write, export, compare, ask and set, each in a few lines. Those
  * that write do so into memory. Left out: i2b_PublicKey_bio and its like, which crash in libcrypto
- * with every RSA key that no RSA object can be made of; and EVP_PKEY_todata of the key pair, which is
- * what each handshake tries first, so that it must be refused without an error (see api.c). */
+ * with every RSA key that no RSA object can be made of. */
 /* Functions for keys of the old kind are part of what is tried. */
 #undef OPENSSL_NO_DEPRECATED
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -101,6 +100,7 @@ static int to_data(EVP_PKEY *key, int selection, const char *wanted)
 
 CALL(data_rsa, to_data(key, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_RSA_N))
 CALL(data_ec, to_data(key, EVP_PKEY_PUBLIC_KEY, OSSL_PKEY_PARAM_PUB_KEY))
+CALL(data_pair, to_data(key, EVP_PKEY_KEYPAIR, NULL))
 CALL(data_params, to_data(key, EVP_PKEY_KEY_PARAMETERS, OSSL_PKEY_PARAM_GROUP_NAME))
 
 static int same_as_copy(struct world *world, EVP_PKEY *key)
@@ -258,6 +258,19 @@ CALL(checks_pair, with_context(world, key, EVP_PKEY_pairwise_check))
 CALL(derives, with_context(world, key, EVP_PKEY_derive_init))
 CALL(generates, with_context(world, key, EVP_PKEY_keygen_init))
 
+static int init_encapsulation(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_encapsulate_init(ctx, NULL);
+}
+
+static int init_decapsulation(EVP_PKEY_CTX *ctx)
+{
+    return EVP_PKEY_decapsulate_init(ctx, NULL);
+}
+
+CALL(encapsulates, with_context(world, key, init_encapsulation))
+CALL(decapsulates, with_context(world, key, init_decapsulation))
+
 #define ANY NULL
 
 const struct api_function api_functions[] = {
@@ -283,6 +296,7 @@ const struct api_function api_functions[] = {
     {"EVP_PKEY2PKCS8", ANY, EXPECT_REFUSED, to_pkcs8},
     {"EVP_PKEY_todata, public", "RSA", EXPECT_SAME, data_rsa},
     {"EVP_PKEY_todata, public", "EC", EXPECT_SAME, data_ec},
+    {"EVP_PKEY_todata, key pair", ANY, EXPECT_REFUSED, data_pair},
     {"EVP_PKEY_todata, parameters", "EC", EXPECT_SAME, data_params},
     {"EVP_PKEY_dup", ANY, EXPECT_SAME, same_as_copy},
     {"EVP_PKEY_copy_parameters", ANY, EXPECT_SAME, copies_parameters},
@@ -301,8 +315,8 @@ const struct api_function api_functions[] = {
     {"EVP_PKEY_get_default_digest_name", ANY, EXPECT_SAME, default_digest},
     {"EVP_PKEY_get1_encoded_public_key", "EC", EXPECT_SAME, encoded_point},
     {"EVP_PKEY_get_params", ANY, EXPECT_SAME, parameters},
-    {"EVP_PKEY_get0_RSA", "RSA", EXPECT_TOLD, get_old_rsa},
-    {"EVP_PKEY_get0_EC_KEY", "EC", EXPECT_TOLD, get_old_ec},
+    {"EVP_PKEY_get0_RSA", "RSA", EXPECT_REFUSED, get_old_rsa},
+    {"EVP_PKEY_get0_EC_KEY", "EC", EXPECT_REFUSED, get_old_ec},
     {"EVP_PKEY_set_utf8_string_param, point-format", ANY, EXPECT_SAME, set_form},
     {"EVP_PKEY_set_utf8_string_param, wrong word", ANY, EXPECT_SAME, set_no_form},
     {"EVP_PKEY_set_utf8_string_param, encoding", "EC", EXPECT_SAME, set_encoding},
@@ -316,6 +330,8 @@ const struct api_function api_functions[] = {
     {"EVP_PKEY_pairwise_check", ANY, EXPECT_SAME, checks_pair},
     {"EVP_PKEY_derive_init", "EC", EXPECT_TOLD, derives},
     {"EVP_PKEY_keygen_init", "EC", EXPECT_TOLD, generates},
+    {"EVP_PKEY_encapsulate_init", "RSA", EXPECT_TOLD, encapsulates},
+    {"EVP_PKEY_decapsulate_init", "RSA", EXPECT_TOLD, decapsulates},
 };
 
 const size_t api_functions_count = sizeof api_functions / sizeof api_functions[0];

@@ -8,9 +8,12 @@ from fixture import BUILD, KEYS, VALGRIND, test
 API = os.path.join(BUILD, "api")
 PARTS = {
     "loading": "keys load by URI and by PEM reference, sign, and are the same key",
+    "reading": "a key reference is read beside certificates in one file",
     "comparing": "EVP_PKEY_eq and SSL_CTX_check_private_key hold, with keys of the old kind too",
     "secrecy": "no call hands out the private key",
     "functions": "each function that prints, writes, compares, asks or sets works, or says why not",
+    "public": "what takes the public half alone works with the private key's object",
+    "composite": "signature algorithms that name their digest work, or stay digests before 3.4",
     "others": "software keys are made and compared beside the SIM's",
     "tls-1.2": "TLS 1.2 with P-256 only",
     "tls-1.3": "TLS 1.3 with P-256 only",

@@ -44,7 +44,7 @@ def in_a_program(t, part, step):
 
 # All of our own allocations in a signature; of the others, which are nearly all libcrypto's, some.
 PARTS = {"sign": ("a signature", 1), "first-sign": ("a first signature", 17),
-         "key": ("loading a key reference", 101), "first-key": ("loading a first reference", 103),
+         "verify": ("a verification", 1), "key": ("loading a key reference", 101), "first-key": ("loading a first reference", 103),
          "uri": ("a signature by a URI", 43), "available": ("loading sim:available", 107),
          "provider": ("loading the provider", 3)}
 

@@ -35,6 +35,8 @@ static struct {
     const char *modules, *reference;
     OSSL_PROVIDER *base, *ours;
     EVP_PKEY *key;
+    unsigned char signature[1024]; /* the last one */
+    size_t length;
 } world;
 
 /* What a child saw: bits. */
@@ -81,15 +83,30 @@ static bool by_store(const char *uri, EVP_PKEY **key)
 
 static bool sign(EVP_PKEY *key)
 {
-    unsigned char signature[1024];
-    size_t length = sizeof signature;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool good = ctx != NULL && key != NULL &&
-                EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL) > 0 &&
-                EVP_DigestSign(ctx, signature, &length, (const unsigned char *)"abc", 3) > 0;
+    bool good;
+
+    world.length = sizeof world.signature;
+    good = ctx != NULL && key != NULL &&
+           EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL) > 0 &&
+           EVP_DigestSign(ctx, world.signature, &world.length, (const unsigned char *)"abc", 3) > 0;
 
     if (ctx == NULL)
         ERR_raise(ERR_LIB_EVP, ERR_R_MALLOC_FAILURE); /* which OpenSSL 3 leaves to its caller */
+    EVP_MD_CTX_free(ctx);
+    return good;
+}
+
+/* With the private key's object, by a copy of the context. */
+static bool verify(EVP_PKEY *key)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new(), *copy = EVP_MD_CTX_new();
+    bool good = ctx != NULL && copy != NULL &&
+                EVP_DigestVerifyInit_ex(ctx, NULL, "SHA256", NULL, NULL, key, NULL) > 0 &&
+                EVP_DigestVerifyUpdate(ctx, "abc", 3) > 0 && EVP_MD_CTX_copy_ex(copy, ctx) > 0 &&
+                EVP_DigestVerifyFinal(copy, world.signature, world.length) == 1;
+
+    EVP_MD_CTX_free(copy);
     EVP_MD_CTX_free(ctx);
     return good;
 }
@@ -106,6 +123,11 @@ static bool load_ours(void)
 static bool do_sign(void)
 {
     return sign(world.key);
+}
+
+static bool do_verify(void)
+{
+    return verify(world.key);
 }
 
 static bool do_key(void)
@@ -142,13 +164,10 @@ static const struct part {
     bool load; /* provider and key are there beforehand */
     bool says; /* each failure leaves an error: libcrypto's own of a key's load do not */
 } parts[] = {
-    {"sign", do_sign, true, true, true},
-    {"first-sign", do_sign, false, true, true},
-    {"key", do_key, true, true, false},
-    {"first-key", do_key, false, false, false},
-    {"uri", do_uri, true, true, true},
-    {"available", do_available, true, true, true},
-    {"provider", do_provider, false, false, false},
+    {"sign", do_sign, true, true, true},           {"first-sign", do_sign, false, true, true},
+    {"verify", do_verify, true, true, false},      {"key", do_key, true, true, false},
+    {"first-key", do_key, false, false, false},    {"uri", do_uri, true, true, true},
+    {"available", do_available, true, true, true}, {"provider", do_provider, false, false, false},
 };
 
 /* Whether libcrypto still finds in the application's context what signing takes. */
@@ -170,7 +189,7 @@ static bool libcrypto_whole(void)
     return whole;
 }
 
-/* Afterwards, with memory again: a key is loaded and signs. */
+/* Afterwards, with memory again: a key is loaded, signs and verifies. */
 static bool next_works(const struct part *part)
 {
     EVP_PKEY *key;
@@ -182,6 +201,7 @@ static bool next_works(const struct part *part)
         return false;
     key = by_reference();
     good = sign(key);
+    good = good && verify(key);
     EVP_PKEY_free(key);
     return good;
 }

@@ -76,6 +76,10 @@ void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
 
+/* properties.c: false, with a warning, if the default properties of openssl.cnf, which was loaded into
+ * libctx, take the SIM's keys or anything else from where programs find it. */
+bool doctor_properties(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf);
+
 /* rundir.c */
 void doctor_run_dir(struct doctor *doctor);
 /* owners.c: a warning for each file or folder that others can change. */

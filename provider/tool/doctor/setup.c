@@ -80,7 +80,8 @@ static void note_module(struct doctor *doctor, const char *path)
 }
 
 /* openssl.cnf activates it. */
-static void judge_active(struct doctor *doctor, const struct line_up *line_up, const char *conf)
+static void judge_active(struct doctor *doctor, OSSL_LIB_CTX *libctx, const struct line_up *line_up,
+                         const char *conf)
 {
     const char *version = version_of(line_up->simkey);
 
@@ -94,7 +95,7 @@ static void judge_active(struct doctor *doctor, const struct line_up *line_up, c
         doctor_warn(doctor, "install module and tool of the same version",
                     "%s activates simkey %s of %s, but this tool is version %s", conf, version,
                     module_of(line_up->simkey), SIMKEY_VERSION);
-    else
+    else if (doctor_properties(doctor, libctx, conf))
         doctor_ok(doctor, "%s activates simkey %s of %s; the order is: %s%s", conf, version,
                   module_of(line_up->simkey), line_up->names,
                   line_up->first ? " (default is better put first)" : "");
@@ -116,7 +117,7 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
 {
     CONF *parsed = NCONF_new(NULL);
     const char *section = parsed != NULL ? openssl_conf_section(parsed, conf) : NULL;
-    const char *name = section != NULL ? NCONF_get_string(parsed, section, "module") : NULL;
+    const char *name = section != NULL ? openssl_conf_value(parsed, section, "module") : NULL;
     char module[PATH_MAX];
     bool file = doctor_others_change(conf);
 
@@ -187,13 +188,13 @@ static void judge_file(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *
 
     (void)OSSL_PROVIDER_do_all(libctx, look, &line_up);
     note_module(doctor, line_up.simkey != NULL ? module_of(line_up.simkey)
-                        : section != NULL      ? NCONF_get_string(conf, section, "module")
+                        : section != NULL      ? openssl_conf_value(conf, section, "module")
                                                : NULL);
     if (line_up.simkey != NULL)
-        judge_active(doctor, &line_up, path);
+        judge_active(doctor, libctx, &line_up, path);
     else if (section != NULL)
-        judge_failed(doctor, path, NCONF_get_string(conf, section, "module"),
-                     NCONF_get_string(conf, section, "activate") != NULL);
+        judge_failed(doctor, path, openssl_conf_value(conf, section, "module"),
+                     openssl_conf_value(conf, section, "activate") != NULL);
     else
         judge_absent(doctor, libctx, path);
     NCONF_free(conf);
@@ -292,6 +293,23 @@ static void find_origin(const struct command_line *line, struct origin *origin)
     OPENSSL_free(conf);
 }
 
+/* Names in simkey's section of openssl.cnf that nothing knows, most likely mistyped ones. */
+static bool find_unknown(char *names, size_t size)
+{
+    char *path = CONF_get1_default_config_file();
+    CONF *conf = NCONF_new(NULL);
+    struct report ignored = REPORT_INIT;
+    const char *section = NULL;
+    bool found;
+
+    if (path != NULL && conf != NULL && openssl_conf_check(path, &ignored) == OUTCOME_OK)
+        section = openssl_conf_section(conf, path);
+    found = section != NULL && openssl_conf_unknown(conf, section, names, size);
+    NCONF_free(conf);
+    OPENSSL_free(path);
+    return found;
+}
+
 /* The settings without any PIN, for all steps but the signature. */
 static enum outcome make_sim(struct doctor *doctor, struct report *why)
 {
@@ -313,6 +331,7 @@ void doctor_settings(struct doctor *doctor)
     struct report why = REPORT_INIT;
     struct origin origin;
     const struct settings *settings = &doctor->settings;
+    char names[256], found[2 * sizeof origin];
 
     if (command_line_settings(doctor->line, &doctor->settings, &why) != OUTCOME_OK) {
         doctor_fail(doctor, why.outcome, "correct that setting", "%s", why.text);
@@ -335,10 +354,18 @@ void doctor_settings(struct doctor *doctor)
     doctor->transport = transport_of(settings->device);
     doctor->pin_set = settings->pin != NULL || settings->pin_source != NULL;
     doctor->found |= FOUND_SETTINGS;
-    doctor_ok(doctor, "device %s, %s; %s%s%s%s", settings->device, origin.device,
-              doctor->pin_set ? "PIN " : "no PIN is configured",
-              settings->pin_source != NULL ? settings->pin_source : "",
-              settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
+    (void)snprintf(found, sizeof found, "device %.300s, %s; %s%.300s%s%s", settings->device,
+                   origin.device, doctor->pin_set ? "PIN " : "no PIN is configured",
+                   settings->pin_source != NULL ? settings->pin_source : "",
+                   settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
+    if (find_unknown(names, sizeof names))
+        doctor_warn(doctor,
+                    "correct the name: device, pin-source, session and the others are in "
+                    "provider-simkey(7), Settings",
+                    "in simkey's section of openssl.cnf there is what simkey does not know: %s; %s",
+                    names, found);
+    else
+        doctor_ok(doctor, "%s", found);
 }
 
 static void mend_pin_file(const char *file, char *text, size_t size)
