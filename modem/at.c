@@ -71,6 +71,7 @@ static enum outcome unanswered(struct at *at, const struct at_command *command,
                                struct report *why)
 {
     struct report other = REPORT_INIT;
+    const bool unheard = at->unheard;
 
     if (result->values > 0)
         result->final = AT_FINAL_OK;
@@ -78,6 +79,9 @@ static enum outcome unanswered(struct at *at, const struct at_command *command,
             OUTCOME_OK ||
         deadline_passed(deadline))
         return OUTCOME_TIMEOUT;
+    at->unheard = unheard;
+    if (result->values == 0 && at_learn_gap(at, command, deadline))
+        return at_exchange(at, command, deadline, result, why);
     at->unanswered = true;
     if (result->values == 0) {
         result->final = AT_FINAL_ERROR;
@@ -99,10 +103,10 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
 
         if (outcome == OUTCOME_TIMEOUT)
             (void)at_leave_prompt(at, deadline, &ignored);
-        if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, command, deadline) && command->question)
-            outcome = at_exchange(at, command, deadline, result, why);
         if (outcome == OUTCOME_TIMEOUT && command->question && result->said)
             return unanswered(at, command, deadline, result, why);
+        if (outcome == OUTCOME_TIMEOUT)
+            (void)at_learn_gap(at, command, deadline);
         if (outcome != OUTCOME_OK || !in_doubt(at, command, result))
             return outcome;
         if (command->question && tries == ASK_TRIES - 1) {

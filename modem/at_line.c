@@ -18,9 +18,6 @@
 #define BEHIND_OK_PART 5
 /* Behind "> " nothing else comes: the modem takes our lines for a message's text. */
 #define PROMPT_MS 1000
-/* Each by one more than is asked for, because the clock is read in whole milliseconds. */
-#define GAP_MS      21
-#define LONG_GAP_MS 101
 /* So many reads take all that a terminal holds (4096 in Linux). */
 #define OVERDUE_READS (4096 / AT_LINE_SIZE + 1)
 /* Skipping lasts so many times the quiet that it waits for, at most: some modems never are. */
@@ -436,16 +433,6 @@ enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct rep
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
 }
 
-/* The pause that this modem needs behind what it said last. */
-static void leave_gap(const struct at *at, struct deadline deadline)
-{
-    const int gap = at_saw(at, EVENT_LONG_GAP) ? LONG_GAP_MS : at_saw(at, EVENT_GAP) ? GAP_MS : 0;
-    const int64_t left = gap > 0 ? at->heard_at + gap - monotonic_ms() : 0;
-
-    if (left > 0)
-        deadline_sleep(deadline, left);
-}
-
 enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
                          struct at_result *result, struct report *why)
 {
@@ -460,7 +447,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->values = 0;
     result->differ = result->early = result->said = result->silent = false;
     at->unheard = false;
-    leave_gap(at, deadline);
+    at_leave_gap(at, deadline);
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;

@@ -34,6 +34,9 @@ enum outcome at_settle(struct at *at, struct deadline deadline, struct report *w
  * said elsewhere. Errors: OUTCOME_NO_MODEM. */
 enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
 
+/* Waits until the gap that this modem needs behind a final result is over. */
+void at_leave_gap(const struct at *at, struct deadline deadline);
+
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
  * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:
  * the command was not heard then; EVENT_LATE stays where it was one to the SIM. If it does not, and the command was one

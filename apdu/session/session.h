@@ -206,6 +206,10 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
 
+/* The SIM in which the operation's channel is has to be this one (NULL or "": any). A record's word on it
+ * counts only if it fits; otherwise the modem is asked. Errors: OUTCOME_WRONG_SIM, ... */
+enum outcome channel_right_sim(struct operation *operation, const char *iccid, struct report *why);
+
 /* Before a PIN: makes sure that the channel is in the SIM that the operation wants, and that the SIM's
  * ICCID is what was told in this operation, not what a record says (channel.c). */
 enum outcome channel_ask_sim(struct operation *operation, struct report *why);
