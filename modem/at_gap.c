@@ -10,10 +10,6 @@
 /* So many commands in a row have to be answered: a modem may lose only some. */
 #define ASK_TIMES 4
 
-/* Each by one more than is asked for, because the clock is read in whole milliseconds. */
-#define GAP_MS      21
-#define LONG_GAP_MS 101
-
 #define GAPS (EVENT_GAP | EVENT_LONG_GAP)
 
 /* `AT` so many times, each as soon as the gap allows. Returns how often it was answered. */
@@ -70,13 +66,4 @@ bool at_learn_gap(struct at *at, const struct at_command *command, struct deadli
     if (answered == ASK_TIMES && first == 0 && reaches_sim(command))
         suspect_gap(at);
     return false;
-}
-
-void at_leave_gap(const struct at *at, struct deadline deadline)
-{
-    const int gap = at_saw(at, EVENT_LONG_GAP) ? LONG_GAP_MS : at_saw(at, EVENT_GAP) ? GAP_MS : 0;
-    const int64_t left = gap > 0 ? at->heard_at + gap - monotonic_ms() : 0;
-
-    if (left > 0)
-        deadline_sleep(deadline, left);
 }

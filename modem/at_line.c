@@ -18,6 +18,9 @@
 #define BEHIND_OK_PART 5
 /* Behind "> " nothing else comes: the modem takes our lines for a message's text. */
 #define PROMPT_MS 1000
+/* Each by one more than is asked for, because the clock is read in whole milliseconds. */
+#define GAP_MS      21
+#define LONG_GAP_MS 101
 /* So many reads take all that a terminal holds (4096 in Linux). */
 #define OVERDUE_READS (4096 / AT_LINE_SIZE + 1)
 /* Skipping lasts so many times the quiet that it waits for, at most: some modems never are. */
@@ -196,29 +199,6 @@ static void keep_value(struct at *at, struct at_result *result, const char *valu
     at->taken = sum_of(value, length);
 }
 
-/* What modems of several makers say when they have started, to the end of the line or of a word. */
-static bool boot_line(const char *line)
-{
-    static const char *const words[] = {"^SYSSTART", "*ATREADY", "MODEM:STARTUP"};
-
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (starts_with(line, words[i]) && strcspn(line + strlen(words[i]), " :,") == 0)
-            return true;
-    return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
-}
-
-/* The header of a message that the modem shows, or that another program reads: the next line is
- * somebody's text (3GPP TS 27.005, 3.4.1 and 3.4.2). A delivery report in text mode has none. */
-static bool text_follows(const char *line)
-{
-    static const char *const headers[] = {"+CMT:", "+CBM:", "+CMGR:", "+CMGL:", "^HCMT:"};
-
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
-        if (starts_with(line, headers[i]))
-            return true;
-    return starts_with(line, "+CDS:") && strchr(line, ',') == NULL;
-}
-
 /* An unsolicited line whose quoted text goes on in the next one. */
 static bool text_goes_on(const char *line)
 {
@@ -311,11 +291,11 @@ void at_keep_stray(struct at *at, const char *line)
  * it is the answer to another command. */
 static bool notice_line(struct at *at, const char *line)
 {
-    if (text_follows(line))
+    if (at_text_follows(line))
         at->skip_text = at->messages = true;
     else if (text_goes_on(line))
         at->messages = true;
-    else if (!boot_line(line))
+    else if (!at_is_boot_line(line))
         return notice_stray(at, line);
     else if (!at->messages)
         at_note(at, EVENT_RESTARTED, true);
@@ -363,7 +343,7 @@ static enum outcome collect(struct at *at, const struct at_command *command,
                 deadline = deadline_within(deadline, BEHIND_ANSWER_MS);
         } else if (!text) {
             (void)notice_line(at, line);
-            restarted = restarted || (boot_line(line) && at_saw(at, EVENT_RESTARTED));
+            restarted = restarted || (at_is_boot_line(line) && at_saw(at, EVENT_RESTARTED));
         }
         if (at_saw(at, EVENT_RESTARTED) &&
             !before) /* a modem that restarted has forgotten the command */
@@ -433,6 +413,16 @@ enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct rep
     return outcome == OUTCOME_TIMEOUT ? OUTCOME_OK : outcome;
 }
 
+/* The pause that this modem needs behind what it said last. */
+static void leave_gap(const struct at *at, struct deadline deadline)
+{
+    const int gap = at_saw(at, EVENT_LONG_GAP) ? LONG_GAP_MS : at_saw(at, EVENT_GAP) ? GAP_MS : 0;
+    const int64_t left = gap > 0 ? at->heard_at + gap - monotonic_ms() : 0;
+
+    if (left > 0)
+        deadline_sleep(deadline, left);
+}
+
 enum outcome at_exchange(struct at *at, const struct at_command *command, struct deadline deadline,
                          struct at_result *result, struct report *why)
 {
@@ -447,7 +437,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->values = 0;
     result->differ = result->early = result->said = result->silent = false;
     at->unheard = false;
-    at_leave_gap(at, deadline);
+    leave_gap(at, deadline);
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
         return outcome;

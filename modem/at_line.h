@@ -34,8 +34,12 @@ enum outcome at_settle(struct at *at, struct deadline deadline, struct report *w
  * said elsewhere. Errors: OUTCOME_NO_MODEM. */
 enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct report *why);
 
-/* Waits until the gap that this modem needs behind a final result is over. */
-void at_leave_gap(const struct at *at, struct deadline deadline);
+/* True for what modems of several makers say when they have started. */
+bool at_is_boot_line(const char *line);
+
+/* True for the header of a message that the modem shows, or that another program reads: the next line is
+ * somebody's text (3GPP TS 27.005, 3.4.1 and 3.4.2). A delivery report in text mode has none. */
+bool at_text_follows(const char *line);
 
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
  * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The values in AT answers: one tolerant parser for all modems. Nothing is ever indexed by an
  * announced length. */
-#include "modem/at.h"
+#include "modem/at_line.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -56,4 +56,25 @@ bool at_take_word(const char **text, char *word, size_t size)
     word[length] = '\0';
     *text = rest;
     return true;
+}
+
+bool at_is_boot_line(const char *line)
+{
+    static const char *const words[] = {"^SYSSTART", "*ATREADY", "MODEM:STARTUP"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (strncmp(line, words[i], strlen(words[i])) == 0 &&
+            strcspn(line + strlen(words[i]), " :,") == 0)
+            return true;
+    return strcmp(line, "RDY") == 0 || strcmp(line, "+CFUN: 1") == 0;
+}
+
+bool at_text_follows(const char *line)
+{
+    static const char *const headers[] = {"+CMT:", "+CBM:", "+CMGR:", "+CMGL:", "^HCMT:"};
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
+        if (strncmp(line, headers[i], strlen(headers[i])) == 0)
+            return true;
+    return strncmp(line, "+CDS:", 5) == 0 && strchr(line, ',') == NULL;
 }
