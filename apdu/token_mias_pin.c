@@ -15,8 +15,11 @@ static enum outcome pin_status_work(struct operation *operation, void *arg, stru
 {
     struct status_work *work = arg;
 
+    enum outcome outcome = operation_prove_class(operation, why);
+
     work->refused = operation_refusals(operation);
-    return pin_state(&operation->card, PIN_APPLET, work->state, why);
+    return outcome == OUTCOME_OK ? pin_state(&operation->card, PIN_APPLET, work->state, why)
+                                 : outcome;
 }
 
 enum outcome mias_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
@@ -43,9 +46,12 @@ struct attempt_work {
 static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct attempt_work *work = arg;
-    enum outcome outcome =
-        pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
+    enum outcome outcome = operation_prove_class(operation, why);
 
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome =
+        pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
     if (outcome == OUTCOME_OK)
         operation_forgive(operation, work->stuck, TOKEN_PATH_SIZE);
     else if (operation->selection.passed && work->source != NULL)
@@ -73,9 +79,11 @@ static enum outcome change_work(struct operation *operation, void *arg, struct r
 {
     const struct change_work *work = arg;
     char ignored[TOKEN_PATH_SIZE];
-    enum outcome outcome =
-        pin_change(&operation->card, work->old_pin, work->new_pin, work->sent, why);
+    enum outcome outcome = operation_prove_class(operation, why);
 
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome = pin_change(&operation->card, work->old_pin, work->new_pin, work->sent, why);
     if (outcome == OUTCOME_OK) /* the old one was right */
         operation_forgive(operation, ignored, sizeof ignored);
     return outcome;

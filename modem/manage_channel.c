@@ -193,8 +193,8 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
 
     channel->open = false;
     for (int way = 0; way < 2; way++) {
-        const bool refusal =
-            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_OK && refused(said.sw));
+        const bool refusal = outcome == OUTCOME_CARRIER_REFUSED ||
+                             (outcome == OUTCOME_OK && said.length == 0 && refused(said.sw));
 
         if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
             break;

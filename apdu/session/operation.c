@@ -70,10 +70,8 @@ static enum outcome before_pin(void *arg, struct report *why)
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
     bool echoes = (transport->events & EVENT_ECHOED) != 0;
-    enum outcome outcome = operation_prove_class(operation, why);
+    enum outcome outcome = transport_before_secret(transport, operation->deadline, why);
 
-    if (outcome == OUTCOME_OK)
-        outcome = transport_before_secret(transport, operation->deadline, why);
     if (outcome == OUTCOME_OK && echoes)
         return operation_echoes(why);
     if (transport->events & EVENT_RESTARTED)

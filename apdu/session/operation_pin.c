@@ -34,6 +34,9 @@ static enum outcome unlock(struct operation *operation, enum pin_reference refer
     *sent = false;
     if (outcome == OUTCOME_OK)
         outcome = channel_select_again(operation, why);
+    if (outcome ==
+        OUTCOME_OK) /* before the state is asked, behind which nothing but VERIFY comes */
+        outcome = operation_prove_class(operation, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     try.sim = operation->current->iccid;

@@ -307,6 +307,8 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
             return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
                               i + 1);
         if (apdu_has_pin(&command))
+            outcome = operation_prove_class(operation, why);
+        if (outcome == OUTCOME_OK && apdu_has_pin(&command))
             outcome = operation->card.before_pin(operation->card.arg, why);
         if (outcome == OUTCOME_OK)
             outcome = apdu_send(&operation->card, &command, &answer, why);

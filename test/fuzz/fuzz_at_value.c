@@ -79,7 +79,7 @@ static void try_apdu(const char *text)
             length == 0);
     if (length > 0 && iccid_from_bytes(bytes, length, iccid)) {
         REQUIRE(strlen(iccid) >= 10 && strlen(iccid) < ICCID_SIZE);
-        REQUIRE(iccid[strspn(iccid, "0123456789")] == '\0');
+        REQUIRE(iccid[strspn(iccid, "0123456789ABCDEF")] == '\0');
     }
     free(bytes);
 }

@@ -107,7 +107,8 @@ static void pass(struct modem *modem, unsigned session, const char *prefix, cons
     if (session == 0)
         channel = channel_of(command[0]);
     else
-        REQUIRE(channel_of(command[0]) == 0); /* the modem's to fill in */
+        /* the modem's to fill in, but where it is tried whether this one does */
+        REQUIRE(channel_of(command[0]) == 0 || channel_of(command[0]) == session);
     if (command[1] == INS_MANAGE_CHANNEL && !modem->from_input) {
         manage(modem, channel, prefix, command, length);
         return;

@@ -61,7 +61,8 @@ static bool is_question(const struct watched *watched)
            (watched->ins == INS_VERIFY && watched->lc == 0);
 }
 
-/* On the basic channel channels are managed and nothing else; elsewhere a channel must be open, or is
+/* On the basic channel channels are managed, and what waits for a modem that fetches nothing on others is
+ * fetched; elsewhere a channel must be open, or is
  * asked whose it is. The modem's own channel is not closed: 1, unless it is known, or was asked. */
 static void check_channel(const struct hostile *card, const struct watched *watched)
 {
@@ -69,7 +70,7 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     if (watched->channel > 0)
         REQUIRE(card->channels[watched->channel].open || is_question(watched));
     else
-        REQUIRE(watched->ins == INS_MANAGE_CHANNEL);
+        REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
         REQUIRE(watched->p2 > 0 && watched->p2 < HOSTILE_CHANNELS &&
                 (watched->p2 != 1 || card->channels[1].open || card->channels[1].disowned));
@@ -196,7 +197,7 @@ static void note_selection(struct hostile_channel *channel, const struct watched
 {
     bool select = watched->ins == INS_SELECT && watched->p1 == P1_BY_NAME,
          fetch = watched->ins == INS_GET_RESPONSE,
-         question = watched->ins == INS_VERIFY && watched->lc == 0,
+         question = (watched->ins == INS_VERIFY && watched->lc == 0) || watched->ins == INS_STATUS,
          on = select || (fetch && channel->select_under_way);
 
     if (on) {
@@ -207,6 +208,15 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     } else if (!fetch && !question) {
         channel->selected = channel->select_under_way = false;
     }
+}
+
+/* What an applet says that does not know STATUS: then the channel is no network application's. */
+static bool knows_no_status(uint16_t sw)
+{
+    const unsigned sw1 = sw >> 8;
+
+    return sw1 == 0x67 || sw1 == 0x68 || sw1 == 0x69 || sw1 == 0x6B || sw == 0x6A86 ||
+           sw == 0x6A88 || sw == 0x6D00 || sw == 0x6E00;
 }
 
 /* What STATUS is answered. With more data than were asked for, or with an end that does not come, that is
@@ -220,16 +230,27 @@ static void note_owner(struct hostile_channel *channel, const struct watched *wa
                             (fetch && channel->status_asked);
     if (!channel->status_asked)
         return;
-    channel->disowned = watched->sw != 0x9000 && (watched->sw & 0xFF00) != 0x9100;
-    channel->claimed = !channel->disowned || (watched->sw & 0xFF00) == 0x6100 ||
-                       (fetch ? got != watched->le : got > watched->le);
+    channel->disowned = knows_no_status(watched->sw);
+    channel->claimed = !channel->disowned || (fetch ? got != watched->le : got > watched->le);
+}
+
+/* A command that the card refuses by its form does nothing. */
+static bool refused_by_form(const struct watched *watched)
+{
+    const unsigned sw1 = watched->sw >> 8;
+
+    return watched->answer_length == 2 &&
+           (sw1 == 0x67 || sw1 == 0x69 || sw1 == 0x6B || watched->sw == 0x6A86 ||
+            watched->sw == 0x6D00 || watched->sw == 0x6E00);
 }
 
 static void note_channels(struct hostile *card, const struct watched *watched, bool heard)
 {
     bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
 
-    if (watched->p1 == P1_CLOSE) {
+    if (watched->p1 == P1_CLOSE && refused_by_form(watched)) {
+        return;
+    } else if (watched->p1 == P1_CLOSE) {
         hostile_close(card, watched->channel > 0 ? watched->channel : watched->p2);
     } else if (ok && watched->answer_length == 3 && watched->first >= 1 &&
                watched->first < HOSTILE_CHANNELS) {
