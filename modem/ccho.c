@@ -65,12 +65,32 @@ enum outcome ccho_exchange(struct at *at, const struct channel *channel, struct 
     return at_pass(at, &ccho, exchange, deadline, why);
 }
 
-/* Some modems have no AT+CCHC: there the channel is asked to close itself (ISO 7816-4, 11.1.2: P2
- * 00). */
+/* The channel is asked to close itself (ISO 7816-4, 11.1.2: P2 00). What the card said is for the caller to
+ * judge: why->sw. */
+static enum outcome close_itself(struct at *at, const struct channel *channel,
+                                 struct deadline deadline, struct report *why)
+{
+    static const uint8_t command[] = {0x00, 0x70, 0x80, 0x00};
+    uint8_t answer[APDU_ANSWER_SIZE];
+    struct exchange exchange = {.command = command,
+                                .length = sizeof command,
+                                .timeout_ms = OPEN_TIMEOUT_MS,
+                                .secrecy = SECRET_NOTHING,
+                                .answer = answer};
+    enum outcome outcome = ccho_exchange(at, channel, &exchange, deadline, why);
+
+    if (outcome == OUTCOME_OK && exchange.answer_length >= 2) {
+        report_clear(why);
+        why->sw = (uint16_t)(answer[exchange.answer_length - 2] << 8 |
+                             answer[exchange.answer_length - 1]);
+    }
+    return outcome;
+}
+
+/* Some modems have no AT+CCHC: there the channel closes itself. */
 enum outcome ccho_close(struct at *at, struct channel *channel, struct deadline deadline,
                         struct report *why)
 {
-    static const uint8_t close_itself[] = {0x00, 0x70, 0x80, 0x00};
     char line[sizeof "AT+CCHC=" + sizeof channel->session];
     struct at_command request = {.line = line,
                                  .answer = AT_ANSWER_NONE,
@@ -78,12 +98,6 @@ enum outcome ccho_close(struct at *at, struct channel *channel, struct deadline 
                                  .timeout_ms = OPEN_TIMEOUT_MS,
                                  .to_sim = true};
     struct at_result result;
-    uint8_t answer[APDU_ANSWER_SIZE];
-    struct exchange exchange = {.command = close_itself,
-                                .length = sizeof close_itself,
-                                .timeout_ms = OPEN_TIMEOUT_MS,
-                                .secrecy = SECRET_NOTHING,
-                                .answer = answer};
     enum outcome outcome;
 
     (void)snprintf(line, sizeof line, "AT+CCHC=%s", channel->session);
@@ -92,6 +106,6 @@ enum outcome ccho_close(struct at *at, struct channel *channel, struct deadline 
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "close a channel", why);
     if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST)
-        outcome = ccho_exchange(at, channel, &exchange, deadline, why);
+        outcome = close_itself(at, channel, deadline, why);
     return outcome;
 }

@@ -467,6 +467,30 @@ static void a_killed_programs_session_is_closed_by_its_name(void)
     seat_end(&seat);
 }
 
+/* Where the modem has no AT+CCHC and the card does not close the channel either, it is not forgotten. */
+static void a_session_that_refuses_to_close_itself_is_kept(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n"),
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"),
+        LINE("AT+CCHC=1", "\r\nERROR\r\n"),
+        CGLA("00 70 80 00", "6982"),
+        MODEM_END};
+    const struct channel session = named("1");
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "session", "private");
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    fd = record_open(sim_settings(seat.sim), &record);
+    CU_ASSERT_PTR_NOT_NULL(owners_find(&record.owners, &session));
+    (void)close(fd);
+    seat_end(&seat);
+}
+
 /* ---- simkey close ---- */
 
 /* What another run-dir's programs left, or what was never written down: two applets of ours, and one
@@ -558,6 +582,7 @@ void add_orphans_suite(void)
         TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
         TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_killed_programs_session_is_closed_by_its_name),
+        TEST(a_session_that_refuses_to_close_itself_is_kept),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
     };
