@@ -39,8 +39,20 @@ class Modem:
 
     def reset(self):
         self.say("AT+CFUN=1,1")
+        self.wake()
         for command in ("ATE0", "AT+CMEE=1"):
             self.say(command)
+
+    def wake(self):
+        """A modem that starts anew hears nothing for a while."""
+        answer = b""
+        for _ in range(60):
+            os.write(self.fd, b"AT\r")
+            while select.select([self.fd], [], [], 0.25)[0]:
+                answer += os.read(self.fd, 4096)
+            if FINAL.search(answer):
+                return
+        sys.exit("bridge: the modem does not come back")
 
     def say(self, command):
         os.write(self.fd, command.encode() + b"\r")
