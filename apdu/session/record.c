@@ -143,7 +143,7 @@ static enum level level_of(struct reader *from, const struct channel_state *stat
     return verified ? LEVEL_PIN_OK : selected ? LEVEL_SELECTED : LEVEL_OPEN;
 }
 
-static void take_standing(struct reader *from, struct channel_state *state)
+static void take_shared(struct reader *from, struct channel_state *state)
 {
     int v[5] = {0};
     char text[33] = "-";
@@ -376,7 +376,7 @@ static void take_record(struct reader *from, struct record *record)
     record->line.carrier = (enum carrier)within(from, v[4], CARRIER_LAST);
     if (record->line.late_until > monotonic_ms() + LATE_MAX_MS || record->line.late_until < 0)
         record->line.late_until = monotonic_ms() + LATE_MAX_MS;
-    take_standing(from, &record->shared);
+    take_shared(from, &record->shared);
     take_channel(from, &orphan);
     take_learnt(from, &record->quirks);
     take_users(from, record);

@@ -67,7 +67,7 @@ struct record {
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line_state line;
     struct channel_state shared;
-    unsigned generation;  /* of standing: another one each time it is opened; 0: not known */
+    unsigned generation;  /* of shared: another one each time it is opened; 0: not known */
     struct owners owners; /* the channels beside that */
     bool lists_owners;    /* they were read: a record of an older version, or a new one, has none */
     struct card_quirks quirks;

@@ -48,7 +48,7 @@ static void put_channel(struct writer *to, const struct channel *channel)
         channel->number, word(channel->session));
 }
 
-static void put_standing(struct writer *to, const struct channel_state *state)
+static void put_shared(struct writer *to, const struct channel_state *state)
 {
     const struct security_environment *environment = &state->environment;
 
@@ -141,7 +141,7 @@ static void put_record(struct writer *to, const struct record *record, size_t op
     put(to, "line %d %d %d %u %d %d %" PRId64 "\n", record->dirty, record->line.ready,
         record->line.echo_stays, record->line.last, record->line.opening, (int)record->line.carrier,
         record->line.late_until);
-    put_standing(to, &record->shared);
+    put_shared(to, &record->shared);
     put_channel(to, first_orphan(&record->owners));
     put(to, "learnt %s %d %d %u %u %u\n", word(quirks->iccid), quirks->no_le, quirks->short_way,
         quirks->max_read, quirks->environment_refused, quirks->pin_refused);

@@ -1,6 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SIM taken for one operation: lock, deadline, channel, applet, PIN, and one new start after a
- * loss. Internal to apdu/: programs use sim.h, token.h and typea.h. */
+/* The SIM taken for one operation: lock, deadline, channel, applet, PIN, and new starts after losses.
+ * Internal to apdu/: programs use sim.h, token.h and typea.h.
+ *
+ *   session_run     policy: which channel, what a failure means, whether to start anew   session.c
+ *     operation_*   the device taken and given back, the record, the PIN      operation*.c, refusals.c
+ *       channel_*   opened, selected, asked whose it is, closed                           channel*.c
+ *         record_*, owners_*, queue_*   what processes tell each other         record*.c, owners.c, ...
+ *
+ * A channel's level (channel_state.h) and what happens to it:
+ *
+ *   event                                  the channel                      the next operation
+ *   the work succeeded                     stays, at its level (shared)     goes on with it
+ *   a status word that was not awaited     broken                           asks whose it is, closes it, starts anew
+ *   6881, an echo that nobody expected     in doubt, in the table           opens another one, asks the old one then
+ *   the modem restarted, the SIM went      gone, in the table               opens another one
+ *   no answer in time, or the device went  broken; the line is late         waits until the line is clean, asks, closes
+ *   its process died                       in the table, or "opening"       asks, closes; looks for the number
+ *   the PIN was refused, or not answered   LEVEL_SELECTED                   sends no PIN of that source
+ *
+ * Whose a channel is (the table is owners.h): shared by all processes, by the record; mine, this process's
+ * (SAFE2's); oneshot, this operation's; or an orphan, which nobody goes on with. */
 #ifndef SIMKEY_APDU_SESSION_SESSION_H
 #define SIMKEY_APDU_SESSION_SESSION_H
 
@@ -90,8 +109,9 @@ struct operation {
     struct queue queue;
     int file; /* of the record, -1 without one */
     struct record record;
-    struct channel_state oneshot;  /* what stands on a channel for this operation only */
-    struct channel_state *current; /* the one in use: the record's, the sim's own, or alone */
+    struct channel_state oneshot; /* what stands on a channel for this operation only */
+    struct channel_state
+        *current; /* the one in use: the record's shared, the sim's mine, or oneshot */
     bool
         just_selected; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool pin_follows; /* the applet is selected for the sake of a PIN */
@@ -145,7 +165,7 @@ void operation_try_gap(struct operation *operation);
 enum outcome operation_echoes(struct report *why);
 
 /* Writes down what stands now, marked as dirty: from here on a death is noticed by the next one.
- * Where that fails, operation->standing is another place afterwards. */
+ * Where that fails, operation->current is another place afterwards. */
 void operation_note(struct operation *operation);
 
 /* The same at the end of an operation: dirty if nobody has cleaned what a dead program left. False without
@@ -202,7 +222,7 @@ typedef enum outcome operation_fn(struct operation *operation, void *arg, struct
 enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
                          struct report *why);
 
-/* Makes a channel stand with the applet selected: the standing one, or a new one (channel.c). */
+/* Makes sure that the applet is selected on the current channel, or on a new one (channel.c). */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
 
