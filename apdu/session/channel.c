@@ -323,7 +323,12 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
 {
     enum outcome outcome = ensure_once(operation, applet, iccid, why);
     struct report other = REPORT_INIT;
+    char same[ICCID_SIZE];
 
+    /* the channel may have been lost because another SIM was put in: its PIN is not tried */
+    memcpy(same, operation->current->iccid, sizeof same);
+    if (iccid == NULL || iccid[0] == '\0')
+        iccid = same;
     for (int tries = 0; tries < 2 && passes_nothing_on(operation, outcome, why); tries++) {
         enum outcome by_other;
 
