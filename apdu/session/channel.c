@@ -296,7 +296,8 @@ static bool passes_nothing_on(const struct operation *operation, enum outcome ou
            state->channel.carrier == CARRIER_CSIM &&
            operation->transport.ops->carrier == CARRIER_AUTO &&
            operation->sim->settings.carrier == CARRIER_AUTO &&
-           !(operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_LATE)) &&
+           !(operation->transport.events &
+             (EVENT_RESTARTED | EVENT_ECHOED | EVENT_NO_SIM | EVENT_LATE)) &&
            !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
 }
 
