@@ -56,6 +56,7 @@ static const struct {
     {"rundir", add_rundir_suite},
     {"owners", add_owners_suite},
     {"orphans", add_orphans_suite},
+    {"closing", add_closing_suite},
     {"record", add_record_suite},
     {"record_text", add_record_text_suite},
     {"shared", add_shared_suite},

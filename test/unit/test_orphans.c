@@ -280,168 +280,6 @@ static void what_another_program_saw_end_stays_known(void)
     seat_end(&seat);
 }
 
-/* Neither is it forgotten because a card does not close it at once, nor is it kept without end. */
-static void a_channel_whose_closing_is_refused_is_kept_for_three_operations(void)
-{
-    static const struct modem_step nothing[] = {MODEM_END};
-    static const struct modem_step standing[] = {WAKING, LINE(CRSM, CRSM_SAYS), STATUS("6881"),
-                                                 CSIM("00 70 80 01 00", "6881"), MODEM_END};
-    const struct channel one = numbered(1);
-    struct sim_found found;
-    struct record record;
-    struct seat seat;
-    int fd;
-
-    seat_begin(&seat, nothing, standing, "transport", "csim");
-    fd = record_open(sim_settings(seat.sim), &record);
-    owners_orphan(&record.owners, &one, DOUBT_NONE);
-    for (unsigned i = 2; i <= CHANNEL_MAX; i++) { /* which are not asked */
-        const struct channel other = numbered(i);
-
-        owners_hold(&record.owners, &other, getpid(), rundir_process_start(getpid()));
-    }
-    CU_ASSERT_TRUE(record_save(fd, &record));
-    (void)close(fd);
-    for (int i = 0; i < 3; i++) {
-        EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_IS_DEAD);
-        EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
-    }
-    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
-    EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 2), OWNER_HOLDS);
-    seat_end(&seat);
-}
-
-/* Where there is no record, the process itself remembers. */
-static void without_a_folder_a_channel_that_could_not_be_closed_is_closed_later(void)
-{
-    static const struct modem_step steps[] = {
-        COLD,
-        LINE("AT+CSIM=10,\"0070800100\"", LONG LONG LONG LONG LONG LONG "\r\n+CME ERROR: 13\r\n"),
-        OPEN_2,
-        STATUS("6D00"), /* the answer that did not come might have been that it is closed */
-        CLOSE,
-        REST_2,
-        CLOSE_2,
-        MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, "run-dir", "/dev/null/run");
-    seat_signs(&seat);
-    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
-    seat_signs(&seat);
-    seat_end(&seat);
-}
-
-/* Another command's answer came before that to the opening, where answers are off by one: with data, so
- * that it is no refusal of it. */
-static void a_channel_whose_number_comes_behind_another_answer_is_closed(void)
-{
-    static const struct modem_step steps[] = {LINE("AT+CSIM=10,\"0070000001\"",
-                                                   "\r\n+CSIM: 8,\"12346982\"\r\n" OK BREATH
-                                                   "\r\n+CSIM: 6,\"029000\"\r\n" OK),
-                                              CLOSE_2, COLD, CLOSE, MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, NULL, NULL);
-    seat_signs(&seat);
-    seat_end(&seat);
-}
-
-/* What answers the closing makes no sense, so that the channel may be closed, and its number the modem's. */
-static void a_channel_whose_closing_was_not_understood_is_asked_first(void)
-{
-    static const struct modem_step steps[] = {
-        COLD,
-        LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
-        OPEN_2,
-        STATUS("9000"),
-        NAMED("84 10 " USIM_AID " 9000"),
-        REST_2,
-        CLOSE_2,
-        MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, "session", "private");
-    seat_signs(&seat);
-    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
-    seat_signs(&seat);
-    seat_end(&seat);
-}
-
-/* The card's word on closing is none of success, but it may be closed all the same, and be given to the
- * modem at once: that our applet answered on it a moment ago is no proof any more. */
-static void a_channel_whose_closing_was_refused_is_asked_before_it_is_closed_again(void)
-{
-    static const struct modem_step steps[] = {COLD,
-                                              CSIM("00 70 80 01 00", "6F00"),
-                                              CSIM("00 70 00 00 01", "6A81"),
-                                              STATUS("9000"),
-                                              NAMED("84 10 " USIM_AID " 9000"),
-                                              CSIM("00 70 00 00 01", "6A81"),
-                                              CSIM("83 F2 00 0C", "6881"),
-                                              CSIM("83 F2 00 0C", "6881"),
-                                              CSIM("00 70 00 00 01", "6A81"),
-                                              STATUS_2("6881"),
-                                              STATUS_2("6881"),
-                                              CSIM("00 70 00 00 01", "6A81"),
-                                              LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\nERROR\r\n"),
-                                              MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, "session", "private");
-    seat_signs(&seat);
-    EXPECT(seat_sign(&seat), OUTCOME_REFUSED, &seat.why);
-    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800100\""), 1);
-    seat_end(&seat);
-}
-
-/* The same of one that somebody else left. */
-static void an_orphan_whose_closing_was_not_understood_is_asked_first(void)
-{
-    static const struct modem_step steps[] = {
-        STATUS_2("6D00"),
-        LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
-        OPEN,
-        STATUS_2("9000"),
-        CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
-        SELECT,
-        CSIM("01 84 00 00 02", "0102 9000"),
-        CLOSE,
-        MODEM_END};
-    const struct channel two = numbered(2);
-    struct record record;
-    struct seat seat;
-    uint8_t bytes[2];
-    int fd;
-
-    seat_begin(&seat, steps, NULL, "transport", "csim");
-    fd = record_open(sim_settings(seat.sim), &record);
-    owners_orphan(&record.owners, &two, DOUBT_NONE);
-    CU_ASSERT_TRUE(record_save(fd, &record));
-    (void)close(fd);
-    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
-    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070800200\""), 1);
-    seat_end(&seat);
-}
-
-/* The answer to the opening of a channel is lost with the device: the modem may have kept its power, and
- * the channel be open. */
-static void an_opening_that_a_lost_device_leaves_open_is_known(void)
-{
-    static const struct modem_step steps[] = {LINE("AT+CCHO=\"" MIAS_AID "\"", HANG_UP), MODEM_END};
-    struct record record;
-    struct seat seat;
-    uint8_t bytes[2];
-    int fd;
-
-    seat_begin(&seat, steps, NULL, "transport", "ccho");
-    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_NO_MODEM, &seat.why);
-    fd = record_open(sim_settings(seat.sim), &record);
-    CU_ASSERT_TRUE(record.line.opening);
-    (void)close(fd);
-    seat_end(&seat);
-}
-
 /* A session has no number; the modem's name for it is what is noted. */
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
@@ -464,30 +302,6 @@ static void a_killed_programs_session_is_closed_by_its_name(void)
     CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
     EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
-    seat_end(&seat);
-}
-
-/* Where the modem has no AT+CCHC and the card does not close the channel either, it is not forgotten. */
-static void a_session_that_refuses_to_close_itself_is_kept(void)
-{
-    static const struct modem_step steps[] = {
-        LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n"),
-        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("00 84 00 00 02", "0102 9000"),
-        LINE("AT+CCHC=1", "\r\nERROR\r\n"),
-        CGLA("00 70 80 00", "6982"),
-        MODEM_END};
-    const struct channel session = named("1");
-    struct record record;
-    struct seat seat;
-    uint8_t bytes[2];
-    int fd;
-
-    seat_begin(&seat, steps, NULL, "session", "private");
-    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
-    fd = record_open(sim_settings(seat.sim), &record);
-    CU_ASSERT_PTR_NOT_NULL(owners_find(&record.owners, &session));
-    (void)close(fd);
     seat_end(&seat);
 }
 
@@ -574,15 +388,7 @@ void add_orphans_suite(void)
         TEST(after_a_restart_a_channel_stays_known_until_its_number_is_given_out),
         TEST(what_another_program_saw_end_is_not_ours_any_more),
         TEST(what_another_program_saw_end_stays_known),
-        TEST(a_channel_whose_closing_is_refused_is_kept_for_three_operations),
-        TEST(without_a_folder_a_channel_that_could_not_be_closed_is_closed_later),
-        TEST(a_channel_whose_number_comes_behind_another_answer_is_closed),
-        TEST(a_channel_whose_closing_was_not_understood_is_asked_first),
-        TEST(a_channel_whose_closing_was_refused_is_asked_before_it_is_closed_again),
-        TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
-        TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_killed_programs_session_is_closed_by_its_name),
-        TEST(a_session_that_refuses_to_close_itself_is_kept),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
     };

@@ -18,17 +18,15 @@
 #define ASK_2(says) CSIM("02 CC 02 00 00", says)
 #define CLOSE_2     CSIM("00 70 80 02 00", "9000")
 #define BYE_2       ASK_2("00010000 9000"), CLOSE_2
-
+/* Which may not be true: where the number was not given out again, the channel is asked and closed. */
 #define CHANNEL_GONE "6881"
-
-/* That word may not be true: where the number was not given out again, the channel is asked, and
- * closed. */
-#define IS_IT_GONE                                                                                 \
-    CSIM("81 F2 00 0C", CHANNEL_GONE), CSIM("81 F2 00 0C", CHANNEL_GONE),                          \
-        CSIM("00 70 80 01 00", CHANNEL_GONE)
-#define IS_IT_GONE_2                                                                               \
-    CSIM("82 F2 00 0C", CHANNEL_GONE), CSIM("82 F2 00 0C", CHANNEL_GONE),                          \
-        CSIM("00 70 80 02 00", CHANNEL_GONE)
+#define OPEN_3                                                                                     \
+    CSIM("00 70 00 00 01", "03 9000"), CSIM("03 A4 04 0C 0C " SAFE2_AID, "9000"),                  \
+        CSIM("03 DA 02 C0 02 A1B2", "9000"), CSIM("03 CA 00 00 00", "9000")
+#define CLOSE_3      CSIM("03 CC 02 00 00", "00070000 9000"), CSIM("00 70 80 03 00", "9000")
+#define ASKED(on)    CSIM(on " F2 00 0C", CHANNEL_GONE), CSIM(on " F2 00 0C", CHANNEL_GONE)
+#define IS_IT_GONE   ASKED("81"), CSIM("00 70 80 01 00", CHANNEL_GONE)
+#define IS_IT_GONE_2 ASKED("82"), CSIM("00 70 80 02 00", CHANNEL_GONE)
 
 /* ---- a lost start ---- */
 
@@ -373,23 +371,18 @@ static void the_channel_is_held_while_it_stands(void)
     seat_end(&seat);
 }
 
-/* A signature on a full card takes another channel than the one that is polled. */
 static void a_signature_on_a_full_card_leaves_it_alone(void)
 {
-    static const struct modem_step steps[] = {CSIM("00 70 00 00 01", "03 9000"),
-                                              CSIM("03 A4 04 0C 0C " SAFE2_AID, "9000"),
-                                              CSIM("03 DA 02 C0 02 A1B2", "9000"),
-                                              CSIM("03 CA 00 00 00", "9000"),
+    static const struct modem_step steps[] = {OPEN_3,
                                               CSIM("00 70 00 00 01", "6A81"),
                                               CSIM("82 F2 00 0C", "6D00"),
                                               CLOSE_2,
-                                              CSIM("00 70 00 00 01", "02 9000"),
+                                              OPEN_2,
                                               CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
                                               CSIM("02 84 00 00 02", "0102 9000"),
                                               CLOSE_2,
                                               CSIM("03 CC 02 00 00", "00070000 9000"),
-                                              CSIM("03 CC 02 00 00", "00070000 9000"),
-                                              CSIM("00 70 80 03 00", "9000"),
+                                              CLOSE_3,
                                               MODEM_END};
     struct sim *other = NULL;
     struct seat seat;

@@ -41,6 +41,7 @@ void add_model_suite(void);
 void add_rundir_suite(void);
 void add_owners_suite(void);
 void add_orphans_suite(void);
+void add_closing_suite(void);
 void add_record_suite(void);
 void add_record_text_suite(void);
 void add_shared_suite(void);
