@@ -140,6 +140,14 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
 
 /* ---- closing ---- */
 
+/* True for a channel on which this operation, or the session that all share, goes on. */
+static bool in_use(const struct operation *operation, const struct channel *channel)
+{
+    return channel_same(channel, &operation->record.shared.channel) ||
+           channel_same(channel, &operation->sim->mine.channel) ||
+           channel_same(channel, &operation->oneshot.channel);
+}
+
 static void count_refusal(struct operation *operation, const struct channel *channel)
 {
     struct owners *owners = &operation->record.owners;
@@ -279,14 +287,6 @@ void channel_close_orphans(struct operation *operation)
             close_ours(operation, &owners.list[i].channel);
 }
 
-/* True for a channel on which this operation, or the session that all share, goes on. */
-static bool in_use(const struct operation *operation, const struct channel *channel)
-{
-    return channel_same(channel, &operation->record.shared.channel) ||
-           channel_same(channel, &operation->sim->mine.channel) ||
-           channel_same(channel, &operation->oneshot.channel);
-}
-
 void channel_ask_doubtful(struct operation *operation, enum doubt most)
 {
     const struct owners owners = operation->record.owners;
@@ -318,6 +318,16 @@ static struct channel session_of(unsigned number)
 static bool has_number(const struct channel_state *state, unsigned number)
 {
     return state->level > LEVEL_CLOSED && state->channel.number == number;
+}
+
+bool channel_session_known(const struct operation *operation, const struct channel *channel)
+{
+    const struct owners *owners = &operation->record.owners;
+
+    for (size_t i = 0; i < owners->count; i++)
+        if (channel_same(channel, &owners->list[i].channel))
+            return true;
+    return in_use(operation, channel);
 }
 
 bool channel_known(const struct operation *operation, unsigned number)

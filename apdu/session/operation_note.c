@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operation notes for the next one, and what its transport's events mean for it. Used by all
- * that is done in an operation; it uses none of that but the table of owners. */
+ * that is done in an operation; it uses nothing of that but what forgets a channel. */
 #include "apdu/session/session.h"
 #include "modem/forks.h"
 

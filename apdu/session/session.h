@@ -306,6 +306,9 @@ void channel_find_missed(struct operation *operation, enum carrier carrier);
 /* True for a channel that this operation knows by other means than an old claim. */
 bool channel_known(const struct operation *operation, unsigned number);
 
+/* The same for a session, by its name. */
+bool channel_session_known(const struct operation *operation, const struct channel *channel);
+
 /* The channel is closed, or the card has given its number out again: it is no older program's now. */
 void channel_forget_claim(struct operation *operation, uint8_t number);
 

@@ -24,6 +24,21 @@ void pty_make(struct pty *pty)
     pty->slave = open(pty->name, O_RDWR | O_NOCTTY | O_CLOEXEC);
 }
 
+void pty_say(const struct pty *pty, const void *bytes, size_t length)
+{
+    if (write(pty->master, bytes, length) != (ssize_t)length)
+        FAIL("cannot write to the pty: %s", strerror(errno));
+}
+
+struct port *pty_open_port(const struct pty *pty)
+{
+    struct port *port = NULL;
+    struct report why = REPORT_INIT;
+
+    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
+    return port;
+}
+
 void pty_unplug(struct pty *pty)
 {
     if (pty->slave >= 0)

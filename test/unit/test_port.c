@@ -31,21 +31,6 @@
 #define GET_EXCLUSIVE ((int)TIOCGEXCL)
 #endif
 
-static void say(const struct pty *pty, const void *bytes, size_t length)
-{
-    if (write(pty->master, bytes, length) != (ssize_t)length)
-        FAIL("cannot write to the pty: %s", strerror(errno));
-}
-
-static struct port *open_port(const struct pty *pty)
-{
-    struct port *port = NULL;
-    struct report why = REPORT_INIT;
-
-    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
-    return port;
-}
-
 /* Whatever a terminal program left set, and what hangs up at closing. */
 static void leave_everything_set(const struct pty *pty)
 {
@@ -67,7 +52,7 @@ static void an_open_port_is_raw_and_keeps_the_modems_lines(void)
 
     pty_make(&pty);
     leave_everything_set(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     CU_ASSERT_EQUAL(tcgetattr(pty.slave, &line), 0);
     CU_ASSERT_EQUAL(line.c_lflag & (tcflag_t)(ICANON | ECHO | ISIG | IEXTEN), 0);
     CU_ASSERT_EQUAL(
@@ -93,8 +78,8 @@ static void every_byte_passes_unchanged_both_ways(void)
     for (i = 0; i < 256; i++)
         all[i] = (uint8_t)i;
     pty_make(&pty);
-    port = open_port(&pty);
-    say(&pty, all, sizeof all);
+    port = pty_open_port(&pty);
+    pty_say(&pty, all, sizeof all);
     while (length < sizeof back && port_read(port, back + length, sizeof back - length, &n,
                                              deadline_in(500), &why) == OUTCOME_OK)
         length += n;
@@ -116,8 +101,8 @@ static void what_was_left_unread_is_still_there(void)
     size_t n = 0;
 
     pty_make(&pty);
-    say(&pty, "\r\n+CSIM: 4,\"9000\"\r\n", 19);
-    port = open_port(&pty);
+    pty_say(&pty, "\r\n+CSIM: 4,\"9000\"\r\n", 19);
+    port = pty_open_port(&pty);
     EXPECT(port_read(port, text, sizeof text, &n, deadline_in(500), &why), OUTCOME_OK, &why);
     EXPECT_NUMBER(n, 19);
     port_close(port);
@@ -133,7 +118,7 @@ static void descriptors_close_on_exec_and_vanish_with_the_port(void)
 
     pty_make(&pty);
     before = descriptors_of(pty.name, &cloexec);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     CU_ASSERT(descriptors_of(pty.name, &cloexec) > before);
     CU_ASSERT(cloexec);
     port_close(port);
@@ -225,7 +210,7 @@ static void a_silent_modem_ends_at_the_deadline_without_spinning(void)
     int64_t start, processor;
 
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     start = monotonic_ms();
     processor = processor_ms();
     EXPECT(port_read(port, text, sizeof text, &n, deadline_in(250), &why), OUTCOME_TIMEOUT, &why);
@@ -245,7 +230,7 @@ static void an_unplugged_modem_ends_reading_and_writing_at_once(void)
     int64_t start, processor;
 
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     pty_unplug(&pty);
     start = monotonic_ms();
     processor = processor_ms();
@@ -308,8 +293,8 @@ static void draining_without_patience_takes_what_is_there(void)
     int64_t start;
 
     pty_make(&pty);
-    port = open_port(&pty);
-    say(&pty, "OK\r\nERROR\r\n", 11);
+    port = pty_open_port(&pty);
+    pty_say(&pty, "OK\r\nERROR\r\n", 11);
     usleep(20 * 1000);
     start = monotonic_ms();
     EXPECT(port_drain(port, 0, deadline_in(3000), &why), OUTCOME_OK, &why);
@@ -360,7 +345,7 @@ static void a_serial_port_gets_its_speed(void)
     lookups = shim("port_shim_lookups")();
     ioctls = shim("port_shim_line_ioctls")();
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     CU_ASSERT(shim("port_shim_lookups")() > lookups);
     CU_ASSERT(shim("port_shim_line_ioctls")() > ioctls);  /* DTR and RTS */
     EXPECT_NUMBER(descriptors_of(pty.name, &cloexec), 2); /* the test has one as well */
@@ -385,7 +370,7 @@ static void others_may_open_a_serial_port_to_wait(void)
     int exclusive = -1;
 
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     CU_ASSERT_EQUAL(ioctl(pty.slave, GET_EXCLUSIVE, &exclusive), 0);
     EXPECT_NUMBER(exclusive, 0);
     port_close(port);

@@ -17,15 +17,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static struct port *open_port(const struct pty *pty)
-{
-    struct port *port = NULL;
-    struct report why = REPORT_INIT;
-
-    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
-    return port;
-}
-
 /* A child that holds the port for a while, or until it is killed (ms < 0). Returns when it has it.
  */
 static pid_t holder(const struct pty *pty, int ms)
@@ -77,7 +68,7 @@ static void a_held_port_is_busy_and_the_holder_is_named(void)
     EXPECT_SAYS(why.text, pty.name);
     /* A holder that dies without a word holds nothing any more. */
     end_child(child);
-    port_close(open_port(&pty));
+    port_close(pty_open_port(&pty));
     pty_unplug(&pty);
 }
 
@@ -88,11 +79,11 @@ static void two_opens_in_one_process_exclude_each_other_too(void)
     struct report why = REPORT_INIT;
 
     pty_make(&pty);
-    first = open_port(&pty);
+    first = pty_open_port(&pty);
     EXPECT(port_open(&second, pty.name, 115200, deadline_in(60), NULL, &why), OUTCOME_PORT_BUSY,
            &why);
     port_close(first);
-    second = open_port(&pty);
+    second = pty_open_port(&pty);
     port_close(second);
     pty_unplug(&pty);
 }
@@ -133,7 +124,7 @@ static void a_forked_child_does_not_keep_the_lock(void)
     parent = fork_child();
     if (parent == 0) {
         close(pty.slave);
-        (void)open_port(&pty);
+        (void)pty_open_port(&pty);
         forgetful = fork();
         if (forgetful == 0) {
             bool cloexec;
@@ -163,7 +154,7 @@ static void a_forked_child_does_not_keep_the_lock(void)
     close(told[0]);
     EXPECT_NUMBER(word, none_left);
     end_child(parent);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     CU_ASSERT_PTR_NOT_NULL(port);
     port_close(port);
     if (forgetful > 0)
@@ -180,7 +171,7 @@ static void what_was_closed_is_not_closed_again_in_a_child(void)
     pid_t child;
 
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     port_close(port);
     other = dup(pty.slave); /* gets the number that the port had */
     child = fork_child();
@@ -230,7 +221,7 @@ static void a_fork_that_waits_for_us_is_not_waited_for_long(void)
     int64_t start;
 
     pty_make(&pty);
-    port_close(open_port(&pty)); /* registers */
+    port_close(pty_open_port(&pty)); /* registers */
     atomic_store(&hook_reached, 0);
     atomic_store(&hook_wanted, 1);
     if (pthread_create(&thread, NULL, fork_once, &pty) != 0)
@@ -239,7 +230,7 @@ static void a_fork_that_waits_for_us_is_not_waited_for_long(void)
         poll(NULL, 0, 10);
     start = monotonic_ms();
     for (int i = 0; i < 3; i++)
-        port_close(open_port(&pty));
+        port_close(pty_open_port(&pty));
     EXPECT_TOOK(start, 0, 3000);
     atomic_store(&hook_reached, 2);
     (void)pthread_join(thread, &good);

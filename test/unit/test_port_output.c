@@ -15,21 +15,6 @@
 #include <termios.h>
 #include <unistd.h>
 
-static void say(const struct pty *pty, const void *bytes, size_t length)
-{
-    if (write(pty->master, bytes, length) != (ssize_t)length)
-        FAIL("cannot write to the pty: %s", strerror(errno));
-}
-
-static struct port *open_port(const struct pty *pty)
-{
-    struct port *port = NULL;
-    struct report why = REPORT_INIT;
-
-    EXPECT(port_open(&port, pty->name, 115200, deadline_in(1000), NULL, &why), OUTCOME_OK, &why);
-    return port;
-}
-
 static void a_line_that_takes_nothing_ends_writing_at_the_deadline(void)
 {
     enum { MUCH = 1 << 20 };
@@ -40,7 +25,7 @@ static void a_line_that_takes_nothing_ends_writing_at_the_deadline(void)
     int64_t start;
 
     pty_make(&pty);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     start = monotonic_ms();
     EXPECT(port_write(port, much, MUCH, deadline_in(200), &why), OUTCOME_TIMEOUT, &why);
     EXPECT_TOOK(start, 190, 800);
@@ -80,10 +65,10 @@ static void what_the_modem_did_not_heed_is_discarded_in_the_end(void)
         size_t n = 0;
 
         pty_make(&pty);
-        port = open_port(&pty);
+        port = pty_open_port(&pty);
         EXPECT(port_write(port, much, MUCH, deadline_in(100), &why), OUTCOME_TIMEOUT, &why);
         if (answered) {
-            say(&pty, "x", 1);
+            pty_say(&pty, "x", 1);
             EXPECT(port_read(port, text, sizeof text, &n, deadline_in(500), &why), OUTCOME_OK,
                    &why);
         }
@@ -105,7 +90,7 @@ static void a_line_that_another_program_stopped_goes_on(void)
 
     pty_make(&pty);
     CU_ASSERT_EQUAL(tcflow(pty.slave, TCOOFF), 0);
-    port = open_port(&pty);
+    port = pty_open_port(&pty);
     EXPECT(port_write(port, "AT", 2, deadline_in(1000), &why), OUTCOME_OK, &why);
     if (why.outcome == OUTCOME_OK)
         CU_ASSERT_EQUAL(read(pty.master, got, 2), 2);
@@ -134,8 +119,8 @@ static void a_port_that_says_it_could_and_does_not_ends_at_the_deadline(void)
     int64_t start, processor;
 
     pty_make(&pty);
-    port = open_port(&pty);
-    say(&pty, "x", 1);
+    port = pty_open_port(&pty);
+    pty_say(&pty, "x", 1);
     usleep(20 * 1000);
     find_suspend()(1);
     processor = processor_ms();
