@@ -357,8 +357,10 @@ void channel_close_left(struct operation *operation, uint8_t number)
 bool channel_ask_left(struct operation *operation, uint8_t number)
 {
     struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
+    struct report ignored = REPORT_INIT;
     uint16_t word;
     enum whose whose = channel_whose_surely(operation, &channel, &word);
+    bool close;
 
     if (whose == WHOSE_REFUSED) {
         channel = session_of(number);
@@ -366,12 +368,13 @@ bool channel_ask_left(struct operation *operation, uint8_t number)
     }
     if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
         return false;
-    if (whose == WHOSE_OTHERS || word == SW_CLOSED_CHANNEL) {
-        channel_forget_claim(operation, number);
-        return false;
-    }
-    channel_close_left(operation, number);
-    return true;
+    /* 0: the modem knows no such session */
+    close = whose != WHOSE_OTHERS && word != SW_CLOSED_CHANNEL && word != 0;
+    if (close)
+        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
+                                              &ignored);
+    channel_forget_claim(operation, number);
+    return close;
 }
 
 static void add_number(struct channel list[CHANNELS_CLOSABLE], size_t *count, unsigned number)

@@ -197,6 +197,51 @@ static void a_session_that_refuses_to_close_itself_is_kept(void)
     seat_end(&seat);
 }
 
+/* ---- an unannounced restart shows by the echo ---- */
+
+/* On a channel that was found open nothing is selected then: it may be the modem's. */
+static void where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channel(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              CSIM("01 84 00 00 02", "0102 9000"),
+                                              LINE(CRSM, CRSM "\r" CRSM_SAYS),
+                                              OPEN_2,
+                                              STATUS("9000"),
+                                              NAMED("84 10 " USIM_AID " 9000"),
+                                              REST_2,
+                                              CLOSE_2,
+                                              MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Nor is a PIN sent on a channel that was opened just now; and that channel is asked whose it is. */
+static void where_the_modem_echoes_again_no_pin_is_sent(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT,
+        LINE("AT+CSIM=8,\"01200081\"", "AT+CSIM=8,\"01200081\"\r\r\n+CSIM: 4,\"63C3\"\r\n" OK),
+        ECHO_OFF,
+        OPEN_2,
+        STATUS("9000"),
+        NAMED("84 10 " USIM_AID " 9000"),
+        REST_2,
+        CLOSE_2,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 void add_closing_suite(void)
 {
     static const struct test tests[] = {
@@ -208,6 +253,8 @@ void add_closing_suite(void)
         TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
         TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_session_that_refuses_to_close_itself_is_kept),
+        TEST(where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channel),
+        TEST(where_the_modem_echoes_again_no_pin_is_sent),
     };
 
     ADD_SUITE("closing", tests);
