@@ -196,7 +196,8 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
         const bool refusal = outcome == OUTCOME_CARRIER_REFUSED ||
                              (outcome == OUTCOME_OK && said.length == 0 && refused(said.sw));
 
-        if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM)))
+        /* out of step the refusal may be another command's, and the channel be closed */
+        if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_UNASKED)))
             break;
         if (say(basic, way == 0 ? 0 : channel->number, way == 0 ? usual : itself, 4, &again,
                 deadline, &other) == OUTCOME_OK &&

@@ -136,7 +136,7 @@ static enum outcome iccid(struct talk *talk, struct report *why)
     enum outcome outcome = at_iccid(talk->at, digits, talk->deadline, why);
 
     REQUIRE(outcome != OUTCOME_OK || (strlen(digits) >= 10 && strlen(digits) < ICCID_SIZE &&
-                                      digits[strspn(digits, "0123456789")] == '\0'));
+                                      digits[strspn(digits, "0123456789ABCDEF")] == '\0'));
     return outcome;
 }
 
