@@ -9,7 +9,6 @@
 
 #define OPEN_TIMEOUT_MS 5000
 /* A channel whose number got lost is looked for among these. */
-#define FRESH_LAST 3
 
 /* What was answered: the data, how many, and the status word. */
 struct said {
@@ -92,30 +91,6 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
     return outcome;
 }
 
-/* A channel was opened, and its number got lost: it is the one on which nothing is selected. STATUS (ETSI
- * TS 102 221, 11.1.2) says 9000 there and names no application. That is asked with the line in step: what came may have been
- * another command's answer. 0: there is none, or the card does not
- * tell. */
-static uint8_t find_fresh(const struct basic_channel *basic, struct deadline deadline)
-{
-    static const uint8_t status[] = {0x80, 0xF2, 0x00, 0x0C},
-                         name[] = {0x80, 0xF2, 0x00, 0x01, 0x00};
-    struct report ignored = REPORT_INIT;
-    struct said said;
-
-    *basic->events |= EVENT_DOUBT;
-    for (uint8_t number = 1; number <= FRESH_LAST; number++) {
-        if (say(basic, number, status, sizeof status, &said, deadline, &ignored) != OUTCOME_OK ||
-            (*basic->events & EVENT_UNASKED))
-            return 0;
-        if (said.sw == 0x9000 &&
-            say(basic, number, name, sizeof name, &said, deadline, &ignored) == OUTCOME_OK &&
-            said.length == 0 && (said.sw & 0xFF00) != 0x6100 && (said.sw & 0xFF00) != 0x6C00)
-            return number;
-    }
-    return 0;
-}
-
 /* Refusals of the command's form: nothing was opened or closed. */
 static bool refused(uint16_t sw)
 {
@@ -136,8 +111,6 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
         return outcome;
     if (opened && said.length == 1)
         number = said.answer[0];
-    else if (opened && said.length == 0)
-        number = find_fresh(basic, deadline);
     if (number >= 1 && number <= CHANNEL_MAX) {
         channel->open = true;
         channel->carrier = CARRIER_CSIM;

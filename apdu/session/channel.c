@@ -16,12 +16,39 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
            (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
 }
 
+/* Opens it by the transport, once more where that may help. */
+static enum outcome open_channel(struct operation *operation, const struct channel_wish *wish,
+                                 struct report *why)
+{
+    const bool pinned = operation->sim->settings.carrier == wish->carrier;
+    struct channel *channel = &operation->current->channel;
+    enum outcome outcome = operation->transport.ops->open(&operation->transport, wish, channel,
+                                                          operation->deadline, why);
+
+    /* a modem may fail once (without a word, where there is no other way); after a restart it has to
+     * be set up first */
+    if ((outcome == OUTCOME_LOST ||
+         (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
+        !(operation->transport.events & EVENT_RESTARTED)) {
+        /* one of two answers told of a channel that nobody uses now, or none was heard */
+        if (!channel_close_stray(operation) && outcome == OUTCOME_LOST && why->cme < 0)
+            channel_find_missed(operation, wish->carrier);
+        outcome = operation->transport.ops->open(&operation->transport, wish, channel,
+                                                 operation->deadline, why);
+    }
+    if (outcome == OUTCOME_BAD_DATA && wish->carrier == CARRIER_CSIM && why->sw == SW_OK &&
+        channel_find_opened(operation, channel)) {
+        report_clear(why);
+        outcome = OUTCOME_OK;
+    }
+    return outcome;
+}
+
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
                             const struct applet *applet, struct report *why)
 {
     const struct channel_wish wish = {
         .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
-    bool pinned = operation->sim->settings.carrier == carrier;
     struct channel_state *state;
     enum outcome outcome;
 
@@ -34,19 +61,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     operation->sim->line.opening = true;
     operation_note(operation);
     state = operation->current;
-    outcome = operation->transport.ops->open(&operation->transport, &wish, &state->channel,
-                                             operation->deadline, why);
-    /* a modem may fail once (without a word, where there is no other way); after a restart it has to
-     * be set up first */
-    if ((outcome == OUTCOME_LOST ||
-         (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
-        !(operation->transport.events & EVENT_RESTARTED)) {
-        /* one of two answers told of a channel that nobody uses now, or none was heard */
-        if (!channel_close_stray(operation) && outcome == OUTCOME_LOST && why->cme < 0)
-            channel_find_missed(operation, carrier);
-        outcome = operation->transport.ops->open(&operation->transport, &wish, &state->channel,
-                                                 operation->deadline, why);
-    }
+    outcome = open_channel(operation, &wish, why);
     /* the number may still come, or have been lost with the device */
     operation->sim->line.opening = (operation->transport.events & EVENT_LATE) ||
                                    outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM;

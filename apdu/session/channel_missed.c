@@ -4,6 +4,7 @@
 #include "apdu/session/session.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* Behind so many that are closed no other is looked for. */
 #define CLOSED_IN_A_ROW 3
@@ -78,38 +79,50 @@ static struct channel numbered(enum carrier carrier, unsigned number)
 
 /* It had the lowest number that was free, and some below may be free again. Where sessions' names are no
  * numbers nothing is found. */
-static void find_by(struct operation *operation, enum carrier carrier)
+static bool find_by(struct operation *operation, enum carrier carrier, struct channel *found)
 {
     unsigned closed = 0; /* in a row */
 
     for (unsigned number = 1; number <= CHANNEL_MAX && closed < CLOSED_IN_A_ROW; number++) {
-        struct channel channel = numbered(carrier, number);
         enum whose whose;
         uint16_t word;
 
-        if (known(operation, &channel) ||
+        *found = numbered(carrier, number);
+        if (known(operation, found) ||
             (carrier == CARRIER_CSIM && operation->old_claims[number] != OWNER_NONE)) {
             closed = 0;
             continue;
         }
-        whose = channel_whose_surely(operation, &channel, &word);
+        whose = channel_whose_surely(operation, found, &word);
         if (whose == WHOSE_UNKNOWN) /* it is asked again after the next opening */
-            owners_orphan(&operation->record.owners, &channel, DOUBT_ASK);
+            owners_orphan(&operation->record.owners, found, DOUBT_ASK);
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
-            return;
+            return false;
         closed = word == 0 || word == SW_CLOSED_CHANNEL ? closed + 1 : 0;
-        if (closed == 0 && is_missed(operation, &channel, whose, word)) {
-            (void)close_found(operation, &channel);
-            return;
-        }
+        if (closed == 0 && is_missed(operation, found, whose, word))
+            return true;
     }
+    return false;
 }
 
 void channel_find_missed(struct operation *operation, enum carrier carrier)
 {
+    struct channel found;
+
     channel_know_claims(operation);
-    if (carrier != CARRIER_CCHO)
-        find_by(operation, CARRIER_CSIM);
-    if (carrier != CARRIER_CSIM)
-        find_by(operation, CARRIER_CCHO);
+    if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, &found))
+        (void)close_found(operation, &found);
+    if (carrier != CARRIER_CSIM && find_by(operation, CARRIER_CCHO, &found))
+        (void)close_found(operation, &found);
+}
+
+bool channel_find_opened(struct operation *operation, struct channel *found)
+{
+    operation->transport.events |=
+        EVENT_DOUBT; /* what came may have been another command's answer */
+    channel_know_claims(operation);
+    if (find_by(operation, CARRIER_CSIM, found) && !(operation->transport.events & EVENT_UNASKED))
+        return true;
+    memset(found, 0, sizeof *found);
+    return false;
 }

@@ -303,6 +303,10 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
  * most modems count sessions from 1 (channel_missed.c). One that does not answer is in doubt afterwards. */
 void channel_find_missed(struct operation *operation, enum carrier carrier);
 
+/* The same where the card said that it opened one by AT+CSIM, and the modem swallowed the number: to be
+ * used, not closed. False if it is not found. */
+bool channel_find_opened(struct operation *operation, struct channel *found);
+
 /* True for a channel that this operation knows by other means than an old claim. */
 bool channel_known(const struct operation *operation, unsigned number);
 

@@ -58,7 +58,8 @@ struct hostile {
     unsigned proved;          /* bit 1 << source: its PIN was accepted once */
     bool refused[SOURCES][2]; /* by source and reference: the applet's PIN, PIN1 */
     unsigned exchanges;
-    bool disturbed; /* an answer of this operation did not come, or not alone */
+    bool numberless; /* it said that it opened a channel, without the number */
+    bool disturbed;  /* an answer of this operation did not come, or not alone */
     struct hostile_channel channels[HOSTILE_CHANNELS];
 };
 

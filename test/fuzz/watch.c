@@ -61,6 +61,12 @@ static bool is_question(const struct watched *watched)
            (watched->ins == INS_VERIFY && watched->lc == 0);
 }
 
+/* MANAGE CHANNEL on the channel itself: of one that is not open that does nothing. */
+static bool closes_itself(const struct watched *watched)
+{
+    return watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->p2 == 0;
+}
+
 /* On the basic channel channels are managed, and what waits for a modem that fetches nothing on others is
  * fetched; elsewhere a channel must be open, or is
  * asked whose it is. The modem's own channel is not closed: 1, unless it is known, or was asked. */
@@ -68,7 +74,10 @@ static void check_channel(const struct hostile *card, const struct watched *watc
 {
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
-        REQUIRE(card->channels[watched->channel].open || is_question(watched));
+        REQUIRE(
+            card->channels[watched->channel].open || is_question(watched) ||
+            closes_itself(watched) ||
+            (card->numberless && watched->channel > 0 && card->channels[watched->channel].claimed));
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
@@ -248,6 +257,7 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
 {
     bool ok = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100;
 
+    card->numberless = watched->p1 != P1_CLOSE && ok && watched->answer_length == 2;
     if (watched->p1 == P1_CLOSE && refused_by_form(watched)) {
         return;
     } else if (watched->p1 == P1_CLOSE) {

@@ -11,6 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NAMELESS_3                                                                                 \
+    CSIM("83 F2 00 0C", "9000"), CSIM("83 F2 00 01 00", "9000"), CSIM("83 F2 00 01 00", "9000")
+
 /* Neither is it forgotten because a card does not close it at once, nor is it kept without end. */
 static void a_channel_whose_closing_is_refused_is_kept_for_three_operations(void)
 {
@@ -197,6 +200,84 @@ static void a_session_that_refuses_to_close_itself_is_kept(void)
     seat_end(&seat);
 }
 
+/* The modem swallows the number, every time: the new channel is the one on which nothing is selected, and of
+ * which nobody else knows. */
+static void a_channel_whose_number_is_not_told_is_found(void)
+{
+    static const struct modem_step steps[] = {
+        CSIM("00 70 00 00 01", "9000"),           NAMELESS_3,
+        CSIM("03 A4 04 0C 0D " MIAS_AID, "9000"), CSIM("03 84 00 00 02", "0102 9000"),
+        CSIM("00 70 80 03 00", "9000"),           MODEM_END};
+    static const struct modem_step standing[] = {WAKING, LINE(CRSM, CRSM_SAYS), STATUS("9000"),
+                                                 NAMED("84 10 " USIM_AID " 9000"), MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, standing, "transport", "csim");
+    seat_hold(sim_settings(seat.sim), 2); /* another program's, on which nothing is selected yet */
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* What is to say that a channel has no name may be another command's answer, where answers are off by one:
+ * the name comes next. */
+static void a_name_that_comes_late_is_waited_for(void)
+{
+    static const struct modem_step steps[] = {STATUS_2("9000"),
+                                              CSIM("82 F2 00 01 00", "9000"),
+                                              CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
+                                              OPEN,
+                                              SELECT,
+                                              CSIM("01 84 00 00 02", "0102 9000"),
+                                              CLOSE,
+                                              MODEM_END};
+    const struct channel two = numbered(2);
+    struct record record;
+    struct seat seat;
+    uint8_t bytes[2];
+    int fd;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    fd = record_open(sim_settings(seat.sim), &record);
+    owners_orphan(&record.owners, &two, DOUBT_NONE);
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* Another program closed SAFE2's channel, and the card gave its number to this process again: it is not
+ * SAFE2's any more, also where closing it was not understood. */
+static void a_number_that_this_process_gets_again_is_only_the_new_channels(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT_SAFE2,
+        SET_ID,
+        START,
+        OPEN,
+        SELECT,
+        STATE,
+        LINE("AT+CSIM=10,\"0070800100\"", "\r\n+CSIM: 8,\"9000\"\r\n" OK),
+        OPEN_2,
+        STATUS("6D00"),
+        CLOSE,
+        CSIM("02 A4 04 0C 0C " SAFE2_AID, "9000"),
+        CSIM("02 CC 02 00 00", "00010000 9000"),
+        CSIM("02 CC 02 00 00", "00010000 9000"),
+        CLOSE_2,
+        MODEM_END};
+    struct token_pin pin;
+    struct seat seat;
+    size_t refused;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    EXPECT(request(&seat), OUTCOME_OK, &seat.why);
+    EXPECT(token_pin_status(seat.sim, &pin, &refused, &seat.why), OUTCOME_OK, &seat.why);
+    asks(&seat, SAFE2_RECEIVING, 0x0001, 0);
+    seat_end(&seat);
+}
+
 /* ---- an unannounced restart shows by the echo ---- */
 
 /* On a channel that was found open nothing is selected then: it may be the modem's. */
@@ -217,6 +298,24 @@ static void where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channe
 
     seat_begin(&seat, steps, NULL, NULL, NULL);
     EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* A channel that was opened just now and took no command is not simply closed then. */
+static void where_the_modem_echoes_again_a_new_channel_is_asked_too(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              LINE(CRSM, CRSM "\r" CRSM_SAYS),
+                                              OPEN_2,
+                                              STATUS("9000"),
+                                              NAMED("84 10 " USIM_AID " 9000"),
+                                              REST_2,
+                                              CLOSE_2,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
     seat_signs(&seat);
     seat_end(&seat);
 }
@@ -253,7 +352,11 @@ void add_closing_suite(void)
         TEST(an_orphan_whose_closing_was_not_understood_is_asked_first),
         TEST(an_opening_that_a_lost_device_leaves_open_is_known),
         TEST(a_session_that_refuses_to_close_itself_is_kept),
+        TEST(a_channel_whose_number_is_not_told_is_found),
+        TEST(a_name_that_comes_late_is_waited_for),
+        TEST(a_number_that_this_process_gets_again_is_only_the_new_channels),
         TEST(where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channel),
+        TEST(where_the_modem_echoes_again_a_new_channel_is_asked_too),
         TEST(where_the_modem_echoes_again_no_pin_is_sent),
     };
 

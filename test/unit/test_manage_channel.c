@@ -51,27 +51,6 @@ static void opening_that_is_refused_at_any_length_is_refused(void)
     EXPECT_NUMBER(why.sw, 0x6700);
 }
 
-/* It is the one that is open and has nothing selected. */
-static void a_channel_whose_number_is_not_told_is_found(void)
-{
-    static const struct modem_step found[] = {
-        CSIM("0070000001", "9000"),
-        CSIM("81F2000C", "9000"),
-        CSIM("81F2000100", "8410A0000000871002FFFFFFFF8903020000 9000"),
-        CSIM("82F2000C", "9000"),
-        CSIM("82F2000100", "9000"),
-        MODEM_END};
-    static const struct modem_step missing[] = {CSIM("0070000001", "9000"),
-                                                CSIM("81F2000C", "6D00"), CSIM("82F2000C", "6881"),
-                                                CSIM("83F2000C", "6881"), MODEM_END};
-    struct channel channel;
-    struct report why = REPORT_INIT;
-
-    EXPECT(open_over(found, &channel, &why), OUTCOME_OK, &why);
-    EXPECT_NUMBER(channel.number, 2);
-    EXPECT(open_over(missing, &channel, &why), OUTCOME_BAD_DATA, &why);
-}
-
 static void what_refuses_to_be_closed_is_closed_in_another_way(void)
 {
     static const struct modem_step dialogues[][5] = {
@@ -103,7 +82,6 @@ void add_manage_channel_suite(void)
     static const struct test tests[] = {
         TEST(opening_takes_the_length_that_the_card_wants),
         TEST(opening_that_is_refused_at_any_length_is_refused),
-        TEST(a_channel_whose_number_is_not_told_is_found),
         TEST(what_refuses_to_be_closed_is_closed_in_another_way),
     };
 
