@@ -9,8 +9,7 @@
 #include <string.h>
 
 /* "AT+CGLA=", a session word, a comma. */
-#define HEAD_SIZE    40
-#define WITHOUT_DATA 5 /* a command APDU that has none is no longer (ISO 7816-4, 5.1) */
+#define HEAD_SIZE 40
 
 size_t at_parse_apdu(const char *value, uint8_t *bytes, size_t size)
 {
@@ -38,7 +37,7 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
                                  .secrecy = exchange->secrecy,
                                  .to_sim = true,
                                  .once = (exchange->secrecy & SECRET_COMMAND) != 0 &&
-                                         exchange->length > WITHOUT_DATA};
+                                         exchange->length > APDU_WITHOUT_DATA};
     struct at_result result;
     enum outcome outcome = exchange_check(exchange, why);
     int used;

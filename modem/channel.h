@@ -34,6 +34,9 @@ struct channel_wish {
     size_t aid_length;
 };
 
+/* A command APDU without data is no longer: CLA INS P1 P2 Le (ISO 7816-4, 5.1). */
+#define APDU_WITHOUT_DATA 5
+
 /* One command and its answer. Borrowed pointers; the caller cleanses what is secret. */
 struct exchange {
     const uint8_t *command; /* command[0] is the CLA without channel bits */

@@ -94,7 +94,7 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     /* STATUS asks whose a channel is: whatever the answer, it is one */
     if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
         (exchange->command[0] & 0x80) != 0 ||
-        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > 5))
+        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA))
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {

@@ -217,7 +217,8 @@ bool channel_ask(struct operation *operation, const struct channel *channel)
     enum whose whose = channel_whose_surely(operation, &copy, &word);
     struct owned *owned;
 
-    if (whose == WHOSE_OURS || whose == WHOSE_NAMELESS) /* nothing was selected on it yet */
+    /* nothing was selected on it yet; on a session an applet always is */
+    if (whose == WHOSE_OURS || (whose == WHOSE_NAMELESS && copy.carrier == CARRIER_CSIM))
         return channel_close(operation, &copy);
     owned = owners_find(owners, &copy);
     if (owned != NULL)

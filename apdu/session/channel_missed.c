@@ -78,8 +78,9 @@ static struct channel numbered(enum carrier carrier, unsigned number)
 }
 
 /* It had the lowest number that was free, and some below may be free again. Where sessions' names are no
- * numbers nothing is found. */
-static bool find_by(struct operation *operation, enum carrier carrier, struct channel *found)
+ * numbers nothing is found. nameless: only one that says that it has no application. */
+static bool find_by(struct operation *operation, enum carrier carrier, bool nameless,
+                    struct channel *found)
 {
     unsigned closed = 0; /* in a row */
 
@@ -99,7 +100,8 @@ static bool find_by(struct operation *operation, enum carrier carrier, struct ch
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
             return false;
         closed = word == 0 || word == SW_CLOSED_CHANNEL ? closed + 1 : 0;
-        if (closed == 0 && is_missed(operation, found, whose, word))
+        if (closed == 0 &&
+            (nameless ? whose == WHOSE_NAMELESS : is_missed(operation, found, whose, word)))
             return true;
     }
     return false;
@@ -110,9 +112,9 @@ void channel_find_missed(struct operation *operation, enum carrier carrier)
     struct channel found;
 
     channel_know_claims(operation);
-    if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, &found))
+    if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found))
         (void)close_found(operation, &found);
-    if (carrier != CARRIER_CSIM && find_by(operation, CARRIER_CCHO, &found))
+    if (carrier != CARRIER_CSIM && find_by(operation, CARRIER_CCHO, false, &found))
         (void)close_found(operation, &found);
 }
 
@@ -121,7 +123,8 @@ bool channel_find_opened(struct operation *operation, struct channel *found)
     operation->transport.events |=
         EVENT_DOUBT; /* what came may have been another command's answer */
     channel_know_claims(operation);
-    if (find_by(operation, CARRIER_CSIM, found) && !(operation->transport.events & EVENT_UNASKED))
+    if (find_by(operation, CARRIER_CSIM, true, found) &&
+        !(operation->transport.events & EVENT_UNASKED))
         return true;
     memset(found, 0, sizeof *found);
     return false;

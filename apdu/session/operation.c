@@ -35,14 +35,17 @@ static enum outcome through_transport(void *arg, const uint8_t *command, size_t 
                                 .secrecy = secrecy,
                                 .answer = answer,
                                 .answer_length = *answer_length};
+    /* fetching the rest of its answer does not count: the PIN itself was sent then */
+    const bool has_pin = (secrecy & SECRET_COMMAND) != 0 && command_length > APDU_WITHOUT_DATA;
     enum outcome outcome = OUTCOME_OK;
+    bool withheld = true;
 
-    if (transport->events & EVENT_RESTARTED)
-        operation->selection.passed = false; /* it is not even sent */
-    else
+    if (!(transport->events & EVENT_RESTARTED)) {
         outcome = operation_carry(operation, &exchange, deadline, why);
+        withheld = (transport->events & EVENT_WITHHELD) != 0;
+    }
     *answer_length = exchange.answer_length;
-    if (transport->events & EVENT_WITHHELD)
+    if (has_pin && withheld)
         operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
     if ((transport->events & EVENT_RESTARTED) && (outcome != OUTCOME_OK || *answer_length < 2))

@@ -308,6 +308,7 @@ static struct sim *sim_of(struct game *game, unsigned program)
 
 static void end_program(struct game *game, unsigned program)
 {
+    const bool owes = game->modem.card.disturbed; /* an answer, still */
     int64_t started = line_now();
 
     if (game->sims[program] == NULL)
@@ -317,6 +318,7 @@ static void end_program(struct game *game, unsigned program)
     if (!line_is_plugged())
         neighbour_forgive(&game->modem, &game->sims[program]->mine.channel);
     sim_free(game->sims[program]);
+    game->modem.card.disturbed = game->modem.card.disturbed || owes;
     game->sims[program] = NULL;
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
 }

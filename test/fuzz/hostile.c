@@ -17,13 +17,13 @@ void hostile_start(struct hostile *card, struct span input, int tries_wanted)
 
 void hostile_operation(struct hostile *card, enum hostile_source source, int tries_wanted)
 {
+    watch_settle(card); /* the last operation's PIN is its source's */
     card->source = source;
     card->tries_wanted = tries_wanted;
     card->verifies = 0;
     card->copies = 0;
     card->called_busy = false;
     card->change_wanted = card->asked = card->disturbed = false;
-    watch_settle(card);
     if (!card->remembers)
         memset(card->refused, 0, sizeof card->refused);
     for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)

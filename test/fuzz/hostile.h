@@ -58,8 +58,9 @@ struct hostile {
     unsigned proved;          /* bit 1 << source: its PIN was accepted once */
     bool refused[SOURCES][2]; /* by source and reference: the applet's PIN, PIN1 */
     unsigned exchanges;
-    bool numberless; /* it said that it opened a channel, without the number */
-    bool disturbed;  /* an answer of this operation did not come, or not alone */
+    unsigned just_closed; /* the last command closed this channel; 0: it did something else */
+    bool numberless;      /* it said that it opened a channel, without the number */
+    bool disturbed;       /* an answer of this operation did not come, or not alone */
     struct hostile_channel channels[HOSTILE_CHANNELS];
 };
 

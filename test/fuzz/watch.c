@@ -68,21 +68,20 @@ static bool closes_itself(const struct watched *watched)
 }
 
 /* On the basic channel channels are managed, and what waits for a modem that fetches nothing on others is
- * fetched; elsewhere a channel must be open, or is
- * asked whose it is. The modem's own channel is not closed: 1, unless it is known, or was asked. */
+ * fetched; elsewhere a channel must be open, or is asked whose it is, in parts too. The modem's own channel is not closed: 1, unless it is known, or was asked, or was
+ * closed by the last command, so that nobody can have got it since. */
 static void check_channel(const struct hostile *card, const struct watched *watched)
 {
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
-        REQUIRE(
-            card->channels[watched->channel].open || is_question(watched) ||
-            closes_itself(watched) ||
-            (card->numberless && watched->channel > 0 && card->channels[watched->channel].claimed));
+        REQUIRE(card->channels[watched->channel].open || is_question(watched) ||
+                closes_itself(watched) || watched->ins == INS_GET_RESPONSE);
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
         REQUIRE(watched->p2 > 0 && watched->p2 < HOSTILE_CHANNELS &&
-                (watched->p2 != 1 || card->channels[1].open || card->channels[1].disowned));
+                (watched->p2 != 1 || card->channels[1].open || card->channels[1].disowned ||
+                 card->just_closed == 1));
 }
 
 /* What the card said right before allows a try. */
@@ -142,6 +141,8 @@ struct watched watch_command(struct hostile *card, unsigned channel, const uint8
     if (watched.ins != INS_GET_RESPONSE)
         watch_settle(card);
     check_channel(card, &watched);
+    card->just_closed =
+        watched.ins == INS_MANAGE_CHANNEL && watched.p1 == P1_CLOSE ? watched.p2 : 0;
     check_pin(card, &watched, command[0]);
     check_ride(card, &watched);
     return watched;
@@ -230,8 +231,9 @@ static bool knows_no_status(uint16_t sw)
 
 /* What STATUS is answered. With more data than were asked for, or with an end that does not come, that is
  * no word of the card's: the channel may be the modem's own. */
-static void note_owner(struct hostile_channel *channel, const struct watched *watched)
+static void note_owner(struct hostile *card, const struct watched *watched)
 {
+    struct hostile_channel *channel = &card->channels[watched->channel];
     bool fetch = watched->ins == INS_GET_RESPONSE;
     size_t got = watched->answer_length - 2;
 
@@ -240,6 +242,8 @@ static void note_owner(struct hostile_channel *channel, const struct watched *wa
     if (!channel->status_asked)
         return;
     channel->disowned = knows_no_status(watched->sw);
+    if (card->numberless && watched->sw == 0x9000) /* it may be the one that was opened */
+        channel->open = true;
     channel->claimed = !channel->disowned || (fetch ? got != watched->le : got > watched->le);
 }
 
@@ -303,7 +307,7 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
         card->channels[watched->channel].claimed = true;
     if (pin)
         note_refusal(card, watched->p2);
-    if (watched->ins != INS_VERIFY || watched->lc > 0)
+    if ((watched->ins != INS_VERIFY || watched->lc > 0) && watched->ins != INS_STATUS)
         card->channels[watched->channel].selected = false;
 }
 
@@ -354,7 +358,7 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_verified(card, watched);
     else if (watched->ins == INS_GET_RESPONSE && card->verify_under_way)
         note_verified(card, watched);
-    note_owner(&card->channels[watched->channel], watched);
+    note_owner(card, watched);
     note_state(card, watched);
     note_selection(&card->channels[watched->channel], watched);
 }

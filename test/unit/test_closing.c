@@ -278,6 +278,67 @@ static void a_number_that_this_process_gets_again_is_only_the_new_channels(void)
     seat_end(&seat);
 }
 
+/* A program died while it opened a channel, whose number nobody heard yet. */
+static void leave_opening(struct seat *seat)
+{
+    struct record record;
+    int fd = record_open(sim_settings(seat->sim), &record);
+
+    record.line.opening = record.dirty = true;
+    CU_ASSERT_TRUE(record_save(fd, &record));
+    (void)close(fd);
+}
+
+#define RANDOM_2                                                                                   \
+    CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"), CSIM("02 84 00 00 02", "0102 9000"), CLOSE_2
+
+/* One that does not say whose it is may be the one that is looked for: it is asked again later. */
+static void a_channel_that_does_not_answer_the_search_is_asked_again(void)
+{
+    static const struct modem_step steps[] = {
+        STATUS("6F00"), STATUS("6F00"), OPEN_2, STATUS("6D00"), CLOSE, RANDOM_2, MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    leave_opening(&seat);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* The number that comes after its program's death may be the modem's own channel's by now. */
+static void a_number_that_comes_late_is_asked_whose_it_is(void)
+{
+    static const struct modem_step steps[] = {LINE("AT", "\r\n+CSIM: 6,\"019000\"\r\n" OK OK),
+                                              STATUS("9000"),
+                                              NAMED("84 10 " USIM_AID " 9000"),
+                                              STATUS("9000"),
+                                              NAMED("84 10 " USIM_AID " 9000"),
+                                              OPEN_2,
+                                              RANDOM_2,
+                                              MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, seat_no_channels, "transport", "csim");
+    leave_opening(&seat);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
+/* `simkey close` asks each channel, also one that has just signed. */
+static void closing_asks_the_channel_that_signed_too(void)
+{
+    static const struct modem_step steps[] = {COLD, STATUS("6D00"), CLOSE, MODEM_END};
+    struct sim_found found;
+    struct seat seat;
+
+    seat_begin(&seat, steps, seat_no_channels, "transport", "csim");
+    seat_signs(&seat);
+    EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
 /* ---- an unannounced restart shows by the echo ---- */
 
 /* On a channel that was found open nothing is selected then: it may be the modem's. */
@@ -355,6 +416,9 @@ void add_closing_suite(void)
         TEST(a_channel_whose_number_is_not_told_is_found),
         TEST(a_name_that_comes_late_is_waited_for),
         TEST(a_number_that_this_process_gets_again_is_only_the_new_channels),
+        TEST(a_channel_that_does_not_answer_the_search_is_asked_again),
+        TEST(a_number_that_comes_late_is_asked_whose_it_is),
+        TEST(closing_asks_the_channel_that_signed_too),
         TEST(where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channel),
         TEST(where_the_modem_echoes_again_a_new_channel_is_asked_too),
         TEST(where_the_modem_echoes_again_no_pin_is_sent),

@@ -149,6 +149,23 @@ static void an_echo_that_was_turned_on_is_turned_off(void)
 
 /* ---- one try ---- */
 
+/* The card has more to say of the PIN, and the modem restarts before that is fetched: what became of it
+ * nobody knows, so that it is not tried again. */
+static void a_pin_whose_answer_is_cut_short_is_not_tried_again(void)
+{
+    static const char verify[] = "AT+CSIM=18,\"012000810430303030\"";
+    static const struct modem_step steps[] = {
+        OPEN, SELECT, STATE, ECHO_OFF, LINE(verify, "\r\n+CSIM: 4,\"6102\"\r\n" OK "\r\nRDY\r\n"),
+        OPEN, SELECT, STATE, CLOSE,    MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "refused by this SIM before, or its answer never came");
+    EXPECT_NUMBER(modem_heard(&seat.modem, verify), 1);
+    seat_end(&seat);
+}
+
 void add_pin_echo_suite(void)
 {
     static const struct test tests[] = {
@@ -157,6 +174,7 @@ void add_pin_echo_suite(void)
         TEST(an_echo_behind_an_answer_that_is_said_twice_is_heard),
         TEST(an_echo_behind_a_messages_header_is_heard),
         TEST(an_echo_that_was_turned_on_is_turned_off),
+        TEST(a_pin_whose_answer_is_cut_short_is_not_tried_again),
     };
 
     ADD_SUITE("pin_echo", tests);
