@@ -163,6 +163,7 @@ static void open_session(struct modem *modem)
     } else if ((kind & 1) != 0) { /* its number is not heard, or late */
         hostile_open(&modem->card, channel, true);
         modem->card.channels[channel].owed = false;
+        modem->card.disturbed = true;
         line_say(text, strlen(text), LATE_MS);
     }
 }
