@@ -263,9 +263,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         start->own_making = operation.opened || job->applet == NULL;
         if (operation.current == &operation.record.shared)
             start->generation = operation.record.generation;
-        /* what a record says of a SIM that has said nothing may be out of date */
-        if (operation.told || operation.answered)
-            memcpy(start->iccid, operation.current->iccid, ICCID_SIZE);
+        memcpy(start->iccid, operation.current->iccid, ICCID_SIZE);
         if (operation.current == &sim->mine && sim->mine_iccid[0] == '\0')
             memcpy(sim->mine_iccid, start->iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);
