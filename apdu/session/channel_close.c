@@ -172,6 +172,8 @@ static void note_close(struct operation *operation, const struct channel *channe
 
     if (operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) {
         owners_orphan(owners, channel, DOUBT_GONE);
+    } else if (outcome == OUTCOME_OK && (operation->transport.events & EVENT_FOREIGN)) {
+        owners_orphan(owners, channel, DOUBT_ASK); /* that may have been another command's answer */
     } else if (outcome == OUTCOME_OK &&
                (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
         owners_remove(owners, channel);
