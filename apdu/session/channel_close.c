@@ -123,6 +123,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         /* where answers are off by one, the name comes now */
         channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
         return WHOSE_NAMELESS;
+    if (answer.sw == 0) /* it was not answered */
+        return WHOSE_UNKNOWN;
     return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
 }
 
