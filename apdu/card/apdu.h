@@ -57,14 +57,18 @@ struct selection {
     int64_t asked_ms;  /* how long the question for a PIN's state took */
 };
 
-/* What a modem turned out to want otherwise: bits of one word. */
+/* What a modem turned out to want otherwise, and what its SIM has: bits of one word. */
 enum card_quirk {
     QUIRK_SHORT_LINES = 1,    /* no AT line of more than 512 characters: smaller pieces */
     QUIRK_BASIC_RESPONSE = 2, /* by AT+CSIM GET RESPONSE is taken with CLA 00 only */
     QUIRK_PLAIN_CLASS = 4,    /* AT+CGLA does not put the channel into the CLA */
     QUIRK_CLASS_PUT = 8,      /* none: it was seen to do so */
-    QUIRKS_ALL = 15
+    QUIRK_BARE_CLASS = 16,    /* IoT SAFE's applet takes its commands with CLA 00, not 80 */
+    QUIRK_NO_MIAS = 32,       /* this SIM has IoT SAFE's applet, and does not have mIAS's */
+    QUIRK_AID = 64, /* two bits: under which of its AIDs (struct applet), 0 is not known */
+    QUIRKS_ALL = 255
 };
+#define QUIRK_AIDS (3 * QUIRK_AID)
 
 /* One channel to a card. */
 struct card {

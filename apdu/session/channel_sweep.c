@@ -106,16 +106,17 @@ static void forget_learnt(struct card_quirks *quirks)
 
 void channel_sweep(struct operation *operation, struct sim_found *found)
 {
-    struct channel_state *shared = &operation->record.shared;
+    struct channel_state *shared = &operation->record.shared, *second = &operation->record.second;
     struct owners owners;
     /* what a service shares may be anybody's */
     bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);
     forget_learnt(&operation->sim->quirks);
-    found->closed = shared->level > LEVEL_CLOSED;
+    found->closed = shared->level > LEVEL_CLOSED || second->level > LEVEL_CLOSED;
     operation->sim->proof.channel.open = false; /* each is asked */
     channel_drop(operation, shared);
+    channel_drop(operation, second);
     owners = operation->record.owners;
     channel_know_claims(operation);
     for (size_t i = 0; i < owners.count; i++)

@@ -111,6 +111,7 @@ static void doubt_channels(struct operation *operation)
 
     operation->doubtful = true;
     operation->record.shared.broken = operation->record.shared.level > LEVEL_CLOSED;
+    operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
@@ -130,6 +131,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;
+        operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     }
     ready = line->ready;
     transport->idle = line_idle(line);
@@ -180,7 +182,8 @@ static void correct_record(struct operation *operation)
 
     if (sim->mine.level == LEVEL_CLOSED)
         return;
-    if (channel_same(&record->shared.channel, &sim->mine.channel))
+    if (channel_same(&record->shared.channel, &sim->mine.channel) ||
+        channel_same(&record->second.channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
              (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
@@ -308,6 +311,7 @@ void operation_end(struct operation *operation)
     } else {
         if (operation->file >= 0) {
             channel_drop(operation, &operation->record.shared);
+            channel_drop(operation, &operation->record.second);
             record_spoil(operation->file);
             forks_close(operation->file);
         }
@@ -335,12 +339,12 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
-    return operation->record.shared.broken || operation->sim->mine.broken;
+    return operation->record.shared.broken || operation->record.second.broken ||
+           operation->sim->mine.broken;
 }
 
 void operation_close(struct operation *operation, int patience_ms)
 {
-    struct channel_state *shared = &operation->record.shared, *own = &operation->sim->mine;
     struct report ignored = REPORT_INIT;
     /* without a record nobody else learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
@@ -357,10 +361,7 @@ void operation_close(struct operation *operation, int patience_ms)
         return;
     }
     channel_close_orphans(operation);
-    if (shared->broken)
-        channel_drop(operation, shared);
-    if (own->broken)
-        channel_drop(operation, own);
+    channel_drop_broken(operation);
     if (!operation_all_lost(operation))
         channel_ask_doubtful(operation, most);
     (void)operation_all_lost(operation);

@@ -51,14 +51,21 @@ struct sim *sim_ref(struct sim *sim)
     return sim;
 }
 
-/* Leaves the users of the shared channel; the last one closes it. */
+/* Leaves the users of the shared channels; the last one of each closes it. */
 static void leave(struct operation *operation)
 {
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
 
-    if (sim->joined == getpid() && record_leave(record) == 0 && !record->shared.kept)
-        record->shared.broken = record->shared.level > LEVEL_CLOSED;
+    if (sim->joined == getpid()) {
+        (void)record_leave(record);
+        for (int which = 0; which < RECORD_CHANNELS; which++) {
+            struct channel_state *state = record_channel(record, (enum record_channel)which);
+
+            if (record_users(record, (enum record_channel)which) == 0 && !state->kept)
+                state->broken = state->level > LEVEL_CLOSED;
+        }
+    }
     sim->joined = 0;
 }
 

@@ -161,6 +161,8 @@ static void a_key_pair_is_made_where_the_family_can(void)
     seat_end(&seat);
 }
 
+static const struct token_ops *const mias_alone[] = {&token_mias, NULL};
+
 static void mias_has_no_keys_by_bytes_or_label(void)
 {
     static const struct modem_step nothing[] = {MODEM_END};
@@ -169,6 +171,7 @@ static void mias_has_no_keys_by_bytes_or_label(void)
     struct seat seat;
 
     seat_begin(&seat, nothing, nothing, NULL, NULL);
+    token_set_families(seat.sim, mias_alone);
     strcpy(name.label, "Client");
     EXPECT(token_read(seat.sim, "", &name, 0, &content, &seat.why), OUTCOME_USAGE, &seat.why);
     EXPECT_SAYS(seat.why.text, "container");
