@@ -245,8 +245,9 @@ static const struct iotsafe_object *find_key(const struct read_work *work)
     for (size_t i = 0; i < work->objects.count; i++) {
         const struct iotsafe_object *key = &work->objects.list[i];
 
-        if (key->kind == IOTSAFE_PRIVATE &&
-            (named ? same_id(name, &key->name) || same_label(name, &key->name) : may_sign(key)))
+        if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? same_id(name, &key->name)
+                                             : named             ? same_label(name, &key->name)
+                                                                 : may_sign(key)))
             return key;
     }
     return NULL;

@@ -29,7 +29,7 @@ static enum outcome run_cert(const struct command_line *line, struct sim *sim, s
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {
-        outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
+        outcome = signing_key_read(sim, &line->uri, NULL, SIGNING_BOTH, &signing, why);
         if (outcome == OUTCOME_OK) {
             certificate = signing.certificate;
             signing.certificate = NULL;
@@ -55,7 +55,7 @@ static enum outcome write_reference(const struct command_line *line, struct sim 
 {
     struct signing_key signing;
     struct keyref keyref;
-    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
+    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, SIGNING_KEY, &signing, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;

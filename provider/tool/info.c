@@ -116,7 +116,7 @@ static enum outcome add_item(cJSON *list, struct sim *sim, const struct token_it
     }
     uri_init(&uri);
     uri.key = item->name;
-    outcome = signing_key_read(sim, &uri, NULL, false, &signing, why);
+    outcome = signing_key_read(sim, &uri, NULL, SIGNING_KEY, &signing, why);
     if (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED) {
         (void)cJSON_AddStringToObject(object, "error", why->text);
         return OUTCOME_OK; /* one bad certificate does not hide the others */

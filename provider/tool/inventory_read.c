@@ -239,7 +239,11 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
         report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
         return outcome;
     }
-    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
+    if (uri.what == URI_TRUST) {
+        outcome =
+            report_set(why, OUTCOME_USAGE,
+                       "%s: the member \"uri\" is none of a key in a SIM: sim:trust", sim->source);
+    } else if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);

@@ -259,6 +259,12 @@ static enum outcome take_uri(const struct command *command, struct command_line 
                           command->name, command->operands);
     outcome = uri_parse(&line->uri, text, why);
     line->has_uri = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK && line->uri.what == URI_TRUST)
+        outcome =
+            report_set(why, OUTCOME_USAGE,
+                       "simkey %s wants one of %s: sim:trust is for programs that take a store "
+                       "of CA certificates (openssl verify -CAstore sim:trust)",
+                       command->name, command->operands);
     return outcome;
 }
 

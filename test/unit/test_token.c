@@ -73,7 +73,7 @@ static void keys_are_named_by_bytes_and_labels(void)
         struct uri uri;
 
         EXPECT(uri_parse(&uri, uris[i], &why), OUTCOME_OK, &why);
-        EXPECT(signing_key_read(sim, &uri, NULL, false, &signing, &why), OUTCOME_OK, &why);
+        EXPECT(signing_key_read(sim, &uri, NULL, SIGNING_BOTH, &signing, &why), OUTCOME_OK, &why);
         EXPECT_NUMBER(signing.key.type, TOKEN_EC);
         EXPECT_NUMBER(signing.key.name.id_length, i == 3 ? 20 : 2);
         proof.public_key = signing.public_key;

@@ -215,8 +215,17 @@ static void the_aid_is_found_and_remembered(void)
 static void two_families_share_two_channels(void)
 {
     static const struct modem_step steps[] = {
-        COLD,           SECOND_OPEN, SAFE_SELECT("2"), SAFE_WARM("2"),  WARM,
-        SAFE_WARM("2"), WARM,        SAFE_CLOSE("1"),  SAFE_CLOSE("2"), MODEM_END};
+        COLD,
+        SECOND_OPEN,
+        SAFE_SELECT("2"),
+        SAFE_WARM("2"),
+        WARM,
+        SAFE_WARM("2"),
+        WARM,
+        SAFE_CLOSE("1"),
+        CSIM("82 F2 00 0C", "6E00"),
+        /* not the last one that answered: asked */ SAFE_CLOSE("2"),
+        MODEM_END};
     struct seat seat;
 
     seat_begin(&seat, steps, NULL, "transport", "csim");
