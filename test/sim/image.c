@@ -222,7 +222,7 @@ static void build_uicc(const struct card *card, const struct options *o, struct 
     bytes_add(&iccid, card->ef_iccid, sizeof card->ef_iccid);
     file = add_file(t, IMAGE_MF, FID_ICCID, iccid);
     t->files[file].sfi = 0x02;
-    if (o->no_files)
+    if (o->no_files || !card->mias)
         return;
     folder = tree_add(t, IMAGE_ADF, FILE_DF, FID_TYPEA);
     file = add_file(t, folder, FID_TYPEA_CERT, available_cert(card, o));
@@ -380,7 +380,7 @@ static void build_mias(const struct card *card, const struct options *o, struct 
     t->files[file].short_fcp = true;
     list_file(&l, &t->files[file], "cmapfile", "mscp");
     add_certificates(card, o, t, &l);
-    if (!o->no_objects)
+    if (!o->no_objects && card->mias)
         add_objects(card, o, t, &l);
     data = (struct bytes){0};
     bytes_add8(&data, l.count);
