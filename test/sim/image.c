@@ -196,13 +196,15 @@ static void add_imsi(const struct card *card, struct tree *t)
 {
     char digits[16];
     struct bytes data = {0};
+    int file;
 
     image_imsi(card, digits);
     bytes_add8(&data, 0x08);
     bytes_add8(&data, (unsigned)(digits[0] - '0') << 4 | 0x09);
     for (size_t i = 1; i < 15; i += 2)
         bytes_add8(&data, (unsigned)(digits[i + 1] - '0') << 4 | (unsigned)(digits[i] - '0'));
-    t->files[add_file(t, IMAGE_USIM, FID_IMSI, data)].sfi = 0x07;
+    file = add_file(t, IMAGE_USIM, FID_IMSI, data); /* moves the files */
+    t->files[file].sfi = 0x07;
 }
 
 static void build_uicc(const struct card *card, const struct options *o, struct tree *t)
