@@ -78,12 +78,14 @@ struct iotsafe_memory {
 #define IOTSAFE_BRAINPOOL  0x23u
 #define IOTSAFE_VOLATILE   0x14u /* P-256, gone after a reset; 24 the same of 23 */
 #define IOTSAFE_HMAC       0xA0u
+#define IOTSAFE_AES        0xB0u
 #define IOTSAFE_SHA256     0x0001u /* 91 */
 #define IOTSAFE_SHA384     0x0002u
 #define IOTSAFE_SHA512     0x0004u
 #define IOTSAFE_PKCS1      0x01u /* 92 */
 #define IOTSAFE_PSS        0x02u
 #define IOTSAFE_ECDSA      0x04u
+#define IOTSAFE_CMAC       0x08u
 #define IOTSAFE_ECKA       0x01u /* 6F */
 #define IOTSAFE_PRF        0x01u /* 94 */
 #define IOTSAFE_HKDF       0x02u
@@ -102,6 +104,8 @@ void iotsafe_forget(struct iotsafe_memory *m);
 
 struct iotsafe_object *iotsafe_find(struct iotsafe_memory *m, enum iotsafe_kind kind,
                                     const uint8_t *id, size_t size);
+/* It has its key or its octets. */
+bool iotsafe_activated(const struct iotsafe_object *o);
 /* Takes over the key (NULL: none) of an object, and for a private key that of its pair too. */
 void iotsafe_set_key(struct iotsafe_memory *m, struct iotsafe_object *o, EVP_PKEY *key);
 
@@ -204,6 +208,7 @@ bool iotsafe_sign(EVP_PKEY *key, unsigned scheme, unsigned hash, const uint8_t *
 /* A raw signature and one in DER are taken. */
 bool iotsafe_verify(EVP_PKEY *key, unsigned scheme, unsigned hash, const uint8_t *digest,
                     const uint8_t *value, size_t size);
+bool iotsafe_cmac(const struct bytes *key, const struct bytes *text, struct bytes *out);
 /* The X coordinate. */
 bool iotsafe_shared(EVP_PKEY *key, EVP_PKEY *peer, struct bytes *out);
 bool iotsafe_prf_bytes(const struct bytes *secret, const struct iotsafe_tlv *seed, size_t size,

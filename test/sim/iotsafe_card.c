@@ -56,6 +56,11 @@ struct iotsafe_object *iotsafe_find(struct iotsafe_memory *m, enum iotsafe_kind 
     return NULL;
 }
 
+bool iotsafe_activated(const struct iotsafe_object *o)
+{
+    return o->key != NULL || o->data.size > 0;
+}
+
 void iotsafe_set_key(struct iotsafe_memory *m, struct iotsafe_object *o, EVP_PKEY *key)
 {
     struct iotsafe_object *pair = NULL;

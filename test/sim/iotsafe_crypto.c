@@ -223,6 +223,19 @@ bool iotsafe_verify(EVP_PKEY *key, unsigned scheme, unsigned hash, const uint8_t
     return verify_value(key, scheme, hash, digest, value, size);
 }
 
+bool iotsafe_cmac(const struct bytes *key, const struct bytes *text, struct bytes *out)
+{
+    uint8_t value[16];
+    size_t size = 0;
+    bool done = EVP_Q_mac(NULL, "CMAC", NULL, "AES-128-CBC", NULL, key->data, key->size, text->data,
+                          text->size, value, sizeof value, &size) != NULL;
+
+    if (done)
+        bytes_add(out, value, size);
+    ERR_clear_error();
+    return done;
+}
+
 bool iotsafe_shared(EVP_PKEY *key, EVP_PKEY *peer, struct bytes *out)
 {
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);

@@ -91,11 +91,6 @@ static void add_content(const struct options *o, const struct iotsafe_object *fi
         bytes_add8(out, 0);
 }
 
-static bool activated(const struct iotsafe_object *o)
-{
-    return o->key != NULL || o->data.size > 0;
-}
-
 /* The tags of one object. 92 and 91 are one part, because the card that gives 92 a wrong length has
  * them so. */
 struct parts {
@@ -139,7 +134,8 @@ static void add_key_parts(const struct options *o, const struct iotsafe_object *
         add_number(algorithms, 0x92, 1, key->sign);
         if (o->iotsafe_bad_92)
             algorithms->data[1] = 2;
-        add_number(algorithms, 0x91, 2, key->hash);
+        if (key->hash != 0)
+            add_number(algorithms, 0x91, 2, key->hash);
     }
     if (key->agreement != 0)
         add_part(p, 0x6F, 1, key->agreement);
@@ -164,7 +160,7 @@ static void add_info(const struct options *o, const struct iotsafe_object *objec
          label_first = o->iotsafe_order == IOTSAFE_LABEL_FIRST;
 
     add_part(&p, 0x60, 1, object->access);
-    add_part(&p, 0x4A, 1, activated(object));
+    add_part(&p, 0x4A, 1, iotsafe_activated(object));
     if (object->kind == IOTSAFE_FILE)
         add_file_parts(o, object, &p);
     else
@@ -324,7 +320,7 @@ void iotsafe_read_file(struct iotsafe_call *c)
         return;
     c->r->sw = c->cmd->has_le && c->cmd->le > (size_t)o->max_read ? 0x6700
                : (file->access & IOTSAFE_READ) == 0               ? 0x6982
-               : !activated(file)                                 ? 0x6985
+               : !iotsafe_activated(file)                         ? 0x6985
                                                                   : 0x9000;
     if (c->r->sw != 0x9000)
         return;

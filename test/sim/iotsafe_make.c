@@ -13,6 +13,8 @@
 #define AIDS     "A0000005590010,A00000003053F12401770101495341"
 #define PSK      "private/iotsafe-psk"
 #define PSK_SIZE 32
+#define MAC      "private/iotsafe-cmac"
+#define MAC_SIZE 16
 
 /* Of which the last octet of the id is told; a pair's public key has it too, if nothing else is asked
  * for. */
@@ -25,7 +27,8 @@ struct plan {
 };
 
 /* 01 the client's key, 02 its certificate, 03 the CA's, 04 a key that is generated when it is wanted,
- * 05 the place of a peer's key, 06 a pre-shared key. */
+ * 05 the place of a peer's key, 06 a pre-shared key, 07 (the last line, if it is asked for) one for
+ * AES-CMAC. */
 static const struct plan plans[] = {
     {IOTSAFE_PRIVATE, 1, "BootstrapKey_1", IOTSAFE_UPDATE, 1, IOTSAFE_SIGN | IOTSAFE_GENERATE,
      "private/iotsafe.key"},
@@ -38,6 +41,7 @@ static const struct plan plans[] = {
     {IOTSAFE_FILE, 2, "BootstrapCert_1", IOTSAFE_READ, 2, 0, "iotsafe.pem"},
     {IOTSAFE_FILE, 3, "serverCertificate", IOTSAFE_READ, 2, 0, "ca.pem"},
     {IOTSAFE_SECRET, 6, "secretkeyLabel", 0, 0, IOTSAFE_DERIVE, PSK},
+    {IOTSAFE_SECRET, 7, "cmackeyLabel", 0, 0, IOTSAFE_SIGN, MAC},
 };
 
 static struct iotsafe_id id_of(const struct options *o, unsigned number)
@@ -73,6 +77,9 @@ static void add_object(struct iotsafe_memory *m, const struct options *o, const 
         object->hash =
             IOTSAFE_SHA256 | (o->iotsafe_all_hashes ? IOTSAFE_SHA384 | IOTSAFE_SHA512 : 0);
         object->agreement = p->functions & IOTSAFE_AGREE ? IOTSAFE_ECKA : 0;
+    } else if (p->functions == IOTSAFE_SIGN) {
+        object->type = IOTSAFE_AES;
+        object->sign = IOTSAFE_CMAC;
     } else if (p->kind == IOTSAFE_SECRET) {
         object->type = IOTSAFE_HMAC;
         object->derivation = IOTSAFE_PRF | IOTSAFE_HKDF;
@@ -117,14 +124,17 @@ bool iotsafe_check_options(const struct options *o)
 bool iotsafe_make(const struct options *o)
 {
     struct iotsafe_memory *m = calloc(1, sizeof *m);
-    uint8_t psk[PSK_SIZE];
+    size_t count = sizeof plans / sizeof *plans - (o->iotsafe_cmac ? 0 : 1);
+    uint8_t random[PSK_SIZE + MAC_SIZE];
     bool done = m != NULL && add_aids(m, o->iotsafe_aid != NULL ? o->iotsafe_aid : AIDS) &&
-                RAND_bytes(psk, sizeof psk) == 1;
+                RAND_bytes(random, sizeof random) == 1;
 
-    for (size_t i = 0; done && i < sizeof plans / sizeof *plans; i++)
+    for (size_t i = 0; done && i < count; i++)
         add_object(m, o, &plans[i]);
-    done = done && card_write(o->card, PSK, 0600, psk, sizeof psk) && iotsafe_save(o->card, m);
-    explicit_bzero(psk, sizeof psk);
+    done = done && card_write(o->card, PSK, 0600, random, PSK_SIZE) &&
+           (!o->iotsafe_cmac || card_write(o->card, MAC, 0600, random + PSK_SIZE, MAC_SIZE)) &&
+           iotsafe_save(o->card, m);
+    explicit_bzero(random, sizeof random);
     iotsafe_free(m);
     return done;
 }

@@ -24,6 +24,7 @@
 #define TAG_STATE     0x9C
 #define TAG_COUNT     0x9D
 #define TAG_HASH      0x9E
+#define TAG_MAC       0x9F
 
 #define TEXT_MOST 65536
 
@@ -82,18 +83,36 @@ static struct iotsafe_session *free_session(const struct iotsafe_call *c)
 
 /* ---- INIT ---- */
 
-/* A1, 91, 92; false with a status word. */
+/* A secret key makes an AES-CMAC, with which some cards go beyond the standard. */
+static enum iotsafe_kind kind_of(const struct command *cmd)
+{
+    struct iotsafe_tlv t;
+    bool secret = iotsafe_tag(cmd, iotsafe_id_tag(IOTSAFE_SECRET), &t) ||
+                  iotsafe_tag(cmd, iotsafe_label_tag(IOTSAFE_SECRET), &t);
+
+    if (cmd->ins != INS_COMPUTE)
+        return IOTSAFE_PUBLIC;
+    return secret ? IOTSAFE_SECRET : IOTSAFE_PRIVATE;
+}
+
+/* A1, 91, 92; of these a secret key wants the last alone. False with a status word. */
 static bool take_algorithm(const struct iotsafe_call *c, struct iotsafe_session *s)
 {
     struct iotsafe_tlv mode, hash, scheme;
 
     c->r->sw = 0x6A80;
+    if (!iotsafe_tag(c->cmd, 0x92, &scheme) || scheme.size != 1)
+        return false;
+    s->scheme = scheme.value[0];
+    if (s->object->kind == IOTSAFE_SECRET) {
+        c->r->sw = 0x6985;
+        return s->scheme == IOTSAFE_CMAC && (s->object->sign & IOTSAFE_CMAC) != 0;
+    }
     if (!iotsafe_tag(c->cmd, 0xA1, &mode) || mode.size != 1 || !iotsafe_tag(c->cmd, 0x91, &hash) ||
-        hash.size != 2 || !iotsafe_tag(c->cmd, 0x92, &scheme) || scheme.size != 1)
+        hash.size != 2)
         return false;
     s->mode = mode.value[0];
     s->hash = (unsigned)hash.value[0] << 8 | hash.value[1];
-    s->scheme = scheme.value[0];
     if (s->mode < IOTSAFE_FULL_TEXT || s->mode > IOTSAFE_HASHED || iotsafe_hash(s->hash) == NULL)
         return false;
     /* one bit each of what the key's information names */
@@ -107,8 +126,7 @@ static void open_session(const struct iotsafe_call *c)
     uint8_t ins = c->cmd->ins;
     struct iotsafe_session wanted = {
         .open = true, .ins = ins, .number = c->cmd->p2, .owner = c->selection};
-    struct iotsafe_object *object =
-        iotsafe_named(c, ins == INS_COMPUTE ? IOTSAFE_PRIVATE : IOTSAFE_PUBLIC);
+    struct iotsafe_object *object = iotsafe_named(c, kind_of(c->cmd));
     struct iotsafe_session *slot;
 
     if (object == NULL)
@@ -116,7 +134,7 @@ static void open_session(const struct iotsafe_call *c)
     wanted.object = object;
     c->r->sw = 0x6985;
     if (ins == INS_PUT ? (object->access & IOTSAFE_UPDATE) == 0
-                       : object->key == NULL || (object->functions & IOTSAFE_SIGN) == 0)
+                       : !iotsafe_activated(object) || (object->functions & IOTSAFE_SIGN) == 0)
         return;
     if (ins != INS_PUT && !take_algorithm(c, &wanted))
         return;
@@ -152,6 +170,7 @@ void iotsafe_init(struct iotsafe_call *c)
 /* What one UPDATE of a signature brings, beside text. */
 struct update {
     bool has_last, has_state, has_count, has_hash, has_signature;
+    bool wrong_coding; /* of the signature */
     struct iotsafe_tlv last, state, count, hash, signature;
 };
 
@@ -165,7 +184,8 @@ static bool take_signature(const uint8_t *at, const uint8_t *end, struct update 
         u->signature = (struct iotsafe_tlv){TAG_SIGNATURE, at + 3, rest - 2};
         return true;
     }
-    return iotsafe_next(&at, end, &u->signature) && at == end;
+    u->wrong_coding = !iotsafe_next(&at, end, &u->signature) || at != end;
+    return !u->wrong_coding;
 }
 
 /* Data whose length is told at once may come in parts: those that follow have no tag then, or each has
@@ -241,6 +261,8 @@ static bool end_text(const struct iotsafe_session *s, const struct update *u, ui
         return !u->has_hash && !u->has_last && s->missing == 0 &&
                EVP_Digest(s->text.data, s->text.size, digest, NULL, iotsafe_hash(s->hash), NULL) ==
                    1;
+    if (s->text.size > 0)
+        return false;
     if (s->mode == IOTSAFE_HASHED) {
         if (!u->has_hash || u->hash.size != (size_t)EVP_MD_get_size(iotsafe_hash(s->hash)))
             return false;
@@ -255,6 +277,18 @@ static bool end_text(const struct iotsafe_session *s, const struct update *u, ui
 }
 
 /* 33 and the signature. */
+static void answer_signature(const struct iotsafe_call *c, const struct bytes *value)
+{
+    if (c->card->options->iotsafe_two_octets) {
+        bytes_add8(&c->r->data, TAG_SIGNATURE);
+        bytes_add16(&c->r->data, (unsigned)value->size);
+        bytes_add(&c->r->data, value->data, value->size);
+    } else {
+        bytes_add_tlv(&c->r->data, TAG_SIGNATURE, value->data, value->size);
+    }
+    c->r->sw = 0x9000;
+}
+
 static void compute(const struct iotsafe_call *c, const struct iotsafe_session *s,
                     const uint8_t *digest)
 {
@@ -263,20 +297,34 @@ static void compute(const struct iotsafe_call *c, const struct iotsafe_session *
 
     c->r->ms = o->sign_ms;
     c->r->sw = 0x6F00;
-    if (!iotsafe_sign(s->object->key, s->scheme, s->hash, digest, o->iotsafe_der, &value))
+    if (iotsafe_sign(s->object->key, s->scheme, s->hash, digest, o->iotsafe_der, &value)) {
+        if (c->card->wrong_signatures != 0) {
+            value.data[value.size / 2] ^= 0x01;
+            c->card->wrong_signatures -= c->card->wrong_signatures > 0;
+        }
+        answer_signature(c, &value);
+    }
+    bytes_free(&value);
+}
+
+static void update_mac(const struct iotsafe_call *c, struct iotsafe_session *s)
+{
+    const uint8_t *at = c->cmd->data, *end = at + c->cmd->lc;
+    struct bytes value = {0};
+    bool good = true;
+
+    while (good && at < end)
+        good = take_part(s, TAG_MAC, &at, end);
+    c->r->sw = good ? 0x9000 : 0x6A80;
+    if (!good || c->cmd->p1 != P1_LAST)
         return;
-    if (c->card->wrong_signatures != 0) {
-        value.data[value.size / 2] ^= 0x01;
-        c->card->wrong_signatures -= c->card->wrong_signatures > 0;
-    }
-    c->r->sw = 0x9000;
-    if (o->iotsafe_two_octets) {
-        bytes_add8(&c->r->data, TAG_SIGNATURE);
-        bytes_add16(&c->r->data, (unsigned)value.size);
-        bytes_add(&c->r->data, value.data, value.size);
-    } else {
-        bytes_add_tlv(&c->r->data, TAG_SIGNATURE, value.data, value.size);
-    }
+    c->r->ms = c->card->options->sign_ms;
+    if (s->missing > 0)
+        c->r->sw = 0x6A80;
+    else if (!iotsafe_cmac(&s->object->data, &s->text, &value))
+        c->r->sw = 0x6F00;
+    else
+        answer_signature(c, &value);
     bytes_free(&value);
 }
 
@@ -285,9 +333,10 @@ static void update_signature(const struct iotsafe_call *c, struct iotsafe_sessio
     struct update u = {.has_hash = false};
     uint8_t digest[64];
     bool last = c->cmd->p1 == P1_LAST, verify = s->ins == INS_VERIFY;
+    bool taken = take_update(s, c->cmd, &u);
 
-    c->r->sw = 0x6A80;
-    if (!take_update(s, c->cmd, &u) || u.has_signature != (last && verify) ||
+    c->r->sw = u.wrong_coding ? 0x6985 : 0x6A80;
+    if (!taken || u.has_signature != (last && verify) ||
         (!last && (s->mode != IOTSAFE_FULL_TEXT || u.has_hash || u.has_last)))
         return;
     c->r->sw = 0x9000;
@@ -343,6 +392,8 @@ void iotsafe_update(struct iotsafe_call *c)
         return;
     if (s->ins == INS_PUT)
         update_key(c, s);
+    else if (s->object->kind == IOTSAFE_SECRET)
+        update_mac(c, s);
     else
         update_signature(c, s);
     if (c->r->sw != 0x9000 && c->r->sw != 0x6D01)

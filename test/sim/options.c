@@ -54,6 +54,7 @@ static const struct option_entry table[] = {
      "its keys sign SHA-384 and SHA-512 too"},
     {"iotsafe-volatile", FLAG, AT(iotsafe_volatile), NULL, 0, 0,
      "its key 04 is gone after a reset"},
+    {"iotsafe-cmac", FLAG, AT(iotsafe_cmac), NULL, 0, 0, "it has a key for AES-CMAC"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
     {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},
     {"imei", TEXT, AT(imei), "DIGITS", 0, 0, "what AT+CGSN answers"},

@@ -55,6 +55,7 @@ struct options {
     bool iotsafe_public_next;
     bool iotsafe_all_hashes;
     bool iotsafe_volatile;
+    bool iotsafe_cmac;
     /* The modem */
     long baud; /* 0: as fast as the pty goes */
     const char *imei;
