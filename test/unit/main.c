@@ -72,6 +72,9 @@ static const struct {
     {"keyref", add_keyref_suite},
     {"config", add_config_suite},
     {"token", add_token_suite},
+    {"sim_iotsafe", add_sim_iotsafe_suite},
+    {"sim_iotsafe_keys", add_sim_iotsafe_keys_suite},
+    {"sim_iotsafe_shapes", add_sim_iotsafe_shapes_suite},
 #endif
 };
 

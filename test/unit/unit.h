@@ -55,6 +55,9 @@ void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
 void add_config_suite(void);
+void add_sim_iotsafe_suite(void);
+void add_sim_iotsafe_keys_suite(void);
+void add_sim_iotsafe_shapes_suite(void);
 void add_token_suite(void);
 
 #endif
