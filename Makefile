@@ -38,7 +38,7 @@ APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apd
 # provider/tool is the simkey command, which shares a few files of the module.
 TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
 MODULE := $(call objects,$(call sources,provider/*.c))
-TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c \
+TOOL_SHARED := $(call objects,provider/uri.c provider/uri_format.c provider/uri_apply.c provider/keyref.c provider/objects.c \
 	provider/openssl_conf.c provider/proof.c provider/scheme.c provider/signing.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.

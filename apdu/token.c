@@ -193,16 +193,34 @@ static enum outcome family_lacks(struct family *family, const char *what, struct
     ((family).ops->function != NULL ? (family).ops->function((family).sim, __VA_ARGS__)            \
                                     : family_lacks(&(family), (what), why))
 
-enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count, struct report *why)
+enum outcome token_list_of(struct sim *sim, enum token_applet applet, struct token_item *list,
+                           size_t *count, struct report *why)
 {
-    struct family family = family_begin(sim, NULL);
+    struct token_name any = TOKEN_NAME_NONE;
+    struct family family;
     enum outcome outcome;
 
     *count = 0;
+    any.applet = applet;
+    family = family_begin(sim, &any);
     do {
         outcome = CALL(family, list, "list keys", list, count, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
+}
+
+enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count, struct report *why)
+{
+    return token_list_of(sim, TOKEN_APPLET_ANY, list, count, why);
+}
+
+enum token_applet token_applet_known(struct sim *sim)
+{
+    const struct token_ops *known = atomic_load(&sim->family);
+
+    if (sim->settings.applet != TOKEN_APPLET_ANY)
+        return sim->settings.applet;
+    return known != NULL ? known->applet : TOKEN_APPLET_ANY;
 }
 
 enum outcome token_read(struct sim *sim, const char *iccid, const struct token_name *name,

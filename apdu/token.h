@@ -28,6 +28,7 @@ struct token_item {
     bool certificate; /* there may be one */
     bool generates;   /* the SIM can make a new key pair in its place */
     bool empty;       /* it has no key pair yet */
+    bool no_signing;  /* it is for something else */
     /* where the SIM does not say whose a certificate is: so many may be the key's; 0: it says so */
     unsigned candidates;
 };
@@ -35,6 +36,14 @@ struct token_item {
 /* The keys in use. list has room for TOKEN_ITEMS. Asks for no PIN. */
 enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count,
                         struct report *why);
+
+/* The same of one family; TOKEN_APPLET_ANY: of the first one that the SIM has. */
+enum outcome token_list_of(struct sim *sim, enum token_applet applet, struct token_item *list,
+                           size_t *count, struct report *why);
+
+/* The family that the SIM is known to have, or that the settings name; TOKEN_APPLET_ANY where neither is.
+ * No I/O. */
+enum token_applet token_applet_known(struct sim *sim);
 
 /* One key as it was read. */
 struct token_content {

@@ -183,6 +183,8 @@ static struct token_item describe_key(const struct read_work *work,
                               .bits = key->type == TYPE_RSA_2048 ? 2048 : 256,
                               .generates = (key->functions & FUNCTION_GENERATE) != 0,
                               .empty = key->empty,
+                              .no_signing =
+                                  key->functions >= 0 && !(key->functions & IOTSAFE_MAY_SIGN),
                               .candidates = count_files(&work->objects)};
 
     item.name.applet = TOKEN_APPLET_IOTSAFE;

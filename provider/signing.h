@@ -35,9 +35,4 @@ enum outcome signing_key_read(struct sim *sim, const struct uri *uri, OSSL_LIB_C
                               struct report *why);
 void signing_key_clear(struct signing_key *signing);
 
-/* The CA certificates in the SIM (trust.c): at least one. The caller frees them. Errors:
- * OUTCOME_NOT_FOUND (there is none), those of token_certificate, ... */
-enum outcome trust_read(struct sim *sim, const struct uri *uri, OSSL_LIB_CTX *libctx,
-                        STACK_OF(X509) * *trusted, struct report *why);
-
 #endif

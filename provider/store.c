@@ -7,6 +7,7 @@
 #include "provider/key.h"
 #include "provider/objects.h"
 #include "provider/signing.h"
+#include "provider/trust.h"
 #include "provider/uri.h"
 
 #include <openssl/core_names.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The CA certificates in a SIM, of whichever family of applets it has. */
+/* See trust.h. */
+#include "provider/trust.h"
 #include "provider/objects.h"
-#include "provider/signing.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

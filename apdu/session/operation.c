@@ -269,6 +269,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .max_read = &sim->quirks.max_read,
                                     .quirks = &sim->quirks.modem,
                                     .selection = &operation->selection,
+                                    .iotsafe = sim->settings.aid,
+                                    .iotsafe_length = sim->settings.aid_length,
                                     .before_pin = before_pin};
     record_init(&operation->record);
     rundir_place_open(&operation->place, &sim->settings);

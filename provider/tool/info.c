@@ -124,7 +124,8 @@ static enum outcome add_item(cJSON *list, struct sim *sim, const struct token_it
     if (outcome != OUTCOME_OK)
         return outcome;
     add_name(object, &signing.key.name);
-    add_certificate(object, signing.certificate);
+    if (signing.certificate != NULL)
+        add_certificate(object, signing.certificate);
     outcome = add_algorithms(object, sim, &signing.key, why);
     signing_key_clear(&signing);
     return outcome;

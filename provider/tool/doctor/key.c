@@ -159,7 +159,7 @@ void doctor_certificate(struct doctor *doctor)
     uri_init(&uri);
     outcome = find_key(doctor, &uri.key, &why);
     if (outcome == OUTCOME_OK)
-        outcome = signing_key_read(doctor->sim, &uri, NULL, SIGNING_KEY, &doctor->signing, &why);
+        outcome = signing_key_read(doctor->sim, &uri, NULL, SIGNING_BOTH, &doctor->signing, &why);
     if (outcome != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;
