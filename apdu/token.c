@@ -385,6 +385,19 @@ enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *
     return outcome;
 }
 
+/* Type A is mIAS's, or in files: whichever applet the SIM has, the family that knows it is asked. */
+static void family_for_typea(struct family *family)
+{
+    if (family->ops->takes_device != NULL || family->ops->available != NULL)
+        return;
+    for (const struct token_ops *const *at = family_list(family->sim); *at != NULL; at++)
+        if ((*at)->takes_device == NULL && (*at)->available != NULL) {
+            family->known = NULL;
+            family->ops = *at;
+            return;
+        }
+}
+
 enum outcome token_available(struct sim *sim, const struct typea_wish *wish,
                              struct typea_blob *blob, struct report *why)
 {
@@ -392,6 +405,7 @@ enum outcome token_available(struct sim *sim, const struct typea_wish *wish,
     enum outcome outcome;
 
     *blob = (struct typea_blob){.data = NULL, .length = 0};
+    family_for_typea(&family);
     family.unproven = true; /* it may come from files */
     do {
         outcome = CALL(family, available, "read Type A's certificate and key", wish, blob, why);
