@@ -45,6 +45,7 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
 {
     static const struct apdu pin_state = {.ins = 0x20, .p2 = 0x81, .le = APDU_LE_NONE};
     static const struct apdu job_state = {.ins = 0xCC, .p1 = 0x02, .le = APDU_LE_ALL}; /* SAFE2 */
+    static const struct apdu version = {.cla = 0x80, .ins = 0xCB, .le = APDU_LE_ALL}; /* IoT SAFE */
     struct report why = REPORT_INIT;
     struct answer answer;
     uint16_t state;
@@ -57,7 +58,10 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
     if ((state & 0xFFF0) == 0x63C0 || state == SW_OK || state == 0x6983 || state == 0x6984)
         return true;
     state = channel_word(operation, channel, &job_state, &answer, &why);
-    return state == SW_OK && answer.length == 4;
+    if (state == SW_OK && answer.length == 4)
+        return true;
+    state = channel_word(operation, channel, &version, &answer, &why);
+    return state == SW_OK && answer.length > 2 && answer.data[0] == 0x10 && answer.data[1] == 1;
 }
 
 /* One that is in no record. False where the modem passes nothing on to channels. */

@@ -126,6 +126,48 @@ static void a_sim_without_mias_pays_for_the_question_once(void)
     seat_end(&seat);
 }
 
+#define OTHER_CRSM_SAYS "\r\n+CRSM: 144,0,\"98883003000000000082\"\r\n" OK
+
+/* Another SIM came in where one without mIAS was: what is remembered of that says nothing of this one. */
+static void another_sim_is_asked_for_mias_again(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              LINE(CRSM, CRSM_SAYS),
+                                              NO_MIAS,
+                                              CLOSE,
+                                              OPEN,
+                                              LINE(CRSM, CRSM_SAYS),
+                                              SAFE_SELECT("1"),
+                                              CLOSE, /* the next process */
+                                              OPEN,
+                                              LINE(CRSM, OTHER_CRSM_SAYS),
+                                              SAFE_SELECT("1"),
+                                              CSIM("00 70 00 00 01", "02 9000"),
+                                              LINE(CRSM, OTHER_CRSM_SAYS),
+                                              CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"),
+                                              CSIM("02 20 00 81", "63C3"),
+                                              SAFE_CLOSE("2"),
+                                              CSIM("81 F2 00 0C", "6E00"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct settings settings;
+    struct token_pin pin;
+    struct seat seat;
+
+    seat_begin(&seat, steps, quiet, "transport", "csim");
+    EXPECT(token_pin_status(seat.sim, &pin, NULL, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_TRUE(pin.verified);
+    settings_init(&settings);
+    EXPECT(settings_copy(&settings, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+    sim_free(seat.sim);
+    EXPECT(sim_new(&seat.sim, &settings, &seat.why), OUTCOME_OK, &seat.why);
+    settings_clear(&settings);
+    EXPECT(token_pin_status(seat.sim, &pin, NULL, &seat.why), OUTCOME_OK, &seat.why);
+    CU_ASSERT_FALSE(pin.verified);
+    EXPECT_NUMBER(pin.left, 3);
+    seat_end(&seat);
+}
+
 /* A name, a setting, and a SIM with both: each leads to one family without a question to the other. */
 static void a_name_or_a_setting_chooses_the_family(void)
 {
@@ -327,6 +369,7 @@ void add_token_iotsafe_suite(void)
         TEST(a_signature_costs_five_apdus_then_three),
         TEST(another_program_goes_on_with_the_channel),
         TEST(a_sim_without_mias_pays_for_the_question_once),
+        TEST(another_sim_is_asked_for_mias_again),
         TEST(a_name_or_a_setting_chooses_the_family),
         TEST(a_sim_with_neither_is_told_what_was_asked_for),
         TEST(the_aid_is_found_and_remembered),
