@@ -38,7 +38,7 @@ APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apd
 # provider/tool is the simkey command, which shares a few files of the module.
 TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
 MODULE := $(call objects,$(call sources,provider/*.c))
-TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c \
+TOOL_SHARED := $(call objects,provider/uri.c provider/uri_format.c provider/uri_apply.c provider/keyref.c provider/objects.c \
 	provider/openssl_conf.c provider/proof.c provider/scheme.c provider/signing.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
@@ -49,7 +49,10 @@ endif
 # The model test is linked by itself first, see there.
 MODEL := $(filter %/test_model.o,$(UNIT)) $(filter $(OUT)/obj/test/unit/model%.o,$(UNIT))
 UNIT := $(filter-out $(MODEL),$(UNIT))
-CRYPTO := -lcrypto
+# So are the suites of simmodem's card, whose names are also those of what it is talked to with.
+SIM_SUITES := $(filter $(OUT)/obj/test/unit/test_sim_%.o,$(UNIT)) $(filter %/sim_seat.o,$(UNIT))
+UNIT := $(filter-out $(SIM_SUITES),$(UNIT))
+CRYPTO := -lssl -lcrypto
 ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 ifneq ($(PROVIDER),1)
@@ -104,7 +107,12 @@ $(OUT)/model.o: $(MODEL) $(MODELLED)
 	$(OBJCOPY) --keep-global-symbol=add_model_suite $@.all $@
 	@rm -f $@.all
 
-$(OUT)/unit: $(UNIT) $(OUT)/model.o $(MODULE) $(APDU) $(MODEM)
+$(OUT)/sim.o: $(SIM_SUITES) $(filter-out %/main.o,$(SIM))
+	$(LD) -r -o $@.all $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='add_sim_*_suite' $@.all $@
+	@rm -f $@.all
+
+$(OUT)/unit: $(UNIT) $(OUT)/model.o $(if $(filter 1,$(PROVIDER)),$(OUT)/sim.o) $(MODULE) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(CRYPTO) -lcunit
 
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
@@ -189,7 +197,7 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(SIM_SUITES) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers

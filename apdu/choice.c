@@ -73,7 +73,9 @@ static int look_up(const struct choice *choice)
         if (record_peek(sim_settings(choice->sims[i]), &record) &&
             (strcmp(record.quirks.iccid, choice->iccid) == 0 ||
              (record.shared.level > LEVEL_CLOSED &&
-              strcmp(record.shared.iccid, choice->iccid) == 0)))
+              strcmp(record.shared.iccid, choice->iccid) == 0) ||
+             (record.second.level > LEVEL_CLOSED &&
+              strcmp(record.second.iccid, choice->iccid) == 0)))
             return (int)i;
     return NOT_KNOWN;
 }

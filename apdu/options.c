@@ -17,7 +17,7 @@ static bool is_option(const struct options *options, size_t setting)
     for (size_t i = 0; options->without != NULL && options->without[i] != NULL; i++)
         if (strcmp(options->without[i], name) == 0)
             return false;
-    return strcmp(name, "pin") != 0;
+    return strcmp(name, "pin") != 0 && strcmp(name, "aid") != 0;
 }
 
 static void make_table(const struct options *options,

@@ -3,6 +3,8 @@
  * modems.c, openssl.cnf by provider/; what a URI may set is judged there too. */
 #include "apdu/settings.h"
 
+#include "modem/hex.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -69,6 +71,20 @@ static enum outcome set_word(int *index, const char *name, const char *value,
     return report_set(why, OUTCOME_USAGE, "`%s` is one of %s, not \"%.40s\"", name, all, value);
 }
 
+/* An application identifier has 5 to 16 bytes (ISO 7816-4, 12.2.3). */
+static enum outcome set_aid(struct settings *settings, const char *value, struct report *why)
+{
+    uint8_t bytes[sizeof settings->aid];
+    size_t length = value[0] != '\0' ? hex_decode(value, bytes, sizeof bytes) : 0;
+
+    if (value[0] != '\0' && length < 5)
+        return report_set(why, OUTCOME_USAGE, "`aid` is hex of 5 to 16 bytes, not \"%.40s\"",
+                          value);
+    memcpy(settings->aid, bytes, length);
+    settings->aid_length = length;
+    return OUTCOME_OK;
+}
+
 /* off, apdu, at or provider, and where to: "apdu,file:/path" (a colon will do as well), else stderr. */
 static enum outcome set_trace(struct settings *settings, const char *value, struct report *why)
 {
@@ -103,6 +119,8 @@ enum setting {
     SET_DEVICE,
     SET_BAUD,
     SET_TRANSPORT,
+    SET_APPLET,
+    SET_AID,
     SET_PIN_SOURCE,
     SET_PIN,
     SET_SIM_PIN_SOURCE,
@@ -116,12 +134,14 @@ enum setting {
 static const char *const setting_names[SETTING_COUNT] = {
     [SET_DEVICE] = "device",         [SET_BAUD] = "baud",
     [SET_TRANSPORT] = "transport",   [SET_PIN] = "pin",
+    [SET_APPLET] = "applet",         [SET_AID] = "aid",
     [SET_PIN_SOURCE] = "pin-source", [SET_SIM_PIN_SOURCE] = "sim-pin-source",
     [SET_TIMEOUT] = "timeout",       [SET_SESSION] = "session",
     [SET_RUN_DIR] = "run-dir",       [SET_TRACE] = "trace",
 };
 
 static const char *const carrier_words[] = {"auto", "csim", "ccho", NULL};
+static const char *const applet_words[] = {"auto", "mias", "iotsafe", NULL};
 static const char *const session_words[] = {"shared", "keep", "private", NULL};
 
 /* The setting of a name, with hyphens or underscores; SETTING_COUNT if there is none. */
@@ -184,6 +204,13 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
         if (outcome == OUTCOME_OK)
             settings->carrier = (enum carrier)index;
         return outcome;
+    case SET_APPLET:
+        outcome = set_word(&index, name, value, applet_words, why);
+        if (outcome == OUTCOME_OK)
+            settings->applet = (enum token_applet)index;
+        return outcome;
+    case SET_AID:
+        return set_aid(settings, value, why);
     case SET_PIN:
         forget(&settings->pin_source);
         return set_text(&settings->pin, value, why);
@@ -292,9 +319,10 @@ static bool same(const char *a, const char *b)
 bool settings_equal(const struct settings *a, const struct settings *b)
 {
     return same(a->device, b->device) && a->baud == b->baud && a->carrier == b->carrier &&
-           same(a->pin_source, b->pin_source) && same(a->pin, b->pin) &&
-           same(a->sim_pin_source, b->sim_pin_source) && a->timeout == b->timeout &&
-           a->session == b->session && same(a->run_dir, b->run_dir) &&
+           a->applet == b->applet && a->aid_length == b->aid_length &&
+           memcmp(a->aid, b->aid, a->aid_length) == 0 && same(a->pin_source, b->pin_source) &&
+           same(a->pin, b->pin) && same(a->sim_pin_source, b->sim_pin_source) &&
+           a->timeout == b->timeout && a->session == b->session && same(a->run_dir, b->run_dir) &&
            a->trace.level == b->trace.level && same(a->trace_path, b->trace_path);
 }
 

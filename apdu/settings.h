@@ -5,6 +5,7 @@
 #ifndef SIMKEY_APDU_SETTINGS_H
 #define SIMKEY_APDU_SETTINGS_H
 
+#include "apdu/key.h"
 #include "modem/channel.h"
 #include "modem/outcome.h"
 #include "modem/trace.h"
@@ -15,13 +16,16 @@
 enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 
 struct settings {
-    char *device;         /* NULL: none */
-    unsigned baud;        /* bits per second */
-    enum carrier carrier; /* auto, csim, ccho */
-    char *pin_source;     /* path of the file whose first line is the applet's PIN, or NULL */
-    char *pin;            /* the applet's PIN itself, or NULL; at most one of the two is set */
-    char *sim_pin_source; /* path of the file with the UICC's PIN1, or NULL */
-    unsigned timeout;     /* seconds that one operation may take */
+    char *device;             /* NULL: none */
+    unsigned baud;            /* bits per second */
+    enum carrier carrier;     /* auto, csim, ccho */
+    enum token_applet applet; /* auto, mias, iotsafe */
+    uint8_t aid[16];          /* of IoT SAFE's applet, where it is none of the known ones */
+    size_t aid_length;        /* 0: not given, else 5 to 16 */
+    char *pin_source;         /* path of the file whose first line is the applet's PIN, or NULL */
+    char *pin;                /* the applet's PIN itself, or NULL; at most one of the two is set */
+    char *sim_pin_source;     /* path of the file with the UICC's PIN1, or NULL */
+    unsigned timeout;         /* seconds that one operation may take */
     enum session_manner session;
     char *run_dir; /* NULL: the default */
     struct trace trace;
@@ -29,9 +33,9 @@ struct settings {
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 10
+#define SETTINGS_COUNT 12
 
-/* The defaults: 115200 baud, auto, 30 s, shared, no trace. */
+/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for

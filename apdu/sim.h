@@ -117,9 +117,11 @@ struct sim_raw {
     const size_t *lengths;
     bool (*got)(void *arg, size_t index, const struct sim_answer *answer);
     void *arg;
+    bool pins; /* PIN commands of the selected applet too, of which a wrong one costs a try */
 };
-/* True for an instruction whose data are a PIN or a PUK (apdu/card/apdu.h): a wrong one costs a try. */
-bool sim_raw_is_pin(uint8_t instruction);
+/* Whether that may be sent, as far as can be told before: OUTCOME_USAGE for a PIN command without pins.
+ * No I/O. To IoT SAFE's applet, 24, 2C and 2D are none. */
+enum outcome sim_raw_check(const struct sim *sim, const struct sim_raw *raw, struct report *why);
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why);
 

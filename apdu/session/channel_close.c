@@ -85,7 +85,8 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
 /* True if STATUS named an applet that simkey selects. */
 static bool names_ours(const struct answer *answer)
 {
-    static const enum known_aid ours[] = {AID_MIAS, AID_FILES};
+    static const enum known_aid ours[] = {AID_MIAS, AID_FILES, AID_IOTSAFE, AID_IOTSAFE_THALES,
+                                          AID_IOTSAFE_OTHER};
 
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         const struct aid *aid = &aids[ours[i]];
@@ -146,6 +147,7 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
 static bool in_use(const struct operation *operation, const struct channel *channel)
 {
     return channel_same(channel, &operation->record.shared.channel) ||
+           channel_same(channel, &operation->record.second.channel) ||
            channel_same(channel, &operation->sim->mine.channel) ||
            channel_same(channel, &operation->oneshot.channel);
 }
@@ -286,6 +288,17 @@ void channel_drop(struct operation *operation, struct channel_state *state)
     }
 }
 
+void channel_drop_broken(struct operation *operation)
+{
+    struct record *record = &operation->record;
+    struct channel_state *const states[] = {&record->shared, &record->second,
+                                            &operation->sim->mine};
+
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (states[i]->broken)
+            channel_drop(operation, states[i]);
+}
+
 void channel_close_orphans(struct operation *operation)
 {
     const struct owners owners = operation->record.owners;
@@ -342,6 +355,7 @@ bool channel_known(const struct operation *operation, unsigned number)
 {
     return has_number(operation->current, number) ||
            has_number(&operation->record.shared, number) ||
+           has_number(&operation->record.second, number) ||
            has_number(&operation->sim->mine, number) ||
            owners_know(&operation->record.owners, number);
 }

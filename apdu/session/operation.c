@@ -105,6 +105,7 @@ static void doubt_channels(struct operation *operation)
 
     operation->doubtful = true;
     operation->record.shared.broken = operation->record.shared.level > LEVEL_CLOSED;
+    operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
@@ -124,6 +125,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;
+        operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     }
     ready = line->ready;
     transport->idle = line_idle(line);
@@ -174,7 +176,8 @@ static void correct_record(struct operation *operation)
 
     if (sim->mine.level == LEVEL_CLOSED)
         return;
-    if (channel_same(&record->shared.channel, &sim->mine.channel))
+    if (channel_same(&record->shared.channel, &sim->mine.channel) ||
+        channel_same(&record->second.channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
              (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
@@ -260,6 +263,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .max_read = &sim->quirks.max_read,
                                     .quirks = &sim->quirks.modem,
                                     .selection = &operation->selection,
+                                    .iotsafe = sim->settings.aid,
+                                    .iotsafe_length = sim->settings.aid_length,
                                     .before_pin = before_pin};
     record_init(&operation->record);
     rundir_place_open(&operation->place, &sim->settings);
@@ -302,6 +307,7 @@ void operation_end(struct operation *operation)
     } else {
         if (operation->file >= 0) {
             channel_drop(operation, &operation->record.shared);
+            channel_drop(operation, &operation->record.second);
             record_spoil(operation->file);
             forks_close(operation->file);
         }
@@ -329,12 +335,12 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
-    return operation->record.shared.broken || operation->sim->mine.broken;
+    return operation->record.shared.broken || operation->record.second.broken ||
+           operation->sim->mine.broken;
 }
 
 void operation_close(struct operation *operation, int patience_ms)
 {
-    struct channel_state *shared = &operation->record.shared, *own = &operation->sim->mine;
     struct report ignored = REPORT_INIT;
     /* without a record nobody else learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
@@ -351,10 +357,7 @@ void operation_close(struct operation *operation, int patience_ms)
         return;
     }
     channel_close_orphans(operation);
-    if (shared->broken)
-        channel_drop(operation, shared);
-    if (own->broken)
-        channel_drop(operation, own);
+    channel_drop_broken(operation);
     if (!operation_all_lost(operation))
         channel_ask_doubtful(operation, most);
     (void)operation_all_lost(operation);

@@ -29,7 +29,7 @@ static enum outcome run_cert(const struct command_line *line, struct sim *sim, s
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     if (line->uri.what == URI_SIGNING) {
-        outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
+        outcome = signing_key_read(sim, &line->uri, NULL, SIGNING_BOTH, &signing, why);
         if (outcome == OUTCOME_OK) {
             certificate = signing.certificate;
             signing.certificate = NULL;
@@ -50,22 +50,28 @@ out:
     return outcome;
 }
 
+enum outcome key_reference(const struct signing_key *signing, BIO *content, struct report *why)
+{
+    struct keyref keyref = {.public_key = signing->public_key};
+    enum outcome outcome;
+
+    uri_init(&keyref.uri);
+    keyref.uri.key = signing->key.name;
+    memcpy(keyref.iccid, signing->key.iccid, sizeof keyref.iccid);
+    outcome = keyref_write(content, &keyref, why);
+    uri_clear(&keyref.uri);
+    return outcome;
+}
+
 static enum outcome write_reference(const struct command_line *line, struct sim *sim, BIO *content,
                                     struct report *why)
 {
     struct signing_key signing;
-    struct keyref keyref;
-    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, false, &signing, why);
+    enum outcome outcome = signing_key_read(sim, &line->uri, NULL, SIGNING_KEY, &signing, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
-    memset(&keyref, 0, sizeof keyref);
-    uri_init(&keyref.uri);
-    keyref.uri.key = signing.key.name;
-    keyref.public_key = signing.public_key;
-    memcpy(keyref.iccid, signing.key.iccid, sizeof keyref.iccid);
-    outcome = keyref_write(content, &keyref, why);
-    uri_clear(&keyref.uri);
+    outcome = key_reference(&signing, content, why);
     signing_key_clear(&signing);
     return outcome;
 }

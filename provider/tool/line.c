@@ -26,6 +26,9 @@ static const struct option_row own_options[] = {
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 26, 28, 2C)"},
+    {"replace", OPTION_REPLACE, NULL,
+     "also the only signing key, and one whose certificate is in the SIM"},
+    {"yes", OPTION_YES, NULL, "does not ask on the terminal"},
     {"modem", OPTION_MODEM, "NAME", "the modem of that section in the settings file"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
@@ -259,6 +262,12 @@ static enum outcome take_uri(const struct command *command, struct command_line 
                           command->name, command->operands);
     outcome = uri_parse(&line->uri, text, why);
     line->has_uri = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK && line->uri.what == URI_TRUST)
+        outcome =
+            report_set(why, OUTCOME_USAGE,
+                       "simkey %s wants one of %s: sim:trust is for programs that take a store "
+                       "of CA certificates (openssl verify -CAstore sim:trust)",
+                       command->name, command->operands);
     return outcome;
 }
 

@@ -16,6 +16,7 @@
     ROW(info)                                                                                      \
     ROW(cert)                                                                                      \
     ROW(key)                                                                                       \
+    ROW(generate)                                                                                  \
     ROW(verify)                                                                                    \
     ROW(inventory)                                                                                 \
     ROW(pin)                                                                                       \

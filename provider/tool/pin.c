@@ -20,7 +20,9 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     if (state.blocked)
         return report_set(why, OUTCOME_PIN_BLOCKED,
                           "the signing PIN is blocked for ever: this SIM cannot sign any more");
-    if (state.verified)
+    if (state.verified && token_applet_known(sim) == TOKEN_APPLET_IOTSAFE)
+        printf("no PIN is wanted: the IoT SAFE applet has none\n");
+    else if (state.verified)
         printf("no PIN is wanted: it is disabled\n");
     else if (state.left < 0)
         printf("the card does not tell how many tries are left\n");

@@ -34,6 +34,8 @@ enum command_option {
     OPTION_PURPOSE = 1 << 11,
     OPTION_NGINX_MAP = 1 << 12,
     OPTION_MODEM = 1 << 13, /* of all commands */
+    OPTION_REPLACE = 1 << 14,
+    OPTION_YES = 1 << 15,
 };
 
 /* The command line, taken apart. */
@@ -95,6 +97,10 @@ bool terminal_there(void);
  * Errors: OUTCOME_PIN_MISSING (no terminal, nothing or too much entered). */
 enum outcome terminal_secret(const char *prompt, char *secret, size_t size, struct report *why);
 
+/* Asks on the process's terminal whether to go on, and wants "yes". Errors: OUTCOME_USAGE (no terminal,
+ * another answer). */
+enum outcome terminal_confirm(const char *question, struct report *why);
+
 /* Wipes the dots of progress off the line, before output in the middle of the work. */
 void terminal_make_room(void);
 
@@ -102,6 +108,9 @@ void terminal_make_room(void);
  * OUTCOME_SYSTEM. */
 enum outcome output_write(const struct command_line *line, BIO *content, unsigned mode,
                           struct report *why);
+
+/* The key reference of a key (cert.c). */
+enum outcome key_reference(const struct signing_key *signing, BIO *content, struct report *why);
 
 /* The SIM signs a fresh random challenge, and the signature verifies with the certificate's public
  * key. Errors: those of proof_sign. */

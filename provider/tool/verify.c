@@ -126,7 +126,7 @@ static enum outcome read_certificate(const struct command_line *line, struct sim
 
     memset(signing, 0, sizeof *signing);
     if (line->uri.what == URI_SIGNING)
-        return signing_key_read(sim, &line->uri, NULL, false, signing, why);
+        return signing_key_read(sim, &line->uri, NULL, SIGNING_BOTH, signing, why);
     outcome = available_certificate_read(sim, &line->uri, &signing->certificate, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_public_key(signing->certificate, &signing->public_key, NULL, NULL, why);

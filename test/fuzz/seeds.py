@@ -55,6 +55,16 @@ def data_object(label, value):
 seed("tlv", h("6206810200108201"), h("62098002012c8301018a01"), h("6f0581010a"), h("ff00620480021000"), h("5f2d02454e"),
      CONTAINER_MAP, DIRECTORY, data_object("CERT_AVAILABLE", b"-----BEGIN"), data_object("PRIV_TYPE_A", bytes(200)))
 
+# ---- IoT SAFE ----
+SAFE_KEY = h("74023131 84020002 600102 4a0101 4b0113 4e0103 610107 920204 91020007 6f0101")
+SAFE_FILE = h("73023031 83020001 600101 4a0101 210102 20020340")
+SAFE_POINT = b"\x34\x45\x49\x43\x86\x41\x04" + bytes(range(64))
+seed("iotsafe", SAFE_KEY + SAFE_FILE, b"\xc1" + bytes([len(SAFE_KEY)]) + SAFE_KEY + b"\xc3" +
+     bytes([len(SAFE_FILE)]) + SAFE_FILE, b"\xc1\x81\x8c" + 4 * (SAFE_KEY + h("8400")),
+     h("100110 1120") + bytes(32) + h("b1010a b2010a 61010f 91020001 920104 6f0101 940102 b70101"),
+     h("100110 1105") + bytes(32) + h("b1010a 90010f 91010001 920104"), SAFE_POINT, h("84020002 85020002") + SAFE_POINT,
+     b"\x33\x40" + bytes(range(64)), b"\x33\x00\x40" + bytes(range(64)), h("33083006020101020102"))
+
 # ---- session records, behind their binding ----
 ZEROS = " ".join(["0000"] * 32)
 STANDING = ("channel 1 0 1 1 -\napplet 1 0 0 1 0\nenvironment 1 182 66 49\n"
@@ -62,7 +72,9 @@ STANDING = ("channel 1 0 1 1 -\napplet 1 0 0 1 0\nenvironment 1 182 66 49\n"
 TAIL = f"learnt 89880330000000000017 0 1 256 0 0\n{ZEROS}\nusers 1\n4711 123456"
 seed("record", "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL,
      "line 1 0 1 3 1 2 77\n" + STANDING.replace("1 0 1 1 -", "1 1 2 0 A0F3")
-     + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"))
+     + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"),
+     "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL + "\ntries - 0 0\nopeners 0\nrefusals 0\n"
+     "owners 0 3\nsecond 2 1 1\nchannel 1 0 1 2 -\napplet 3 0 0 0 0\nenvironment 0 0 0 0\niccid 0 -\n")
 
 # ---- claims of older programs ----
 seed("old_claims", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")

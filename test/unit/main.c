@@ -44,6 +44,9 @@ static const struct {
     {"pin_echo", add_pin_echo_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
+    {"iotsafe", add_iotsafe_suite},
+    {"iotsafe_crypto", add_iotsafe_crypto_suite},
+    {"token_iotsafe", add_token_iotsafe_suite},
     {"typea", add_typea_suite},
     {"settings", add_settings_suite},
     {"modems", add_modems_suite},
@@ -69,6 +72,9 @@ static const struct {
     {"keyref", add_keyref_suite},
     {"config", add_config_suite},
     {"token", add_token_suite},
+    {"sim_iotsafe", add_sim_iotsafe_suite},
+    {"sim_iotsafe_keys", add_sim_iotsafe_keys_suite},
+    {"sim_iotsafe_shapes", add_sim_iotsafe_shapes_suite},
 #endif
 };
 

@@ -34,7 +34,10 @@ void doctor_pin(struct doctor *doctor)
                     "the signing PIN is blocked for ever: this SIM cannot sign any more");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is wanted: it is disabled");
+        doctor_ok(doctor, "no PIN is wanted: %s",
+                  token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
+                      ? "the IoT SAFE applet has none"
+                      : "it is disabled");
     } else if (pin->left < 0) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
                     token_tries_text(pin, tries));
@@ -66,12 +69,11 @@ static enum outcome find_key(struct doctor *doctor, struct token_name *name, str
     if (outcome != OUTCOME_OK)
         return outcome;
     for (size_t i = 0; i < count; i++)
-        if (list[i].certificate) {
+        if (list[i].certificate && !list[i].empty && !list[i].no_signing) {
             *name = list[i].name;
             return OUTCOME_OK;
         }
-    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu containers has a certificate",
-                      count);
+    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu keys has a certificate", count);
 }
 
 /* Days from the clock's now to a time; false if that cannot be told. 30 years do not fit into a
@@ -159,7 +161,7 @@ void doctor_certificate(struct doctor *doctor)
     uri_init(&uri);
     outcome = find_key(doctor, &uri.key, &why);
     if (outcome == OUTCOME_OK)
-        outcome = signing_key_read(doctor->sim, &uri, NULL, false, &doctor->signing, &why);
+        outcome = signing_key_read(doctor->sim, &uri, NULL, SIGNING_BOTH, &doctor->signing, &why);
     if (outcome != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;

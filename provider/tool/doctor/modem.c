@@ -241,12 +241,23 @@ void doctor_channel(struct doctor *doctor)
 
 void doctor_mias(struct doctor *doctor)
 {
-    if (doctor->mias_outcome != OUTCOME_OK) {
+    struct token_item list[TOKEN_ITEMS];
+    struct report why = REPORT_INIT;
+    size_t count;
+
+    if (doctor->mias_outcome != OUTCOME_OK && doctor->mias_outcome != OUTCOME_NO_APPLET) {
         doctor_report(doctor, &doctor->mias_why);
         return;
     }
+    /* another family, or one that the settings name */
+    if ((doctor->mias_outcome != OUTCOME_OK || doctor->settings.applet == TOKEN_APPLET_IOTSAFE) &&
+        token_list(doctor->sim, list, &count, &why) != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+        return;
+    }
     doctor->found |= FOUND_MIAS;
-    doctor_ok(doctor, "the applet with the keys is there");
+    doctor_ok(doctor, "the applet with the keys is there%s",
+              token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE ? ": IoT SAFE" : "");
 }
 
 /* How Type A stands in one of its places: its certificate's subject, or the reason why not. */
