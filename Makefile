@@ -7,6 +7,9 @@ SANITIZE ?=
 # Sanitized objects have a folder of their own, so that both kinds of build stand side by side.
 OUT := build$(if $(SANITIZE),/sanitize)
 
+# The module is made small where nobody says by CFLAGS (Debian's dpkg-buildflags do) how to compile.
+SMALL := $(if $(SANITIZE),,$(if $(filter undefined default,$(origin CFLAGS)),1))
+
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -fstack-protector-strong \
@@ -26,8 +29,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 MODEM := $(call objects,$(call sources,modem/*.c))
 ifeq ($(PCSC),1)
-$(OUT)/obj/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
-$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
+$(OUT)/obj/modem/pcsc.o $(OUT)/small/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
+$(OUT)/obj/modem/transport.o $(OUT)/small/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
@@ -80,9 +83,28 @@ $(OUT)/obj/provider-$(PROVIDER):
 	@rm -f $(OUT)/obj/provider-? && touch $@
 $(OUT)/obj/test/unit/main.o: $(OUT)/obj/provider-$(PROVIDER)
 
-$(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
-	$(CC) $(LDFLAGS) -shared -Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
-		-o $@ $(MODULE) $(APDU) $(MODEM) $(LIBS) -lcrypto
+# The small module has objects of its own, compiled for size and all before the compiler at once, so
+# that only what the module uses stays in it; and no unwind tables, which programs in C never need. What
+# this compiler, its linker and the C library can do of that is asked once.
+IN_MODULE := $(MODULE) $(APDU) $(MODEM)
+ifneq ($(SMALL),)
+IN_MODULE := $(IN_MODULE:$(OUT)/obj/%=$(OUT)/small/%)
+SMALL_COMPILE = $$(head -n 1 $(OUT)/small/flags)
+# Warnings are the matter of compiling.
+SMALL_LINK = $(CFLAGS) $$(cat $(OUT)/small/flags) -w
+endif
+$(OUT)/small/flags: Makefile test/small_flags.sh | needed
+	@mkdir -p $(@D)
+	@sh test/small_flags.sh $(CC) >$@.new && mv $@.new $@
+$(OUT)/small/%.o: %.c Makefile $(OUT)/small/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SMALL_COMPILE) -DSIMKEY_SMALL_MODULE -c -o $@ $<
+$(OUT)/small/modem/transport.o: $(OUT)/obj/pcsc-$(PCSC)
+
+$(OUT)/simkey.so: $(IN_MODULE) provider/simkey.map
+	$(CC) $(LDFLAGS) $(SMALL_LINK) -shared \
+		-Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
+		-o $@ $(IN_MODULE) $(LIBS) -lcrypto
 
 $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS) -lcrypto -lcjson
@@ -153,7 +175,7 @@ FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
 SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o
-ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/doctor/holders.c))
+ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/holders.c))
 ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
 $(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
 ifneq ($(findstring fuzzer,$(SANITIZE)),)
@@ -344,4 +366,4 @@ help:
 	@echo "                      CELLS=\"sid i386\": some of them"
 	@echo "make clean            removes build/"
 
--include $(shell find $(OUT)/obj $(OUT)/replay -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT)/obj $(OUT)/small $(OUT)/replay -name '*.d' 2>/dev/null)

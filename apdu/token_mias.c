@@ -423,16 +423,16 @@ static enum outcome mias_algorithms(struct sim *sim, const struct token_key *key
 /* Keys come with the SIM: nothing generates one. */
 const struct token_ops token_mias = {
     .name = MIAS_NAME,
-    .list = mias_list,
+    .list = TOOL_ONLY(mias_list),
     .read = mias_read,
     .complete = mias_complete,
     .sign = mias_sign,
     .refuses = mias_refuses,
     .decrypt = mias_decrypt,
-    .random = mias_random_bytes,
-    .algorithms = mias_algorithms,
-    .pin_status = mias_pin_status,
-    .pin_verify = mias_pin_verify,
-    .pin_change = mias_pin_change,
+    .random = TOOL_ONLY(mias_random_bytes),
+    .algorithms = TOOL_ONLY(mias_algorithms),
+    .pin_status = TOOL_ONLY(mias_pin_status),
+    .pin_verify = TOOL_ONLY(mias_pin_verify),
+    .pin_change = TOOL_ONLY(mias_pin_change),
     .available = typea_find,
 };

@@ -29,7 +29,7 @@ PRINTED = {
     "simkey verify signing": r"^ok +possession +the SIM signed.*\n(.*\n)*ok +possession +the Type A key",
     "simkey inventory gateway-1.json": r"^\d{19},\d{15},sim:signing;container=0,RSA,2048,",
     "https://fleet.example/": r"^SIM \d{19}$",
-    "for port in /dev/serial/by-id": rf"{BY_ID}: +model: simmodem$",
+    "simkey devices": rf"{BY_ID} .*simkey simmodem +\d{{19}} ",
     "simkey pin status": "3 tries left",
     "simkey pin change": "the PIN is changed: 3 tries left",
     "simkey doctor\n": "^ok +signature",

@@ -23,9 +23,24 @@ def info(t, key):
     first = told["containers"][0]
     t.equal((first["key"], first["bits"]), {"rsa2048": ("RSA", 2048), "p256": ("EC", 256),
                                             "p384": ("EC", 384)}[key], "container 0")
+    words = {"rsa2048": "RSA 2048", "p256": "EC P-256", "p384": "EC P-384"}[key]
     t.says(first["subject"], "signing 0")
     t.says(told["available"]["subject"], "available")
-    t.says(t.simkey(sim, "info").out, [iccid, "356938035643809", "signing 0"])
+    lines = t.simkey(sim, "info").out.split("\n")
+    t.says(lines[0], f"^SIM +{iccid}, ready$")
+    t.says(lines[1], "^modem +simkey simmodem, firmware simmodem [0-9.]+, IMEI 356938035643809$")
+    t.says(lines[2], "^PIN +needed to sign, 3 tries left$")
+    t.says(lines[3], "^applets +mias, typea_files, safe2$")
+    t.equal([re.split("  +", line)[0] for line in lines[5:-1]],
+            ["key", *(f"container {c['container']}" for c in told["containers"]), "available"], "the table")
+    t.says(lines[6], f"^container 0 +{words} +sign and decrypt +{first['not_after'][:10]} +.*signing 0")
+    t.check(all(line[:line.index("CN=")].rstrip()[-10:] == told["containers"][0]["not_after"][:10]
+                for line in lines[6:-1]), "the column until")
+    verbose = t.simkey(sim, "info", "--verbose").out
+    t.check(verbose.startswith("\n".join(lines[:-1])), "--verbose begins with the same")
+    for name in ("serial", "sha256", "public_key_sha256", "not_before", "algorithms", "tries_left", "revision"):
+        t.says(verbose, f"(?m)^ *{name}: ")
+    t.silent("\n".join(lines), ["sha256", "BEGIN"])
     t.signatures(sim, 0)
     t.check(not [a for a in sim.apdus() if a.words == "VERIFY" and "{" in a.command], "a PIN was sent")
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simmodem: a simulated cellular modem with a simulated SIM. The program from options to exit
  * status; everything else is in the other files. */
+#include "apdu/version.h"
 #include "test/sim/at.h"
 #include "test/sim/card.h"
 #include "test/sim/options.h"
@@ -65,7 +66,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (options.version) {
-        puts("simmodem 1.0");
+        puts("simmodem " SIMKEY_VERSION);
         return 0;
     }
     if (options.make_new && !personalise(&options))

@@ -71,10 +71,25 @@ void doctor_report(struct doctor *doctor, const struct report *why);
 enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
                            struct report *why);
 
-/* setup.c */
+/* setup.c, pin_source.c */
 void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
+
+/* users.c. DOCTOR_NAME: bytes of a user's or group's name with its NUL. */
+#define DOCTOR_NAME 64
+void doctor_user_name(uid_t id, char name[DOCTOR_NAME]);
+void doctor_group_name(gid_t id, char name[DOCTOR_NAME]);
+
+/* Whether the list of users has this one in the group, though perhaps not yet this process. */
+bool doctor_listed_in(gid_t group);
+
+/* Writes "sudo -u USER OPENSSL_CONF=... simkey doctor" with what this environment has; user NULL: as
+ * root. */
+void doctor_command(const char *user, char *text, size_t size);
+
+/* The folder with configs/'s files: another one where this program is an installed one. */
+const char *doctor_examples(void);
 
 /* properties.c: false, with a warning, if the default properties of openssl.cnf, which was loaded into
  * libctx, take the SIM's keys or anything else from where programs find it. */
@@ -92,9 +107,6 @@ bool doctor_others_change(const char *path);
 void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);
 void doctor_holders(struct doctor *doctor);
-
-/* A pseudo-terminal's end that programs open, by its device number. */
-bool doctor_is_pty(dev_t device);
 
 /* The first word of a file that sysfs has for the USB interface behind a serial port
  * ("bInterfaceNumber"). False if there is none. */
