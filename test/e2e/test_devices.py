@@ -99,7 +99,7 @@ def wrong_arguments_and_settings(t):
 def machine(t, ports):
     """A mount namespace in which the kernel has these ports ({name: driver}): each is a link to a pty."""
     for folder in ("sys", "dev/pts", "dev/shm", "dev/serial/by-id", "drivers"):
-        os.makedirs(t.path(folder))
+        os.makedirs(t.path(folder), exist_ok=True)
     for name, (driver, target) in ports.items():
         os.makedirs(t.path(f"sys/{name}/device"))
         os.symlink(f"../../../drivers/{driver}", t.path(f"sys/{name}/device/driver"))

@@ -912,3 +912,48 @@ def in_a_sticky_folder_what_belongs_to_others_is_told(t):
     os.chown(link, NOBODY, -1, follow_symlinks=False)
     problems = ownership(t, t.env(OPENSSL_CONF=link, SIMKEY_DEVICE="/dev/null"))
     t.equal([line[1] for line in problems], [f"chown -h root:root {link}"], "remedies")
+
+
+# What is sent to others
+
+def reported(t, env, expect=0):
+    t.run([SIMKEY, "doctor", "--report", t.path("report")], env=env, expect=expect, preload=False)
+    t.equal(os.stat(t.path("report")).st_mode & 0o777, 0o600, "the report's mode")
+    return t.read("report").decode()
+
+
+@test
+def the_report_has_versions_modem_steps_and_apdus_and_nothing_secret(t):
+    sim = t.sim("rsa2048")
+    pin = t.write("pin", "0000\n", 0o600)
+    text = reported(t, environment(t, sim, SIMKEY_PIN_SOURCE=pin))
+    lines = text.split("\n")
+    t.says(text, [r"(?m)^simkey   \d+\.\d+\.\d+$", r"(?m)^OpenSSL  OpenSSL 3\.|OpenSSL 4\.", "(?m)^kernel   Linux ",
+                  "(?m)^model    simmodem$"])
+    found = [line.split()[:2] for line in lines[lines.index("steps") + 1:lines.index("APDUs") - 1]]
+    t.equal(found, [["ok", step] for step in STEPS], "the steps")
+    apdus = lines[lines.index("APDUs") + 1:-1]
+    t.equal([line for line in apdus if not re.fullmatch(r"[0-9A-F]{8,10}(\.\.\.)? -> [0-9A-F]{4} \d+ ms", line)], [],
+            "lines that are not a header and a status word")
+    sent = [a for a in sim.apdus() if a.command[:6] != "00C000"]
+    t.check(len(apdus) >= len(sent) - 2, f"{len(apdus)} APDUs of {len(sent)}")
+    t.check(any(line.startswith("002A9E9A") and " -> 9000" in line for line in apdus), "the signature's APDU")
+    t.equal([line for line in apdus if line[2:4] == "20" and len(line.split(" ")[0]) > 11], [], "the PIN's length")
+    with open(os.path.join(sim.card, "card"), encoding="ascii") as card:
+        iccid = re.search(r"\d{18,20}", card.read())[0]
+    t.says(text, [f"(?m)^ICCID    {iccid[:6]}\\.\\.\\.\\(19\\)$", r"(?m)^IMEI     356938\.\.\.\(15\)$"])
+    t.silent(text, [iccid[:8], "35693803", "CN=", "-----BEGIN", "0000\n", "[0-9A-Fa-f]{24}"])
+
+
+@test
+def a_report_of_what_fails_is_written_too(t):
+    sim = t.sim("p256", "--no-applet")
+    text = reported(t, environment(t, sim), ABSENT)
+    t.says(text, ["(?m)^failure  mias ", "(?m)^skipped  signature ", r"(?m)^00A4040C0D\.\.\. -> 6A82 "])
+    text = reported(t, t.env(), USAGE)
+    t.says(text, ["(?m)^failure  settings ", "APDUs\n$"])
+    env = environment(t, sim)
+    t.run([SIMKEY, "doctor", "--report", t.path("r"), "--trace", "at"], env=env, expect=USAGE, says="leave|without it")
+    t.run([SIMKEY, "doctor", "--report", "/nonexistent/r"], env=env, expect="failure", says="/nonexistent/r")
+    done = t.run([SIMKEY, "doctor", "--json", "--report", t.path("r")], env=env, expect=ABSENT)
+    t.equal([step["step"] for step in json.loads(done.out)][-1], "signature", "JSON beside it")

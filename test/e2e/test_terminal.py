@@ -122,7 +122,7 @@ def names_of_files_and_words_do_nothing_on_a_terminal(t):
         t.says(on_terminal(t, [SAFE2, *command], t.env(), expect=None), "safe2: ")
     # the remedy quotes the path; the bundle's is in each reason of the chain
     doctor = on_terminal(t, [SIMKEY, "doctor"], t.env(sim, SIMKEY_PIN_SOURCE=evil), expect=PIN)
-    t.check("> " + t.path(SHOWN) in doctor, f"the remedy: {doctor}")
+    t.check("/dev/stdin '" + t.path(SHOWN) in doctor, f"the remedy: {doctor}")
     shutil.copy(os.path.join(t.sim("rsa2048").card, "ca.pem"), evil)
     seen = on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", evil], t.env(sim), expect=VERIFY)
     t.check("failure  chain" in seen and SHOWN in seen, f"the reason: {seen}")

@@ -101,6 +101,27 @@ def out_writes_a_whole_file_or_none(t):
 
 
 @test
+def a_key_reference_gets_the_mode_that_a_program_wants(t):
+    """libpq, for one, takes no key that others may read."""
+    sim = t.sim("p256")
+    out = t.path("sim.key")
+    os.umask(0o022)
+    for arguments, mode in (([], 0o644), (["--mode", "0600"], 0o600), (["--mode", "640"], 0o640), (["--mode", "444"], 0o444)):
+        t.simkey(sim, "key", "signing", "--out", out, *arguments)
+        t.equal(oct(os.stat(out).st_mode & 0o7777), oct(mode), f"the mode by {arguments}")
+    os.umask(0o077)
+    t.simkey(sim, "key", "signing", "--out", out, "--mode", "0644")
+    t.equal(oct(os.stat(out).st_mode & 0o7777), oct(0o644), "--mode is stronger than the umask")
+    for bad in ("", "rw", "0800", "1777", "0200", "-1", " 600", "0600x"):
+        t.simkey(sim, "key", "signing", "--out", out, "--mode", bad, expect=USAGE, says="--mode")
+    t.simkey(sim, "key", "signing", "--mode", "0600", expect=USAGE, says="--out")
+    t.simkey(sim, "key", "available", "--out", out, "--mode", "0640", expect=USAGE, says="secret")
+    t.simkey(sim, "key", "--rewrite", out, "--mode", "0600", expect=USAGE, says="leave out --mode")
+    t.simkey(sim, "key", "available", "--out", t.path("typea"), "--mode", "0400")
+    t.equal(oct(os.stat(t.path("typea")).st_mode & 0o7777), oct(0o400), "the Type A key's mode")
+
+
+@test
 def the_key_reference_names_no_device(t):
     from reference import uri_of
     sim = t.sim("p256")

@@ -377,6 +377,7 @@ void doctor_settings(struct doctor *doctor)
     }
     /* what other programs have standing on the card would hide what a new one meets */
     if (settings_set(&doctor->settings, "session", "private", &why) != OUTCOME_OK ||
+        (doctor->line->report != NULL && doctor_trace(doctor, &why) != OUTCOME_OK) ||
         make_sim(doctor, &why) != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;
