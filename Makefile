@@ -227,7 +227,8 @@ deps:
 	@sh test/deps.sh
 
 # A second make, because what deps installs was not there when this one read its rules.
-demo: deps
+demo:
+	@sh test/deps.sh demo
 	@$(MAKE) --no-print-directory -s -j2 all
 	@BUILD=$(OUT) test/e2e/demo.sh
 
@@ -285,8 +286,14 @@ COMPLETIONS := $(DATADIR)/bash-completion/completions
 PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
 INSTALL ?= install
 
+# Files that are a package's are left to it; with DESTDIR nothing of this system is touched.
+.PHONY: not-packaged
+not-packaged:
+	@[ -n '$(DESTDIR)' ] || sh configs/install/packaged.sh $(MODULESDIR)/simkey.so $(BINDIR)/simkey \
+		$(BINDIR)/safe2 $(BINDIR)/simmodem
+
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
-install: all
+install: not-packaged all
 	@[ '$(PROVIDER)' = 1 ] || { echo "simkey: PROVIDER=0 builds safe2 alone, which is one file:" \
 		"copy $(OUT)/safe2" >&2; exit 1; }
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
@@ -310,7 +317,7 @@ install: all
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
 # All that install puts there, and those of its folders that are empty then.
-uninstall:
+uninstall: not-packaged
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
 		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf

@@ -5,14 +5,8 @@
 set -eu
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-cat >"$folder/t.c" <<'C'
-#include <features.h>
-#if defined __GLIBC__ && __GLIBC_PREREQ(2, 36)
-int relr;
-#endif
-int one(void);
-int one(void) { return 1; }
-C
+printf 'int one(void);\nint one(void) { return 1; }\n' >"$folder/t.c"
+printf '#include <features.h>\n#if defined __GLIBC__ && __GLIBC_PREREQ(2, 36)\nrelocations\n#endif\n' >"$folder/libc.c"
 
 works() { # flags...: compiles and links a shared object with them, without a word
     "$@" -shared -fPIC -o "$folder/t.so" "$folder/t.c" >"$folder/said" 2>&1 && [ ! -s "$folder/said" ]
@@ -33,7 +27,7 @@ for more in -flto-partition=one -Wl,--gc-sections -Wl,-z,noseparate-code -Wl,-O1
 done
 # glibc's loader knows packed relocations since 2.36; the linker alone may know them before.
 # shellcheck disable=SC2086
-if works "$@" $flags $link -Wl,-z,pack-relative-relocs && nm "$folder/t.so" | grep -q ' relr$'; then
+if "$@" -E "$folder/libc.c" | grep -q '^relocations' && works "$@" $flags $link -Wl,-z,pack-relative-relocs; then
     link="$link -Wl,-z,pack-relative-relocs"
 fi
 printf '%s\n%s\n' "$flags" "$link"

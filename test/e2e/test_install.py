@@ -253,6 +253,38 @@ if not SANITIZED:  # as it is installed
         t.equal(everything_below(root), ["usr/share/doc/another/file"], "what is left")
         t.check(not os.path.exists(t.path("root/usr/share/doc/simkey")), "the folder is left")
 
+    @test
+    def what_belongs_to_a_package_is_neither_overwritten_nor_taken_away(t):
+        where = ("DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+        t.write("dpkg-query", f"#!/bin/sh\n[ $2 = {t.path('modules')}/simkey.so ] && echo simkey:amd64: $2\n", 0o755)
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        for target in ("install", "not-packaged"):
+            done = t.run(["make", "-C", ROOT, "--no-print-directory", "-s", target, *where], env=env, expect="failure")
+            t.says(done.err, "simkey.so belongs to the package simkey:amd64: sudo apt-get remove simkey:amd64 first")
+        t.check(not os.path.exists(t.path("usr")) and not os.path.exists(t.path("modules")), "something was installed")
+        said = t.run(["make", "-n", "-C", ROOT, "--no-print-directory", "uninstall", *where], env=env).out
+        t.check(said.index("packaged.sh") < said.index("rm -f"), "uninstall asks first")
+        make(t, "not-packaged", "DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+
+    @test
+    def the_demo_installs_no_packages_of_the_tests(t):
+        t.write("dpkg-query", "#!/bin/sh\nexit 1\n", 0o755)
+        t.write("id", "#!/bin/sh\necho 1000\n", 0o755)
+        t.write("sudo", '#!/bin/sh\necho "$@"\n', 0o755)
+        t.write("apt-get", "#!/bin/sh\n", 0o755)
+        t.write("systemctl", "#!/bin/sh\n", 0o755)
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        wanted = {what: set(re.search(r"--no-install-recommends (.*)", t.run(
+            ["sh", os.path.join(ROOT, "test/deps.sh"), *what], env=env).out)[1].split()) for what in ((), ("demo",))}
+        demo, tests = wanted[("demo",)], wanted[()]
+        t.check(demo < tests, f"more than the tests need: {demo - tests}")
+        t.equal(demo & {"valgrind", "hostapd", "opensc", "openvpn", "nodejs", "mosquitto", "pcscd", "libcunit1-dev"}, set(),
+                "packages of the tests")
+        used = set(re.findall(r"\b(nginx|stunnel4|haproxy|curl|openssl|mosquitto|nodejs)\b",
+                              text_of("test/e2e/demo.sh") + text_of("test/e2e/demo_safe2.sh")))
+        t.check(used <= demo, f"the demo uses {used}")
+        t.check("deps.sh demo" in t.run(["make", "-n", "-C", ROOT, "demo"], env=t.env()).out, "make demo")
+
     @test(seconds=300)
     def every_command_of_the_readme_s_installation_works(t):
         """With a DESTDIR. The blocks of the packages are run by test/chroot/install.sh."""

@@ -40,7 +40,7 @@ static bool serve(const struct options *o)
         uicc_leak(&uicc, o->faults.arg[FAULT_LEAKED]);
     if (two)
         uicc_start(&other, &other_card, o, &trace);
-    done = pty_open(&pty, o->link, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
+    done = pty_open(&pty, o->link, o->group, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
     at_start(&at, o, &uicc, two ? &other : NULL, &trace, &pty.out);
     done = done && pty_publish(&pty) && pty_serve(&pty, &at);
     at_end(&at);

@@ -41,6 +41,7 @@ static const struct option_entry table[] = {
     {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
     {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits, A to E among them (random)"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
+    {"group", TEXT, AT(group), "GROUP", 0, 0, "the group may use the pty too (mode 660)"},
     {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},
     {"imei", TEXT, AT(imei), "DIGITS", 0, 0, "what AT+CGSN answers"},
     {"iccid-commands", TEXT, AT(iccid_commands), "LIST", 0, 0,

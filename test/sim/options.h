@@ -32,7 +32,8 @@ struct options {
     const char *pin1;
     const char *iccid;
     /* The modem */
-    long baud; /* 0: as fast as the pty goes */
+    const char *group; /* of the pty, NULL: the user's own */
+    long baud;         /* 0: as fast as the pty goes */
     const char *imei;
     const char *iccid_commands; /* list of the names that answer, NULL: all */
     bool no_csim;
