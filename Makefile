@@ -7,6 +7,9 @@ SANITIZE ?=
 # Sanitized objects have a folder of their own, so that both kinds of build stand side by side.
 OUT := build$(if $(SANITIZE),/sanitize)
 
+# The module is made small where nobody says by CFLAGS (Debian's dpkg-buildflags do) how to compile.
+SMALL := $(if $(SANITIZE),,$(if $(filter undefined default,$(origin CFLAGS)),1))
+
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -fstack-protector-strong \
@@ -26,8 +29,8 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 MODEM := $(call objects,$(call sources,modem/*.c))
 ifeq ($(PCSC),1)
-$(OUT)/obj/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
-$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
+$(OUT)/obj/modem/pcsc.o $(OUT)/small/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
+$(OUT)/obj/modem/transport.o $(OUT)/small/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
@@ -83,9 +86,28 @@ $(OUT)/obj/provider-$(PROVIDER):
 	@rm -f $(OUT)/obj/provider-? && touch $@
 $(OUT)/obj/test/unit/main.o: $(OUT)/obj/provider-$(PROVIDER)
 
-$(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
-	$(CC) $(LDFLAGS) -shared -Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
-		-o $@ $(MODULE) $(APDU) $(MODEM) $(LIBS) -lcrypto
+# The small module has objects of its own, compiled for size and all before the compiler at once, so
+# that only what the module uses stays in it; and no unwind tables, which programs in C never need. What
+# this compiler, its linker and the C library can do of that is asked once.
+IN_MODULE := $(MODULE) $(APDU) $(MODEM)
+ifneq ($(SMALL),)
+IN_MODULE := $(IN_MODULE:$(OUT)/obj/%=$(OUT)/small/%)
+SMALL_COMPILE = $$(head -n 1 $(OUT)/small/flags)
+# Warnings are the matter of compiling.
+SMALL_LINK = $(CFLAGS) $$(cat $(OUT)/small/flags) -w
+endif
+$(OUT)/small/flags: Makefile test/small_flags.sh | needed
+	@mkdir -p $(@D)
+	@sh test/small_flags.sh $(CC) >$@.new && mv $@.new $@
+$(OUT)/small/%.o: %.c Makefile $(OUT)/small/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SMALL_COMPILE) -DSIMKEY_SMALL_MODULE -c -o $@ $<
+$(OUT)/small/modem/transport.o: $(OUT)/obj/pcsc-$(PCSC)
+
+$(OUT)/simkey.so: $(IN_MODULE) provider/simkey.map
+	$(CC) $(LDFLAGS) $(SMALL_LINK) -shared \
+		-Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
+		-o $@ $(IN_MODULE) $(LIBS) -lcrypto
 
 $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS) -lcrypto -lcjson
@@ -161,7 +183,7 @@ FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
 SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o
-ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/doctor/holders.c))
+ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/holders.c))
 ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
 $(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
 ifneq ($(findstring fuzzer,$(SANITIZE)),)
@@ -213,7 +235,8 @@ deps:
 	@sh test/deps.sh
 
 # A second make, because what deps installs was not there when this one read its rules.
-demo: deps
+demo:
+	@sh test/deps.sh demo
 	@$(MAKE) --no-print-directory -s -j2 all
 	@BUILD=$(OUT) test/e2e/demo.sh
 
@@ -271,8 +294,14 @@ COMPLETIONS := $(DATADIR)/bash-completion/completions
 PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
 INSTALL ?= install
 
+# Files that are a package's are left to it; with DESTDIR nothing of this system is touched.
+.PHONY: not-packaged
+not-packaged:
+	@[ -n '$(DESTDIR)' ] || sh configs/install/packaged.sh $(MODULESDIR)/simkey.so $(BINDIR)/simkey \
+		$(BINDIR)/safe2 $(BINDIR)/simmodem
+
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
-install: all
+install: not-packaged all
 	@[ '$(PROVIDER)' = 1 ] || { echo "simkey: PROVIDER=0 builds safe2 alone, which is one file:" \
 		"copy $(OUT)/safe2" >&2; exit 1; }
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
@@ -296,7 +325,7 @@ install: all
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
 # All that install puts there, and those of its folders that are empty then.
-uninstall:
+uninstall: not-packaged
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
 		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf
@@ -352,4 +381,4 @@ help:
 	@echo "                      CELLS=\"sid i386\": some of them"
 	@echo "make clean            removes build/"
 
--include $(shell find $(OUT)/obj $(OUT)/replay -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT)/obj $(OUT)/small $(OUT)/replay -name '*.d' 2>/dev/null)

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum log_target { LOG_TO_NOWHERE, LOG_TO_STDERR, LOG_TO_SYSLOG };
 enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 
 struct settings {
@@ -30,12 +31,14 @@ struct settings {
     char *run_dir; /* NULL: the default */
     struct trace trace;
     char *trace_path; /* what trace.path points to */
+    enum log_target
+        log; /* the provider's own sentence for each failure; of the first modem's counts */
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 12
+#define SETTINGS_COUNT 13
 
-/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace. */
+/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace, no log. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for

@@ -99,6 +99,15 @@ enum outcome sim_registration(struct sim *sim, enum registration *state, struct 
 enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
                        enum carrier *carrier, struct report *why);
 
+/* What programs noted of a device in the run-dir, without a look at the device: it may have another SIM
+ * by now. applet: one that signed or was selected, as simkey info names it; NULL: nothing is known.
+ * False if no SIM is noted. */
+struct sim_noted {
+    char iccid[ICCID_SIZE];
+    const char *applet;
+};
+bool sim_noted(const struct settings *settings, struct sim_noted *noted);
+
 /* What a raw APDU (simkey apdu) is answered. */
 struct sim_answer {
     uint8_t data[4096];

@@ -65,6 +65,13 @@ struct token_ops {
     enum outcome (*close)(struct sim *sim, struct sim_found *found, struct report *why);
 };
 
+/* What the provider never calls stays out of the small module (SMALL in the Makefile). */
+#ifdef SIMKEY_SMALL_MODULE
+#define TOOL_ONLY(function) (false ? (function) : NULL)
+#else
+#define TOOL_ONLY(function) (function)
+#endif
+
 /* The families of one sim instead of all that token.c knows, by their order; ends with NULL, and lives
  * as long as the sim. Before its first use. For tests. */
 void token_set_families(struct sim *sim, const struct token_ops *const *families);
