@@ -34,7 +34,13 @@ endif
 # apdu/safe2 is the safe2 command, and its applet.
 SAFE2_APPLET := $(call objects,apdu/safe2/applet.c)
 SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*.c)))
-APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET)
+# apdu/agent is simkey-agent, and how the others speak to it.
+AGENT_CLIENT := $(call objects,apdu/agent/client.c apdu/agent/client_packet.c)
+AGENT := $(filter-out $(AGENT_CLIENT),$(call objects,$(call sources,apdu/agent/*.c)))
+# every program that loads the module has it, and few use it
+$(AGENT_CLIENT): override CFLAGS += $(if $(SANITIZE),,-Os)
+APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET) \
+	$(AGENT_CLIENT)
 # provider/tool is the simkey command, which shares a few files of the module.
 TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
 MODULE := $(call objects,$(call sources,provider/*.c))
@@ -50,7 +56,7 @@ endif
 MODEL := $(filter %/test_model.o,$(UNIT)) $(filter $(OUT)/obj/test/unit/model%.o,$(UNIT))
 UNIT := $(filter-out $(MODEL),$(UNIT))
 CRYPTO := -lcrypto
-ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
+ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simkey-agent simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 ifneq ($(PROVIDER),1)
 UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o %/test_token.o %/token_memory.o,$(UNIT))
@@ -90,6 +96,9 @@ $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 $(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
 
+$(OUT)/simkey-agent: $(AGENT) $(APDU) $(MODEM)
+	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
+
 $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
 
@@ -104,7 +113,7 @@ $(OUT)/model.o: $(MODEL) $(MODELLED)
 	$(OBJCOPY) --keep-global-symbol=add_model_suite $@.all $@
 	@rm -f $@.all
 
-$(OUT)/unit: $(UNIT) $(OUT)/model.o $(MODULE) $(APDU) $(MODEM)
+$(OUT)/unit: $(UNIT) $(OUT)/model.o $(MODULE) $(filter-out %/main.o,$(AGENT)) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(CRYPTO) -lcunit
 
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
@@ -189,7 +198,7 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(AGENT) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers

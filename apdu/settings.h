@@ -71,6 +71,10 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
  * the same as nothing. */
 bool settings_same_device(const char *a, const char *b);
 
+/* True for the device `agent` or `agent:/path`: simkey-agent does what is asked. *path, if path is not
+ * NULL, is its socket, or NULL where the device names none. */
+bool settings_agent(const char *device, const char **path);
+
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);
 

@@ -2,13 +2,14 @@
 /* Which family of applets an operation on keys goes to. What each does is in its own token_NAME.c. */
 #include "apdu/token_mias.h"
 
+#include "apdu/agent/client.h"
 #include "apdu/session/session.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 /* In the order in which a SIM is asked for their applets. */
-static const struct token_ops *const all_families[] = {&token_mias, NULL};
+static const struct token_ops *const all_families[] = {&token_agent, &token_mias, NULL};
 
 static const struct token_ops no_family = {.name = "this SIM"};
 
@@ -111,7 +112,10 @@ static bool family_again(struct family *family, enum outcome outcome, struct rep
 
 static enum outcome family_lacks(const struct family *family, const char *what, struct report *why)
 {
-    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s", family->ops->name, what);
+    const char *elsewhere = family->ops->elsewhere;
+
+    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s%s%s", family->ops->name,
+                      what, elsewhere != NULL ? ": " : "", elsewhere != NULL ? elsewhere : "");
 }
 
 /* One function of the family, or that it has none. */

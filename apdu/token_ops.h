@@ -22,7 +22,8 @@ struct typea_wish {
 /* Each function means what token.h (available: typea.h) says of it. A function that is NULL is what
  * the family lacks; of takes_device and refuses it means never, of identity and close: as any SIM. */
 struct token_ops {
-    const char *name; /* for sentences: "the signing applet (mIAS)" */
+    const char *name;      /* for sentences: "the signing applet (mIAS)" */
+    const char *elsewhere; /* where what it lacks can be done; NULL: nowhere */
     bool (*takes_device)(const char *device);
     enum outcome (*list)(struct sim *sim, struct token_item *list, size_t *count,
                          struct report *why);

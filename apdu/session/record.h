@@ -123,4 +123,8 @@ void record_join(struct record *record);
 /* Takes this process out. Returns how many living ones are left. */
 size_t record_leave(struct record *record);
 
+/* The same for another process in whose name this one works. */
+void record_join_for(struct record *record, pid_t pid);
+size_t record_leave_for(struct record *record, pid_t pid);
+
 #endif

@@ -29,21 +29,30 @@ static void prune(struct record *record, pid_t also)
     record->user_count = kept;
 }
 
+void record_join_for(struct record *record, pid_t pid)
+{
+    size_t at = find_user(record, pid);
+    const uint64_t start = rundir_process_start(pid);
+
+    if (at < record->user_count && record->users[at].start == start)
+        return;
+    prune(record, pid);
+    if (record->user_count < RECORD_USERS)
+        record->users[record->user_count++] = (struct record_user){pid, start};
+}
+
 void record_join(struct record *record)
 {
-    pid_t self = getpid();
-    size_t at = find_user(record, self);
+    record_join_for(record, getpid());
+}
 
-    if (at < record->user_count && record->users[at].start == rundir_process_start(self))
-        return;
-    prune(record, self);
-    if (record->user_count < RECORD_USERS)
-        record->users[record->user_count++] =
-            (struct record_user){self, rundir_process_start(self)};
+size_t record_leave_for(struct record *record, pid_t pid)
+{
+    prune(record, pid);
+    return record->user_count;
 }
 
 size_t record_leave(struct record *record)
 {
-    prune(record, getpid());
-    return record->user_count;
+    return record_leave_for(record, getpid());
 }

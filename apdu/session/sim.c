@@ -57,7 +57,9 @@ static void leave(struct operation *operation)
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
 
-    if (sim->joined == getpid() && record_leave(record) == 0 && !record->shared.kept)
+    if (sim->joined == getpid() &&
+        record_leave_for(record, sim->acts_for != 0 ? sim->acts_for : getpid()) == 0 &&
+        !record->shared.kept)
         record->shared.broken = record->shared.level > LEVEL_CLOSED;
     sim->joined = 0;
 }
@@ -131,6 +133,18 @@ void sim_limit(struct sim *sim, struct deadline limit)
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport)
 {
     sim->transport = transport;
+}
+
+void sim_act_for(struct sim *sim, pid_t pid)
+{
+    sim->acts_for = pid;
+    sim->joined = getpid();
+}
+
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg)
+{
+    sim->wanted = wanted;
+    sim->wanted_arg = arg;
 }
 
 const struct settings *sim_settings(const struct sim *sim)
