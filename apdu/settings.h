@@ -75,6 +75,12 @@ bool settings_same_device(const char *a, const char *b);
  * NULL, is its socket, or NULL where the device names none. */
 bool settings_agent(const char *device, const char **path);
 
+/* For sentences: where that can be done which the agent does not give. */
+#define SETTINGS_ELSEWHERE                                                                         \
+    "it can be done where the modem is, as root or as a user who may open its port: give "         \
+    "--device "                                                                                    \
+    "and --pin-source"
+
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);
 

@@ -405,7 +405,7 @@ static enum outcome agent_close(struct sim *sim, struct sim_found *found, struct
 
 const struct token_ops token_agent = {
     .name = "simkey-agent",
-    .elsewhere = AGENT_ELSEWHERE,
+    .elsewhere = SETTINGS_ELSEWHERE,
     .takes_device = agent_device,
     .list = agent_list,
     .read = agent_read,

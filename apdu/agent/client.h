@@ -13,10 +13,4 @@ extern const struct token_ops token_agent;
 enum outcome agent_iccid(struct sim *sim, const char *wanted, char iccid[ICCID_SIZE],
                          struct deadline deadline, struct report *why);
 
-/* What cannot be done through the agent, and where it can: for sentences. */
-#define AGENT_ELSEWHERE                                                                            \
-    "it can be done where the modem is, as root or as a user who may open its port: give "         \
-    "--device "                                                                                    \
-    "and --pin-source"
-
 #endif

@@ -148,7 +148,7 @@ enum outcome conf_modems(const struct conf *config, struct modems *modems, struc
 }
 
 enum outcome conf_load(struct conf *config, const char *path, const char *run_dir,
-                         struct report *why)
+                       struct report *why)
 {
     struct modems modems;
     char *text = NULL;

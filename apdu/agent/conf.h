@@ -30,7 +30,7 @@ struct conf {
  * that is the agent, for `pin` (each of the agent's processes would try a wrong one anew), and where no
  * modem has a device. */
 enum outcome conf_load(struct conf *config, const char *path, const char *run_dir,
-                         struct report *why);
+                       struct report *why);
 
 /* The modems of it. Errors: as conf_load. */
 enum outcome conf_modems(const struct conf *config, struct modems *modems, struct report *why);

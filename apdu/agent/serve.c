@@ -332,21 +332,20 @@ static void name_program(pid_t pid, char *text, size_t size)
 }
 
 static void log_use(const struct service *service, const struct token_name *asked,
-                    const struct report *why, int64_t began)
+                    const char *program, const struct report *why, int64_t began)
 {
     const enum agent_operation operation = service->request.operation;
     const bool keyed = operation == AGENT_READ || operation == AGENT_SIGN ||
                        operation == AGENT_DECRYPT || operation == AGENT_ALGORITHMS;
-    char user[64], program[32], key[TOKEN_NAME_TEXT] = "";
+    char user[64], key[TOKEN_NAME_TEXT] = "";
 
     name_user(service->peer.uid, user, sizeof user);
-    name_program(service->peer.pid, program, sizeof program);
     if (keyed)
         (void)token_name_text(asked, key);
     agent_say("pid %ld (%s) of %s: %s%s%s%s: %s, %lld ms", (long)service->peer.pid, program, user,
               rules_word(&service->request),
               operation == AGENT_AVAILABLE && (service->request.option & AGENT_PRIVATE) != 0
-                  ? " (private key)"
+                  ? " (the key)"
                   : "",
               key[0] != '\0' ? " " : "", key, why->outcome == OUTCOME_OK ? "done" : why->text,
               (long long)(monotonic_ms() - began));
@@ -372,6 +371,7 @@ int child_serve(const struct child *child)
     const int64_t began = monotonic_ms();
     struct report why = REPORT_INIT;
     struct token_name asked;
+    char program[32];
 
     service.child = child;
     if (!peer_of(CHILD_CONNECTION, &service.peer))
@@ -384,7 +384,8 @@ int child_serve(const struct child *child)
         asked = (struct token_name)TOKEN_NAME_NONE;
         service.request.operation = AGENT_OPERATIONS;
     }
+    name_program(service.peer.pid, program, sizeof program); /* while it waits */
     send_answer(&service, &why);
-    log_use(&service, &asked, &why, began);
+    log_use(&service, &asked, program, &why, began);
     return 0;
 }

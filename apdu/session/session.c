@@ -352,10 +352,8 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
         sim->mine_iccid[0] != '\0')
         same.iccid = sim->mine_iccid; /* what was begun on one SIM is not gone on with on another */
     if (settings_agent(sim->settings.device, NULL))
-        return report_set(
-            why, OUTCOME_UNSUPPORTED,
-            "simkey-agent does not give this: it can be done where the modem is, as root or "
-            "as a user who may open its port: give --device and --pin-source");
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "simkey-agent does not give this: " SETTINGS_ELSEWHERE);
     (void)atomic_fetch_add(&sim->under_way, 1);
     if (job->pin || job->pin_later) {
         same.given = &given;
