@@ -158,7 +158,7 @@ FUZZ_REPLAY := $(OUT)/obj/test/fuzz/replay.o
 FUZZ_TARGETS := $(filter $(OUT)/obj/test/fuzz/fuzz_%.o,$(FUZZ))
 FUZZ_SHARED := $(filter-out $(FUZZ_TARGETS) $(FUZZ_REPLAY),$(FUZZ))
 FUZZERS := $(FUZZ_TARGETS:$(OUT)/obj/test/fuzz/%.o=$(OUT)/%)
-FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
+FUZZED := $(MODULE) $(filter-out %/agent/main.o,$(AGENT)) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
 SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o

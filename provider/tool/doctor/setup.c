@@ -355,7 +355,10 @@ void doctor_settings(struct doctor *doctor)
     doctor->pin_set = settings->pin != NULL || settings->pin_source != NULL;
     doctor->found |= FOUND_SETTINGS;
     (void)snprintf(found, sizeof found, "device %.300s, %s; %s%.300s%s%s", settings->device,
-                   origin.device, doctor->pin_set ? "PIN " : "no PIN is configured",
+                   origin.device,
+                   doctor->pin_set           ? "PIN "
+                   : doctor_by_agent(doctor) ? "simkey-agent does what programs ask"
+                                             : "no PIN is configured",
                    settings->pin_source != NULL ? settings->pin_source : "",
                    settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
     if (find_unknown(names, sizeof names))
