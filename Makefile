@@ -265,11 +265,15 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 MODULESDIR ?= $(shell pkg-config --variable=modulesdir libcrypto 2>/dev/null)
 DOCDIR := $(DATADIR)/doc/simkey
 EXAMPLES := $(DOCDIR)/examples
 COMPLETIONS := $(DATADIR)/bash-completion/completions
-PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
+PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7 \
+	apdu/agent/simkey-agent.8
+UNITS := simkey-agent.socket simkey-agent.service
 INSTALL ?= install
 
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
@@ -279,13 +283,17 @@ install: all
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
 		"give MODULESDIR=..." >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(EXAMPLES) \
-		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	$(INSTALL) -m 755 $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem $(DESTDIR)$(BINDIR)
+		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 755 $(OUT)/simkey $(OUT)/safe2 $(OUT)/simkey-agent $(OUT)/simmodem $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(OUT)/simkey.so $(DESTDIR)$(MODULESDIR)
 	for page in $(PAGES); do $(INSTALL) -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.} || exit; done
 	for tool in simkey safe2 simmodem; do \
 		$(INSTALL) -m 644 configs/install/completion.bash $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	$(INSTALL) -m 644 configs/install/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+	$(INSTALL) -m 644 configs/agent/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/simkey-agent.conf
+	for unit in $(UNITS); do sed 's|^# /etc/systemd/system/[^:]*: |# |; s|/usr/local/bin/|$(BINDIR)/|' configs/agent/$$unit \
+		>$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; done
 	for file in README.md provider/README.md test/README.md; do \
 		$(INSTALL) -d $(DESTDIR)$(DOCDIR)/$$(dirname $$file) && \
 		sed 's|(configs/|(examples/|g; s|(../configs/|(../examples/|g' $$file >$(DESTDIR)$(DOCDIR)/$$file && \
@@ -300,11 +308,13 @@ install: all
 uninstall:
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
-		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf \
+		$(DESTDIR)$(BINDIR)/simkey-agent $(DESTDIR)$(SYSUSERSDIR)/simkey-agent.conf \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey $(DESTDIR)/var/lib/simkey
-	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7; do \
+	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(SYSUSERSDIR) $(UNITDIR) $(dir $(UNITDIR)) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7 $(MANDIR)/man8; do \
 		rmdir $(DESTDIR)$$folder 2>/dev/null || :; done
 
 # Debian packages, into build/deb/.
@@ -326,7 +336,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo "make                  builds simkey.so, simkey, safe2 and simmodem into build/"
+	@echo "make                  builds simkey.so, simkey, safe2, simkey-agent and simmodem into build/"
 	@echo "make deps             installs what building and testing need (Debian, Ubuntu)"
 	@echo "make demo             mutual TLS with a key in a simulated SIM, explained"
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"

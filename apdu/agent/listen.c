@@ -119,6 +119,18 @@ static int make_socket(const char *path, struct report *why)
     return -1;
 }
 
+bool listen_path(int listening, char path[LISTEN_PATH_SIZE])
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    socklen_t length = sizeof address;
+
+    if (getsockname(listening, (struct sockaddr *)&address, &length) != 0 ||
+        address.sun_path[0] != '/')
+        return false;
+    (void)snprintf(path, LISTEN_PATH_SIZE, "%.*s", (int)sizeof address.sun_path, address.sun_path);
+    return true;
+}
+
 int listen_at(const char *path, bool *handed, struct report *why)
 {
     int fd = take_handed(why);

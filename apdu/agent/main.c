@@ -38,9 +38,12 @@ static int run_child(int argc, char **argv)
 static int run_server(const char *path, const char *file)
 {
     struct report why = REPORT_INIT;
+    char given[LISTEN_PATH_SIZE];
     bool handed;
     int listening = listen_at(path, &handed, &why);
 
+    if (handed && listen_path(listening, given))
+        path = given;
     if (listening >= 0)
         (void)server_run(listening, path, file, &why);
     if (why.outcome == OUTCOME_OK)
