@@ -79,16 +79,20 @@ class Agent:
         return self.run(number, *dgst(self.t, key), **how)
 
     def children(self):
-        found = []
-        for name in filter(str.isdigit, os.listdir("/proc")):
-            try:
-                with open(f"/proc/{name}/stat", encoding="latin1") as stat:
-                    fields = stat.read().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == self.process.popen.pid and fields[0] not in "ZX":
-                found.append(int(name))
-        return found
+        return children_of(self.process.popen.pid)
+
+
+def children_of(parent):
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="latin1") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] not in "ZX":
+            found.append(int(name))
+    return found
 
 
 # What it is for
@@ -509,6 +513,10 @@ def the_agent_works_as_a_user_of_its_own_without_any_capability(t):
         t.env(preload=False, SIMKEY_STATE_DIR=t.path("state-own")))
     server.wait_for(lambda: "ready at" in server.said(), "ready")
     os.chmod(path, 0o666)
+    with agent.connect(path):  # no other process of its user looks into them, and no core file is written
+        until(lambda: children_of(server.popen.pid), "serving")
+        for pid in (server.popen.pid, *children_of(server.popen.pid)):
+            until(lambda pid=pid: os.stat(f"/proc/{pid}/mem").st_uid == 0, f"process {pid} kept to itself", 3)
     env = t.env(preload=True, SIMKEY_DEVICE="agent:" + path, SIMKEY_CONF="/dev/null", HOME="/")
     sig = t.write("sig", "", 0o666)
     os.chmod(sig, 0o666)
