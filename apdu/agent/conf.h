@@ -12,9 +12,9 @@
 #define CONFIG_FILE        "/etc/simkey/agent.conf"
 #define CONFIG_PATH_SIZE   256
 #define CONFIG_TEXT_MAX    (SETTINGS_FILE_MAX + 1)
-#define CONFIG_CONNECTIONS 32  /* at once, of one user */
-#define CONFIG_REQUESTS    200 /* a second, of one user */
-#define CONFIG_IDLE        60  /* seconds */
+#define CONFIG_CONNECTIONS 32 /* at once, of one user */
+#define CONFIG_REQUESTS    50 /* a second, of one user */
+#define CONFIG_IDLE        60 /* seconds */
 
 /* All of it but the modems' settings, whose text goes along. */
 struct conf {

@@ -323,7 +323,7 @@ static void reload(struct server *server, int64_t now)
         return;
     }
     if (strcmp(config->text, server->config->text) != 0 && server->used && server->leaving == 0)
-        start_leaving(server, CHILD_IDLE, now);
+        start_leaving(server, CHILD_END, now);
     take_config(server, config, fd);
     agent_say("the settings in %s are read anew", server->file);
 }
@@ -449,6 +449,8 @@ enum outcome server_run(int listening, const char *path, const char *file, struc
     outcome = read_config(server, &config, &fd, why);
     if (outcome == OUTCOME_OK) {
         take_config(server, config, fd);
+        server->used = true; /* an agent that was killed may have left a channel */
+        server->used_at = monotonic_ms();
         agent_say("ready at %s, with the settings in %s", path, file);
         while (go_round(server))
             ;
