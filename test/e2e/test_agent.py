@@ -27,14 +27,14 @@ def test(function=None, **how):
 class Agent:
     """A running agent, and what other users need of it."""
 
-    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", **env):
+    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", device=None, **env):
         self.t, self.sim, self.settings, self.sections = t, sim, settings, sections
         self.pin = t.write("agent-pin", pin + "\n")
         self.env = {"SIMKEY_STATE_DIR": t.path("agent-state"), **env}
         os.makedirs(t.path("agent-state"), exist_ok=True)
         os.chmod(t.dir, 0o755)
-        self.port = t.path("agent-port")
-        if not os.path.islink(self.port):
+        self.port = device or t.path("agent-port")
+        if device is None and not os.path.islink(self.port):
             os.symlink(sim.device, self.port)
         self.socket = t.path("agent/socket")
         self.configure(lines)
