@@ -44,6 +44,18 @@ static bool good_head(const uint8_t *head, struct report *why)
     return true;
 }
 
+/* A digest of its hash; what has none is data for PKCS#1 padding, or a digest of a hash that is not told.
+ * What no key takes is refused here: at the SIM it would cost others their session. */
+static bool good_digest(const struct agent_request *request)
+{
+    if (request->hash != TOKEN_HASH_NONE)
+        return request->length == hash_length(request->hash);
+    if (request->scheme == TOKEN_PKCS1)
+        return request->length > 0 && 8 * (request->length + 11) <= request->key.bits;
+    return request->scheme == TOKEN_ECDSA && request->length > 0 &&
+           request->length <= TOKEN_HASH_MAX;
+}
+
 /* What the operation makes of its numbers. */
 static bool good_use(const struct agent_request *request, struct report *why)
 {
@@ -51,8 +63,7 @@ static bool good_use(const struct agent_request *request, struct report *why)
     case AGENT_SIGN:
         if (token_scheme_type(request->scheme) != request->key.type)
             return refuse(why, "its scheme is for another type of key");
-        if (request->hash == TOKEN_HASH_NONE ? request->scheme == TOKEN_PSS
-                                             : request->length != hash_length(request->hash))
+        if (!good_digest(request))
             return refuse(why, "its digest is not as long as its hash says");
         return request->option <= AGENT_DISTRUST || refuse(why, "there is no such option");
     case AGENT_DECRYPT:

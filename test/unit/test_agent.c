@@ -98,6 +98,34 @@ static void a_request_of_another_kind_is_refused_in_words(void)
     expect_refused(20, 0, "no text");
 }
 
+static void data_without_a_hash_fit_the_key(void)
+{
+    static const struct {
+        enum token_scheme scheme;
+        unsigned bits;
+        size_t length;
+        bool good;
+    } rows[] = {{TOKEN_PKCS1, 2048, 245, true}, {TOKEN_PKCS1, 2048, 246, false},
+                {TOKEN_PKCS1, 2048, 0, false},  {TOKEN_PKCS1, 0, 1, false},
+                {TOKEN_PSS, 2048, 32, false},   {TOKEN_ECDSA, 256, 64, true},
+                {TOKEN_ECDSA, 256, 65, false},  {TOKEN_ECDSA, 256, 0, false}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct agent_request request = a_request(), read;
+        struct report why = REPORT_INIT;
+        uint8_t packet[AGENT_REQUEST_MAX];
+
+        request.hash = TOKEN_HASH_NONE;
+        request.scheme = rows[i].scheme;
+        request.key.type = token_scheme_type(rows[i].scheme);
+        request.key.bits = rows[i].bits;
+        request.length = rows[i].length;
+        if (agent_read_request(packet, agent_write_request(&request, packet), &read, &why) !=
+            rows[i].good)
+            FAIL("row %zu: %s", i, why.text);
+    }
+}
+
 static void half_a_request_is_none(void)
 {
     struct agent_request read;
@@ -313,6 +341,7 @@ void add_agent_suite(void)
         TEST(a_request_has_these_bytes),
         TEST(the_agent_reads_what_the_client_wrote),
         TEST(a_request_of_another_kind_is_refused_in_words),
+        TEST(data_without_a_hash_fit_the_key),
         TEST(half_a_request_is_none),
         TEST(a_label_with_a_nul_is_refused),
         TEST(options_are_of_their_operation),
