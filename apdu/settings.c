@@ -326,6 +326,21 @@ bool settings_same_device(const char *a, const char *b)
     return equal;
 }
 
+bool settings_agent(const char *device, const char **path)
+{
+    static const char name[] = "agent";
+    const char *rest;
+
+    if (device == NULL || strncmp(device, name, sizeof name - 1) != 0)
+        return false;
+    rest = device + sizeof name - 1;
+    if (rest[0] != '\0' && rest[0] != ':')
+        return false;
+    if (path != NULL)
+        *path = rest[0] == ':' && rest[1] != '\0' ? rest + 1 : NULL;
+    return true;
+}
+
 static bool same(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);

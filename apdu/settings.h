@@ -78,6 +78,16 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
  * the same as nothing. */
 bool settings_same_device(const char *a, const char *b);
 
+/* True for the device `agent` or `agent:/path`: simkey-agent does what is asked. *path, if path is not
+ * NULL, is its socket, or NULL where the device names none. */
+bool settings_agent(const char *device, const char **path);
+
+/* For sentences: where that can be done which the agent does not give. */
+#define SETTINGS_ELSEWHERE                                                                         \
+    "it can be done where the modem is, as root or as a user who may open its port: give "         \
+    "--device "                                                                                    \
+    "and --pin-source"
+
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);
 

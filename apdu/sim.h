@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sim;
 struct transport_ops;
@@ -69,6 +70,14 @@ void sim_limit(struct sim *sim, struct deadline limit);
 /* From now on the card is reached by this transport, whatever the name of the device says: for a
  * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport);
+
+/* From now on this process works with the SIM in the name of another one that lives longer: that one is a
+ * user of the session that processes share, and sim_close takes it out. Before the first use. */
+void sim_act_for(struct sim *sim, pid_t pid);
+
+/* Each start of an operation asks this, once it has the device and before anything is said to it: false
+ * ends it (OUTCOME_TIMEOUT). For who works for somebody that may go away. Before the first use. */
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg);
 
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);

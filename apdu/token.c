@@ -3,6 +3,7 @@
 #include "apdu/token_iotsafe.h"
 #include "apdu/token_mias.h"
 
+#include "apdu/agent/client.h"
 #include "apdu/session/session.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 #include <string.h>
 
 /* In the order in which a SIM is asked for their applets. */
-static const struct token_ops *const all_families[] = {&token_mias, &token_iotsafe, NULL};
+static const struct token_ops *const all_families[] = {&token_agent, &token_mias, &token_iotsafe,
+                                                       NULL};
 
 static const struct token_ops no_family = {.name = "this SIM"};
 
@@ -184,8 +186,11 @@ static bool family_again(struct family *family, enum outcome *outcome, struct re
 
 static enum outcome family_lacks(struct family *family, const char *what, struct report *why)
 {
+    const char *elsewhere = family->ops->elsewhere;
+
     family->lacking = true;
-    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s", family->ops->name, what);
+    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s%s%s", family->ops->name,
+                      what, elsewhere != NULL ? ": " : "", elsewhere != NULL ? elsewhere : "");
 }
 
 /* One function of the family, or that it has none. */

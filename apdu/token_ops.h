@@ -27,6 +27,7 @@ struct token_ops {
     const char *name; /* for sentences: "the signing applet (mIAS)" */
     enum token_applet applet;
     const char *asked_for; /* the AIDs, for the sentence that no family is there; may be NULL */
+    const char *elsewhere; /* where what it lacks can be done; NULL: nowhere */
     bool (*takes_device)(const char *device);
     bool (*takes_name)(const struct token_name *name); /* NULL: any */
     enum outcome (*list)(struct sim *sim, struct token_item *list, size_t *count,

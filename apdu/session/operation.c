@@ -279,6 +279,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     transport_give(&operation->transport, &sim->half);
     take_record(operation);
     operation->transport.events |= sim->line.gap;
+    if (sim->wanted != NULL && !sim->wanted(sim->wanted_arg))
+        return report_set(why, OUTCOME_TIMEOUT, "who asked for it has gone away");
     return OUTCOME_OK;
 }
 

@@ -10,7 +10,7 @@ from fixture import BUILD, MODULE, PATH, ROOT, SANITIZED, SIMKEY, SIMMODEM, test
 from test_readme import STAND_INS, tagged
 
 SAFE2 = os.path.join(BUILD, "safe2")
-TOOLS = (SIMKEY, SAFE2, SIMMODEM)
+TOOLS = (SIMKEY, SAFE2, SIMMODEM, os.path.join(BUILD, "simkey-agent"))
 OPTION = r"(?<![\w-])--([A-Za-z][A-Za-z0-9-]*)"
 COMPLETION = os.path.join(ROOT, "configs/install/completion.bash")
 

@@ -13,6 +13,7 @@ static const struct step {
 } steps[] = {
     {"provider", 0, 0, doctor_provider},
     {"settings", 0, FOUND_SETTINGS, doctor_settings},
+    {"agent", FOUND_SETTINGS, FOUND_SIM, doctor_agent}, /* only where it is in use */
     {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source},
     {"run-dir", FOUND_SETTINGS, 0, doctor_run_dir},
     {"ownership", 0, 0, doctor_ownership},
@@ -53,8 +54,11 @@ static void walk(struct doctor *doctor)
 {
     for (size_t i = 0; i < STEPS; i++) {
         unsigned missing = steps[i].needs & ~doctor->found;
+        const bool by_agent = doctor_by_agent(doctor);
 
         doctor->step = steps[i].name;
+        if (by_agent ? doctor_agent_matter(steps[i].name) : steps[i].judge == doctor_agent)
+            continue;
         if (missing == 0)
             steps[i].judge(doctor);
         else

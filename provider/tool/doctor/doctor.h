@@ -118,6 +118,11 @@ void doctor_ownership(struct doctor *doctor);
 /* Whether somebody else than root and this user can change this file, or put another in its place. */
 bool doctor_others_change(const char *path);
 
+/* agent.c: the device is simkey-agent; a step that is its own matter then; the step that asks it. */
+bool doctor_by_agent(const struct doctor *doctor);
+bool doctor_agent_matter(const char *step);
+void doctor_agent(struct doctor *doctor);
+
 /* port.c, holders.c */
 void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);

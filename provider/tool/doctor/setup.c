@@ -389,7 +389,9 @@ void doctor_settings(struct doctor *doctor)
     doctor_user_name(geteuid(), self);
     (void)snprintf(found, sizeof found, "user %s; device %.300s, %s; %s%.300s%s%s", self,
                    settings->device, origin.device,
-                   doctor->pin_set ? "PIN " : "no PIN is configured",
+                   doctor->pin_set           ? "PIN "
+                   : doctor_by_agent(doctor) ? "simkey-agent does what programs ask"
+                                             : "no PIN is configured",
                    settings->pin_source != NULL ? settings->pin_source : "",
                    settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
     if (find_unknown(names, sizeof names))
