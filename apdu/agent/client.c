@@ -196,12 +196,12 @@ static void talk_end(struct talk *talk)
 /* ---- the operations ---- */
 
 static enum outcome agent_list(struct sim *sim, struct token_item *list, size_t *count,
-                               struct report *why)
+                               struct deadline deadline, struct report *why)
 {
     const struct agent_request request = {.operation = AGENT_LIST,
                                           .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = sim_deadline(sim)};
+    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
     enum outcome outcome = talk_begin(&talk, sim, why);
 
     *count = 0;
@@ -227,11 +227,11 @@ static enum outcome copy_data(const struct agent_answer *answer, uint8_t **data,
 
 static enum outcome agent_read(struct sim *sim, const char *iccid, const struct token_name *name,
                                unsigned candidate, struct token_content *content,
-                               struct report *why)
+                               struct deadline deadline, struct report *why)
 {
     struct agent_request request = {.operation = AGENT_READ, .key.name = *name};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = sim_deadline(sim)};
+    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
     enum outcome outcome;
 
     if (candidate > UINT8_MAX)
@@ -299,21 +299,21 @@ static enum outcome agent_sign(struct sim *sim, const struct token_key *key,
 static enum outcome agent_decrypt(struct sim *sim, const struct token_key *key,
                                   enum token_padding padding, enum token_hash hash,
                                   const uint8_t *cryptogram, size_t cryptogram_length,
-                                  uint8_t *plain, size_t *length, struct report *why)
+                                  uint8_t *plain, size_t *length, struct deadline deadline,
+                                  struct report *why)
 {
     struct agent_request request = {
         .operation = AGENT_DECRYPT, .key = *key, .hash = hash, .option = (uint8_t)padding};
 
-    return use_key(sim, &request, cryptogram, cryptogram_length, sim_deadline(sim), plain, length,
-                   why);
+    return use_key(sim, &request, cryptogram, cryptogram_length, deadline, plain, length, why);
 }
 
 static enum outcome agent_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
-                                     struct report *why)
+                                     struct deadline deadline, struct report *why)
 {
     const struct agent_request request = {.operation = AGENT_ALGORITHMS, .key = *key};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = sim_deadline(sim)};
+    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
     enum outcome outcome = talk_begin(&talk, sim, why);
 
     *set = outcome == OUTCOME_OK ? answer.set : 0;
@@ -322,12 +322,12 @@ static enum outcome agent_algorithms(struct sim *sim, const struct token_key *ke
 }
 
 static enum outcome agent_tries(struct sim *sim, struct token_pin *state, size_t *refused,
-                                struct report *why)
+                                struct deadline deadline, struct report *why)
 {
     const struct agent_request request = {.operation = AGENT_TRIES,
                                           .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = sim_deadline(sim)};
+    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
     enum outcome outcome = talk_begin(&talk, sim, why);
 
     if (outcome == OUTCOME_OK) {
@@ -339,12 +339,13 @@ static enum outcome agent_tries(struct sim *sim, struct token_pin *state, size_t
 }
 
 static enum outcome agent_available(struct sim *sim, const struct typea_wish *wish,
-                                    struct typea_blob *blob, struct report *why)
+                                    struct typea_blob *blob, struct deadline deadline,
+                                    struct report *why)
 {
     struct agent_request request = {.operation = AGENT_AVAILABLE,
                                     .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = sim_deadline(sim)};
+    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
     enum outcome outcome;
 
     request.option = (uint8_t)(wish->store | (wish->private_key ? AGENT_PRIVATE : 0));
