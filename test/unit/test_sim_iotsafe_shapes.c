@@ -359,7 +359,11 @@ static void a_session_that_was_left_open_is_closed(void)
 {
     struct sim_seat s;
 
-    SIT(&s, "--iotsafe-left-open");
+    SIT(&s, "--iotsafe-left-open", "--iotsafe-full", "6989", "--iotsafe-missing", "6A88");
+    SIM_SAYS(&s, INIT, "6989");
+    SIM_SAYS(&s, "81CD000003850109", "6A88");
+    SIM_AGAIN(&s, "--iotsafe-left-open");
+    sim_select(&s, GSMA);
     SIM_SAYS(&s, INIT, "6985");
     SIM_SAYS(&s, "01A4040C07" GSMA, "9000");
     SIM_SAYS(&s, INIT, "6985");
