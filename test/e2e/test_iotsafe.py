@@ -378,7 +378,8 @@ def renewed(t, card):
     ca, cert = os.path.join(sim.card, "ca.pem"), t.path("renewed.crt")
     knows_two = "-ref_cert" in t.run(["openssl", "cmp", "-help"], expect=None, preload=False).err
     answer = issued_for(t, sim, key, "answer") if knows_two else old
-    cmp(t, sim, "kur", key, answer, cert, *(["-ref_cert", old] if knows_two else []), "-cert", old, "-key", key, "-srv_cert", tls.pki("server-p256.pem"),
+    expected = ["-ref_cert", old] if knows_two else []
+    cmp(t, sim, "kur", key, answer, cert, *expected, "-cert", old, "-key", key, "-srv_cert", tls.pki("server-p256.pem"),
         "-srv_key", tls.pki("server-p256.key"), "-srv_trusted", ca, "-srvcert", tls.pki("server-p256.pem"))
 
 
