@@ -12,26 +12,26 @@
 #define INIT_CLOSE 0x01
 
 static const struct {
-    uint8_t ins;
     void (*run)(struct iotsafe_call *c);
     const char *name;
     const char *close_name; /* with P1 01 */
-    bool secret;            /* data that are not for the trace */
+    uint8_t ins;
+    bool secret; /* data that are not for the trace */
 } commands[] = {
-    {0xB0, iotsafe_read_file, "READ FILE", NULL, false},
-    {0xB9, iotsafe_generate, "GENERATE KEY PAIR", NULL, false},
-    {0xCD, iotsafe_read_public, "READ PUBLIC KEY", NULL, false},
-    {0x24, iotsafe_init, "PUT PUBLIC KEY INIT", "PUT PUBLIC KEY CLOSE", false},
-    {0xD8, iotsafe_update, "PUT PUBLIC KEY UPDATE", NULL, false},
-    {0x2A, iotsafe_init, "COMPUTE SIGNATURE INIT", "COMPUTE SIGNATURE CLOSE", false},
-    {0x2B, iotsafe_update, "COMPUTE SIGNATURE UPDATE", NULL, false},
-    {0x2C, iotsafe_init, "VERIFY SIGNATURE INIT", "VERIFY SIGNATURE CLOSE", false},
-    {0x2D, iotsafe_update, "VERIFY SIGNATURE UPDATE", NULL, false},
-    {0x46, iotsafe_agree, "COMPUTE DH", NULL, false},
-    {0x48, iotsafe_prf, "COMPUTE PRF", NULL, true},
-    {0x4A, iotsafe_hkdf, "COMPUTE HKDF", NULL, true},
-    {0x84, iotsafe_random, "GET RANDOM", NULL, false},
-    {0xCB, iotsafe_get_data, "GET DATA OBJECT", NULL, false},
+    {iotsafe_read_file, "READ FILE", NULL, 0xB0, false},
+    {iotsafe_generate, "GENERATE KEY PAIR", NULL, 0xB9, false},
+    {iotsafe_read_public, "READ PUBLIC KEY", NULL, 0xCD, false},
+    {iotsafe_init, "PUT PUBLIC KEY INIT", "PUT PUBLIC KEY CLOSE", 0x24, false},
+    {iotsafe_update, "PUT PUBLIC KEY UPDATE", NULL, 0xD8, false},
+    {iotsafe_init, "COMPUTE SIGNATURE INIT", "COMPUTE SIGNATURE CLOSE", 0x2A, false},
+    {iotsafe_update, "COMPUTE SIGNATURE UPDATE", NULL, 0x2B, false},
+    {iotsafe_init, "VERIFY SIGNATURE INIT", "VERIFY SIGNATURE CLOSE", 0x2C, false},
+    {iotsafe_update, "VERIFY SIGNATURE UPDATE", NULL, 0x2D, false},
+    {iotsafe_agree, "COMPUTE DH", NULL, 0x46, false},
+    {iotsafe_prf, "COMPUTE PRF", NULL, 0x48, true},
+    {iotsafe_hkdf, "COMPUTE HKDF", NULL, 0x4A, true},
+    {iotsafe_random, "GET RANDOM", NULL, 0x84, false},
+    {iotsafe_get_data, "GET DATA OBJECT", NULL, 0xCB, false},
 };
 
 #define COMMANDS (sizeof commands / sizeof *commands)
@@ -162,7 +162,7 @@ struct iotsafe_object *iotsafe_named(const struct iotsafe_call *c, enum iotsafe_
     struct iotsafe_memory *m = c->memory;
     struct iotsafe_tlv t;
 
-    c->r->sw = 0x6A82;
+    c->r->sw = c->card->options->iotsafe_missing == IOTSAFE_6A88 ? 0x6A88 : 0x6A82;
     if (iotsafe_tag(c->cmd, tags[kind].id, &t))
         return iotsafe_find(m, kind, t.value, t.size);
     if (!iotsafe_tag(c->cmd, tags[kind].label, &t)) {

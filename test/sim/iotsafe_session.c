@@ -139,7 +139,9 @@ static void open_session(const struct iotsafe_call *c)
     if (ins != INS_PUT && !take_algorithm(c, &wanted))
         return;
     slot = free_session(c);
-    c->r->sw = slot != NULL ? 0x9000 : 0x6985;
+    c->r->sw = slot != NULL                                          ? 0x9000
+               : c->card->options->iotsafe_full == IOTSAFE_FULL_6989 ? 0x6989
+                                                                     : 0x6985;
     if (slot != NULL)
         *slot = wanted;
 }

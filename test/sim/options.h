@@ -30,6 +30,8 @@ enum iotsafe_order { IOTSAFE_LABEL_FIRST, IOTSAFE_ID_FIRST, IOTSAFE_MIXED };
 enum iotsafe_data { IOTSAFE_DATA_61, IOTSAFE_DATA_90, IOTSAFE_DATA_ODD };
 enum iotsafe_size { IOTSAFE_EXACT, IOTSAFE_PADDED, IOTSAFE_SWAPPED, IOTSAFE_NO_SIZE };
 enum iotsafe_end { IOTSAFE_6B00, IOTSAFE_6A86, IOTSAFE_6981, IOTSAFE_EMPTY };
+enum iotsafe_full { IOTSAFE_FULL_6985, IOTSAFE_FULL_6989 };
+enum iotsafe_missing { IOTSAFE_6A82, IOTSAFE_6A88 };
 enum iotsafe_generated { IOTSAFE_ALL, IOTSAFE_KEY_ONLY, IOTSAFE_NOTHING };
 enum iotsafe_class { IOTSAFE_ANY_CLASS, IOTSAFE_0X, IOTSAFE_8X };
 
@@ -113,6 +115,8 @@ struct options {
     int iotsafe_class; /* enum iotsafe_class */
     long iotsafe_sessions;
     bool iotsafe_left_open;
+    int iotsafe_full;    /* enum iotsafe_full */
+    int iotsafe_missing; /* enum iotsafe_missing */
     bool iotsafe_no_fci;
     bool iotsafe_9110;
     /* SAFE2: the first ones are personalised with --new, and when serving go over what is there */

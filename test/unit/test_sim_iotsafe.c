@@ -197,6 +197,10 @@ static void files_are_read_in_pieces(void)
     (void)sim_send(&s, "81B0000003830102 05");
     EXPECT_NUMBER(s.answer.size, 5 + 2);
     OPENSSL_free(der);
+    iotsafe_find(s.card.iotsafe, IOTSAFE_FILE, (const uint8_t[]){2}, 1)->access = IOTSAFE_UPDATE;
+    SIM_SAYS(&s, "81B0000003830102 05", "6982");
+    bytes_free(&iotsafe_find(s.card.iotsafe, IOTSAFE_FILE, (const uint8_t[]){3}, 1)->data);
+    SIM_SAYS(&s, "81B0000003830103 05", "6985"); /* it is empty */
     sim_leave(&s);
 }
 
@@ -295,6 +299,13 @@ static void an_update_that_fails_ends_the_session(void)
     "FE55E037AB6A6BDFF8B231CE8F3213A7800A70C2D81C84C990D73B0493D9F20454D8F00702E21D639E245F1EE53"  \
     "88A2AA58CAD8AAB224E7D728A222D4197ADE6"
 
+#define STATE_384                                                                                  \
+    "CBBB9D5DC1059ED8629A292A367CD5079159015A3070DD17152FECD8F70E593967332667FFC00B318EB44A876858" \
+    "1511DB0C2E0D64F98FA747B5481DBEFA4FA4" /* of nothing yet */
+#define ABC_384                                                                                    \
+    "CB00753F45A35E8BB5A03D699AC65007272C32AB0EDED1631A8B605A43FF5BED8086072BA1E7CC2358BAECA134C8" \
+    "25A7"
+
 static void the_card_hashes_a_text_in_one_part_or_several(void)
 {
     static const char *const ways[][3] = {
@@ -330,8 +341,14 @@ static void the_card_ends_a_hash_that_the_host_began(void)
     SIM_SAYS(&s, "812A0001 0D 840101 A10102 91020004 920104", "9000");
     (void)sim_send(&s, "812B8001 4E 9A0472657374 9C40" STATE_512 "9D0400000080 00");
     CU_ASSERT(is_signature(&s, 2, REST_512, "sha512"));
+    SIM_SAYS(&s, "812A0001 0D 840101 A10102 91020002 920104", "9000");
+    (void)sim_send(&s, "812B8001 4D 9D0400000000 9C40" STATE_384 "9A03616263 00");
+    CU_ASSERT(is_signature(&s, 2, ABC_384, "sha384"));
     SIM_SAYS(&s, LAST, "9000");
     SIM_SAYS(&s, "812B8001 2E 9A0472657374 9C20" STATE_256 "9D0400000041", "6A80");
+    SIM_SAYS(&s, "812A0001 0D 840101 A10103 91020002 920104", "9000");
+    (void)sim_send(&s, "812B8001 32 9E30" ABC_384 "00");
+    CU_ASSERT(is_signature(&s, 2, ABC_384, "sha384"));
     sim_leave(&s);
 }
 

@@ -7,8 +7,10 @@
 
 #include <openssl/core_names.h>
 #include <openssl/param_build.h>
+#include <openssl/rsa.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define GSMA "A0000005590010"
 
@@ -98,6 +100,7 @@ static void keys_are_remembered_but_for_volatile_ones(void)
 {
     struct sim_seat s;
     uint8_t made[2][0x47];
+    char path[256];
 
     SIM_SIT(&s, "--applet", "iotsafe", "--iotsafe-volatile");
     sim_select(&s, GSMA);
@@ -109,6 +112,8 @@ static void keys_are_remembered_but_for_volatile_ones(void)
     EXPECT_NUMBER(s.answer.size, 0x47 + 2);
     SIM_SAYS(&s, PUT_OPEN, "9000");
     SIM_SAYS(&s, PUT_UPDATE, "9000");
+    (void)snprintf(path, sizeof path, "%s/private/iotsafe-04.key", s.dir);
+    EXPECT_NUMBER(access(path, F_OK), -1);
     uicc_reset(&s.uicc);
     sim_select(&s, GSMA);
     SIM_SAYS(&s, "81CD0000 03 850104 00", "6985");
@@ -119,6 +124,25 @@ static void keys_are_remembered_but_for_volatile_ones(void)
     CU_ASSERT(memcmp(made[0], made[1], sizeof made[0]) == 0);
     SIM_SAYS(&s, "81CD0000 03 850105 00", "344549438641" PEER "9000");
     SIM_SAYS(&s, "81CD0000 03 850104 00", "6985");
+    sim_leave(&s);
+}
+
+static void a_pair_that_is_generated_takes_the_place_of_a_key_that_was_put(void)
+{
+    struct sim_seat s;
+    uint8_t made[0x47];
+
+    sit(&s);
+    object(&s, IOTSAFE_PUBLIC, 4)->access = IOTSAFE_READ | IOTSAFE_UPDATE;
+    SIM_SAYS(&s, "81240002 03 850104", "9000");
+    SIM_SAYS(&s, PUT_UPDATE, "9000");
+    SIM_SAYS(&s, "81CD0000 03 850104 00", "344549438641" PEER "9000");
+    (void)sim_send(&s, "81B90000 03 840104 00");
+    memcpy(made, s.answer.data + 6, sizeof made);
+    SIM_AGAIN(&s, "--channels", "1");
+    sim_select(&s, GSMA);
+    (void)sim_send(&s, "81CD0000 03 850104 00");
+    CU_ASSERT(s.answer.size == sizeof made + 2 && memcmp(s.answer.data, made, sizeof made) == 0);
     sim_leave(&s);
 }
 
@@ -278,16 +302,33 @@ static void a_secret_key_makes_a_cmac(void)
     sim_leave(&s);
 }
 
+/* By libcrypto alone. */
+static bool is_rsa_signature(EVP_PKEY *key, bool pss, const uint8_t *digest, const uint8_t *value)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+    bool good =
+        EVP_PKEY_verify_init(ctx) == 1 &&
+        EVP_PKEY_CTX_set_rsa_padding(ctx, pss ? RSA_PKCS1_PSS_PADDING : RSA_PKCS1_PADDING) == 1 &&
+        EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+        (!pss || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, 32) == 1) &&
+        EVP_PKEY_verify(ctx, value, 256, digest, 32) == 1;
+
+    EVP_PKEY_CTX_free(ctx);
+    return good;
+}
+
 static void rsa_keys_sign_by_both_schemes(void)
 {
     static const char hash[] = "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F";
     struct sim_seat s;
-    uint8_t digest[32];
+    uint8_t digest[32], value[256];
+    EVP_PKEY *key;
     char command[128];
 
     SIM_SIT(&s, "--applet", "iotsafe", "--iotsafe-key", "rsa2048");
     SIM_AGAIN(&s, "--iotsafe-two-octets");
     sim_select(&s, GSMA);
+    key = object(&s, IOTSAFE_PRIVATE, 1)->key;
     (void)bytes_of(hash, digest, sizeof digest);
     for (unsigned scheme = IOTSAFE_PKCS1; scheme <= IOTSAFE_PSS; scheme++) {
         (void)snprintf(command, sizeof command, "812A00010D840101A101039102000192 01%02X", scheme);
@@ -297,6 +338,10 @@ static void rsa_keys_sign_by_both_schemes(void)
         (void)sim_send(&s, "81C0000000");
         EXPECT_BYTES(s.answer.data, 3, "330100");
         EXPECT_BYTES(s.answer.data + 256, 2, "6103");
+        memcpy(value, s.answer.data + 3, 253);
+        (void)sim_send(&s, "81C0000003");
+        memcpy(value + 253, s.answer.data, 3);
+        CU_ASSERT(is_rsa_signature(key, scheme == IOTSAFE_PSS, digest, value));
         SIM_SAYS(&s, "812A0101", "9000");
     }
     SIM_SAYS(&s, "812A00010D840101A10103910200019201 04", "6985");
@@ -309,6 +354,7 @@ void add_sim_iotsafe_keys_suite(void)
     static const struct test tests[] = {
         TEST(a_pair_is_generated_and_used),
         TEST(keys_are_remembered_but_for_volatile_ones),
+        TEST(a_pair_that_is_generated_takes_the_place_of_a_key_that_was_put),
         TEST(a_public_key_is_put),
         TEST(a_shared_secret_is_the_x_coordinate),
         TEST(prf_is_that_of_tls_1_2),

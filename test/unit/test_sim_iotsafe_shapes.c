@@ -122,6 +122,7 @@ static void a_list_in_pages_is_the_same(void)
     sim_select(&s, GSMA);
     SIM_SAYS(&s, "81CB010100", "6985"); /* nothing to be continued */
     paged = object_list(&s, &pages);
+    SIM_SAYS(&s, "81CB010100", "6985"); /* nothing any more */
     EXPECT_NUMBER(pages, (whole.size + 49) / 50);
     EXPECT_NUMBER(paged.size, whole.size);
     CU_ASSERT(paged.size == whole.size && memcmp(paged.data, whole.data, whole.size) == 0);
@@ -286,9 +287,14 @@ static void key_pairs_differ(void)
     EXPECT_BYTES(s.answer.data, 8, "840114 850114 3445");
     SIM_SAYS(&s, "81CD00000385010400", "6A82");
     SIM_SAYS(&s, "81CD000003850114", "6147");
+    iotsafe_find(s.card.iotsafe, IOTSAFE_PRIVATE, (const uint8_t[]){1}, 1)->id.octets[0] = 0x24;
+    (void)sim_send(&s, "81B900000384011400");
+    EXPECT_BYTES(s.answer.data, 8, "840134 850124 3445"); /* 24 is another's */
+    (void)sim_send(&s, "81B900000384013400");
+    EXPECT_BYTES(s.answer.data, 8, "840144 850134 3445");
     SIM_AGAIN(&s, "--no-safe2"); /* that is remembered */
     sim_select(&s, GSMA);
-    SIM_SAYS(&s, "81CD000003850114", "6147");
+    SIM_SAYS(&s, "81CD000003850134", "6147");
     sim_leave(&s);
 }
 
@@ -359,7 +365,11 @@ static void a_session_that_was_left_open_is_closed(void)
 {
     struct sim_seat s;
 
-    SIT(&s, "--iotsafe-left-open");
+    SIT(&s, "--iotsafe-left-open", "--iotsafe-full", "6989", "--iotsafe-missing", "6A88");
+    SIM_SAYS(&s, INIT, "6989");
+    SIM_SAYS(&s, "81CD000003850109", "6A88");
+    SIM_AGAIN(&s, "--iotsafe-left-open");
+    sim_select(&s, GSMA);
     SIM_SAYS(&s, INIT, "6985");
     SIM_SAYS(&s, "01A4040C07" GSMA, "9000");
     SIM_SAYS(&s, INIT, "6985");
