@@ -118,6 +118,7 @@ WAYS = [
     ("CLA 8x alone", ["--iotsafe-class", "8x"], []),
     ("one session", ["--iotsafe-sessions", "1"], []),
     ("a session that was left open", ["--iotsafe-left-open"], []),
+    ("a session that was left open, 6989", ["--iotsafe-left-open", "--iotsafe-full", "6989"], []),
     ("a SELECT without FCI", ["--iotsafe-no-fci"], []),
     ("9110 after each command", ["--iotsafe-9110"], []),
     ("T=0", ["--t0"], []),
@@ -146,8 +147,8 @@ for n, s, c in WAYS:
     test(name=f"a card with {n}", switches=s, new=c)(ways_of_cards)
 
 
-def without_a_list(t, way):
-    sim = iotsafe(t, "--iotsafe-list", way)
+def without_a_list(t, way, missing):
+    sim = iotsafe(t, "--iotsafe-list", way, "--iotsafe-missing", missing)
     t.openssl(sim, "pkey", "-in", "sim:signing", "-pubout", expect="failure", says="does not list")
     for name in ("id=%01", "object=BootstrapKey_1"):
         uri = f"sim:signing;{name}"
@@ -161,7 +162,8 @@ def without_a_list(t, way):
 
 
 for w in ("absent", "no-data"):
-    test(name=f"a card that does not list its objects ({w})", way=w)(without_a_list)
+    for m in ("6A82", "6A88"):
+        test(name=f"a card that does not list its objects ({w}, {m})", way=w, missing=m)(without_a_list)
 
 
 @test
