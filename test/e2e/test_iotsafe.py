@@ -6,7 +6,7 @@ import json
 import os
 
 import tls
-from fixture import ABSENT, REFUSED, SIMKEY, USAGE, test, with_providers
+from fixture import ABSENT, REFUSED, SIMKEY, USAGE, test
 
 KEY = "sim:signing;applet=iotsafe"
 
@@ -123,6 +123,8 @@ WAYS = [
     ("9110 after each command", ["--iotsafe-9110"], []),
     ("T=0", ["--t0"], []),
     ("T=0 and pages", ["--t0", "--iotsafe-page", "90"], []),
+    ("T=0, its answers fetched by the modem", ["--get-response"], []),
+    ("case 4 commands without Le", ["--reject-le"], []),
     ("administration for a while", ["--fault", "iotsafe-6984:4,3"], []),
     ("administration that ends", ["--fault", "iotsafe-6989:5"], []),
     ("objects that may have changed", ["--fault", "iotsafe-63cf:3"], []),
@@ -400,44 +402,3 @@ def rsa_tls(t, version):
 
 for v in ("-tls1_2", "-tls1_3"):
     test(name=f"an RSA key of IoT SAFE, {v[1:]}", version=v)(rsa_tls)
-
-
-# ---- many programs ----
-
-@test
-def programs_of_both_families_work_at_once(t):
-    sim = iotsafe(t, applet="both")
-    _, safe = t.exported(sim, "--applet", "iotsafe")
-    _, mias = t.exported(sim)
-    t.simkey(sim, "close")
-    sim.mark()
-    data = t.write("data", "what is signed\n")
-    env = t.env(sim, True, SIMKEY_SESSION="keep")
-    programs = []
-    for i in range(8):
-        key, signature = (safe, mias)[i % 2], t.path(f"signature-{i}")
-        command = with_providers(["dgst", "-sha256", "-sign", key, "-out", signature, data], ("default", "simkey"))
-        programs.append((t.start(f"program-{i}", ["openssl", *command], env), signature, key))
-    for process, signature, key in programs:
-        t.equal(process.wait(60), 0, process.said())
-        if key == safe:
-            verified(t, sim, data, signature)
-    words = sim.words()
-    t.equal((words.count("MANAGE CHANNEL OPEN"), words.count("SELECT AID")), (2, 2), "channels and SELECTs")
-    t.equal((words.count("COMPUTE SIGNATURE UPDATE"), words.count("PSO CDS")), (4, 4), "signatures")
-    t.simkey(sim, "close")
-
-
-@test
-def a_killed_program_leaves_nothing_in_the_way(t):
-    sim = iotsafe(t, "--sign-ms", "1500", "--iotsafe-sessions", "1")
-    _, key = t.exported(sim)
-    data = t.write("data", "what is signed\n")
-    command = with_providers(["dgst", "-sha256", "-sign", key, "-out", t.path("no"), data], ("default", "simkey"))
-    process = t.start("program", ["openssl", *command], t.env(sim, True))
-    process.wait_for(lambda: "COMPUTE SIGNATURE INIT" in sim.words(), "signing", 30)
-    process.popen.kill()
-    process.popen.wait()
-    data, signature = signed(t, sim, key)
-    verified(t, sim, data, signature)
-    closed(t, sim)
