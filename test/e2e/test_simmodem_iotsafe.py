@@ -9,7 +9,7 @@ import re
 import ssl
 
 from at_client import Line, MIAS, Took
-from fixture import SIMMODEM, test
+from fixture import SHARED, SIMMODEM, test
 
 GSMA, THALES = "A0000005590010", "A00000003053F12401770101495341"
 HASH = hashlib.sha256(b"what is signed").hexdigest().upper()
@@ -18,12 +18,19 @@ UPDATE = f"2B8001229E20{HASH}"
 CLOSE = "2A0101"
 
 
+def new_card(t, *switches):
+    """A card with an IoT SAFE key of its own; the CA's and others are those of a card that is there."""
+    folder = t.path(f"card-{t.number()}")
+    t.run([SIMMODEM, "--card", folder, "--new", "--keys-of", os.path.join(SHARED, "cards", "rsa2048"), *switches])
+    return folder
+
+
 class Card:
     """A client of the applet, CLA and channel put before its commands."""
 
     def __init__(self, t, *switches, new=(), ccho=None, card=None):
         self.t = t
-        card = card or t.new_card("--applet", "iotsafe", *new)
+        card = card or new_card(t, "--applet", "iotsafe", *new)
         self.line = Line(t, card=card, switches=switches)
         self.folder, self.carrier, self.cla = self.line.sim.card, "AT+CSIM=", "81"
         if ccho:
@@ -137,7 +144,7 @@ def the_trace_names_its_commands_and_hides_no_key_as_a_pin(t):
 
 @test
 def a_card_has_one_applet_or_both(t):
-    both = Card(t, card=t.new_card("--applet", "both"))
+    both = Card(t, card=new_card(t, "--applet", "both"))
     both.line.sw(f"00A4040C0D{MIAS}", "9000")
     both.ask("CB000044")  # the other channel's selection stays
     one = Line(t)
@@ -172,11 +179,11 @@ def modem_and_card_disturb_it(t):
     t.equal(len(card.ask("CB000044")), 0x44, "application data")
     card.sw("CB01005A", "6300")
     t.equal(card.line.apdu("81CB010100")[-4:], "6C5A", "the next page")
-    line = Line(t, card=t.new_card("--applet", "iotsafe"), switches=("--iotsafe-9110",))
+    line = Line(t, card=new_card(t, "--applet", "iotsafe"), switches=("--iotsafe-9110",))
     session = line.session(GSMA)
     t.check(session.startswith("+CCHO: "), f"no session at 9110: {session}")
     line.card(f"80{INIT}", "9110", f"AT+CGLA={session[7:]},")
-    line = Line(t, card=t.new_card("--applet", "iotsafe"), switches=("--get-response",))
+    line = Line(t, card=new_card(t, "--applet", "iotsafe"), switches=("--get-response",))
     line.channel()
     line.card(f"01A4040007{GSMA}", f"6F098407{GSMA}9000")
     line.sw(f"81{INIT}", "9000")
@@ -185,7 +192,7 @@ def modem_and_card_disturb_it(t):
 
 @test
 def its_options_are_checked(t):
-    card = t.new_card("--applet", "iotsafe")
+    card = new_card(t, "--applet", "iotsafe")
     for words, says in ((("--applet", "none"), r"mias\|iotsafe\|both"),
                         (("--applet", "iotsafe", "--iotsafe-aid", "A0000005"), "5 to 16 octets"),
                         (("--iotsafe-id-size", "21"), "from 1 to 20"), (("--iotsafe-page", "0"), "from 1 to 256"),
