@@ -128,20 +128,29 @@ enum setting {
     SET_SESSION,
     SET_RUN_DIR,
     SET_TRACE,
+    SET_LOG,
     SETTING_COUNT
 };
 
 static const char *const setting_names[SETTING_COUNT] = {
-    [SET_DEVICE] = "device",         [SET_BAUD] = "baud",
-    [SET_TRANSPORT] = "transport",   [SET_PIN] = "pin",
-    [SET_APPLET] = "applet",         [SET_AID] = "aid",
-    [SET_PIN_SOURCE] = "pin-source", [SET_SIM_PIN_SOURCE] = "sim-pin-source",
-    [SET_TIMEOUT] = "timeout",       [SET_SESSION] = "session",
-    [SET_RUN_DIR] = "run-dir",       [SET_TRACE] = "trace",
+    [SET_DEVICE] = "device",
+    [SET_BAUD] = "baud",
+    [SET_TRANSPORT] = "transport",
+    [SET_PIN] = "pin",
+    [SET_APPLET] = "applet",
+    [SET_AID] = "aid",
+    [SET_PIN_SOURCE] = "pin-source",
+    [SET_SIM_PIN_SOURCE] = "sim-pin-source",
+    [SET_TIMEOUT] = "timeout",
+    [SET_SESSION] = "session",
+    [SET_RUN_DIR] = "run-dir",
+    [SET_TRACE] = "trace",
+    [SET_LOG] = "log",
 };
 
 static const char *const carrier_words[] = {"auto", "csim", "ccho", NULL};
 static const char *const applet_words[] = {"auto", "mias", "iotsafe", NULL};
+static const char *const log_words[] = {"off", "stderr", "syslog", NULL};
 static const char *const session_words[] = {"shared", "keep", "private", NULL};
 
 /* The setting of a name, with hyphens or underscores; SETTING_COUNT if there is none. */
@@ -230,6 +239,11 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
         return set_text(&settings->run_dir, value, why);
     case SET_TRACE:
         return set_trace(settings, value, why);
+    case SET_LOG:
+        outcome = set_word(&index, name, value, log_words, why);
+        if (outcome == OUTCOME_OK)
+            settings->log = (enum log_target)index;
+        return outcome;
     case SETTING_COUNT:
         break;
     }
@@ -290,6 +304,7 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
         return outcome;
     outcome = set_text(&to->trace_path, from->trace_path != NULL ? from->trace_path : "", why);
     to->trace.level = from->trace.level;
+    to->log = from->log;
     to->trace.path = to->trace_path;
     return outcome;
 }
@@ -309,6 +324,21 @@ bool settings_same_device(const char *a, const char *b)
     free(real_a);
     free(real_b);
     return equal;
+}
+
+bool settings_agent(const char *device, const char **path)
+{
+    static const char name[] = "agent";
+    const char *rest;
+
+    if (device == NULL || strncmp(device, name, sizeof name - 1) != 0)
+        return false;
+    rest = device + sizeof name - 1;
+    if (rest[0] != '\0' && rest[0] != ':')
+        return false;
+    if (path != NULL)
+        *path = rest[0] == ':' && rest[1] != '\0' ? rest + 1 : NULL;
+    return true;
 }
 
 static bool same(const char *a, const char *b)

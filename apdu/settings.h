@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum log_target { LOG_TO_NOWHERE, LOG_TO_STDERR, LOG_TO_SYSLOG };
 enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 
 struct settings {
@@ -30,12 +31,14 @@ struct settings {
     char *run_dir; /* NULL: the default */
     struct trace trace;
     char *trace_path; /* what trace.path points to */
+    enum log_target
+        log; /* the provider's own sentence for each failure; of the first modem's counts */
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 12
+#define SETTINGS_COUNT 13
 
-/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace. */
+/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace, no log. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for
@@ -74,6 +77,16 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
 /* True if both name the same device, after symbolic links of paths that begin with a slash. NULL is
  * the same as nothing. */
 bool settings_same_device(const char *a, const char *b);
+
+/* True for the device `agent` or `agent:/path`: simkey-agent does what is asked. *path, if path is not
+ * NULL, is its socket, or NULL where the device names none. */
+bool settings_agent(const char *device, const char **path);
+
+/* For sentences: where that can be done which the agent does not give. */
+#define SETTINGS_ELSEWHERE                                                                         \
+    "it can be done where the modem is, as root or as a user who may open its port: give "         \
+    "--device "                                                                                    \
+    "and --pin-source"
 
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);

@@ -3,6 +3,7 @@
 #include "apdu/token_iotsafe.h"
 #include "apdu/token_mias.h"
 
+#include "apdu/agent/client.h"
 #include "apdu/session/session.h"
 
 #include <stdio.h>
@@ -10,13 +11,15 @@
 #include <string.h>
 
 /* In the order in which a SIM is asked for their applets. */
-static const struct token_ops *const all_families[] = {&token_mias, &token_iotsafe, NULL};
+static const struct token_ops *const all_families[] = {&token_agent, &token_mias, &token_iotsafe,
+                                                       NULL};
 
 static const struct token_ops no_family = {.name = "this SIM"};
 
 /* One piece of work, and the family that it is with. */
 struct family {
     struct sim *sim;
+    struct deadline deadline; /* of all families that are tried */
     const struct token_ops *ops;
     const struct token_ops *known;    /* the one that the SIM has, as far as that is known */
     const struct token_name *name;    /* of the key in question; NULL: none is */
@@ -90,7 +93,8 @@ static const struct token_ops *family_for_words(struct family *family)
 /* Where to begin: what is known costs no question. name: of the key in question, NULL if there is none. */
 static struct family family_begin(struct sim *sim, const struct token_name *name)
 {
-    struct family family = {.sim = sim, .name = name, .first = REPORT_INIT};
+    struct family family = {
+        .sim = sim, .name = name, .deadline = sim_deadline(sim), .first = REPORT_INIT};
 
     family.ops = family_of_device(sim);
     if (family.ops != NULL)
@@ -148,7 +152,10 @@ static bool family_again(struct family *family, enum outcome *outcome, struct re
     /* it was another SIM that lacks mIAS */
     if (atomic_exchange(&sim->misled, false) && atomic_exchange(&sim->recalled, false) &&
         !family->begun_anew) {
+        const struct deadline deadline = family->deadline;
+
         *family = family_begin(sim, family->name);
+        family->deadline = deadline;
         family->begun_anew = true;
         report_clear(why);
         return true;
@@ -184,8 +191,11 @@ static bool family_again(struct family *family, enum outcome *outcome, struct re
 
 static enum outcome family_lacks(struct family *family, const char *what, struct report *why)
 {
+    const char *elsewhere = family->ops->elsewhere;
+
     family->lacking = true;
-    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s", family->ops->name, what);
+    return report_set(why, OUTCOME_UNSUPPORTED, "%s has no command to %s%s%s", family->ops->name,
+                      what, elsewhere != NULL ? ": " : "", elsewhere != NULL ? elsewhere : "");
 }
 
 /* One function of the family, or that it has none. */
@@ -204,7 +214,7 @@ enum outcome token_list_of(struct sim *sim, enum token_applet applet, struct tok
     any.applet = applet;
     family = family_begin(sim, &any);
     do {
-        outcome = CALL(family, list, "list keys", list, count, why);
+        outcome = CALL(family, list, "list keys", list, count, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -231,7 +241,8 @@ enum outcome token_read(struct sim *sim, const char *iccid, const struct token_n
 
     memset(content, 0, sizeof *content);
     do {
-        outcome = CALL(family, read, "read certificates", iccid, name, candidate, content, why);
+        outcome = CALL(family, read, "read certificates", iccid, name, candidate, content,
+                       family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -284,7 +295,7 @@ enum outcome token_decrypt(struct sim *sim, const struct token_key *key, enum to
 
     do {
         outcome = CALL(family, decrypt, "decrypt", key, padding, hash, cryptogram,
-                       cryptogram_length, plain, length, why);
+                       cryptogram_length, plain, length, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -295,7 +306,7 @@ enum outcome token_random(struct sim *sim, uint8_t *bytes, size_t length, struct
     enum outcome outcome;
 
     do {
-        outcome = CALL(family, random, "give random bytes", bytes, length, why);
+        outcome = CALL(family, random, "give random bytes", bytes, length, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -308,7 +319,7 @@ enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint
 
     *set = 0;
     do {
-        outcome = CALL(family, algorithms, "tell its algorithms", key, set, why);
+        outcome = CALL(family, algorithms, "tell its algorithms", key, set, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -322,7 +333,7 @@ enum outcome token_generate(struct sim *sim, struct token_key *key, uint8_t poin
     *length = 0;
     do {
         outcome = CALL(family, generate, "make a key pair: its keys come with the SIM", key, point,
-                       length, why);
+                       length, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -338,7 +349,8 @@ enum outcome token_certificate(struct sim *sim, const char *iccid, enum token_ap
     family = family_begin(sim, &any);
     memset(content, 0, sizeof *content);
     do {
-        outcome = CALL(family, certificate, "read certificates", iccid, number, content, why);
+        outcome = CALL(family, certificate, "read certificates", iccid, number, content,
+                       family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -352,7 +364,7 @@ enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *
 
     do {
         outcome = CALL(family, pin_status, "tell the state of a PIN", state,
-                       refused != NULL ? refused : &ignored, why);
+                       refused != NULL ? refused : &ignored, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -366,8 +378,8 @@ enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin
 
     stuck[0] = '\0';
     do {
-        outcome =
-            CALL(family, pin_verify, "verify a PIN", pin, source, spend_last, state, stuck, why);
+        outcome = CALL(family, pin_verify, "verify a PIN", pin, source, spend_last, state, stuck,
+                       family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -380,7 +392,8 @@ enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *
 
     *sent = false;
     do {
-        outcome = CALL(family, pin_change, "change a PIN", old_pin, new_pin, sent, why);
+        outcome =
+            CALL(family, pin_change, "change a PIN", old_pin, new_pin, sent, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -408,7 +421,8 @@ enum outcome token_available(struct sim *sim, const struct typea_wish *wish,
     family_for_typea(&family);
     family.unproven = true; /* it may come from files */
     do {
-        outcome = CALL(family, available, "read Type A's certificate and key", wish, blob, why);
+        outcome = CALL(family, available, "read Type A's certificate and key", wish, blob,
+                       family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }

@@ -106,10 +106,11 @@ static enum outcome algorithms_work(struct operation *operation, void *arg, stru
 }
 
 static enum outcome tell_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
-                                    struct report *why)
+                                    struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given), .iccid = key->iccid};
+    const struct job job = {
+        .deadline = &deadline, .applet = iotsafe_applet(sim, &given), .iccid = key->iccid};
     struct algorithms_work work = {key, 0};
     enum outcome outcome = check_key(key, why);
 
@@ -190,11 +191,14 @@ static enum outcome generate_work(struct operation *operation, void *arg, struct
 
 /* Once: a key pair whose answer was lost may be made all the same. */
 static enum outcome generate_pair(struct sim *sim, struct token_key *key, uint8_t *point,
-                                  size_t *length, struct report *why)
+                                  size_t *length, struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {
-        .applet = iotsafe_applet(sim, &given), .iccid = key->iccid, .fresh = true, .once = true};
+    const struct job job = {.deadline = &deadline,
+                            .applet = iotsafe_applet(sim, &given),
+                            .iccid = key->iccid,
+                            .fresh = true,
+                            .once = true};
     struct generate_work work = {key, point, length};
     enum outcome outcome = check_key(key, why);
 
@@ -213,10 +217,11 @@ static enum outcome random_work(struct operation *operation, void *arg, struct r
     return iotsafe_random(&operation->card, work->bytes, work->length, why);
 }
 
-static enum outcome random_bytes(struct sim *sim, uint8_t *bytes, size_t length, struct report *why)
+static enum outcome random_bytes(struct sim *sim, uint8_t *bytes, size_t length,
+                                 struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given)};
+    const struct job job = {.deadline = &deadline, .applet = iotsafe_applet(sim, &given)};
     struct random_work work = {bytes, length};
 
     return session_run(sim, &job, random_work, &work, why);
@@ -231,25 +236,25 @@ static enum outcome no_work(struct operation *operation, void *arg, struct repor
 }
 
 /* Whether the applet is there. */
-static enum outcome find_applet(struct sim *sim, struct report *why)
+static enum outcome find_applet(struct sim *sim, struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given)};
+    const struct job job = {.deadline = &deadline, .applet = iotsafe_applet(sim, &given)};
 
     return session_run(sim, &job, no_work, NULL, why);
 }
 
 static enum outcome tell_no_pin(struct sim *sim, struct token_pin *state, size_t *refused,
-                                struct report *why)
+                                struct deadline deadline, struct report *why)
 {
     *state = (struct token_pin){.verified = true, .blocked = false, .left = -1};
     *refused = 0;
-    return find_applet(sim, why);
+    return find_applet(sim, deadline, why);
 }
 
-static enum outcome no_pin(struct sim *sim, struct report *why)
+static enum outcome no_pin(struct sim *sim, struct deadline deadline, struct report *why)
 {
-    const enum outcome outcome = find_applet(sim, why);
+    const enum outcome outcome = find_applet(sim, deadline, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -260,19 +265,20 @@ static enum outcome no_pin(struct sim *sim, struct report *why)
 
 static enum outcome refuse_verify(struct sim *sim, const char *pin,
                                   const struct pin_identity *source, bool spend_last,
-                                  struct token_pin *state, char *stuck, struct report *why)
+                                  struct token_pin *state, char *stuck, struct deadline deadline,
+                                  struct report *why)
 {
     (void)pin, (void)source, (void)spend_last, (void)stuck;
     *state = (struct token_pin){.verified = true, .blocked = false, .left = -1};
-    return no_pin(sim, why);
+    return no_pin(sim, deadline, why);
 }
 
 static enum outcome refuse_change(struct sim *sim, const char *old_pin, const char *new_pin,
-                                  bool *sent, struct report *why)
+                                  bool *sent, struct deadline deadline, struct report *why)
 {
     (void)old_pin, (void)new_pin;
     *sent = false;
-    return no_pin(sim, why);
+    return no_pin(sim, deadline, why);
 }
 
 /* It does not decrypt, and Type A is mIAS's. */
@@ -281,15 +287,15 @@ const struct token_ops token_iotsafe = {
     .applet = TOKEN_APPLET_IOTSAFE,
     .asked_for = "A0000005590010, A00000003053F12401770101495341, A0000002480400 (IoT SAFE)",
     .takes_name = takes_name,
-    .list = iotsafe_list,
+    .list = TOOL_ONLY(iotsafe_list),
     .read = iotsafe_read,
     .complete = complete_name,
     .sign = sign_digest,
-    .random = random_bytes,
-    .algorithms = tell_algorithms,
-    .generate = generate_pair,
+    .random = TOOL_ONLY(random_bytes),
+    .algorithms = TOOL_ONLY(tell_algorithms),
+    .generate = TOOL_ONLY(generate_pair),
     .certificate = iotsafe_certificate,
-    .pin_status = tell_no_pin,
-    .pin_verify = refuse_verify,
-    .pin_change = refuse_change,
+    .pin_status = TOOL_ONLY(tell_no_pin),
+    .pin_verify = TOOL_ONLY(refuse_verify),
+    .pin_change = TOOL_ONLY(refuse_change),
 };

@@ -178,10 +178,12 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
 }
 
 enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, unsigned number,
-                                 struct token_content *content, struct report *why)
+                                 struct token_content *content, struct deadline deadline,
+                                 struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given), .iccid = iccid};
+    const struct job job = {
+        .deadline = &deadline, .applet = iotsafe_applet(sim, &given), .iccid = iccid};
     struct read_work *work = new_work(why);
     enum outcome outcome;
 
@@ -227,10 +229,10 @@ static enum outcome list_work(struct operation *operation, void *arg, struct rep
 }
 
 enum outcome iotsafe_list(struct sim *sim, struct token_item *list, size_t *count,
-                          struct report *why)
+                          struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given)};
+    const struct job job = {.deadline = &deadline, .applet = iotsafe_applet(sim, &given)};
     struct read_work *work = new_work(why);
     enum outcome outcome;
 
@@ -420,10 +422,12 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
 }
 
 enum outcome iotsafe_read(struct sim *sim, const char *iccid, const struct token_name *name,
-                          unsigned candidate, struct token_content *content, struct report *why)
+                          unsigned candidate, struct token_content *content,
+                          struct deadline deadline, struct report *why)
 {
     struct applet given;
-    const struct job job = {.applet = iotsafe_applet(sim, &given), .iccid = iccid};
+    const struct job job = {
+        .deadline = &deadline, .applet = iotsafe_applet(sim, &given), .iccid = iccid};
     struct read_work *work;
     enum outcome outcome;
 

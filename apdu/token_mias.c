@@ -88,9 +88,9 @@ static enum outcome list_work(struct operation *operation, void *arg, struct rep
 }
 
 static enum outcome mias_list(struct sim *sim, struct token_item *list, size_t *count,
-                              struct report *why)
+                              struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias};
     struct list_result result = {list, count};
 
     *count = 0;
@@ -169,9 +169,10 @@ static enum outcome choose_container(const struct token_name *name, int *contain
 }
 
 static enum outcome mias_read(struct sim *sim, const char *iccid, const struct token_name *name,
-                              unsigned candidate, struct token_content *content, struct report *why)
+                              unsigned candidate, struct token_content *content,
+                              struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .iccid = iccid};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = iccid};
     struct read_result result = {.content = content};
     enum outcome outcome = choose_container(name, &result.container, why);
 
@@ -217,9 +218,10 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
 }
 
 static enum outcome mias_certificate(struct sim *sim, const char *iccid, unsigned number,
-                                     struct token_content *content, struct report *why)
+                                     struct token_content *content, struct deadline deadline,
+                                     struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .iccid = iccid};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = iccid};
     struct certificate_work work = {number, content};
     enum outcome outcome = session_run(sim, &job, certificate_work, &work, why);
 
@@ -368,9 +370,11 @@ static enum outcome decrypt_work(struct operation *operation, void *arg, struct 
 static enum outcome mias_decrypt(struct sim *sim, const struct token_key *key,
                                  enum token_padding padding, enum token_hash hash,
                                  const uint8_t *cryptogram, size_t cryptogram_length,
-                                 uint8_t *plain, size_t *length, struct report *why)
+                                 uint8_t *plain, size_t *length, struct deadline deadline,
+                                 struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
+    const struct job job = {
+        .deadline = &deadline, .applet = &applet_mias, .pin = true, .iccid = key->iccid};
     uint8_t held[TOKEN_PLAIN_MAX]; /* not the caller's before the answer is beyond doubt */
     size_t held_length = 0;
     struct decrypt_work work = {key,        mias_decrypt_algorithm(padding, hash),
@@ -408,9 +412,9 @@ static enum outcome random_work(struct operation *operation, void *arg, struct r
 }
 
 static enum outcome mias_random_bytes(struct sim *sim, uint8_t *bytes, size_t length,
-                                      struct report *why)
+                                      struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias};
     struct random_work work = {bytes, length};
 
     return session_run(sim, &job, random_work, &work, why);
@@ -451,9 +455,9 @@ static enum outcome algorithms_work(struct operation *operation, void *arg, stru
 }
 
 static enum outcome mias_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
-                                    struct report *why)
+                                    struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .iccid = key->iccid};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = key->iccid};
     struct algorithms_work work = {key, 0};
     enum outcome outcome = check_key(key, why);
 
@@ -476,17 +480,17 @@ const struct token_ops token_mias = {
     .applet = TOKEN_APPLET_MIAS,
     .asked_for = "A0000000188000000006624151 (mIAS)",
     .takes_name = mias_takes_name,
-    .list = mias_list,
+    .list = TOOL_ONLY(mias_list),
     .read = mias_read,
     .complete = mias_complete,
     .sign = mias_sign,
     .refuses = mias_refuses,
     .decrypt = mias_decrypt,
-    .random = mias_random_bytes,
-    .algorithms = mias_algorithms,
+    .random = TOOL_ONLY(mias_random_bytes),
+    .algorithms = TOOL_ONLY(mias_algorithms),
     .certificate = mias_certificate,
-    .pin_status = mias_pin_status,
-    .pin_verify = mias_pin_verify,
-    .pin_change = mias_pin_change,
+    .pin_status = TOOL_ONLY(mias_pin_status),
+    .pin_verify = TOOL_ONLY(mias_pin_verify),
+    .pin_change = TOOL_ONLY(mias_pin_change),
     .available = typea_find,
 };

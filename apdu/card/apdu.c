@@ -144,19 +144,23 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
                              struct answer *answer, struct report *why)
 {
     uint8_t bytes[APDU_COMMAND_SIZE], got[APDU_ANSWER_SIZE];
-    size_t length = encode(command, le, bytes), got_length = 0;
-    int secrecy = command->secrecy;
+    struct exchange sent = {.command = bytes,
+                            .length = encode(command, le, bytes),
+                            .timeout_ms =
+                                command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
+                            .secrecy = command->secrecy,
+                            .answer = got};
+    size_t got_length;
     int64_t started = monotonic_ms();
     enum outcome outcome;
 
     if (is_pin_instruction(card, command->ins))
-        secrecy |= SECRET_COMMAND;
+        sent.secrecy |= SECRET_COMMAND;
     note_command(card, command);
-    outcome = card->exchange(card->arg, bytes, length, got, &got_length,
-                             command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
-                             secrecy, card->deadline, why);
-    trace_apdu(card->trace, bytes, length, outcome == OUTCOME_OK ? got : NULL, got_length,
-               monotonic_ms() - started, secrecy);
+    outcome = card->exchange(card->arg, &sent, card->deadline, why);
+    got_length = sent.answer_length;
+    trace_apdu(card->trace, bytes, sent.length, outcome == OUTCOME_OK ? got : NULL, got_length,
+               monotonic_ms() - started, sent.secrecy);
     if (outcome == OUTCOME_OK) {
         answer->sw = (uint16_t)(got[got_length - 2] << 8 | got[got_length - 1]);
         if ((answer->sw & 0xFF00) ==

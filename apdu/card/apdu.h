@@ -5,6 +5,7 @@
 #ifndef SIMKEY_APDU_CARD_APDU_H
 #define SIMKEY_APDU_CARD_APDU_H
 
+#include "modem/channel.h"
 #include "modem/deadline.h"
 #include "modem/outcome.h"
 #include "modem/trace.h"
@@ -43,9 +44,8 @@ struct answer {
 };
 
 /* The raw exchange: a command, an answer with its SW. One channel's. */
-typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t command_length,
-                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                      int secrecy, struct deadline deadline, struct report *why);
+typedef enum outcome apdu_exchange_fn(void *arg, struct exchange *exchange,
+                                      struct deadline deadline, struct report *why);
 
 /* Whether a PIN may be sent on the channel now: only directly behind a SELECT of the applet that was
  * answered 9000, with nothing but questions for the state of a PIN between. Kept by apdu_send and

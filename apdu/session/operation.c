@@ -23,39 +23,33 @@ static bool own_word(const uint8_t *answer, size_t length)
     return sw1 == 0x90 || sw1 == 0x91 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63;
 }
 
-static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
-                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                      int secrecy, struct deadline deadline, struct report *why)
+static enum outcome through_transport(void *arg, struct exchange *exchange,
+                                      struct deadline deadline, struct report *why)
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
-    struct exchange exchange = {.command = command,
-                                .length = command_length,
-                                .timeout_ms = timeout_ms,
-                                .secrecy = secrecy,
-                                .answer = answer,
-                                .answer_length = *answer_length};
     /* fetching the rest of its answer does not count: the PIN itself was sent then */
-    const bool has_pin = (secrecy & SECRET_COMMAND) != 0 && command_length > APDU_WITHOUT_DATA;
+    const bool has_pin =
+        (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
     if (!(transport->events & EVENT_RESTARTED)) {
-        outcome = operation_carry(operation, &exchange, deadline, why);
+        outcome = operation_carry(operation, exchange, deadline, why);
         withheld = (transport->events & EVENT_WITHHELD) != 0;
     }
-    *answer_length = exchange.answer_length;
     if (has_pin && withheld)
         operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
-    if ((transport->events & EVENT_RESTARTED) && (outcome != OUTCOME_OK || *answer_length < 2))
+    if ((transport->events & EVENT_RESTARTED) &&
+        (outcome != OUTCOME_OK || exchange->answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
-    if (outcome == OUTCOME_OK && own_word(answer, *answer_length))
+    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length))
         operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
     return outcome;
 }
@@ -285,6 +279,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     transport_give(&operation->transport, &sim->half);
     take_record(operation);
     operation->transport.events |= sim->line.gap;
+    if (sim->wanted != NULL && !sim->wanted(sim->wanted_arg))
+        return report_set(why, OUTCOME_TIMEOUT, "who asked for it has gone away");
     return OUTCOME_OK;
 }
 

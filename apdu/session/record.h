@@ -139,4 +139,8 @@ size_t record_leave(struct record *record);
 /* How many go on with that channel. */
 size_t record_users(const struct record *record, enum record_channel which);
 
+/* The same for another process in whose name this one works. */
+void record_join_for(struct record *record, enum record_channel which, pid_t pid);
+size_t record_leave_for(struct record *record, pid_t pid);
+
 #endif

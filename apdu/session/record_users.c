@@ -46,19 +46,23 @@ static void prune(struct record *record, pid_t also)
     record->user_count = kept;
 }
 
-void record_join(struct record *record, enum record_channel which)
+void record_join_for(struct record *record, enum record_channel which, pid_t pid)
 {
-    pid_t self = getpid();
-    size_t at = find_user(record, self);
+    const uint64_t start = rundir_process_start(pid);
+    size_t at = find_user(record, pid);
 
-    if (at < record->user_count && record->users[at].start == rundir_process_start(self)) {
+    if (at < record->user_count && record->users[at].start == start) {
         record->users[at].uses |= 1u << which;
         return;
     }
-    prune(record, self);
+    prune(record, pid);
     if (record->user_count < RECORD_USERS)
-        record->users[record->user_count++] =
-            (struct record_user){self, rundir_process_start(self), 1u << which};
+        record->users[record->user_count++] = (struct record_user){pid, start, 1u << which};
+}
+
+void record_join(struct record *record, enum record_channel which)
+{
+    record_join_for(record, which, getpid());
 }
 
 size_t record_users(const struct record *record, enum record_channel which)
@@ -70,8 +74,13 @@ size_t record_users(const struct record *record, enum record_channel which)
     return count;
 }
 
+size_t record_leave_for(struct record *record, pid_t pid)
+{
+    prune(record, pid);
+    return record->user_count;
+}
+
 size_t record_leave(struct record *record)
 {
-    prune(record, getpid());
-    return record->user_count;
+    return record_leave_for(record, getpid());
 }

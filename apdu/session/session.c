@@ -229,7 +229,10 @@ static void join(struct operation *operation)
         operation->current->kept = true;
         return;
     }
-    record_join(&operation->record, which);
+    if (operation->sim->acts_for != 0)
+        record_join_for(&operation->record, which, operation->sim->acts_for);
+    else
+        record_join(&operation->record, which);
     operation->sim->others = operation->record.user_count > 1;
     operation->sim->joined = getpid();
 }
@@ -371,6 +374,9 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
         sim->mine_iccid[0] != '\0')
         same.iccid = sim->mine_iccid; /* what was begun on one SIM is not gone on with on another */
+    if (settings_agent(sim->settings.device, NULL))
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "simkey-agent does not give this: " SETTINGS_ELSEWHERE);
     (void)atomic_fetch_add(&sim->under_way, 1);
     if (job->pin || job->pin_later) {
         same.given = &given;

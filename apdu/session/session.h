@@ -68,7 +68,10 @@ struct sim {
     pid_t start_of;
     bool others;    /* more processes went on with the shared session at the last look */
     pid_t joined;   /* the process that is among the record's users by this sim; 0: none */
-    pid_t mine_pid; /* the process whose the next two are */
+    pid_t acts_for; /* see sim_act_for; 0: itself */
+    bool (*wanted)(void *arg); /* see sim_ask_before; NULL: always */
+    void *wanted_arg;
+    pid_t mine_pid;              /* the process whose the next two are */
     struct channel_state mine;   /* the channel of an applet that is not recorded */
     const struct applet *owner;  /* the applet of own */
     char mine_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */

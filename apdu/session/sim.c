@@ -58,7 +58,7 @@ static void leave(struct operation *operation)
     struct sim *sim = operation->sim;
 
     if (sim->joined == getpid()) {
-        (void)record_leave(record);
+        (void)record_leave_for(record, sim->acts_for != 0 ? sim->acts_for : getpid());
         for (int which = 0; which < RECORD_CHANNELS; which++) {
             struct channel_state *state = record_channel(record, (enum record_channel)which);
 
@@ -138,6 +138,18 @@ void sim_limit(struct sim *sim, struct deadline limit)
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport)
 {
     sim->transport = transport;
+}
+
+void sim_act_for(struct sim *sim, pid_t pid)
+{
+    sim->acts_for = pid;
+    sim->joined = getpid();
+}
+
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg)
+{
+    sim->wanted = wanted;
+    sim->wanted_arg = arg;
 }
 
 const struct settings *sim_settings(const struct sim *sim)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
- * JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
+/* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text
+ * (info_text.c) or JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
  * be added; one that goes, or changes its meaning, raises INFO_VERSION. */
 #include "apdu/aid.h"
-#include "modem/text.h"
+#include "provider/tool/info_text.h"
 #include "provider/tool/inventory.h"
 #include "provider/tool/tool.h"
 #include "provider/tool/x509.h"
@@ -246,52 +246,6 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     return outcome;
 }
 
-/* What text leaves out: simkey cert shows a certificate better. */
-static bool is_for_programs(const char *name)
-{
-    return strcmp(name, "schema") == 0 || strcmp(name, "version") == 0 || strcmp(name, "pem") == 0;
-}
-
-static void join_words(const cJSON *list, char *text, size_t size)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (const cJSON *word = list->child; word != NULL && used < size; word = word->next)
-        used += (size_t)snprintf(text + used, size - used, " %s", word->valuestring);
-}
-
-/* The tree as lines: nested names are indented, arrays of words stand in one line. */
-static void print_text(const cJSON *node, int depth)
-{
-    const cJSON *child;
-    char words[512];
-
-    cJSON_ArrayForEach(child, node)
-    {
-        const char *name = child->string != NULL ? child->string : "";
-        const char *colon = child->string != NULL ? ":" : "";
-
-        if (is_for_programs(name))
-            continue;
-        if (cJSON_IsString(child))
-            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, child->string != NULL ? ": " : "",
-                      child->valuestring);
-        else if (cJSON_IsNumber(child))
-            text_line(stdout, "%*s%s%s %d", 2 * depth, "", name, colon, child->valueint);
-        else if (cJSON_IsBool(child))
-            text_line(stdout, "%*s%s%s %s", 2 * depth, "", name, colon,
-                      cJSON_IsTrue(child) ? "yes" : "no");
-        else if (cJSON_IsArray(child) && (child->child == NULL || cJSON_IsString(child->child))) {
-            join_words(child, words, sizeof words);
-            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, colon, words);
-        } else {
-            text_line(stdout, "%*s%s%s", 2 * depth, "", name, child->string != NULL ? ":" : "-");
-            print_text(child, depth + 1);
-        }
-    }
-}
-
 static enum outcome run_info(const struct command_line *line, struct sim *sim, struct report *why)
 {
     cJSON *root = cJSON_CreateObject();
@@ -300,8 +254,10 @@ static enum outcome run_info(const struct command_line *line, struct sim *sim, s
 
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) {
         if ((line->given & OPTION_JSON) == 0)
-            print_text(root, 0);
-        else if ((text = cJSON_Print(root)) != NULL)
+            info_print(root);
+        if ((line->given & OPTION_JSON) == 0 && (line->given & OPTION_VERBOSE) != 0)
+            info_print_all(root);
+        if ((line->given & OPTION_JSON) != 0 && (text = cJSON_Print(root)) != NULL)
             printf("%s\n", text);
     }
     free(text);
@@ -312,5 +268,5 @@ static enum outcome run_info(const struct command_line *line, struct sim *sim, s
 const struct command command_info = {.name = "info",
                                      .operands = "",
                                      .purpose = "the modem, its SIM and the keys in it",
-                                     .options = OPTION_JSON,
+                                     .options = OPTION_JSON | OPTION_VERBOSE,
                                      .run = run_info};

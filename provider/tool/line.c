@@ -14,6 +14,8 @@ static const struct option_row own_options[] = {
     {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
     {"der", OPTION_DER, NULL, "DER instead of PEM"},
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
+    {"verbose", OPTION_VERBOSE, NULL, "then all that --json has, but the certificates"},
+    {"mode", OPTION_MODE, "MODE", "the file's mode, octal: 0600 for programs that want it so"},
     {"rewrite", OPTION_REWRITE, "FILE",
      "takes the settings out of a key reference of before; needs no SIM"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
@@ -24,6 +26,10 @@ static const struct option_row own_options[] = {
      "the CAs' certificates, roots and others, in any order (PEM)"},
     {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
+    {"warn", OPTION_WARN, "DAYS",
+     "fails too (status 7) if the certificate ends within so many days"},
+    {"report", OPTION_REPORT, "FILE",
+     "also writes what may be sent to others: no PIN, no key, no certificate, ICCID and IMEI cut"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 26, 28, 2C)"},
     {"replace", OPTION_REPLACE, NULL,
@@ -90,8 +96,8 @@ enum outcome openssl_conf_settings(struct settings *settings, struct report *why
 
 /* All modems as they are configured, from the weakest source to the strongest. --device describes
  * the first one, and is configuration like a line of a file. */
-static enum outcome gather_modems(const struct command_line *line, struct modems *modems,
-                                  struct report *why)
+enum outcome command_line_modems(const struct command_line *line, struct modems *modems,
+                                 struct report *why)
 {
     const char *device = OPTION_OF(line, "device");
     enum outcome outcome = modems_load_file(modems, NULL, why);
@@ -182,7 +188,7 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
 
     settings_init(settings);
     modems_init(&modems);
-    outcome = gather_modems(line, &modems, why);
+    outcome = command_line_modems(line, &modems, why);
     if (outcome == OUTCOME_OK)
         outcome = pick_modems(line, &modems, list, &count, why);
     if (outcome == OUTCOME_OK)
@@ -221,6 +227,12 @@ static enum outcome take_own(void *arg, const struct option_row *row, const char
         line->crl = value;
     if (row->id == OPTION_PURPOSE)
         line->purpose = value;
+    if (row->id == OPTION_MODE)
+        line->mode = value;
+    if (row->id == OPTION_WARN)
+        line->warn = value;
+    if (row->id == OPTION_REPORT)
+        line->report = value;
     if (row->id == OPTION_AID)
         line->aid = value;
     if (row->id == OPTION_OLD_SOURCE)

@@ -174,6 +174,9 @@ static enum outcome run_pin(const struct command_line *line, struct sim *sim, st
         return report_set(why, OUTCOME_USAGE, "--spend-last-try is for simkey pin verify");
     if (strcmp(what, "status") == 0)
         return show_state(sim, why);
+    if (settings_agent(line->settings.device, NULL)) /* before it is asked for */
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "no PIN is tried or changed through simkey-agent: " SETTINGS_ELSEWHERE);
     if (strcmp(what, "verify") == 0)
         return verify(line, sim, why);
     if (changing)

@@ -3,6 +3,7 @@
 #ifndef SIMKEY_PROVIDER_TOOL_TOOL_H
 #define SIMKEY_PROVIDER_TOOL_TOOL_H
 
+#include "apdu/modems.h"
 #include "apdu/settings.h"
 #include "apdu/sim.h"
 #include "apdu/token.h"
@@ -36,6 +37,10 @@ enum command_option {
     OPTION_MODEM = 1 << 13, /* of all commands */
     OPTION_REPLACE = 1 << 14,
     OPTION_YES = 1 << 15,
+    OPTION_VERBOSE = 1 << 16,
+    OPTION_MODE = 1 << 17,
+    OPTION_WARN = 1 << 18,
+    OPTION_REPORT = 1 << 19,
 };
 
 /* The command line, taken apart. */
@@ -47,6 +52,7 @@ struct command_line {
     const char *aid;     /* --aid */
     const char *old_source, *new_source;
     const char *ca_file, *crl, *purpose; /* --CAfile, --crl, --purpose */
+    const char *mode, *warn, *report;    /* --mode, --warn, --report */
     const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
     char **operands;                     /* what is no option, behind the name of the sub-command */
     int operand_count;
@@ -81,6 +87,11 @@ void command_line_clear(struct command_line *line);
  * them, also after an error. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM, those of choice_ask. */
 enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
                                    struct report *why);
+
+/* All modems as they are configured, from all sources but URI and the command line's other settings. The
+ * caller has made them by modems_init and clears them. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome command_line_modems(const struct command_line *line, struct modems *modems,
+                                 struct report *why);
 
 /* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, also for a file that
  * OpenSSL itself would wait for (a FIFO), OUTCOME_SYSTEM. */

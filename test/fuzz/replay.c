@@ -24,6 +24,7 @@
 #define PCSC_TARGET(X)
 #endif
 #define TARGETS(X)                                                                                 \
+    X(agent)                                                                                       \
     X(apdu)                                                                                        \
     X(at_value)                                                                                    \
     X(certificate)                                                                                 \

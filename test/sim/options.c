@@ -56,6 +56,7 @@ static const struct option_entry table[] = {
      "its key 04 is gone after a reset"},
     {"iotsafe-cmac", FLAG, AT(iotsafe_cmac), NULL, 0, 0, "it has a key for AES-CMAC"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
+    {"group", TEXT, AT(group), "GROUP", 0, 0, "the group may use the pty too (mode 660)"},
     {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},
     {"imei", TEXT, AT(imei), "DIGITS", 0, 0, "what AT+CGSN answers"},
     {"iccid-commands", TEXT, AT(iccid_commands), "LIST", 0, 0,

@@ -59,7 +59,8 @@ struct options {
     bool iotsafe_volatile;
     bool iotsafe_cmac;
     /* The modem */
-    long baud; /* 0: as fast as the pty goes */
+    const char *group; /* of the pty, NULL: the user's own */
+    long baud;         /* 0: as fast as the pty goes */
     const char *imei;
     const char *iccid_commands; /* list of the names that answer, NULL: all */
     bool no_csim;

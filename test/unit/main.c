@@ -66,6 +66,8 @@ static const struct {
     {"queue", add_queue_suite},
     {"safe2", add_safe2_suite},
     {"safe2_loss", add_safe2_loss_suite},
+    {"agent", add_agent_suite},
+    {"agent_rules", add_agent_rules_suite},
     {"outfile", add_outfile_suite},
 #ifndef SIMKEY_NO_PROVIDER
     {"uri", add_uri_suite},

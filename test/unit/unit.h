@@ -51,6 +51,8 @@ void add_shared_suite(void);
 void add_queue_suite(void);
 void add_safe2_suite(void);
 void add_safe2_loss_suite(void);
+void add_agent_suite(void);
+void add_agent_rules_suite(void);
 void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
