@@ -3,14 +3,15 @@
 #ifndef SIMKEY_APDU_TOKEN_IOTSAFE_H
 #define SIMKEY_APDU_TOKEN_IOTSAFE_H
 
-#include "apdu/applet/iotsafe.h"
 #include "apdu/token_ops.h"
+
+struct applet;
 
 /* token_iotsafe.c */
 extern const struct token_ops token_iotsafe;
 
 /* The applet to select: by the AID of the settings where there is one, else by the known ones. given is
- * filled in the first case, and has to last as long as the operation. */
+ * filled in the first case, and has to last as long as the operation (token_iotsafe_read.c). */
 const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given);
 
 /* Keys, public keys and certificates by what the applet lists, or by their names alone where it lists

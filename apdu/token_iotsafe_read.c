@@ -5,6 +5,7 @@
  * cards keep what belongs to it. */
 #include "apdu/token_iotsafe.h"
 
+#include "apdu/applet/iotsafe.h"
 #include "apdu/session/session.h"
 
 #include <stdlib.h>
@@ -14,6 +15,20 @@
 #define TYPE_RSA_2048     0x03
 #define USAGE_NOT_TOLD    0x00
 #define USAGE_GENERAL     0x01
+
+const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given)
+{
+    const struct settings *settings = &sim->settings;
+
+    if (settings->aid_length == 0)
+        return &applet_iotsafe;
+    *given = (struct applet){.aid = settings->aid,
+                             .aid_length = settings->aid_length,
+                             .name = IOTSAFE_NAME,
+                             .kind = SELECTED_IOTSAFE,
+                             .other = &applet_iotsafe};
+    return given;
+}
 
 /* One operation's work: the objects, and what is made of them. */
 struct read_work {
@@ -50,6 +65,13 @@ static enum outcome read_list(struct operation *operation, struct read_work *wor
 }
 
 /* ---- certificates ---- */
+
+static void drop_certificate(struct token_content *content)
+{
+    free(content->certificate);
+    content->certificate = NULL;
+    content->length = 0;
+}
 
 /* The files that may be certificates, those that say so first: the one of that number, NULL if there are
  * fewer. */
@@ -123,7 +145,7 @@ static enum outcome read_certificate(struct operation *operation, const struct t
 
     if (outcome == OUTCOME_OK && like_certificate(content->certificate, content->length))
         return OUTCOME_OK;
-    token_content_clear(content);
+    drop_certificate(content);
     if (outcome == OUTCOME_BAD_DATA &&
         why->sw == 0) /* torn content, or a torn answer: tried again */
         return operation->again ? OUTCOME_OK : outcome;
@@ -140,7 +162,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
     const struct iotsafe_object *file;
     enum outcome outcome = read_list(operation, work, why);
 
-    token_content_clear(work->content); /* of a start before this one */
+    drop_certificate(work->content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     if (!work->listed)
@@ -171,7 +193,7 @@ enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, unsigned nu
     work->content = content;
     outcome = session_run(sim, &job, certificate_work, work, why);
     if (outcome != OUTCOME_OK)
-        token_content_clear(content);
+        drop_certificate(content);
     free(work);
     return outcome;
 }
@@ -380,7 +402,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     const struct iotsafe_object *key;
     enum outcome outcome = read_list(operation, work, why);
 
-    token_content_clear(content); /* of a start before this one */
+    drop_certificate(content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     key = find_key(work);
@@ -414,7 +436,7 @@ enum outcome iotsafe_read(struct sim *sim, const char *iccid, const struct token
             why, OUTCOME_USAGE,
             "%s names its keys by id or label, not by container: sim:signing;id=%%01, "
             "and `simkey info` lists them",
-            token_iotsafe.name);
+            IOTSAFE_NAME);
     work = new_work(why);
     if (work == NULL)
         return OUTCOME_SYSTEM;
@@ -423,7 +445,7 @@ enum outcome iotsafe_read(struct sim *sim, const char *iccid, const struct token
     work->content = content;
     outcome = session_run(sim, &job, read_work, work, why);
     if (outcome != OUTCOME_OK)
-        token_content_clear(content); /* it was read, but the answer is in doubt */
+        drop_certificate(content); /* it was read, but the answer is in doubt */
     free(work);
     return outcome;
 }

@@ -188,7 +188,9 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
                                    (outcome == OUTCOME_BAD_DATA && operation->again))) {
         enum outcome by_other = open_by(operation, second, applet, &other);
 
-        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {
+        /* a modem that keeps MANAGE CHANNEL for itself, and knows what the SIM does not have */
+        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
+            (by_other == OUTCOME_NO_APPLET && other.cme == CME_NOT_FOUND)) {
             *why = other;
             outcome = by_other;
         }

@@ -54,7 +54,10 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
         return false;
     if (word == SW_OK) /* whose it is was asked by its name */
         return true;
-    state = channel_word(operation, channel, &pin_state, &answer, &why);
+    /* a question that costs no try, but one that only mIAS knows */
+    state = (operation->sim->quirks.modem & QUIRK_NO_MIAS) != 0
+                ? 0x6D00
+                : channel_word(operation, channel, &pin_state, &answer, &why);
     if ((state & 0xFFF0) == 0x63C0 || state == SW_OK || state == 0x6983 || state == 0x6984)
         return true;
     state = channel_word(operation, channel, &job_state, &answer, &why);

@@ -245,9 +245,13 @@ struct start {
     unsigned generation;    /* of the shared session that it used, 0: none */
 };
 
-/* A SIM that has IoT SAFE's applet alone was asked for mIAS once, and is not asked by each process. */
+/* A SIM that has IoT SAFE's applet alone was asked for mIAS once, and is not asked by each process. Where
+ * another SIM is wanted, that one may be in by now. */
 static bool known_to_lack(struct operation *operation, const struct job *job, struct report *why)
 {
+    if (job->iccid != NULL && job->iccid[0] != '\0' &&
+        strcmp(job->iccid, operation->sim->quirks.iccid) != 0)
+        return false;
     if (job->applet == NULL || job->applet->kind != SELECTED_MIAS || operation->file < 0 ||
         !(operation->sim->quirks.modem & QUIRK_NO_MIAS))
         return false;

@@ -13,7 +13,7 @@ KEY = "sim:signing;applet=iotsafe"
 
 def iotsafe(t, *switches, new=(), applet="iotsafe"):
     """A SIM with the applet, in a modem that has these switches."""
-    return t.sim(t.new_card("--applet", applet, *new), *switches)
+    return t.sim(t.new_card("--applet", applet, "--key", "p256", *new), *switches)
 
 
 def signed(t, sim, key, digest="sha256", **how):
@@ -39,8 +39,8 @@ def verified(t, sim, data, signature, digest="sha256"):
 
 def closed(t, sim):
     """No channel is open, and no session."""
-    opened = [a for a in sim.apdus() if a.words == "MANAGE CHANNEL open" and a.sw == "9000"]
-    ended = [a for a in sim.apdus() if a.words == "MANAGE CHANNEL close" and a.sw == "9000"]
+    opened = [a for a in sim.apdus() if a.words == "MANAGE CHANNEL OPEN" and a.sw == "9000"]
+    ended = [a for a in sim.apdus() if a.words == "MANAGE CHANNEL CLOSE" and a.sw == "9000"]
     t.equal(len(ended), len(opened), "channels closed")
 
 
@@ -118,10 +118,13 @@ WAYS = [
     ("CLA 8x alone", ["--iotsafe-class", "8x"], []),
     ("one session", ["--iotsafe-sessions", "1"], []),
     ("a session that was left open", ["--iotsafe-left-open"], []),
+    ("a session that was left open, 6989", ["--iotsafe-left-open", "--iotsafe-full", "6989"], []),
     ("a SELECT without FCI", ["--iotsafe-no-fci"], []),
     ("9110 after each command", ["--iotsafe-9110"], []),
     ("T=0", ["--t0"], []),
     ("T=0 and pages", ["--t0", "--iotsafe-page", "90"], []),
+    ("T=0, its answers fetched by the modem", ["--get-response"], []),
+    ("case 4 commands without Le", ["--reject-le"], []),
     ("administration for a while", ["--fault", "iotsafe-6984:4,3"], []),
     ("administration that ends", ["--fault", "iotsafe-6989:5"], []),
     ("objects that may have changed", ["--fault", "iotsafe-63cf:3"], []),
@@ -146,8 +149,8 @@ for n, s, c in WAYS:
     test(name=f"a card with {n}", switches=s, new=c)(ways_of_cards)
 
 
-def without_a_list(t, way):
-    sim = iotsafe(t, "--iotsafe-list", way)
+def without_a_list(t, way, missing):
+    sim = iotsafe(t, "--iotsafe-list", way, "--iotsafe-missing", missing)
     t.openssl(sim, "pkey", "-in", "sim:signing", "-pubout", expect="failure", says="does not list")
     for name in ("id=%01", "object=BootstrapKey_1"):
         uri = f"sim:signing;{name}"
@@ -161,7 +164,8 @@ def without_a_list(t, way):
 
 
 for w in ("absent", "no-data"):
-    test(name=f"a card that does not list its objects ({w})", way=w)(without_a_list)
+    for m in ("6A82", "6A88"):
+        test(name=f"a card that does not list its objects ({w}, {m})", way=w, missing=m)(without_a_list)
 
 
 @test
@@ -249,7 +253,7 @@ def the_ca_certificates_in_the_sim_are_a_store(t):
 
 @test
 def a_server_is_trusted_by_a_ca_in_the_sim(t):
-    card = t.new_card("--applet", "iotsafe")
+    card = t.new_card("--applet", "iotsafe", "--key", "p256")
     der = t.path("server-ca.der")
     t.run(["openssl", "x509", "-in", tls.pki("ca.pem"), "-outform", "DER", "-out", der], preload=False)
     with open(os.path.join(card, "iotsafe"), encoding="ascii") as file:
@@ -335,3 +339,66 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     t.says(t.run([SIMKEY, "inventory", record, "--json"]).out, "sim:signing;id=%01;applet=iotsafe")
     t.simkey(sim, "verify", "signing", "--CAfile", os.path.join(sim.card, "ca.pem"))
 
+
+
+# ---- enrolment ----
+
+def issued_for(t, sim, key, name):
+    """What a CA would answer: a certificate for the key, whose request the SIM signs."""
+    csr, cert = t.path(f"{name}.csr"), t.path(f"{name}.crt")
+    t.openssl(sim, "req", "-new", "-key", key, "-subj", f"/CN={name}", "-out", csr)
+    t.run(["openssl", "x509", "-req", "-in", csr, "-CA", tls.pki("ca.pem"), "-CAkey", tls.pki("ca.key"),
+           "-CAcreateserial", "-CAserial", t.path("serial"), "-days", "3", "-out", cert], preload=False)
+    return cert
+
+
+def cmp(t, sim, command, key, answer, out, *how):
+    """openssl cmp with the server that it has in itself."""
+    t.openssl(sim, "cmp", "-cmd", command, "-use_mock_srv", "-newkey", key, "-rsp_cert", answer, "-certout", out,
+              "-recipient", "/CN=Test server CA", *how)
+    t.equal(t.run(["openssl", "x509", "-in", out], preload=False).out,
+            t.run(["openssl", "x509", "-in", answer], preload=False).out, "the certificate that came")
+
+
+@test
+def a_new_key_is_enrolled_and_used(t):
+    sim = iotsafe(t)
+    key, cert = t.path("new.pem"), t.path("new.crt")
+    t.simkey(sim, "generate", "signing;id=%04", "--yes", "--out", key)
+    answer = issued_for(t, sim, key, "answer")
+    cmp(t, sim, "ir", key, answer, cert, "-subject", "/CN=answer", "-ref", "1", "-secret", "pass:once",
+        "-srv_ref", "1", "-srv_secret", "pass:once")
+    peer = tls.Server(t, tls.pki("ca.pem"))
+    answered, said, status = tls.talk(t, tls.client_command(peer.port, cert, key, ["-tls1_3"], ("default", "simkey")),
+                                      t.env(sim, preload=True))
+    t.check(answered and status == 0, said)
+
+
+def renewed(t, card):
+    """The key stays, and signs the request for its new certificate. The server of older versions knows one
+    certificate only, which is the old one and the new one then."""
+    sim = iotsafe(t) if card == "iotsafe" else t.sim(card)
+    old, key = t.exported(sim)
+    ca, cert = os.path.join(sim.card, "ca.pem"), t.path("renewed.crt")
+    knows_two = "-ref_cert" in t.run(["openssl", "cmp", "-help"], expect=None, preload=False).err
+    answer = issued_for(t, sim, key, "answer") if knows_two else old
+    expected = ["-ref_cert", old] if knows_two else []
+    cmp(t, sim, "kur", key, answer, cert, *expected, "-cert", old, "-key", key, "-srv_cert", tls.pki("server-p256.pem"),
+        "-srv_key", tls.pki("server-p256.key"), "-srv_trusted", ca, "-srvcert", tls.pki("server-p256.pem"))
+
+
+for n in ("iotsafe", "p256", "rsa2048"):
+    test(name=f"a certificate is renewed whose key stays in the SIM ({n})", card=n)(renewed)
+
+
+# ---- RSA ----
+
+def rsa_tls(t, version):
+    sim = iotsafe(t, new=["--iotsafe-key", "rsa2048"])
+    said = tls.handshake(t, sim, version=version, signatures=None)
+    t.says(said, "Signature type: (RSA-PSS|rsa_pss_rsae)")
+    closed(t, sim)
+
+
+for v in ("-tls1_2", "-tls1_3"):
+    test(name=f"an RSA key of IoT SAFE, {v[1:]}", version=v)(rsa_tls)

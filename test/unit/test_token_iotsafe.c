@@ -168,6 +168,37 @@ static void another_sim_is_asked_for_mias_again(void)
     seat_end(&seat);
 }
 
+/* What is remembered of one SIM does not answer for another that is wanted: several modems are told apart
+ * by that. */
+static void memory_of_a_sim_does_not_speak_for_another(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              LINE(CRSM, CRSM_SAYS),
+                                              NO_MIAS,
+                                              CLOSE,
+                                              OPEN,
+                                              LINE(CRSM, CRSM_SAYS),
+                                              SAFE_SELECT("1"),
+                                              CSIM("00 70 00 00 01", "02 9000"),
+                                              LINE(CRSM, CRSM_SAYS),
+                                              SAFE_CLOSE("2"),
+                                              CSIM("81 F2 00 0C", "6E00"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct token_content content;
+    struct token_name any = TOKEN_NAME_NONE;
+    struct token_pin pin;
+    struct seat seat;
+
+    seat_begin(&seat, steps, quiet, "transport", "csim");
+    EXPECT(token_pin_status(seat.sim, &pin, NULL, &seat.why), OUTCOME_OK, &seat.why);
+    any.applet = TOKEN_APPLET_MIAS;
+    EXPECT(token_read(seat.sim, "89880330000000000028", &any, 0, &content, &seat.why),
+           OUTCOME_WRONG_SIM, &seat.why);
+    EXPECT(token_read(seat.sim, ICCID, &any, 0, &content, &seat.why), OUTCOME_NO_APPLET, &seat.why);
+    seat_end(&seat);
+}
+
 /* A name, a setting, and a SIM with both: each leads to one family without a question to the other. */
 static void a_name_or_a_setting_chooses_the_family(void)
 {
@@ -370,6 +401,7 @@ void add_token_iotsafe_suite(void)
         TEST(another_program_goes_on_with_the_channel),
         TEST(a_sim_without_mias_pays_for_the_question_once),
         TEST(another_sim_is_asked_for_mias_again),
+        TEST(memory_of_a_sim_does_not_speak_for_another),
         TEST(a_name_or_a_setting_chooses_the_family),
         TEST(a_sim_with_neither_is_told_what_was_asked_for),
         TEST(the_aid_is_found_and_remembered),
