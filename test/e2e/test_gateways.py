@@ -78,7 +78,7 @@ class Gateway(Place):
 
 def haproxy(t, kind):
     far = free_port()
-    names = [("server.example:443", f"localhost:{far}"), ("str(server.example)", "str(localhost)"),
+    names = [("server.example:443", f"127.0.0.1:{far}"), ("str(server.example)", "str(localhost)"),
              ("verifyhost server.example", "verifyhost localhost"), ("bind :8443", "bind 127.0.0.1:8443")]
     if not AS_ROOT:
         names += [("    user haproxy\n", ""), ("    group dialout\n", "")]
@@ -141,8 +141,7 @@ def apache_as_a_client(t):
     t.write("etc/apache2/sites-enabled/client.conf", APACHE_CLIENT.format(port=port, pem=t.path("uplink.pem")))
     t.write("modules", "ssl")
     service = t.start("apache2", apache(t), place.env())
-    service.wait_for(lambda: listens(port), "listening")
-    t.says(service.said(), re.escape("AH02206: no client certs found for SSL proxy"))
+    service.wait_for(lambda: "AH02206: no client certs found for SSL proxy" in service.said(), "saying so")
 
 
 LIGHTTPD = """server.document-root = "{www}"
@@ -306,7 +305,8 @@ def redis(t, kind):
     place.run("redis-replica")
     replica = place.begin("redis-server", ["redis-server", t.path("etc/redis/redis.conf")], "redis")
     replica.wait_for(lambda: "Finished with success" in replica.said(), "a copy of the far one")
-    t.signatures(place.sim, 2)
+    # redis-cli's connection, the replica's, and with Redis 8 another one for the first copy
+    t.check(place.sim.count("PSO CDS") in (2, 3), f"{place.sim.count('PSO CDS')} signatures")
 
 
 LOG_SERVER = """global(workDirectory="{folder}" defaultNetstreamDriver="ossl" defaultNetstreamDriverCAFile="{ca}"
