@@ -212,9 +212,8 @@ static bool take_padding(struct cipher *cipher, const OSSL_PARAM *param)
         return true;
     case TLS_PADDING:
         RAISE(cipher->provider, REASON_PADDING,
-              "a key in a SIM does no TLS with static RSA, where its timing would tell the plain "
-              "text: use cipher "
-              "suites with ECDHE");
+              "a key in a SIM is not used for TLS with static RSA, because the SIM's timing would "
+              "reveal the plain text: use cipher suites with ECDHE");
         return false;
     default:
         RAISE(cipher->provider, REASON_PADDING,

@@ -220,7 +220,7 @@ int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_lengt
 
     if (signature->digest == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE,
-              "there is no signature under way: begin it anew");
+              "no signature has been begun: initialise it first");
         return 0;
     }
     if (out == NULL) {

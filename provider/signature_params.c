@@ -62,7 +62,8 @@ bool signature_possible(const struct signature *signature)
     if (!scheme_rule(signature->scheme)->salted || signature->md == NULL)
         return true;
     if (signature->hash == TOKEN_HASH_NONE) {
-        RAISE(provider, REASON_DIGEST, "PSS does not go with %s", EVP_MD_get0_name(signature->md));
+        RAISE(provider, REASON_DIGEST, "PSS cannot be used with %s",
+              EVP_MD_get0_name(signature->md));
         return false;
     }
     if (signature->mgf1_given && signature->mgf1 != signature->hash) {

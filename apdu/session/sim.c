@@ -304,7 +304,7 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
         struct apdu command;
 
         if (!parse_command(raw->commands[i], raw->lengths[i], &command))
-            return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
+            return report_set(why, OUTCOME_USAGE, "APDU number %zu is not a short command APDU",
                               i + 1);
         if (apdu_has_pin(&command))
             outcome = operation_prove_class(operation, why);

@@ -15,7 +15,7 @@ static const struct option_row own_options[] = {
     {"der", OPTION_DER, NULL, "DER instead of PEM"},
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
     {"rewrite", OPTION_REWRITE, "FILE",
-     "takes the settings out of a key reference of before; needs no SIM"},
+     "takes the settings out of an older key reference; needs no SIM"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
     {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
     {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},

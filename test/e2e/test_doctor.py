@@ -257,7 +257,7 @@ def pin_source(t, text, mode, says):
 
 
 for name, how in {"open to all users": {"text": "0000\n", "mode": 0o644, "says": "open to all users"},
-                  "without a PIN": {"text": "secret\n", "mode": 0o600, "says": "is no PIN"},
+                  "without a PIN": {"text": "secret\n", "mode": 0o600, "says": "is not a PIN"},
                   "absent": {"text": None, "mode": 0, "says": "/nonexistent/pin: No such file"}}.items():
     test(name=f"a PIN file that is {name} fails before anything is sent", **how)(pin_source)
 
@@ -480,7 +480,7 @@ def a_modem_without_a_network_and_without_a_way_to_the_sim(t):
            **skipped_after("channel"))
     t.equal(found["iccid"]["text"], "89880330000000000017", "ICCID")
     t.says(found["channel"]["text"], r"neither AT\+CSIM nor AT\+CCHO")
-    t.says(found["network"]["text"], "in no network")
+    t.says(found["network"]["text"], "not registered with a network")
 
 
 @test
@@ -554,7 +554,7 @@ def few_tries(t, left, says):
     t.equal((sim.tries(), sent_pins(sim), sim.count("PSO CDS")), (left, [], 0), "tries, PINs, signatures")
 
 
-for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "blocked for ever")):
+for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "permanently blocked")):
     test(name=f"with {tries} tries left no PIN is sent", left=tries, says=words)(few_tries)
 
 

@@ -31,10 +31,10 @@ void doctor_pin(struct doctor *doctor)
         doctor_report(doctor, &why);
     } else if (pin->blocked) {
         doctor_fail(doctor, OUTCOME_PIN_BLOCKED, "replace the SIM",
-                    "the signing PIN is blocked for ever: this SIM cannot sign any more");
+                    "the signing PIN is permanently blocked: this SIM can no longer sign");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is wanted: it is disabled");
+        doctor_ok(doctor, "no PIN is needed: it is disabled");
     } else if (pin->left < 0) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
                     token_tries_text(pin, tries));
@@ -197,12 +197,12 @@ void doctor_key(struct doctor *doctor)
         return;
     }
     if (algorithms == 0) {
-        doctor_fail(doctor, OUTCOME_NOT_FOUND,
-                    "if the rule fails for this SIM, name the applet's key reference: "
-                    "sim:signing;key-id=HEX",
-                    "the applet takes key %s, which belongs to this container by rule, for "
-                    "nothing",
-                    id);
+        doctor_fail(
+            doctor, OUTCOME_NOT_FOUND,
+            "if the rule fails for this SIM, name the applet's key reference: "
+            "sim:signing;key-id=HEX",
+            "the applet accepts no algorithm for key %s, which belongs to this container by rule",
+            id);
         return;
     }
     doctor->found |= FOUND_KEY;

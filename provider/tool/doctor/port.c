@@ -258,8 +258,8 @@ static void denied(struct doctor *doctor, const struct stat *file)
     else if (listed_in(file->st_gid))
         (void)snprintf(
             remedy, sizeof remedy,
-            "%s is in the group %s since a short time: log in again, restart the service", self,
-            group);
+            "%s was added to the group %s a short time ago: log in again, restart the service",
+            self, group);
     else
         (void)snprintf(remedy, sizeof remedy, "sudo usermod -aG %s %s, then log in again", group,
                        self);
@@ -281,7 +281,7 @@ void doctor_permission(struct doctor *doctor)
     }
     if (stat(doctor->real, &file) != 0) {
         doctor_fail(doctor, OUTCOME_NO_MODEM, "check the modem's cable and power",
-                    "%s is gone while it was looked at", doctor->real);
+                    "%s disappeared while it was looked at", doctor->real);
     } else if (faccessat(AT_FDCWD, doctor->real, R_OK | W_OK, AT_EACCESS) == 0) {
         doctor->found |= FOUND_ACCESS;
         user_name(geteuid(), self);
