@@ -173,8 +173,8 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
     if (cipher->padding == TOKEN_DECRYPT_OAEP && cipher->mgf1_given &&
         cipher->mgf1 != cipher->hash) {
         RAISE(cipher->provider, REASON_DIGEST,
-              "the SIM's OAEP has the same digest in MGF1 (%s), not %s", hash_name(cipher->hash),
-              hash_name(cipher->mgf1));
+              "the SIM's OAEP must have the same digest in MGF1 (%s), not %s",
+              hash_name(cipher->hash), hash_name(cipher->mgf1));
         return 0;
     }
     if (length != modulus) {

@@ -67,13 +67,14 @@ bool signature_possible(const struct signature *signature)
         return false;
     }
     if (signature->mgf1_given && signature->mgf1 != signature->hash) {
-        RAISE(provider, REASON_DIGEST, "the SIM's PSS has the same digest in MGF1 (%s), not %s",
+        RAISE(provider, REASON_DIGEST,
+              "the SIM's PSS must have the same digest in MGF1 (%s), not %s",
               hash_name(signature->hash), hash_name(signature->mgf1));
         return false;
     }
     if (salt >= 0 && (size_t)salt != hash_length(signature->hash)) {
         RAISE(provider, REASON_SALT_LENGTH,
-              "the SIM's PSS has a salt as long as the digest, not of %d bytes: "
+              "the SIM's PSS must have a salt as long as the digest, not of %d bytes: "
               "rsa_pss_saltlen:digest",
               salt);
         return false;

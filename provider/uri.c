@@ -380,7 +380,8 @@ static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
             return OUTCOME_OK;
         }
     }
-    return report_set(why, OUTCOME_USAGE, "the sim: URI must begin sim:signing or sim:available");
+    return report_set(why, OUTCOME_USAGE,
+                      "the sim: URI must begin with sim:signing or sim:available");
 }
 
 /* words NULL: settings are taken. */
@@ -394,7 +395,7 @@ static enum outcome parse(struct uri *uri, const char *text, unsigned *words, st
 
     uri_init(uri);
     if (strncasecmp(text, "sim:", 4) != 0)
-        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin sim:");
+        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin with sim:");
     copy = strdup(text + 4);
     if (copy == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");

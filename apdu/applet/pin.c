@@ -262,7 +262,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
     enum outcome outcome;
 
     if (!pin_well_formed(pin, reference))
-        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent",
+        return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
                           pin_name(reference), PIN_MIN, pin_longest(reference));
     outcome = pin_state(card, reference, state, why);
     if (outcome != OUTCOME_OK)
@@ -341,11 +341,12 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
 
     *sent = false;
     if (!pin_well_formed(old_pin, PIN_APPLET))
-        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent", name,
-                          PIN_MIN, pin_longest(PIN_APPLET));
+        return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
+                          name, PIN_MIN, pin_longest(PIN_APPLET));
     if (!pin_well_formed(new_pin, PIN_APPLET) || strlen(new_pin) > PIN_NEW_MAX)
-        return report_set(why, OUTCOME_USAGE, "a new PIN has %d to %d digits: nothing was sent",
-                          PIN_MIN, PIN_NEW_MAX);
+        return report_set(why, OUTCOME_USAGE,
+                          "a new PIN must have %d to %d digits: nothing was sent", PIN_MIN,
+                          PIN_NEW_MAX);
     if (strcmp(old_pin, new_pin) == 0)
         return report_set(why, OUTCOME_USAGE,
                           "the new PIN is the same as the old one: nothing was sent");

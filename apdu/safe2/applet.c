@@ -162,7 +162,7 @@ static enum outcome start_work(struct operation *operation, void *arg, struct re
 static enum outcome start_job(struct sim *sim, struct start *start, struct report *why)
 {
     if (start->id_length < 1 || start->id_length > SAFE2_ID_MAX)
-        return report_set(why, OUTCOME_USAGE, "a device id has 1 to %d bytes", SAFE2_ID_MAX);
+        return report_set(why, OUTCOME_USAGE, "a device id must have 1 to %d bytes", SAFE2_ID_MAX);
     return session_run(sim, &safe2_job, start_work, start, why);
 }
 
@@ -194,8 +194,9 @@ enum outcome safe2_send(struct sim *sim, const uint8_t *id, size_t id_length, co
     };
 
     if (length < 1 || length > SAFE2_SEND_MAX)
-        return report_set(why, OUTCOME_USAGE, "one telemetry message has 1 to %d bytes, not %zu",
-                          SAFE2_SEND_MAX, length);
+        return report_set(why, OUTCOME_USAGE,
+                          "a telemetry message must have 1 to %d bytes, not %zu", SAFE2_SEND_MAX,
+                          length);
     return start_job(sim, &start, why);
 }
 

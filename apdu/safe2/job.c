@@ -333,7 +333,7 @@ static enum outcome read_telemetry(const char *path, uint8_t *data, size_t *leng
     if (outcome != OUTCOME_OK)
         return outcome;
     if (*length < 1 || *length > SAFE2_SEND_MAX)
-        return report_set(why, OUTCOME_USAGE, "telemetry has 1 to %d bytes; %s has %s",
+        return report_set(why, OUTCOME_USAGE, "telemetry must have 1 to %d bytes; %s has %s",
                           SAFE2_SEND_MAX, path, *length == 0 ? "none" : "more");
     return OUTCOME_OK;
 }

@@ -113,12 +113,13 @@ static enum outcome pick_modems(const struct command_line *line, const struct mo
     if (!line->has_uri)
         uri_init(&uri);
     if (line->modem != NULL && OPTION_OF(line, "device") != NULL)
-        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem and --device both name a modem: give one of them");
     if (line->modem != NULL && !modems_name_valid(line->modem))
         return report_set(why, OUTCOME_USAGE,
                           "--modem is the name of a section in the settings file");
     if (line->modem != NULL && uri.modem[0] != '\0' && strcmp(uri.modem, line->modem) != 0)
-        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name another modem each");
+        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name different modems");
     if (line->modem != NULL)
         (void)snprintf(uri.modem, sizeof uri.modem, "%s", line->modem);
     return uri_modems(&uri, OPTION_OF(line, "device") != NULL ? "" : uri.iccid, modems, list, count,

@@ -40,7 +40,7 @@ void doctor_pin(struct doctor *doctor)
                     token_tries_text(pin, tries));
     } else if (pin->left < PIN_SOFTWARE_TRIES) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "%s: a wrong PIN was tried, and below %d programs do not try any",
+                    "%s: a wrong PIN was tried, and with fewer than %d programs do not try any",
                     token_tries_text(pin, tries), PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
