@@ -44,6 +44,13 @@ void modems_init(struct modems *modems);
  * and line; OUTCOME_SYSTEM where memory or descriptors are out, so that the next try may succeed. */
 enum outcome modems_load_file(struct modems *modems, const char *path, struct report *why);
 
+/* The same in two steps, for a program whose file has lines of its own: the text as it is in the file
+ * (malloc'd, with a NUL, *length bytes before it; the caller cleanses and frees it), and what it says.
+ * modems_take_text changes the text; path is for sentences. */
+enum outcome modems_read_text(const char *path, char **text, size_t *length, struct report *why);
+enum outcome modems_take_text(struct modems *modems, const char *path, char *text, size_t length,
+                              struct report *why);
+
 /* To be called when the first modem has got all that openssl.cnf and environment say: the further
  * ones inherit what settings_inherit names. Errors: OUTCOME_USAGE if the first one's device is that
  * of a section, since it would get the first one's PIN; OUTCOME_SYSTEM. */

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sim;
 struct transport_ops;
@@ -70,6 +71,14 @@ void sim_limit(struct sim *sim, struct deadline limit);
  * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport);
 
+/* From now on this process works with the SIM in the name of another one that lives longer: that one is a
+ * user of the session that processes share, and sim_close takes it out. Before the first use. */
+void sim_act_for(struct sim *sim, pid_t pid);
+
+/* Each start of an operation asks this, once it has the device and before anything is said to it: false
+ * ends it (OUTCOME_TIMEOUT). For who works for somebody that may go away. Before the first use. */
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg);
+
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 
@@ -99,6 +108,15 @@ enum outcome sim_registration(struct sim *sim, enum registration *state, struct 
 enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
                        enum carrier *carrier, struct report *why);
 
+/* What programs noted of a device in the run-dir, without a look at the device: it may have another SIM
+ * by now. applet: one that signed or was selected, as simkey info names it; NULL: nothing is known.
+ * False if no SIM is noted. */
+struct sim_noted {
+    char iccid[ICCID_SIZE];
+    const char *applet;
+};
+bool sim_noted(const struct settings *settings, struct sim_noted *noted);
+
 /* What a raw APDU (simkey apdu) is answered. */
 struct sim_answer {
     uint8_t data[4096];
@@ -117,9 +135,11 @@ struct sim_raw {
     const size_t *lengths;
     bool (*got)(void *arg, size_t index, const struct sim_answer *answer);
     void *arg;
+    bool pins; /* PIN commands of the selected applet too, of which a wrong one costs a try */
 };
-/* True for an instruction whose data are a PIN or a PUK (apdu/card/apdu.h): a wrong one costs a try. */
-bool sim_raw_is_pin(uint8_t instruction);
+/* Whether that may be sent, as far as can be told before: OUTCOME_USAGE for a PIN command without pins.
+ * No I/O. To IoT SAFE's applet, 24, 2C and 2D are none. */
+enum outcome sim_raw_check(const struct sim *sim, const struct sim_raw *raw, struct report *why);
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why);
 

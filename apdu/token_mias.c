@@ -185,6 +185,49 @@ static enum outcome mias_read(struct sim *sim, const char *iccid, const struct t
     return outcome;
 }
 
+struct certificate_work {
+    unsigned number;
+    struct token_content *content;
+};
+
+/* Whatever is among the keys' files: what is no certificate is none. */
+static enum outcome certificate_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct certificate_work *work = arg;
+    struct token_content *content = work->content;
+    const struct mias_entry *entries;
+    size_t count;
+    enum outcome outcome = mias_directory(operation, &entries, &count, why);
+
+    drop_certificate(content);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (work->number >= count)
+        return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate in this SIM");
+    memcpy(content->iccid, operation->current->iccid, ICCID_SIZE);
+    if (strcmp(entries[work->number].directory, "mscp") != 0)
+        return OUTCOME_OK;
+    outcome = read_certificate(operation, &entries[work->number], &content->certificate,
+                               &content->length, why);
+    if (outcome != OUTCOME_BAD_DATA && outcome != OUTCOME_NOT_FOUND)
+        return outcome;
+    drop_certificate(content);
+    report_clear(why);
+    return OUTCOME_OK;
+}
+
+static enum outcome mias_certificate(struct sim *sim, const char *iccid, unsigned number,
+                                     struct token_content *content, struct report *why)
+{
+    const struct job job = {.applet = &applet_mias, .iccid = iccid};
+    struct certificate_work work = {number, content};
+    enum outcome outcome = session_run(sim, &job, certificate_work, &work, why);
+
+    if (outcome != OUTCOME_OK)
+        drop_certificate(content);
+    return outcome;
+}
+
 static void mias_complete(const struct token_item *item, enum token_key_type type,
                           struct token_name *name)
 {
@@ -420,19 +463,30 @@ static enum outcome mias_algorithms(struct sim *sim, const struct token_key *key
     return outcome;
 }
 
+/* Keys are named by a container, and an id in it. */
+static bool mias_takes_name(const struct token_name *name)
+{
+    return name->container != TOKEN_CONTAINER_NONE ||
+           (name->id_length == 0 && name->label[0] == '\0');
+}
+
 /* Keys come with the SIM: nothing generates one. */
 const struct token_ops token_mias = {
     .name = MIAS_NAME,
-    .list = mias_list,
+    .applet = TOKEN_APPLET_MIAS,
+    .asked_for = "A0000000188000000006624151 (mIAS)",
+    .takes_name = mias_takes_name,
+    .list = TOOL_ONLY(mias_list),
     .read = mias_read,
     .complete = mias_complete,
     .sign = mias_sign,
     .refuses = mias_refuses,
     .decrypt = mias_decrypt,
-    .random = mias_random_bytes,
-    .algorithms = mias_algorithms,
-    .pin_status = mias_pin_status,
-    .pin_verify = mias_pin_verify,
-    .pin_change = mias_pin_change,
+    .random = TOOL_ONLY(mias_random_bytes),
+    .algorithms = TOOL_ONLY(mias_algorithms),
+    .certificate = mias_certificate,
+    .pin_status = TOOL_ONLY(mias_pin_status),
+    .pin_verify = TOOL_ONLY(mias_pin_verify),
+    .pin_change = TOOL_ONLY(mias_pin_change),
     .available = typea_find,
 };

@@ -5,7 +5,8 @@
  *
  * A family whose takes_device says yes decides alone: it may have neither a transport nor a session,
  * and keeps what it needs in the sim (sim_settings names the device). The others are in the SIM, and
- * are asked in their order until one ends other than in OUTCOME_NO_APPLET. */
+ * are asked in their order until one ends other than in OUTCOME_NO_APPLET: those that are meant by the
+ * key's name, or else by the setting `applet`, and that know such names. */
 #ifndef SIMKEY_APDU_TOKEN_OPS_H
 #define SIMKEY_APDU_TOKEN_OPS_H
 
@@ -20,10 +21,15 @@ struct typea_wish {
 };
 
 /* Each function means what token.h (available: typea.h) says of it. A function that is NULL is what
- * the family lacks; of takes_device and refuses it means never, of identity and close: as any SIM. */
+ * the family lacks; of takes_device and refuses it means never, of takes_name always, of identity and
+ * close: as any SIM. */
 struct token_ops {
     const char *name; /* for sentences: "the signing applet (mIAS)" */
+    enum token_applet applet;
+    const char *asked_for; /* the AIDs, for the sentence that no family is there; may be NULL */
+    const char *elsewhere; /* where what it lacks can be done; NULL: nowhere */
     bool (*takes_device)(const char *device);
+    bool (*takes_name)(const struct token_name *name); /* NULL: any */
     enum outcome (*list)(struct sim *sim, struct token_item *list, size_t *count,
                          struct report *why);
     enum outcome (*read)(struct sim *sim, const char *iccid, const struct token_name *name,
@@ -42,8 +48,10 @@ struct token_ops {
     enum outcome (*random)(struct sim *sim, uint8_t *bytes, size_t length, struct report *why);
     enum outcome (*algorithms)(struct sim *sim, const struct token_key *key, uint64_t *set,
                                struct report *why);
-    enum outcome (*generate)(struct sim *sim, const struct token_key *key, uint8_t *point,
-                             size_t *length, struct report *why);
+    enum outcome (*generate)(struct sim *sim, struct token_key *key, uint8_t *point, size_t *length,
+                             struct report *why);
+    enum outcome (*certificate)(struct sim *sim, const char *iccid, unsigned number,
+                                struct token_content *content, struct report *why);
     enum outcome (*pin_status)(struct sim *sim, struct token_pin *state, size_t *refused,
                                struct report *why);
     enum outcome (*pin_verify)(struct sim *sim, const char *pin, const struct pin_identity *source,
@@ -57,6 +65,13 @@ struct token_ops {
                              struct report *why);
     enum outcome (*close)(struct sim *sim, struct sim_found *found, struct report *why);
 };
+
+/* What the provider never calls stays out of the small module (SMALL in the Makefile). */
+#ifdef SIMKEY_SMALL_MODULE
+#define TOOL_ONLY(function) (false ? (function) : NULL)
+#else
+#define TOOL_ONLY(function) (function)
+#endif
 
 /* The families of one sim instead of all that token.c knows, by their order; ends with NULL, and lives
  * as long as the sim. Before its first use. For tests. */

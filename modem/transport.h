@@ -117,6 +117,12 @@ struct transport_ops {
 /* The transport of a device, by its name. */
 const struct transport_ops *transport_of(const char *device);
 
+/* The names of all card readers that pcscd sees, one behind the other with a NUL each, and an empty one
+ * at the end: the empty one alone where there is none, no pcscd, no PC/SC in this build, or no answer
+ * before the deadline. size: TRANSPORT_READERS_SIZE takes 16. */
+#define TRANSPORT_READERS_SIZE 2049
+void transport_readers(char *names, size_t size, struct deadline deadline);
+
 /* Opens and locks the device. Ends with transport_end, which is allowed after a failure too. */
 enum outcome transport_begin(struct transport *transport, const struct transport_target *target,
                              struct deadline deadline, struct report *why);

@@ -8,6 +8,7 @@
 #include "apdu/modems.h"
 #include "apdu/sim.h"
 #include "modem/outcome.h"
+#include "provider/log.h"
 
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
@@ -64,8 +65,9 @@ struct provider {
     atomic_bool settled[2]; /* order.c, as the next two */
     atomic_bool prepared;
     atomic_uintptr_t settling[SETTLING_THREADS];
-    bool noted;     /* farewell.c */
-    bool composite; /* libcrypto is 3.4 or later */
+    struct log_rate *logged; /* error.c */
+    bool noted;              /* farewell.c */
+    bool composite;          /* libcrypto is 3.4 or later */
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
@@ -83,6 +85,10 @@ const struct trace *config_trace(struct provider *provider);
 
 /* Whether that has this level; false as long as the configuration was not read. */
 bool config_traces(const struct provider *provider, enum trace_level level);
+
+/* Where the sentences of failures go beside OpenSSL's queue, as far as the configuration was read; the
+ * environment alone where something is wrong with it. */
+enum log_target config_log(const struct provider *provider);
 
 /* Gives the SIMs back. */
 void config_clear(struct provider *provider);

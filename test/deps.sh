@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# deps.sh [lint|usb|bench|deb|chroot]: installs what building and testing (and linting, the test on a
-# USB port, the bench) need and this machine lacks, on Debian and Ubuntu; with deb or chroot what
-# making Debian packages or testing them needs. Where nothing is missing it does nothing and needs
+# deps.sh [lint|usb|bench|demo|deb|chroot]: installs what building and testing (and linting, the test on a
+# USB port, the bench) need and this machine lacks, on Debian and Ubuntu; with demo, deb or chroot what
+# building and the demo, making Debian packages or testing them needs. Where nothing is missing it does nothing and needs
 # neither network nor root.
 set -eu
 
@@ -12,6 +12,7 @@ tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosqu
     nodejs git wget openvpn eapoltest hostapd apache2-bin lighttpd lighttpd-mod-openssl
     postgresql-client redis-server socat python3-paho-mqtt'
 syslog='rsyslog rsyslog-openssl'
+demo='openssl curl nginx stunnel4 haproxy'
 lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'
 usb='qemu-system-x86 kmod cpio' # and what test/usb/image.py fetches without installing it
 # Keys elsewhere than in a SIM, to compare with. udev comes with the TPM's packages.
@@ -27,6 +28,7 @@ wanted="$build $tests"
 [ "${1-}" != lint ] || wanted="$build $tests $lint"
 [ "${1-}" != usb ] || wanted="$build $tests $usb"
 [ "${1-}" != bench ] || wanted="$build $tests $bench"
+[ "${1-}" != demo ] || wanted="$build $demo"
 [ "${1-}" != deb ] || wanted="$build $deb"
 [ "${1-}" != chroot ] || wanted="$chroot"
 

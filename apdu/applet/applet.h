@@ -16,6 +16,10 @@ struct applet {
     /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
      * must not be lost between operations (see owners.h) */
     enum selected kind;
+    /* NULL, or the same applet under another AID, which is asked for where this one is not there; and
+     * this one's number among them, 1 to 3, by which it is remembered for a SIM (0: it is not) */
+    const struct applet *other;
+    unsigned number;
 };
 
 #endif

@@ -229,6 +229,7 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     if (state.blocked)
         return say_blocked(reference, why);
     if (try->given->outcome != OUTCOME_OK) {
+        pin_memory_see(try->memory, try->sim, reference, left); /* fewer are no chance's doing */
         *why = try->given->why;
         return try->given->outcome;
     }

@@ -23,7 +23,7 @@
 #define SECONDS_MAX       86400
 
 /* The job has a time-out of its own, and one channel. */
-static const char *const no_options[] = {"sim-pin-source", "timeout", "session", NULL};
+static const char *const no_options[] = {"sim-pin-source", "timeout", "session", "applet", NULL};
 
 enum own_option {
     OWN_DEVICE_ID,

@@ -3,6 +3,7 @@
  * Numbers and URIs are parsed and written anew; of a certificate only the PEM is believed: names,
  * dates and fingerprints are made from it again, and a fingerprint that says otherwise is an error.
  * Members of other names are not looked at. */
+#include "modem/hex.h"
 #include "provider/objects.h"
 #include "provider/tool/input.h"
 #include "provider/tool/inventory.h"
@@ -174,11 +175,46 @@ static enum outcome add_certificate(const struct inventory_sim *sim, const cJSON
 
 /* ---- a record of simkey info ---- */
 
+/* The key of a family that has no containers, by its id, else its label. */
+static enum outcome name_by_bytes(const struct inventory_sim *sim, const cJSON *container,
+                                  char **text, struct report *why)
+{
+    const cJSON *id, *label;
+    struct uri uri;
+
+    *text = NULL;
+    if (json_member(container, "key_id", cJSON_String, sim->source, &id, why) != OUTCOME_OK ||
+        json_member(container, "label", cJSON_String, sim->source, &label, why) != OUTCOME_OK)
+        return why->outcome;
+    uri_init(&uri);
+    uri.key.applet = TOKEN_APPLET_IOTSAFE;
+    uri.key.id_length = (uint8_t)hex_decode(json_text(id), uri.key.id, sizeof uri.key.id);
+    if (uri.key.id_length == 0 && strlen(json_text(label)) < sizeof uri.key.label)
+        (void)snprintf(uri.key.label, sizeof uri.key.label, "%s", json_text(label));
+    if (!uri_names_key(&uri))
+        return report_set(why, OUTCOME_USAGE,
+                          "%s: a key of IoT SAFE has neither \"key_id\" nor \"label\"",
+                          sim->source);
+    return uri_format(&uri, text, why);
+}
+
+static enum outcome take_iotsafe(const struct inventory_sim *sim, const cJSON *container,
+                                 struct report *why)
+{
+    char *uri;
+    enum outcome outcome = name_by_bytes(sim, container, &uri, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = add_certificate(sim, container, uri, why);
+    free(uri);
+    return outcome;
+}
+
 /* A container without a certificate has no PEM. */
 static enum outcome take_container(const struct inventory_sim *sim, const cJSON *container,
                                    struct report *why)
 {
-    const cJSON *number;
+    const cJSON *number, *applet;
     char uri[64];
     int index;
 
@@ -187,6 +223,10 @@ static enum outcome take_container(const struct inventory_sim *sim, const cJSON 
                           sim->source);
     if (cJSON_GetObjectItemCaseSensitive(container, "pem") == NULL)
         return OUTCOME_OK;
+    if (json_member(container, "applet", cJSON_String, sim->source, &applet, why) != OUTCOME_OK)
+        return why->outcome;
+    if (applet != NULL && strcmp(json_text(applet), token_applet_word(TOKEN_APPLET_IOTSAFE)) == 0)
+        return take_iotsafe(sim, container, why);
     if (json_member(container, "container", cJSON_Number, sim->source, &number, why) != OUTCOME_OK)
         return why->outcome;
     index = json_number(number, 0, TOKEN_CONTAINERS - 1);
@@ -241,7 +281,11 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
         report_prefix(why, "%s: the member \"uri\" is not that of a key in a SIM", sim->source);
         return outcome;
     }
-    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
+    if (uri.what == URI_TRUST) {
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "%s: the member \"uri\" is not that of a key in a SIM: sim:trust",
+                             sim->source);
+    } else if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);

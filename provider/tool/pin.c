@@ -20,7 +20,9 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     if (state.blocked)
         return report_set(why, OUTCOME_PIN_BLOCKED,
                           "the signing PIN is permanently blocked: this SIM can no longer sign");
-    if (state.verified)
+    if (state.verified && token_applet_known(sim) == TOKEN_APPLET_IOTSAFE)
+        printf("no PIN is needed: the IoT SAFE applet has none\n");
+    else if (state.verified)
         printf("no PIN is needed: it is disabled\n");
     else if (state.left < 0)
         printf("the card does not tell how many tries are left\n");
@@ -171,6 +173,9 @@ static enum outcome run_pin(const struct command_line *line, struct sim *sim, st
         return report_set(why, OUTCOME_USAGE, "--spend-last-try is for simkey pin verify");
     if (strcmp(what, "status") == 0)
         return show_state(sim, why);
+    if (settings_agent(line->settings.device, NULL)) /* before it is asked for */
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "no PIN is tried or changed through simkey-agent: " SETTINGS_ELSEWHERE);
     if (strcmp(what, "verify") == 0)
         return verify(line, sim, why);
     if (changing)

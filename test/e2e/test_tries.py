@@ -276,6 +276,14 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
         t.says(told.out, ["failure +iccid .*no PIN is tried", "skipped +signature .*because of the step iccid"])
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.says(t.simkey(first, "doctor", reference, expect=None).out, ["ok +iccid .*as ", "ok +signature"])
+    certificate = t.path("sim.crt")
+    t.simkey(first, "cert", "sim:signing;container=3", "--out", certificate)
+    t.says(t.simkey(first, "doctor", certificate, expect=None).out, ["ok +certificate +container 3: ", "ok +signature"])
+    sim = t.sim(t.new_card("--key", "p256"))
+    told = t.simkey(sim, "doctor", certificate, expect=3)
+    t.says(told.out, ["failure +certificate .*no PIN is tried", "simkey key signing --out sim.key",
+                      "skipped +signature .*because of the step certificate"])
+    t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
     os.mkfifo(t.path("pipe"))  # that nobody writes
     t.simkey(other, "doctor", t.path("pipe"), expect=USAGE, says="a FIFO, not a file", seconds=10)

@@ -4,6 +4,7 @@ that the key is in this SIM. Each verdict on a chain is compared with that of op
 
 import os
 import shutil
+import time
 
 from fixture import PIN, SHARED, SIMKEY, USAGE, VERIFY, test
 from hierarchy import FAR, NOW, PAST, Authority, certify, generation
@@ -93,6 +94,24 @@ for who in ("SIM", "issuer", "root"):
          says=f"expired: CN=.*{who}.* ended on 2024-01-01T00:00:00Z")(wrong_date)
     test(name=f"{who} not yet valid, before and after 2038", number=1, who=who,
          begin="20450101000000Z", end=FAR, says="not yet valid: CN=.*2045-01-01T00:00:00Z")(wrong_date)
+
+
+@test
+def an_end_that_is_near_is_told_in_time(t):
+    """For a timer: status 7, though all else is well."""
+    place = Place(t, generation(t, 1), begin=PAST, end=time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 10.5 * 86400)))
+    bundle = place.bundle()
+    place.verify(bundle)
+    for days, status in ((1, 0), (10, 0), (11, VERIFY), (365, VERIFY)):
+        done = t.simkey(place.modem, "verify", "signing", "--CAfile", bundle, "--warn", str(days), expect=status)
+        t.says(done.out, ["(?m)^ok +chain", "(?m)^ok +possession"])
+        if status:
+            t.says(done.out, r"(?m)^failure +end +the certificate ends on \d{4}-\d\d-\d\dT.*, in 10 days")
+            t.says(done.err, "ends on")
+        else:
+            t.silent(done.out + done.err, "ends on")
+    for bad in ("0", "-1", "soon", "", "36501", "7d"):
+        t.simkey(place.modem, "verify", "signing", "--CAfile", bundle, "--warn", bad, expect=USAGE, says="--warn")
 
 
 @test

@@ -209,9 +209,9 @@ static void take_users(struct span *input, struct record *record)
     uint8_t bits = input_byte(input);
 
     if (bits & 0x01)
-        record_join(record);
+        record_join(record, RECORD_SHARED);
     if (bits & 0x02) /* one that is dead, and init, which lives */
-        record->users[record->user_count++] = (struct record_user){1, 77};
+        record->users[record->user_count++] = (struct record_user){1, 77, 1};
 }
 
 /* Channels beside the shared one: a living process's, a dead one's, orphans. */

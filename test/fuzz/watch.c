@@ -180,7 +180,9 @@ static void note_verified(struct hostile *card, const struct watched *watched)
     bool accepted = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100 ||
                     (watched->sw == 0x6984 && watched->p2 == PIN1_REFERENCE);
 
-    card->verify_under_way = (watched->sw & 0xFF00) == 0x6100;
+    card->verify_under_way =
+        (watched->sw & 0xFF00) == 0x6100 ||
+        (watched->ins == INS_GET_RESPONSE && (watched->sw & 0xFF00) == 0x6C00);
     if (accepted)
         note_accepted(card, watched);
     else if (!card->verify_under_way)

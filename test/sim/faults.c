@@ -118,6 +118,10 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_OTHER_SIM] = {"other-sim:N", 0, "at the N-th the SIM of --other-card is in instead"},
     [FAULT_HANG_UP] = {"hang-up:N[,MS]", 1000,
                        "at the N-th the pty is closed; a new one comes after MS (1000)"},
+    [FAULT_IOTSAFE_6984] = {"iotsafe-6984:N[,K]", 1,
+                            "K commands (1) to IoT SAFE from its N-th on: 6984, not done"},
+    [FAULT_IOTSAFE_6989] = {"iotsafe-6989:N[,K]", 1, "the same with 6989"},
+    [FAULT_IOTSAFE_63CF] = {"iotsafe-63cf:N[,K]", 1, "the same with 63CF, done"},
 };
 
 /* An argument's word and its range. */

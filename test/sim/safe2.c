@@ -267,5 +267,10 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
     }
 }
 
-const struct applet safe2_applet = {aid,          sizeof aid, present, may_select,
-                                    select_safe2, deselect,   process};
+const struct applet safe2_applet = {.aid = aid,
+                                    .aid_size = sizeof aid,
+                                    .present = present,
+                                    .may_select = may_select,
+                                    .select = select_safe2,
+                                    .deselect = deselect,
+                                    .process = process};

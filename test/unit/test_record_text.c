@@ -19,7 +19,7 @@ static void fill_up(struct record *record)
     struct pin_refusal refusal = {.sim = "12345678901234567890", .reference = PIN_UICC, .left = 15};
 
     for (size_t i = 0; i < RECORD_USERS; i++)
-        record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i};
+        record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i, 1};
     record->user_count = RECORD_USERS;
     for (size_t i = 0; i < STATE_OPENERS; i++) {
         struct pin_identity source = {PIN_LITERAL, {i}};

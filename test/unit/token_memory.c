@@ -135,7 +135,7 @@ static enum outcome sign_digest(struct sim *sim, const struct token_key *key,
     return OUTCOME_OK;
 }
 
-static enum outcome generate_key(struct sim *sim, const struct token_key *key, uint8_t *point,
+static enum outcome generate_key(struct sim *sim, struct token_key *key, uint8_t *point,
                                  size_t *length, struct report *why)
 {
     size_t found;

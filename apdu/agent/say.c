@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See say.h. */
+#include "apdu/agent/say.h"
+
+#include "modem/text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LINE_SIZE 1024
+
+void agent_say(const char *format, ...)
+{
+    char text[LINE_SIZE], line[TEXT_GROWTH * LINE_SIZE + 64];
+    const time_t now = time(NULL);
+    struct tm local;
+    size_t used = 0;
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (localtime_r(&now, &local) != NULL)
+        used = strftime(line, 32, "%Y-%m-%dT%H:%M:%S ", &local);
+    used += text_copy(line + used, sizeof line - used - 1, text);
+    line[used++] = '\n';
+    (void)!write(STDERR_FILENO, line, used);
+}
