@@ -31,7 +31,7 @@ check() { # words, command...
 mapfile -t c < <(files '*.c')
 mapfile -t c_and_h < <(files '*.c' '*.h')
 mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run' configs/safe2/safe2-enrol)
-mapfile -t pages < <(files '*.[17]')
+mapfile -t pages < <(files '*.[178]')
 mapfile -t python < <(files '*.py')
 
 builds() { # compiler: everything without a warning
