@@ -17,6 +17,7 @@ enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 struct settings {
     char *device;         /* NULL: none */
     unsigned baud;        /* bits per second */
+    unsigned slot;        /* of the SIM, from 1, in a modem with several */
     enum carrier carrier; /* auto, csim, ccho */
     char *pin_source;     /* path of the file whose first line is the applet's PIN, or NULL */
     char *pin;            /* the applet's PIN itself, or NULL; at most one of the two is set */
@@ -29,9 +30,9 @@ struct settings {
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 10
+#define SETTINGS_COUNT 11
 
-/* The defaults: 115200 baud, auto, 30 s, shared, no trace. */
+/* The defaults: 115200 baud, slot 1, auto, 30 s, shared, no trace. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for

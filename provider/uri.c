@@ -9,7 +9,8 @@
 #include <strings.h>
 
 #define ATTRIBUTES "attributes are container, key-id, id, object, store, type, iccid and modem"
-#define SETTINGS   "settings are timeout, transport, session, and device if it is a configured one"
+#define SETTINGS                                                                                   \
+    "settings are timeout, transport, slot, session, and device if it is a configured one"
 
 void uri_init(struct uri *uri)
 {
@@ -296,7 +297,7 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
  * files and devices is the configuration's. */
 static enum outcome check_setting(const char *name, struct report *why)
 {
-    static const char *const allowed[] = {"device", "timeout", "transport", "session"};
+    static const char *const allowed[] = {"device", "timeout", "transport", "slot", "session"};
 
     if (!settings_known(name))
         return report_set(why, OUTCOME_USAGE,

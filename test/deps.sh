@@ -9,7 +9,8 @@ set -eu
 build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev libcjson-dev libpcsclite-dev'
 tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosquitto-clients
     valgrind binutils util-linux mount procps mandoc opensc opensc-pkcs11 pcscd vsmartcard-vpcd
-    nodejs git wget openvpn eapoltest hostapd'
+    nodejs git wget openvpn eapoltest hostapd iproute2 libqmi-proxy libqmi-utils libmbim-proxy
+    libmbim-utils'
 lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'
 usb='qemu-system-x86 kmod cpio' # and what test/usb/image.py fetches without installing it
 # Keys elsewhere than in a SIM, to compare with. udev comes with the TPM's packages.

@@ -127,6 +127,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     bool ready;
 
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
+    transport->kept = line->kept;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;
@@ -134,6 +135,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     ready = line->ready;
     transport->idle = line_idle(line);
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
+    line->kept = transport->kept;
     if (outcome != OUTCOME_OK)
         return outcome;
     operation->woken = line->ready = true;
@@ -249,7 +251,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,
                                             .turn = &turn,
-                                            .ops = sim->transport};
+                                            .ops = sim->transport,
+                                            .slot = sim->settings.slot};
     enum outcome outcome;
 
     memset(operation, 0, sizeof *operation);
@@ -310,6 +313,10 @@ void operation_end(struct operation *operation)
             channel_drop(operation, &operation->record.shared);
             record_spoil(operation->file);
             forks_close(operation->file);
+        }
+        if (operation->woken) { /* nobody would learn of what is kept in the modem */
+            transport_release(&operation->transport, deadline_in(QUIET_MIN_MS));
+            operation->sim->line.kept = 0;
         }
         if (operation->begun)
             keep_unsaved(operation);

@@ -6,6 +6,7 @@
 #include "apdu/card/apdu.h"
 #include "apdu/session/record_text.h"
 #include "apdu/session/rundir.h"
+#include "modem/control_name.h"
 #include "modem/descriptor.h"
 #include "modem/event.h"
 #include "modem/forks.h"
@@ -30,12 +31,13 @@ static void bind_to(const struct settings *settings, char boot[BOOT_SIZE],
                     char binding[RECORD_BINDING])
 {
     struct stat device = {.st_rdev = 0}; /* no file: such as a card reader's name */
+    char path[PATH_MAX];
 
     if (boot[0] == '\0' &&
         !descriptor_read_text("/proc/sys/kernel/random/boot_id", boot, BOOT_SIZE))
         (void)snprintf(boot, BOOT_SIZE, NO_BOOT);
     boot[strcspn(boot, " \n")] = '\0';
-    (void)stat(settings->device, &device);
+    (void)stat(control_path(settings->device, path), &device);
     (void)snprintf(binding, RECORD_BINDING,
                    "boot %s\ndevice %" PRIu64 " %" PRIu64 " %" PRId64 " %ld\n", boot,
                    (uint64_t)device.st_rdev, (uint64_t)device.st_ino,
@@ -315,6 +317,18 @@ static void take_gap(struct reader *from, struct line_state *line)
     line->gap = ms == 0 ? EVENT_LOST : ms <= 20 ? EVENT_GAP : EVENT_LONG_GAP;
 }
 
+/* An older program writes none. */
+static void take_kept(struct reader *from, struct line_state *line)
+{
+    unsigned kept = 0;
+    int used = 0;
+
+    if (!from->good || sscanf(from->text, " kept %x%n", &kept, &used) != 1)
+        return;
+    from->text += used;
+    line->kept = kept;
+}
+
 /* Behind all that older programs read, and only where there is something to say. */
 static void take_quirks(struct reader *from, struct card_quirks *quirks)
 {
@@ -384,6 +398,7 @@ static void take_record(struct reader *from, struct record *record)
     take_owners(from, record, &orphan);
     take_refused(from, &record->quirks);
     take_quirks(from, &record->quirks);
+    take_kept(from, &record->line);
     take_gap(from, &record->line);
 }
 

@@ -118,6 +118,22 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_OTHER_SIM] = {"other-sim:N", 0, "at the N-th the SIM of --other-card is in instead"},
     [FAULT_HANG_UP] = {"hang-up:N[,MS]", 1000,
                        "at the N-th the pty is closed; a new one comes after MS (1000)"},
+    [FAULT_CLIENTS_GONE] = {"clients-gone:N", 0, "QMI: at the N-th all client ids are void"},
+    [FAULT_CLIENT_LIMIT] = {"client-limit:K", 0, "QMI: there are K client ids for each service"},
+    [FAULT_SYNC] = {"sync", 0, "QMI: modem-reset is told by CTL Sync"},
+    [FAULT_OPEN_DENIED] = {"open-denied", 0, "QMI, MBIM: opening a channel is not allowed"},
+    [FAULT_NO_SLOTS] = {"no-slots", 0, "QMI, MBIM: no word of slots"},
+    [FAULT_NO_PROCEDURE] = {"no-procedure", 0, "QMI: error 48 for the switch of procedure bytes"},
+    [FAULT_LONG_ANSWER] = {"long-answer[:B]", 128,
+                           "QMI: answers of more than B octets come in parts, by indications"},
+    [FAULT_ODD_PARTS] = {"odd-parts", 0, "QMI: unknown TLVs, and the others in another order"},
+    [FAULT_INDICATIONS] = {"indications", 0,
+                           "QMI, MBIM: foreign messages before and behind each answer"},
+    [FAULT_TOGETHER] = {"together", 0, "QMI, MBIM: two messages leave as one piece"},
+    [FAULT_BUILD_CLASS] = {"build-class", 0, "QMI, MBIM: the modem builds the class octet itself"},
+    [FAULT_NEED_LE] = {"need-le", 0, "QMI, MBIM: without Le no data come"},
+    [FAULT_SELECT_P2] = {"select-p2:K", 0, "MBIM: opening with another P2 than K fails"},
+    [FAULT_NO_SERVICE] = {"no-service", 0, "QMI, MBIM: no service with channels"},
 };
 
 /* An argument's word and its range. */

@@ -1,0 +1,280 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Beside ModemManager: QMI, directly and through the distribution's proxies."""
+
+import json
+import os
+import signal
+import time
+
+from control import (Squatter, clients, direct, open_channels, own_network, proxied,
+                     start_proxy, stranger, wait_listening, why_not)
+from fixture import ABSENT, REFUSED, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test
+from tls import CLOSING, COLD, handshake
+
+def signs(t, sim, cert, key):
+    """One signature of openssl's, verified."""
+    data, signature = t.write("data", "hello"), t.path(f"signature-{t.number()}")
+    public = t.path(f"public-{t.number()}.pem")
+    t.openssl(sim, "dgst", "-sha256", "-sign", key, "-out", signature, data)
+    t.run(["openssl", "x509", "-in", cert, "-noout", "-pubkey", "-out", public])
+    t.run(["openssl", "dgst", "-sha256", "-verify", public, "-signature", signature, data])
+
+
+@test
+def a_handshake_by_qmi_needs_what_it_needs_by_at(t):
+    sim = direct(t, "qmi")
+    cert, key = t.exported(sim)
+    handshake(t, sim, cert, key)
+    t.equal(sim.words(), COLD + CLOSING, "APDUs of a handshake")
+    sim.mark()
+    handshake(t, sim)
+    sim.mark()
+    handshake(t, sim, cert, key, version="-tls1_2")
+
+
+@test
+def an_rsa_key_signs_by_qmi(t):
+    sim = direct(t, "qmi", "rsa2048")
+    cert, key = t.exported(sim)
+    handshake(t, sim, cert, key)
+    signs(t, sim, cert, key)
+
+
+@test(left_out=why_not("qmi"))
+def a_handshake_goes_through_the_real_qmi_proxy(t):
+    sim = proxied(t, "qmi", "rsa2048")
+    cert, key = t.exported(sim)
+    handshake(t, sim, cert, key)
+    sim.mark()
+    handshake(t, sim, version="-tls1_2")
+
+
+def told(t, sim):
+    info = json.loads(t.simkey(sim, "info", "--json").out)
+    t.equal(info["imei"], "356938035643809", "IMEI")
+    t.equal(info["sim"], "READY", "state of the SIM")
+    t.says(info["iccid"], r"^8988\d{15}$")
+    t.equal(info["modem"]["model"], "simmodem", "model")
+
+
+@test
+def info_tells_the_modem_by_qmi(t):
+    told(t, direct(t, "qmi"))
+
+
+@test
+def type_a_is_read_by_qmi(t):
+    sim = direct(t, "qmi")
+    t.says(t.simkey(sim, "cert", "available").out, "BEGIN CERTIFICATE")
+    t.simkey(sim, "key", "available", "--out", t.path("available.pem"))
+
+
+@test(left_out=why_not("qmi"))
+def qmicli_agrees_with_simmodem_through_the_real_proxy(t):
+    sim = proxied(t, "qmi")
+    t.says(stranger(t, sim, "qmi", "--get-service-version-info").out, r"uim \(1\.46\)")
+    t.says(stranger(t, sim, "qmi", "--dms-get-ids").out, "IMEI: '356938035643809'")
+    t.says(stranger(t, sim, "qmi", "--uim-get-card-status").out,
+           ["Card state: 'present'", "Application type: +'usim", "Application state: +'ready'"])
+    t.says(stranger(t, sim, "qmi", "--uim-get-slot-status").out,
+           ["1 physical slots", "Slot status: active", r"ICCID: 8988\d+"])
+    t.says(stranger(t, sim, "qmi", "--uim-read-transparent=0x3F00,0x2FE2").out, "98:88:")
+    t.says(stranger(t, sim, "qmi", "--nas-get-serving-system").out, "Registration state: 'registered'")
+    told(t, sim)
+
+
+@test
+def one_client_id_is_kept_and_given_back_by_close(t):
+    sim = direct(t, "qmi")
+    cert, key = t.exported(sim)
+    for _ in range(3):
+        signs(t, sim, cert, key)
+    t.equal(len(clients(sim)), 1, "client ids that are kept")
+    t.simkey(sim, "close")
+    t.equal(clients(sim), set(), "client ids after close")
+    t.equal(open_channels(sim), set(), "channels after close")
+
+
+@test
+def client_ids_that_are_gone_are_allocated_anew(t):
+    for number in (1, 3, 6):
+        sim = direct(t, "qmi", "p256", "--fault", f"clients-gone:{number}")
+        sim.mark()
+        handshake(t, sim, signatures=None)
+        t.check(sim.count("PSO CDS") >= 1, "no signature")
+        t.equal(sim.tries(), 3, "tries")
+
+
+@test
+def a_modem_without_client_ids_says_so(t):
+    sim = direct(t, "qmi", "p256", "--fault", "client-limit:1")
+    t.run([SIMKEY, "info"], sim)  # one is enough: its own names need another service's
+    other = direct(t, "qmi", "p256", "--fault", "client-limit:1")
+    t.run([SIMKEY, "info"], other, SIMKEY_RUN_DIR=t.path("first"))
+    t.run([SIMKEY, "info"], other, SIMKEY_RUN_DIR=t.path("second"), expect=REFUSED,
+          says="no QMI client id left.*error 5")
+
+
+HABITS = ("build-class", "need-le", "no-slots", "no-procedure", "long-answer:100", "odd-parts",
+          "indications", "together", "partial:3", "get-response", "6cxx", "busy:2", "late:60")
+
+
+@test
+def each_habit_of_a_firmware_is_lived_with(t):
+    for habit in HABITS:
+        sim = direct(t, "qmi", "rsa2048", "--fault", habit)
+        handshake(t, sim, signatures=None)
+        told(t, sim)
+        sim.stop_cleanly()
+
+
+@test
+def losses_are_repaired(t):
+    for fault in ("lose-channel:3", "foreign:3", "foreign-mse:5", "refresh:4", "error-at:1",
+                  "modem-reset:4,200", "hang-up:3,300"):
+        more = ["--fault", "sync"] if "reset" in fault else []
+        sim = direct(t, "qmi", "p256", "--fault", fault, *more)
+        result = t.openssl(sim, "dgst", "-sha256", "-sign", "sim:signing", "-out",
+                           t.path("signature"), t.write("data", "x"), expect=None, SIMKEY_TIMEOUT="20")
+        t.equal(sim.tries(), 3, f"tries after {fault}")
+        if not fault.startswith("hang-up"):
+            t.equal(result.status, 0, f"signing with {fault}: {result}")
+        sim.stop_cleanly()
+
+
+@test
+def refusals_are_sentences(t):
+    for fault, status, words in (
+            ("open-denied", REFUSED, "error 82, access denied.*AT port"),
+            ("no-service", REFUSED, "no QMI client id for its service UIM"),
+            ("mute-at:1,60000", TIMEOUT, "did not answer in time .QMI UIM 00")):
+        sim = direct(t, "qmi", "p256", "--fault", fault)
+        t.run([SIMKEY, "cert", "signing"], sim, expect=status, says=words, SIMKEY_TIMEOUT="5")
+        sim.stop_cleanly()
+    sim = direct(t, "qmi", "p256", "--no-sim")
+    t.run([SIMKEY, "cert", "signing"], sim, expect=UNREACHABLE, says="no SIM")
+    sim = direct(t, "qmi", "p256", "--no-applet")
+    t.run([SIMKEY, "cert", "signing"], sim, expect=ABSENT, says="applet")
+
+
+@test
+def a_slot_that_is_not_active_is_an_error_that_names_the_active_one(t):
+    sim = direct(t, "qmi", "p256", "--slots", "2", "--slot", "2")
+    t.run([SIMKEY, "info"], sim, expect=UNREACHABLE, says="slot 1 .*not active, slot 2 is active")
+    t.run([SIMKEY, "info", "--slot", "2"], sim)
+    t.run([SIMKEY, "info"], sim, SIMKEY_SLOT="2")
+    t.run([SIMKEY, "info", "--slot", "3"], sim, expect=USAGE, says="2 SIM slots: there is no slot 3")
+    handshake(t, sim, cert="sim:signing?slot=2", key="sim:signing?slot=2")
+
+
+@test(left_out=why_not("qmi"))
+def a_stranger_with_the_proxy_s_name_is_told_nothing(t):
+    own_network()
+    sim = t.sim("p256", "--protocol", "qmi")
+    squatter = Squatter(t, "qmi-proxy")
+    for device in (f"qmi:{sim.device}", f"qmi:{sim.device},direct"):
+        t.run([SIMKEY, "pin", "verify"], sim, env=t.env(sim, SIMKEY_DEVICE=device),
+              expect=UNREACHABLE, says=rf"nothing was sent.*process {squatter.pid} .*uid 65534")
+    t.equal(squatter.stolen(), b"", "what the stranger was told")
+    t.equal(sim.all_apdus(), [], "APDUs")
+    squatter.end()
+
+
+@test(left_out=why_not("qmi"))
+def a_program_without_rights_is_told_the_ways_out(t):
+    sim = proxied(t, "qmi")
+    os.chmod(t.dir, 0o755)
+    run_dir = t.path("nobody")
+    os.mkdir(run_dir)
+    os.chown(run_dir, 65534, 65534)
+    os.chmod(sim.node, 0o600)
+    nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    t.run([*nobody, SIMKEY, "info"], sim, expect=UNREACHABLE, SIMKEY_RUN_DIR=run_dir,
+          preload=False, says=["lets only root in", "agent", "group", ",direct"])
+    sim.proxy.stop()
+    wait_listening("qmi-proxy", False)
+    t.run([*nobody, SIMKEY, "info"], sim, expect=UNREACHABLE, SIMKEY_RUN_DIR=run_dir,
+          preload=False, says=["lets only root in", "agent"])
+    os.chmod(sim.node, 0o666)
+    t.run([*nobody, SIMKEY, "info"], sim, SIMKEY_RUN_DIR=run_dir, preload=False,
+          SIMKEY_DEVICE=sim.device + ",direct")
+
+
+@test(left_out=why_not("qmi"))
+def the_node_is_not_opened_beside_others(t):
+    sim = proxied(t, "qmi")
+    t.run([SIMKEY, "info"], sim, expect=UNREACHABLE, SIMKEY_DEVICE=sim.device + ",direct",
+          says="qmi-proxy runs .process .*leave out")
+    sim.proxy.stop()
+    wait_listening("qmi-proxy", False)
+    t.run([SIMKEY, "info"], sim, expect=UNREACHABLE, says="no qmi-proxy runs, although.*ModemManager")
+    holder = t.start("cat", ["cat", sim.node], preload=False)
+    time.sleep(0.3)
+    t.run([SIMKEY, "info"], sim, expect=UNREACHABLE, SIMKEY_DEVICE=sim.device + ",direct",
+          says=rf"open in process {holder.popen.pid} \(cat\)")
+    holder.stop(signal.SIGKILL)
+    t.run([SIMKEY, "info"], sim, SIMKEY_DEVICE=sim.device + ",direct")
+
+
+@test(left_out=why_not("qmi"), seconds=180)
+def the_proxy_s_end_is_a_repair_or_one_error(t):
+    sim = proxied(t, "qmi", "p256", "--sign-ms", "400")
+    cert, key = t.exported(sim)
+    for delay in (0.05, 0.15, 0.3):
+        process = t.start("openssl", ["openssl", "dgst", "-sha256", "-provider-path",
+                                      os.path.dirname(SIMKEY), "-provider", "default", "-provider",
+                                      "simkey", "-sign", key, "-out", t.path("out"),
+                                      t.write("data", "x")], env=t.env(sim, preload=True))
+        time.sleep(delay)
+        sim.proxy.stop(signal.SIGKILL)
+        began = time.monotonic()
+        status = process.wait(20)
+        t.check(time.monotonic() - began < 15, "it took long")
+        t.check(status == 0 or "qmi-proxy" in process.said(), f"{status}: {process.said()}")
+        wait_listening("qmi-proxy", False)
+        sim.proxy = start_proxy(t, "qmi")
+        signs(t, sim, cert, key)
+    t.equal(sim.tries(), 3, "tries")
+
+
+@test(left_out=why_not("qmi"), seconds=300, alone="eight programs and a stranger share two cores")
+def a_stranger_works_beside_eight_programs(t):
+    sim = proxied(t, "qmi")
+    cert, key = t.exported(sim)
+    loop = t.write("loop.sh", "set -e\nfor i in $(seq 25); do openssl dgst -sha256 -provider-path "
+                   f"{os.path.dirname(SIMKEY)} -provider default -provider simkey -sign {key} "
+                   f"-out /dev/null {t.write('data', 'x')}; done\n")
+    ask = t.write("ask.sh", "set -e\ni=0\nwhile [ ! -e stop ]; do qmicli -p -d "
+                  f"{sim.node} --device-open-qmi --uim-get-card-status >/dev/null; i=$((i+1)); done\n"
+                  "echo asked $i\n")
+    asker = t.start("qmicli", ["sh", ask], preload=False)
+    programs = [t.start("program", ["sh", loop], env=t.env(sim, preload=True)) for _ in range(8)]
+    for program in programs:
+        t.equal(program.wait(240), 0, f"a program: {program.said()}")
+    t.write("stop", "")
+    t.equal(asker.wait(20), 0, f"the stranger: {asker.said()[-500:]}")
+    t.says(asker.said(), r"asked \d+")
+    t.equal(sim.count("PSO CDS"), 200, "signatures")
+    t.equal(len(clients(sim)), 1, "client ids")
+
+
+@test(seconds=240, long=True)
+def killed_at_any_step_no_client_id_is_lost(t):
+    sim = direct(t, "qmi")
+    cert, key = t.exported(sim)
+    signs(t, sim, cert, key)
+    command = ["openssl", "dgst", "-sha256", "-provider-path", os.path.dirname(SIMKEY), "-provider",
+               "default", "-provider", "simkey", "-sign", key, "-out", t.path("out"),
+               t.write("data", "x")]
+    for number in range(200):
+        process = t.start("killed", command, env=t.env(sim, preload=True))
+        time.sleep(0.005 + number % 40 * 0.001)
+        process.popen.kill()
+        process.popen.wait()
+        t.running.remove(process)
+    signs(t, sim, cert, key)
+    t.equal(len(clients(sim)), 1, "client ids")
+    t.equal(sim.tries(), 3, "tries")
+    t.simkey(sim, "close")
+    t.equal(clients(sim), set(), "client ids after close")
+    t.equal(open_channels(sim), set(), "channels after close")
