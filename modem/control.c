@@ -19,6 +19,8 @@
 
 #define OWN_LOCK_POLL_MS 10
 #define PAUSE_MS         5
+#define CONNECT_PAUSE_MS 20
+#define RESTART_MS       1500 /* a proxy that was ended is there again */
 #define ERRORS_MAX       3 /* of a node, which tells of each overflow and each broken transfer once */
 
 static const char *prefix_of(const struct control *control)
@@ -155,12 +157,48 @@ static enum outcome open_directly(struct control *control, struct report *why)
     return OUTCOME_OK;
 }
 
+/* Waits while others are being let in; and a moment for a proxy that is installed and does not run: it
+ * ended, or ModemManager is being restarted. */
+static int connect_proxy(const struct control *control, struct control_proxy *proxy,
+                         struct deadline deadline)
+{
+    const bool expected = !control->name.direct && control_installed(control->proxy) != NULL;
+    const struct deadline patience = deadline_within(deadline, expected ? RESTART_MS : 0);
+    int fd;
+
+    while ((fd = control_connect(control->proxy, proxy)) < 0 &&
+           ((errno == EAGAIN && !deadline_passed(deadline)) ||
+            (errno == ECONNREFUSED && !deadline_passed(patience))))
+        deadline_sleep(deadline, CONNECT_PAUSE_MS);
+    return fd;
+}
+
+/* The proxy, or the node itself. */
+static enum outcome open_way(struct control *control, struct deadline deadline, struct report *why)
+{
+    struct control_proxy proxy;
+    int fd = connect_proxy(control, &proxy, deadline);
+
+    if (fd >= 0)
+        return trust_proxy(control, fd, &proxy, why);
+    if (errno != ECONNREFUSED)
+        return report_set(why, OUTCOME_PORT_BUSY, "cannot reach %s: %s", control->proxy,
+                          strerror(errno));
+    return open_directly(control, why);
+}
+
+enum outcome control_reopen(struct control *control, struct deadline deadline, struct report *why)
+{
+    forks_close(control->fd);
+    control->fd = -1;
+    control->proxied = false;
+    return open_way(control, deadline, why);
+}
+
 enum outcome control_open(struct control *control, const struct transport_target *target,
                           struct deadline deadline, struct report *why)
 {
-    struct control_proxy proxy;
     enum outcome outcome;
-    int fd;
 
     control->fd = control->own_lock = -1;
     control_parse(target->device, &control->name);
@@ -170,15 +208,7 @@ enum outcome control_open(struct control *control, const struct transport_target
         outcome = lock_node(control, target->turn, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    while ((fd = control_connect(control->proxy, &proxy)) < 0 && errno == EAGAIN &&
-           !deadline_passed(deadline))
-        deadline_sleep(deadline, PAUSE_MS); /* others are being let in */
-    if (fd >= 0)
-        return trust_proxy(control, fd, &proxy, why);
-    if (errno != ECONNREFUSED)
-        return report_set(why, OUTCOME_PORT_BUSY, "cannot reach %s: %s", control->proxy,
-                          strerror(errno));
-    return open_directly(control, why);
+    return open_way(control, deadline, why);
 }
 
 enum outcome control_alone(const struct control *control, struct report *why)

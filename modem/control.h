@@ -37,6 +37,10 @@ struct control {
 enum outcome control_open(struct control *control, const struct transport_target *target,
                           struct deadline deadline, struct report *why);
 
+/* Opens it once more, with the lock that it has: a proxy that was about to end may have taken the
+ * connection, and closed it without a word. */
+enum outcome control_reopen(struct control *control, struct deadline deadline, struct report *why);
+
 /* Directly only: that no other program has the node open, as far as this user can see. Some 5 ms.
  * Errors: OUTCOME_PORT_BUSY, naming it. */
 enum outcome control_alone(const struct control *control, struct report *why);

@@ -79,7 +79,11 @@ static enum outcome begin(struct transport *transport, const struct transport_ta
     outcome = control_open(&qmi->control, target, deadline, why);
     if (outcome == OUTCOME_OK && qmi->control.proxied)
         outcome = open_at_proxy(qmi, deadline, why);
-    return outcome;
+    if (outcome != OUTCOME_NO_MODEM || !qmi->control.proxied || qmi->control.answered)
+        return outcome;
+    outcome = control_reopen(&qmi->control, deadline, why);
+    return outcome == OUTCOME_OK && qmi->control.proxied ? open_at_proxy(qmi, deadline, why)
+                                                         : outcome;
 }
 
 static void end(struct transport *transport)

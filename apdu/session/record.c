@@ -50,21 +50,6 @@ void record_init(struct record *record)
     record->quirks.max_read = APDU_LE_ALL;
 }
 
-void quirks_copy(struct card_quirks *to, const struct card_quirks *from)
-{
-    memcpy(to->iccid, from->iccid, sizeof to->iccid);
-    to->no_le = from->no_le;
-    to->short_way = from->short_way;
-    to->max_read = from->max_read;
-    to->modem = from->modem;
-    to->environment_refused = from->environment_refused;
-    to->pin_refused = from->pin_refused;
-    for (size_t i = 0; i < REFUSALS; i++) {
-        atomic_store(&to->said[i], atomic_load(&from->said[i]));
-        atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
-    }
-}
-
 struct reader {
     const char *text; /* ends with a NUL */
     bool good;

@@ -8,7 +8,7 @@ import time
 
 from control import (Squatter, clients, direct, open_channels, own_network, proxied,
                      start_proxy, stranger, wait_listening, why_not)
-from fixture import ABSENT, REFUSED, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test
+from fixture import ABSENT, REFUSED, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test, with_providers
 from tls import CLOSING, COLD, handshake
 
 def signs(t, sim, cert, key):
@@ -18,6 +18,12 @@ def signs(t, sim, cert, key):
     t.openssl(sim, "dgst", "-sha256", "-sign", key, "-out", signature, data)
     t.run(["openssl", "x509", "-in", cert, "-noout", "-pubkey", "-out", public])
     t.run(["openssl", "dgst", "-sha256", "-verify", public, "-signature", signature, data])
+
+
+def signing(t, key):
+    """A program that signs, to be run beside the test."""
+    return ["openssl", *with_providers(["dgst", "-sha256", "-sign", key, "-out", t.path("out"),
+                                        t.write("data", "x")], ("default", "simkey"))]
 
 
 @test
@@ -220,20 +226,24 @@ def the_node_is_not_opened_beside_others(t):
 def the_proxy_s_end_is_a_repair_or_one_error(t):
     sim = proxied(t, "qmi", "p256", "--sign-ms", "400")
     cert, key = t.exported(sim)
-    for delay in (0.05, 0.15, 0.3):
-        process = t.start("openssl", ["openssl", "dgst", "-sha256", "-provider-path",
-                                      os.path.dirname(SIMKEY), "-provider", "default", "-provider",
-                                      "simkey", "-sign", key, "-out", t.path("out"),
-                                      t.write("data", "x")], env=t.env(sim, preload=True))
-        time.sleep(delay)
+    for _ in range(3):
+        sim.mark()
+        process = t.start("openssl", signing(t, key), env=t.env(sim, preload=True))
+        process.wait_for(lambda: sim.count("PSO CDS") > 0, "signing")
         sim.proxy.stop(signal.SIGKILL)
         began = time.monotonic()
         status = process.wait(20)
         t.check(time.monotonic() - began < 15, "it took long")
-        t.check(status == 0 or "qmi-proxy" in process.said(), f"{status}: {process.said()}")
+        t.check(status > 0 and "qmi-proxy" in process.said(), f"{status}: {process.said()}")
         wait_listening("qmi-proxy", False)
         sim.proxy = start_proxy(t, "qmi")
         signs(t, sim, cert, key)
+    sim.mark()
+    process = t.start("openssl", signing(t, key), env=t.env(sim, preload=True))
+    process.wait_for(lambda: sim.count("PSO CDS") > 0, "signing")
+    sim.proxy.stop(signal.SIGKILL)
+    start_proxy(t, "qmi")  # as ModemManager does
+    t.equal(process.wait(20), 0, f"a proxy that is there again at once: {process.said()}")
     t.equal(sim.tries(), 3, "tries")
 
 
@@ -263,11 +273,8 @@ def killed_at_any_step_no_client_id_is_lost(t):
     sim = direct(t, "qmi")
     cert, key = t.exported(sim)
     signs(t, sim, cert, key)
-    command = ["openssl", "dgst", "-sha256", "-provider-path", os.path.dirname(SIMKEY), "-provider",
-               "default", "-provider", "simkey", "-sign", key, "-out", t.path("out"),
-               t.write("data", "x")]
     for number in range(200):
-        process = t.start("killed", command, env=t.env(sim, preload=True))
+        process = t.start("killed", signing(t, key), env=t.env(sim, preload=True))
         time.sleep(0.005 + number % 40 * 0.001)
         process.popen.kill()
         process.popen.wait()
