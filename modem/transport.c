@@ -8,6 +8,7 @@
 #include "modem/pcsc.h"
 #endif
 
+#include "modem/mbim.h"
 #include "modem/qmi.h"
 
 #include <string.h>
@@ -50,6 +51,8 @@ const struct transport_ops *transport_of(const char *device)
     control_parse(device, &name);
     if (name.protocol == CONTROL_QMI)
         return &transport_qmi;
+    if (name.protocol == CONTROL_MBIM)
+        return &transport_mbim;
     while (strncmp(device, transports[row].prefix, strlen(transports[row].prefix)) != 0)
         row++;
     return transports[row].ops;

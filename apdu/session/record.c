@@ -391,6 +391,7 @@ static void take_record(struct reader *from, struct record *record)
 static void doubt_moved(struct record *record)
 {
     record->line.ready = false;
+    record->line.kept = 0; /* another program may have got it meanwhile */
     record->line.late_until = monotonic_ms();
     for (size_t i = 0; i < record->owners.count; i++)
         if (record->owners.list[i].doubt == DOUBT_NONE)

@@ -136,6 +136,12 @@ def clients(sim):
     return held
 
 
+def mbim_words(sim):
+    """What was said of opening and closing the modem."""
+    with open(sim.trace, encoding="latin1") as trace:
+        return re.findall(r"mbim (open|close)$", trace.read(), re.M)
+
+
 def open_channels(sim):
     """The channels of the card that are open now, by simmodem's trace."""
     held = set()

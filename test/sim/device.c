@@ -351,7 +351,7 @@ bool device_serve(struct device *d, struct pty *p)
 {
     struct signalfd_siginfo info;
 
-    d->protocol = &qmi_protocol;
+    d->protocol = d->options->protocol == PROTOCOL_MBIM ? &mbim_protocol : &qmi_protocol;
     d->busy = d->options->faults.arg[FAULT_BUSY];
     while (wait_for_work(d, p)) {
         int64_t now = clock_ns();

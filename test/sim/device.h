@@ -23,7 +23,8 @@ struct protocol {
     void (*restarted)(struct device *d);
 };
 
-extern const struct protocol qmi_protocol; /* qmi.c */
+extern const struct protocol qmi_protocol;  /* qmi.c */
+extern const struct protocol mbim_protocol; /* mbim.c */
 
 struct outgoing {
     int64_t due;

@@ -131,8 +131,12 @@ static const struct entry table[FAULT_COUNT] = {
                            "QMI, MBIM: foreign messages before and behind each answer"},
     [FAULT_TOGETHER] = {"together", 0, "QMI, MBIM: two messages leave as one piece"},
     [FAULT_BUILD_CLASS] = {"build-class", 0, "QMI, MBIM: the modem builds the class octet itself"},
+    [FAULT_SWAP_CLASS] = {"swap-class", 0,
+                          "MBIM: the same, with the types of class the other way round"},
+    [FAULT_NO_FETCH] = {"no-fetch", 0, "MBIM: 61xx and 6Cxx are left to the host"},
     [FAULT_NEED_LE] = {"need-le", 0, "QMI, MBIM: without Le no data come"},
-    [FAULT_SELECT_P2] = {"select-p2:K", 0, "MBIM: opening with another P2 than K fails"},
+    [FAULT_SELECT_P2] = {"select-p2:CODE", 0,
+                         "MBIM: opening with another P2 than CODE (decimal) fails"},
     [FAULT_NO_SERVICE] = {"no-service", 0, "QMI, MBIM: no service with channels"},
 };
 

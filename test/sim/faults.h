@@ -98,6 +98,8 @@ enum fault {
     FAULT_INDICATIONS,  /* foreign messages before and behind each answer */
     FAULT_TOGETHER,     /* the answer leaves together with the next message */
     FAULT_BUILD_CLASS,  /* the modem builds the class itself */
+    FAULT_SWAP_CLASS,   /* it builds it, and takes the types the other way round */
+    FAULT_NO_FETCH,     /* the modem leaves 61xx to the host */
     FAULT_NEED_LE,      /* without Le no data come */
     FAULT_SELECT_P2,    /* selecting with another P2 fails */
     FAULT_NO_SERVICE,   /* no UIM, no UICC access */

@@ -41,7 +41,7 @@ static const struct option_entry table[] = {
     {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
     {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits, A to E among them (random)"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
-    {"protocol", CHOICE, AT(protocol), "at|qmi", 0, 0, "what is spoken on the pty (at)"},
+    {"protocol", CHOICE, AT(protocol), "at|qmi|mbim", 0, 0, "what is spoken on the pty (at)"},
     {"slots", NUMBER, AT(slots), "N", 1, 5, "QMI and MBIM: SIM slots that the modem tells of"},
     {"slot", NUMBER, AT(slot), "N", 1, 5, "in which the card is, the active one (1)"},
     {"baud", NUMBER, AT(baud), "N", 50, 100000000, "paces the line, 10 bits an octet"},

@@ -14,7 +14,7 @@ enum typea_form { TYPEA_PKCS1, TYPEA_PKCS8, TYPEA_PEM };
 enum safe2_identity { SAFE2_DIGITS, SAFE2_RAW };
 enum safe2_query { SAFE2_QUERY_HEX, SAFE2_QUERY_DIGITS };
 enum safe2_profile { SAFE2_NEW, SAFE2_OLD };
-enum protocol_name { PROTOCOL_AT, PROTOCOL_QMI };
+enum protocol_name { PROTOCOL_AT, PROTOCOL_QMI, PROTOCOL_MBIM };
 enum pin1_form { PIN1_ENABLED, PIN1_DISABLED, PIN1_DISABLED_6984 };
 
 struct options {
