@@ -3,7 +3,9 @@
 #include "modem/control_name.h"
 
 #include "modem/descriptor.h"
+#include "modem/forks.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,4 +114,55 @@ const char *control_path(const char *device, char path[PATH_MAX])
     if (!copy_path(prefixed ? device + strlen(prefixes[row].prefix) : device, path) && !prefixed)
         return device;
     return path;
+}
+
+/* ---- the AT ports beside it ---- */
+
+/* Adds those of a class ("tty") that are below the modem in sysfs, and whose names begin so. */
+static void add_ports(const char *sysfs, const char *class_name, const char *begin,
+                      const char *modem, char *ports, size_t size)
+{
+    char path[PATH_MAX], real[PATH_MAX];
+    const size_t length = strlen(modem);
+    const struct dirent *entry;
+    DIR *folder;
+
+    (void)snprintf(path, sizeof path, "%.256s/class/%s", sysfs, class_name);
+    forks_hold(); /* short, and none of it waits */
+    folder = opendir(path);
+    while (folder != NULL && (entry = readdir(folder)) != NULL) {
+        size_t used = strlen(ports);
+
+        if (strncmp(entry->d_name, begin, strlen(begin)) != 0 ||
+            (strcmp(class_name, "wwan") == 0 && strstr(entry->d_name, "at") == NULL))
+            continue;
+        (void)snprintf(path, sizeof path, "%.256s/class/%s/%.255s/device", sysfs, class_name,
+                       entry->d_name);
+        if (realpath(path, real) != NULL && strncmp(real, modem, length) == 0 &&
+            (real[length] == '/' || real[length] == '\0'))
+            (void)snprintf(ports + used, size - used, "%s/dev/%s", used > 0 ? ", " : "",
+                           entry->d_name);
+    }
+    if (folder != NULL)
+        (void)closedir(folder);
+    forks_release();
+}
+
+void control_at_ports(const char *sysfs, const char *path, char *ports, size_t size)
+{
+    char real[PATH_MAX], link[PATH_MAX], modem[PATH_MAX];
+    const char *name;
+
+    ports[0] = '\0';
+    if (realpath(path, real) == NULL)
+        return;
+    name = strrchr(real, '/') + 1;
+    (void)snprintf(link, sizeof link, "%.256s/class/%s/%.255s/device", sysfs,
+                   strncmp(name, "wwan", 4) == 0 ? "wwan" : "usbmisc", name);
+    if (realpath(link, modem) == NULL)
+        return;
+    if (strncmp(name, "wwan", 4) != 0) /* an interface of the USB device that the modem is */
+        *strrchr(modem, '/') = '\0';
+    add_ports(sysfs, "tty", "tty", modem, ports, size);
+    add_ports(sysfs, "wwan", "wwan", modem, ports, size);
 }

@@ -6,6 +6,7 @@
 
 #include <limits.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 enum control_protocol { CONTROL_NONE, CONTROL_QMI, CONTROL_MBIM };
 
@@ -24,6 +25,9 @@ void control_parse(const char *device, struct control_name *name);
 /* What the kernel says of a node: the driver behind cdc-wdm (qmi_wwan, cdc_mbim), the type of a wwan
  * port; CONTROL_NONE for any other device. sysfs: where the kernel's files are, "/sys". */
 enum control_protocol control_kind(const char *sysfs, const char *path);
+
+/* The AT ports of the same modem: "/dev/ttyUSB2, /dev/ttyUSB3", "" if there are none. */
+void control_at_ports(const char *sysfs, const char *path, char *ports, size_t size);
 
 /* The path that a device's name has in it; the name itself where it is no control device with a
  * prefix. For whoever looks at the device's file. */

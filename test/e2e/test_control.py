@@ -9,6 +9,7 @@ import time
 from control import (Squatter, clients, direct, mbim_words, open_channels, own_network, proxied,
                      start_proxy, stranger, wait_listening, why_not)
 from fixture import ABSENT, REFUSED, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test, with_providers
+from test_safe2 import CONFIG, Site
 from tls import CLOSING, COLD, handshake
 
 PROTOCOLS = ("qmi", "mbim")
@@ -353,3 +354,45 @@ def killed_at_any_step_by_control_nothing_is_lost(t, protocol):
     t.simkey(sim, "close")
     t.equal(clients(sim), set(), "client ids after close")
     t.equal(open_channels(sim), set(), "channels after close")
+
+
+@each(real=True)
+def doctor_walks_by_control(t, protocol):
+    sim = proxied(t, protocol)
+    found = steps(t, sim)
+    t.says(found["port"]["text"], f"control device that speaks {protocol.upper()}")
+    t.says(found["permission"]["text"], rf"{protocol}-proxy runs \(process \d+, uid 0\)")
+    t.says(found["channel"]["text"], f"by {protocol.upper()}")
+    t.equal(found["signature"]["result"], "ok", "the last step")
+    sim.proxy.stop()
+    wait_listening(f"{protocol}-proxy", False)
+    t.says(steps(t, sim, UNREACHABLE)["permission"]["text"], f"no {protocol}-proxy runs")
+    sim.device += ",direct"
+    holder = t.start("cat", ["cat", sim.node], preload=False)
+    time.sleep(0.3)
+    t.says(steps(t, sim, UNREACHABLE)["holders"]["text"], r"cat \(process")
+    holder.stop(signal.SIGKILL)
+    squatter = Squatter(t, f"{protocol}-proxy")
+    t.says(steps(t, sim, UNREACHABLE)["permission"]["text"], "uid 65534, which would see the PIN")
+    squatter.end()
+    t.equal(squatter.stolen(), b"", "what the stranger was told")
+    sim.stop_cleanly()
+    denied = direct(t, protocol, "p256", "--fault", "open-denied")
+    found = steps(t, denied, REFUSED)
+    t.says(found["channel"]["text"], WORDS[protocol][0])
+    t.says(found["channel"]["remedy"], "AT port as `device`")
+
+
+def steps(t, sim, expect=0):
+    return {step["step"]: step for step in json.loads(t.simkey(sim, "doctor", "--json",
+                                                               expect=expect).out)}
+
+
+@each()
+def safe2_goes_by_control(t, protocol):
+    site = Site(t, "--protocol", protocol)
+    site.sim.device = f"{protocol}:{site.sim.device},direct"
+    site.put(CONFIG)
+    t.equal(site.get().raw, CONFIG, "the configuration")
+    site.send(t.write("telemetry", "23.5"))
+    t.says(site.safe2("status").out, "0007")
