@@ -118,6 +118,14 @@ struct transport_ops {
     const struct transport_line *line; /* NULL: each answer is known to be its command's */
 };
 
+/* What only the tools ask for stays out of a module that is made small (SIMKEY_SMALL_MODULE): no function
+ * of the provider's asks a modem for its names. */
+#ifdef SIMKEY_SMALL_MODULE
+#define FOR_TOOLS(function) (false ? (function) : NULL)
+#else
+#define FOR_TOOLS(function) (function)
+#endif
+
 /* How `device` begins for a card reader; its name or number follows. */
 #define TRANSPORT_PCSC "pcsc:"
 
