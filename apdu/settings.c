@@ -3,6 +3,7 @@
  * modems.c, openssl.cnf by provider/; what a URI may set is judged there too. */
 #include "apdu/settings.h"
 
+#include "modem/control_name.h"
 #include "modem/hex.h"
 
 #include <ctype.h>
@@ -13,6 +14,7 @@
 
 #define BAUD_MIN    300
 #define BAUD_MAX    8000000
+#define SLOT_MAX    5
 #define TIMEOUT_MAX 86400
 
 static void forget(char **text)
@@ -118,6 +120,7 @@ static enum outcome set_trace(struct settings *settings, const char *value, stru
 enum setting {
     SET_DEVICE,
     SET_BAUD,
+    SET_SLOT,
     SET_TRANSPORT,
     SET_APPLET,
     SET_AID,
@@ -146,6 +149,7 @@ static const char *const setting_names[SETTING_COUNT] = {
     [SET_RUN_DIR] = "run-dir",
     [SET_TRACE] = "trace",
     [SET_LOG] = "log",
+    [SET_SLOT] = "slot",
 };
 
 static const char *const carrier_words[] = {"auto", "csim", "ccho", NULL};
@@ -175,6 +179,7 @@ void settings_init(struct settings *settings)
 {
     memset(settings, 0, sizeof *settings);
     settings->baud = 115200;
+    settings->slot = 1;
     settings->timeout = 30;
     settings->carrier = CARRIER_AUTO;
     settings->session = SESSION_SHARED;
@@ -208,6 +213,8 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
         return set_text(&settings->device, value, why);
     case SET_BAUD:
         return set_number(&settings->baud, name, value, BAUD_MIN, BAUD_MAX, 115200, why);
+    case SET_SLOT:
+        return set_number(&settings->slot, name, value, 1, SLOT_MAX, 1, why);
     case SET_TRANSPORT:
         outcome = set_word(&index, name, value, carrier_words, why);
         if (outcome == OUTCOME_OK)
@@ -311,11 +318,13 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
 
 bool settings_same_device(const char *a, const char *b)
 {
-    char *real_a, *real_b;
+    char path_a[PATH_MAX], path_b[PATH_MAX], *real_a, *real_b;
     bool equal;
 
     if (a == NULL || b == NULL || strcmp(a, b) == 0)
         return a != NULL && b != NULL;
+    a = control_path(a, path_a);
+    b = control_path(b, path_b);
     if (a[0] != '/' || b[0] != '/')
         return false;
     real_a = realpath(a, NULL);
@@ -348,8 +357,8 @@ static bool same(const char *a, const char *b)
 
 bool settings_equal(const struct settings *a, const struct settings *b)
 {
-    return same(a->device, b->device) && a->baud == b->baud && a->carrier == b->carrier &&
-           a->applet == b->applet && a->aid_length == b->aid_length &&
+    return same(a->device, b->device) && a->baud == b->baud && a->slot == b->slot &&
+           a->carrier == b->carrier && a->applet == b->applet && a->aid_length == b->aid_length &&
            memcmp(a->aid, b->aid, a->aid_length) == 0 && same(a->pin_source, b->pin_source) &&
            same(a->pin, b->pin) && same(a->sim_pin_source, b->sim_pin_source) &&
            a->timeout == b->timeout && a->session == b->session && same(a->run_dir, b->run_dir) &&

@@ -19,6 +19,7 @@ enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 struct settings {
     char *device;             /* NULL: none */
     unsigned baud;            /* bits per second */
+    unsigned slot;            /* of the SIM, from 1, in a modem with several */
     enum carrier carrier;     /* auto, csim, ccho */
     enum token_applet applet; /* auto, mias, iotsafe */
     uint8_t aid[16];          /* of IoT SAFE's applet, where it is none of the known ones */
@@ -36,9 +37,9 @@ struct settings {
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 13
+#define SETTINGS_COUNT 14
 
-/* The defaults: 115200 baud, auto, auto, 30 s, shared, no trace, no log. */
+/* The defaults: 115200 baud, slot 1, auto, auto, 30 s, shared, no trace, no log. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for

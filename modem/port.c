@@ -264,6 +264,20 @@ out:
     return outcome;
 }
 
+enum outcome port_lock(struct port **locked, int fd, const char *device, struct deadline deadline,
+                       const struct port_turn *turn, struct report *why)
+{
+    struct port *port = *locked = calloc(1, sizeof *port);
+
+    if (port == NULL) {
+        forks_close(fd);
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    }
+    port->fd = fd;
+    (void)snprintf(port->name, sizeof port->name, "%s", device);
+    return lock(port, deadline, turn, why);
+}
+
 void port_close(struct port *port)
 {
     if (port == NULL)

@@ -39,6 +39,12 @@ struct port_turn {
 enum outcome port_open(struct port **port, const char *device, unsigned baud,
                        struct deadline deadline, const struct port_turn *turn, struct report *why);
 
+/* For a device that is no line of characters: only waits for its lock, on a descriptor of it that
+ * becomes the port's, also after an error. Nothing is read from it or written to it. Errors:
+ * OUTCOME_PORT_BUSY as above, OUTCOME_NO_MODEM where the file cannot be locked. */
+enum outcome port_lock(struct port **port, int fd, const char *device, struct deadline deadline,
+                       const struct port_turn *turn, struct report *why);
+
 /* Unlocks and closes. Never fails; NULL is allowed. The modem's lines are left as they are. What was
  * written and has not left is discarded where nothing came back since, so that this never waits. */
 void port_close(struct port *port);

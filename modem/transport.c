@@ -3,9 +3,13 @@
 #include "modem/transport.h"
 
 #include "modem/at_modem.h"
+#include "modem/control_name.h"
 #ifdef SIMKEY_PCSC
 #include "modem/pcsc.h"
 #endif
+
+#include "modem/mbim.h"
+#include "modem/qmi.h"
 
 #include <string.h>
 
@@ -41,8 +45,14 @@ static const struct {
 
 const struct transport_ops *transport_of(const char *device)
 {
+    struct control_name name;
     size_t row = 0;
 
+    control_parse(device, &name);
+    if (name.protocol == CONTROL_QMI)
+        return &transport_qmi;
+    if (name.protocol == CONTROL_MBIM)
+        return &transport_mbim;
     while (strncmp(device, transports[row].prefix, strlen(transports[row].prefix)) != 0)
         row++;
     return transports[row].ops;
@@ -108,6 +118,12 @@ enum outcome transport_diagnose(struct transport *transport, struct deadline dea
     if (transport->ops->diagnose == NULL)
         return OUTCOME_OK;
     return transport->ops->diagnose(transport, deadline, why);
+}
+
+void transport_release(struct transport *transport, struct deadline deadline)
+{
+    if (transport->ops->release != NULL)
+        transport->ops->release(transport, deadline);
 }
 
 enum outcome transport_confirm(struct transport *transport, struct deadline deadline,

@@ -24,6 +24,7 @@ struct transport_target {
     const struct trace *trace;
     const struct port_turn *turn;    /* see port_open */
     const struct transport_ops *ops; /* NULL: what the device's name tells */
+    unsigned slot;                   /* 1, or of a modem with several SIMs */
 };
 
 /* A transport that has begun: the device is open, locked and answers. Lives for one operation. */
@@ -34,6 +35,9 @@ struct transport {
     /* What it learnt of this modem in waking it, to be given to the next operation's: bits of enum
      * habit. */
     unsigned habits;
+    /* What it keeps in the modem, or learnt of it, from operation to operation (a client id, a slot):
+     * given back to it before it is waked; 0: nothing. What is in it is the transport's own matter. */
+    unsigned kept;
     /* For waking: no command of an earlier operation can still be under way. What does not answer then
      * is not waited for as long. */
     bool idle;
@@ -81,6 +85,7 @@ struct transport_ops {
     const char *service;
     /* How all of its channels are opened; CARRIER_AUTO: in either way, as the caller wishes. */
     enum carrier carrier;
+    bool selects; /* opening a channel selects the applet on it, whatever the carrier */
     /* Opens the device and has it for itself until the end. Errors: OUTCOME_NO_MODEM,
      * OUTCOME_PORT_BUSY, OUTCOME_NO_SIM, ... */
     enum outcome (*begin)(struct transport *, const struct transport_target *, struct deadline,
@@ -108,13 +113,23 @@ struct transport_ops {
     enum outcome (*registration)(struct transport *, enum registration *, struct deadline,
                                  struct report *);
     enum outcome (*diagnose)(struct transport *, struct deadline, struct report *);
+    /* NULL, or see transport_release. */
+    void (*release)(struct transport *, struct deadline);
     const struct transport_line *line; /* NULL: each answer is known to be its command's */
 };
+
+/* What only the tools ask for stays out of a module that is made small (SIMKEY_SMALL_MODULE): no function
+ * of the provider's asks a modem for its names. */
+#ifdef SIMKEY_SMALL_MODULE
+#define FOR_TOOLS(function) (false ? (function) : NULL)
+#else
+#define FOR_TOOLS(function) (function)
+#endif
 
 /* How `device` begins for a card reader; its name or number follows. */
 #define TRANSPORT_PCSC "pcsc:"
 
-/* The transport of a device, by its name. */
+/* The transport of a device, by its name: a prefix, or what the kernel says of it. */
 const struct transport_ops *transport_of(const char *device);
 
 /* The names of all card readers that pcscd sees, one behind the other with a NUL each, and an empty one
@@ -148,6 +163,9 @@ enum outcome transport_iccid(struct transport *transport, char iccid[ICCID_SIZE]
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome transport_registration(struct transport *transport, enum registration *state,
                                     struct deadline deadline, struct report *why);
+
+/* Gives back what it keeps in the modem, when no channel stands any more. */
+void transport_release(struct transport *transport, struct deadline deadline);
 
 /* After a refusal that says nothing: asks the modem for the SIM's state. OUTCOME_OK: nothing is wrong
  * with it, or its state is unknown. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */

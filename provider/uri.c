@@ -12,7 +12,8 @@
 #define ATTRIBUTES                                                                                 \
     "attributes are container, key-id, id, object, applet, store, type, iccid and modem"
 #define SETTINGS                                                                                   \
-    "settings are timeout, transport, applet, aid, session, and device if it is a configured one"
+    "settings are timeout, transport, slot, applet, aid, session, and device if it is a "          \
+    "configured one"
 
 void uri_init(struct uri *uri)
 {
@@ -313,7 +314,7 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
  * files and devices is the configuration's. */
 static enum outcome check_setting(const char *name, struct report *why)
 {
-    static const char *const allowed[] = {"device", "timeout", "transport",
+    static const char *const allowed[] = {"device", "timeout", "transport", "slot",
                                           "applet", "aid",     "session"};
 
     if (!settings_known(name))

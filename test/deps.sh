@@ -10,7 +10,8 @@ build='gcc libc6-dev make pkg-config libssl-dev libserialport-dev zlib1g-dev lib
 tests='libcunit1-dev openssl curl python3 nginx stunnel4 haproxy mosquitto mosquitto-clients
     valgrind binutils util-linux mount procps mandoc opensc opensc-pkcs11 pcscd vsmartcard-vpcd
     nodejs git wget openvpn eapoltest hostapd apache2-bin lighttpd lighttpd-mod-openssl
-    postgresql-client redis-server socat python3-paho-mqtt'
+    postgresql-client redis-server socat python3-paho-mqtt
+    iproute2 libqmi-proxy libqmi-utils libmbim-proxy libmbim-utils'
 syslog='rsyslog rsyslog-openssl'
 demo='openssl curl nginx stunnel4 haproxy'
 lint='clang libclang-rt-dev clang-format clang-tidy cppcheck shellcheck pyflakes3 git'

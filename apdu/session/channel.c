@@ -16,6 +16,12 @@ static bool no_free_channel(enum outcome outcome, const struct report *why)
            (why->sw == 0x6A81 || why->sw == 0x6A84 || why->sw == 0x6881);
 }
 
+/* The card says that the applet is selected elsewhere, and lets it be on one channel only. */
+static bool in_use_elsewhere(enum outcome outcome, const struct report *why)
+{
+    return outcome == OUTCOME_REFUSED && (why->sw == 0x6985 || why->sw == 0x6999);
+}
+
 /* Opens it by the transport, once more where that may help. */
 static enum outcome open_channel(struct operation *operation, const struct channel_wish *wish,
                                  struct report *why)
@@ -197,6 +203,8 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
     }
     if (no_free_channel(outcome, why))
         outcome = reclaim_or(operation, pinned == CARRIER_AUTO ? second : first, applet, why);
+    else if (operation->transport.ops->selects && in_use_elsewhere(outcome, why))
+        outcome = after_closing(operation, open_by, first, applet, why);
     else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)
@@ -227,8 +235,7 @@ static enum outcome select_applet(struct operation *operation, const struct appl
     enum carrier carrier = operation->current->channel.carrier;
     enum outcome outcome = select_by(operation, carrier, applet, why);
 
-    if (outcome == OUTCOME_REFUSED && carrier == CARRIER_CSIM &&
-        (why->sw == 0x6985 || why->sw == 0x6999))
+    if (carrier == CARRIER_CSIM && in_use_elsewhere(outcome, why))
         outcome = after_closing(operation, select_by, carrier, applet, why);
     return outcome;
 }

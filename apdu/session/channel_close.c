@@ -112,7 +112,7 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
 
     *word = channel_word(operation, channel, &status, &answer, &why);
     /* a modem that does not know the session is not asked for somebody else's */
-    if (*word == 0 && channel->carrier == CARRIER_CCHO &&
+    if (*word == 0 && (channel->carrier == CARRIER_CCHO || operation->transport.ops->selects) &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
         !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)))
         return WHOSE_OURS;

@@ -25,11 +25,12 @@ static bool known(const struct operation *operation, const struct channel *chann
                                             : channel_session_known(operation, channel);
 }
 
-/* True for the one that is looked for: by AT+CSIM nothing is selected on it, by AT+CCHO an applet of ours. */
+/* True for the one that is looked for: by AT+CSIM nothing is selected on it, by AT+CCHO and the like an
+ * applet of ours. */
 static bool is_missed(struct operation *operation, const struct channel *channel, enum whose whose,
                       uint16_t word)
 {
-    return channel->carrier == CARRIER_CSIM
+    return channel->carrier == CARRIER_CSIM && !operation->transport.ops->selects
                ? is_bare(operation, channel, whose, word)
                : whose == WHOSE_OURS && word != 0 && word != SW_CLOSED_CHANNEL;
 }

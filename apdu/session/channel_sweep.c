@@ -111,6 +111,15 @@ static void forget_learnt(struct card_quirks *quirks)
     quirks->environment_refused = quirks->pin_refused = 0;
 }
 
+/* A program that holds a channel goes on with what the transport keeps for all of them. */
+static bool nothing_held(const struct sim_found *found)
+{
+    for (size_t i = 0; i < found->count; i++)
+        if (found->channels[i].end == SIM_CHANNEL_HELD)
+            return false;
+    return true;
+}
+
 void channel_sweep(struct operation *operation, struct sim_found *found)
 {
     struct channel_state *shared = &operation->record.shared, *second = &operation->record.second;
@@ -131,4 +140,6 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
     for (unsigned number = 1; number <= CHANNEL_MAX && goes_on; number++)
         if (!was_seen(operation, number, found))
             goes_on = sweep_number(operation, number, found);
+    if (nothing_held(found))
+        transport_release(&operation->transport, operation->deadline);
 }

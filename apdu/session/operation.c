@@ -121,6 +121,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     bool ready;
 
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
+    transport->kept = line->kept;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;
@@ -129,6 +130,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     ready = line->ready;
     transport->idle = line_idle(line);
     outcome = transport_wake(transport, line->ready, quiet, operation->deadline, why);
+    line->kept = transport->kept;
     if (outcome != OUTCOME_OK)
         return outcome;
     operation->woken = line->ready = true;
@@ -245,7 +247,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                             .baud = sim->settings.baud,
                                             .trace = &sim->settings.trace,
                                             .turn = &turn,
-                                            .ops = sim->transport};
+                                            .ops = sim->transport,
+                                            .slot = sim->settings.slot};
     enum outcome outcome;
 
     memset(operation, 0, sizeof *operation);
@@ -311,6 +314,10 @@ void operation_end(struct operation *operation)
             channel_drop(operation, &operation->record.second);
             record_spoil(operation->file);
             forks_close(operation->file);
+        }
+        if (operation->woken) { /* nobody would learn of what is kept in the modem */
+            transport_release(&operation->transport, deadline_in(QUIET_MIN_MS));
+            operation->sim->line.kept = 0;
         }
         if (operation->begun)
             keep_unsaved(operation);

@@ -43,6 +43,8 @@ bool operation_all_lost(struct operation *operation)
 
 bool operation_save(struct operation *operation, bool dirty)
 {
+    if (operation->woken)
+        operation->sim->line.kept = operation->transport.kept;
     if (operation->file < 0)
         return false;
     operation->record.dirty = dirty;

@@ -6,6 +6,7 @@
 #include "apdu/card/apdu.h"
 #include "apdu/session/record_text.h"
 #include "apdu/session/rundir.h"
+#include "modem/control_name.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
 
@@ -22,12 +23,13 @@ static void bind_to(const struct settings *settings, char boot[BOOT_SIZE],
                     char binding[RECORD_BINDING])
 {
     struct stat device = {.st_rdev = 0}; /* no file: such as a card reader's name */
+    char path[PATH_MAX];
 
     if (boot[0] == '\0' &&
         !descriptor_read_text("/proc/sys/kernel/random/boot_id", boot, BOOT_SIZE))
         (void)snprintf(boot, BOOT_SIZE, RECORD_NO_BOOT);
     boot[strcspn(boot, " \n")] = '\0';
-    (void)stat(settings->device, &device);
+    (void)stat(control_path(settings->device, path), &device);
     (void)snprintf(binding, RECORD_BINDING,
                    "boot %s\ndevice %" PRIu64 " %" PRIu64 " %" PRId64 " %ld\n", boot,
                    (uint64_t)device.st_rdev, (uint64_t)device.st_ino,
@@ -38,21 +40,6 @@ void record_init(struct record *record)
 {
     memset(record, 0, sizeof *record);
     record->quirks.max_read = APDU_LE_ALL;
-}
-
-void quirks_copy(struct card_quirks *to, const struct card_quirks *from)
-{
-    memcpy(to->iccid, from->iccid, sizeof to->iccid);
-    to->no_le = from->no_le;
-    to->short_way = from->short_way;
-    to->max_read = from->max_read;
-    to->modem = from->modem;
-    to->environment_refused = from->environment_refused;
-    to->pin_refused = from->pin_refused;
-    for (size_t i = 0; i < REFUSALS; i++) {
-        atomic_store(&to->said[i], atomic_load(&from->said[i]));
-        atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
-    }
 }
 
 static void load(int fd, const struct settings *settings, char boot[BOOT_SIZE],

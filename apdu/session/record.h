@@ -31,6 +31,7 @@ struct line_state {
     int64_t late_until;   /* an answer may come until then (monotonic_ms), 0: none */
     enum carrier carrier; /* the one that opened a channel last; auto: none yet */
     unsigned gap;         /* of EVENTS_REMEMBERED */
+    unsigned kept;        /* the transport's, see transport.h */
 };
 
 #define REFUSALS 32

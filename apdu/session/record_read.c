@@ -287,6 +287,18 @@ static void take_gap(struct reader *from, struct line_state *line)
     line->gap = ms == 0 ? EVENT_LOST : ms <= 20 ? EVENT_GAP : EVENT_LONG_GAP;
 }
 
+/* An older program writes none. */
+static void take_kept(struct reader *from, struct line_state *line)
+{
+    unsigned kept = 0;
+    int used = 0;
+
+    if (!from->good || sscanf(from->text, " kept %x%n", &kept, &used) != 1)
+        return;
+    from->text += used;
+    line->kept = kept;
+}
+
 /* Behind all that older programs read, and only where there is something to say. */
 static void take_quirks(struct reader *from, struct card_quirks *quirks)
 {
@@ -355,6 +367,7 @@ static void take_record(struct reader *from, struct record *record)
     take_second(from, record);
     take_refused(from, &record->quirks);
     take_quirks(from, &record->quirks);
+    take_kept(from, &record->line);
     take_gap(from, &record->line);
 }
 
@@ -362,6 +375,7 @@ static void take_record(struct reader *from, struct record *record)
 static void doubt_moved(struct record *record)
 {
     record->line.ready = false;
+    record->line.kept = 0; /* another program may have got it meanwhile */
     record->line.late_until = monotonic_ms();
     for (size_t i = 0; i < record->owners.count; i++)
         if (record->owners.list[i].doubt == DOUBT_NONE)

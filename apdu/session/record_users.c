@@ -4,6 +4,7 @@
 
 #include "apdu/session/rundir.h"
 
+#include <string.h>
 #include <unistd.h>
 
 struct channel_state *record_channel(struct record *record, enum record_channel which)
@@ -83,4 +84,19 @@ size_t record_leave_for(struct record *record, pid_t pid)
 size_t record_leave(struct record *record)
 {
     return record_leave_for(record, getpid());
+}
+
+void quirks_copy(struct card_quirks *to, const struct card_quirks *from)
+{
+    memcpy(to->iccid, from->iccid, sizeof to->iccid);
+    to->no_le = from->no_le;
+    to->short_way = from->short_way;
+    to->max_read = from->max_read;
+    to->modem = from->modem;
+    to->environment_refused = from->environment_refused;
+    to->pin_refused = from->pin_refused;
+    for (size_t i = 0; i < REFUSALS; i++) {
+        atomic_store(&to->said[i], atomic_load(&from->said[i]));
+        atomic_store(&to->refusals[i], atomic_load(&from->refusals[i]));
+    }
 }

@@ -148,6 +148,16 @@ static void put_gap(struct writer *to, const struct line_state *line)
     to->full = full;
 }
 
+/* Without room for it a client id is lost to the modem until it restarts: it comes before the gap. */
+static void put_kept(struct writer *to, const struct line_state *line)
+{
+    bool full = to->full;
+
+    if (line->kept != 0)
+        put(to, "kept %x\n", line->kept);
+    to->full = full;
+}
+
 static void put_record(struct writer *to, const struct record *record, size_t openers)
 {
     const struct card_quirks *quirks = &record->quirks;
@@ -171,6 +181,7 @@ static void put_record(struct writer *to, const struct record *record, size_t op
     put_owners(to, &record->owners, record->generation);
     put_second(to, record);
     put_refused(to, quirks);
+    put_kept(to, &record->line);
     put_gap(to, &record->line);
 }
 

@@ -2,6 +2,7 @@
 /* The run-dir, its files and whose they may be. */
 #include "apdu/session/rundir.h"
 
+#include "modem/control_name.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
 
@@ -80,9 +81,10 @@ bool rundir_device_group(const char *device, gid_t *group)
 {
     struct stat file;
     unsigned number, of;
+    char path[PATH_MAX];
 
-    if (stat(device, &file) != 0 || !S_ISCHR(file.st_mode) || file.st_gid == 0 ||
-        (file.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP))
+    if (stat(control_path(device, path), &file) != 0 || !S_ISCHR(file.st_mode) ||
+        file.st_gid == 0 || (file.st_mode & (S_IRGRP | S_IWGRP)) != (S_IRGRP | S_IWGRP))
         return false;
     *group = file.st_gid;
     number = major(file.st_rdev);
@@ -207,7 +209,9 @@ int rundir_open(const struct settings *settings)
 void rundir_name(const struct settings *settings, const char *suffix, char name[NAME_MAX])
 {
     char real[PATH_MAX]; /* not from malloc: want of memory must not lead to another name */
-    const char *device = realpath(settings->device, real) != NULL ? real : settings->device;
+    char path[PATH_MAX];
+    const char *named = control_path(settings->device, path);
+    const char *device = realpath(named, real) != NULL ? real : named;
     size_t length;
 
     name[0] = '\0';

@@ -33,7 +33,9 @@
     X(dialogue)                                                                                    \
     X(inventory)                                                                                   \
     X(iotsafe)                                                                                     \
-    X(keyref) PCSC_TARGET(X) X(pin_source) X(proc) X(record) X(session) X(settings) X(tlv) X(uri)
+    X(keyref)                                                                                      \
+    X(mbim)                                                                                        \
+    PCSC_TARGET(X) X(pin_source) X(proc) X(qmi) X(record) X(session) X(settings) X(tlv) X(uri)
 
 #define DECLARE(name) int replay_##name(const uint8_t *data, size_t size);
 TARGETS(DECLARE)

@@ -90,6 +90,23 @@ enum fault {
     FAULT_IOTSAFE_6984, /* it is under way at the n-th and k following */
     FAULT_IOTSAFE_6989, /* it has ended, the n-th is not done */
     FAULT_IOTSAFE_63CF, /* it has ended, the n-th is done */
+    /* Only with --protocol qmi or mbim */
+    FAULT_CLIENTS_GONE, /* at the n-th the client ids are gone */
+    FAULT_CLIENT_LIMIT, /* so many client ids there are */
+    FAULT_SYNC,         /* the restart is told: QMI, CTL Sync; MBIM: not opened */
+    FAULT_OPEN_DENIED,  /* opening a channel is not allowed */
+    FAULT_NO_SLOTS,     /* the modem does not tell of its slots */
+    FAULT_NO_PROCEDURE, /* the switch for procedure bytes is refused */
+    FAULT_LONG_ANSWER,  /* longer answers come in parts, by indications */
+    FAULT_ODD_PARTS,    /* unknown parts, and all in another order */
+    FAULT_INDICATIONS,  /* foreign messages before and behind each answer */
+    FAULT_TOGETHER,     /* the answer leaves together with the next message */
+    FAULT_BUILD_CLASS,  /* the modem builds the class itself */
+    FAULT_SWAP_CLASS,   /* it builds it, and takes the types the other way round */
+    FAULT_NO_FETCH,     /* the modem leaves 61xx to the host */
+    FAULT_NEED_LE,      /* without Le no data come */
+    FAULT_SELECT_P2,    /* selecting with another P2 fails */
+    FAULT_NO_SERVICE,   /* no UIM, no UICC access */
     FAULT_COUNT
 };
 

@@ -4,6 +4,7 @@
 #include "apdu/version.h"
 #include "test/sim/at.h"
 #include "test/sim/card.h"
+#include "test/sim/device.h"
 #include "test/sim/options.h"
 #include "test/sim/personalise.h"
 #include "test/sim/pty.h"
@@ -19,6 +20,7 @@ static bool serve(const struct options *o)
     struct trace trace;
     struct uicc uicc, other;
     bool two = o->other_card != NULL;
+    static struct device device;
     struct at at;
     struct pty pty;
     bool done;
@@ -41,9 +43,15 @@ static bool serve(const struct options *o)
     if (two)
         uicc_start(&other, &other_card, o, &trace);
     done = pty_open(&pty, o->link, o->group, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
-    at_start(&at, o, &uicc, two ? &other : NULL, &trace, &pty.out);
-    done = done && pty_publish(&pty) && pty_serve(&pty, &at);
-    at_end(&at);
+    if (o->protocol != PROTOCOL_AT) {
+        device = (struct device){
+            .options = o, .uicc = &uicc, .other = two ? &other : NULL, .trace = &trace};
+        done = done && pty_publish(&pty) && device_serve(&device, &pty);
+    } else {
+        at_start(&at, o, &uicc, two ? &other : NULL, &trace, &pty.out);
+        done = done && pty_publish(&pty) && pty_serve(&pty, &at);
+        at_end(&at);
+    }
     pty_close(&pty);
     uicc_end(&uicc);
     card_close(&card);

@@ -14,6 +14,7 @@ enum typea_form { TYPEA_PKCS1, TYPEA_PKCS8, TYPEA_PEM };
 enum safe2_identity { SAFE2_DIGITS, SAFE2_RAW };
 enum safe2_query { SAFE2_QUERY_HEX, SAFE2_QUERY_DIGITS };
 enum safe2_profile { SAFE2_NEW, SAFE2_OLD };
+enum protocol_name { PROTOCOL_AT, PROTOCOL_QMI, PROTOCOL_MBIM };
 enum pin1_form { PIN1_ENABLED, PIN1_DISABLED, PIN1_DISABLED_6984 };
 
 enum applets { APPLETS_MIAS, APPLETS_IOTSAFE, APPLETS_BOTH };
@@ -60,6 +61,9 @@ struct options {
     bool iotsafe_cmac;
     /* The modem */
     const char *group; /* of the pty, NULL: the user's own */
+    int protocol;      /* enum protocol_name */
+    long slots;        /* of a QMI or MBIM modem, 0: it does not tell */
+    long slot;         /* the one in which the card is */
     long baud;         /* 0: as fast as the pty goes */
     const char *imei;
     const char *iccid_commands; /* list of the names that answer, NULL: all */

@@ -140,12 +140,12 @@ static void close_pair(struct pty *p)
 }
 
 /* The modem hangs up; it is back, with another pty, when its time has come. */
-static bool hang_up(struct pty *p, struct at *at, int64_t now)
+bool pty_hang_up(struct pty *p, bool *hang_up, int64_t gone_ns, int64_t now)
 {
-    if (at->life.hang_up) {
-        at->life.hang_up = false;
+    if (*hang_up) {
+        *hang_up = false;
         close_pair(p);
-        p->back_at = now + at->life.gone_ns;
+        p->back_at = now + gone_ns;
     }
     if (p->master >= 0)
         return true;
@@ -183,7 +183,7 @@ static void notice_opens(struct pty *p, struct at *at, int64_t now)
 }
 
 /* Writes what has passed the line by now. */
-static void send_output(struct pty *p, int64_t now)
+void pty_send(struct pty *p, int64_t now)
 {
     size_t part = p->octet > 0 && p->out.size > PART ? PART : p->out.size;
     ssize_t n;
@@ -310,11 +310,11 @@ bool pty_serve(struct pty *p, struct at *at)
         at_work(at, now);
         safe2_work(&at->uicc->safe2, now);
         feed(p, at, now);
-        if (!hang_up(p, at, now))
+        if (!pty_hang_up(p, &at->life.hang_up, at->life.gone_ns, now))
             return false;
         if (idle)
             p->moved_at = now;
-        send_output(p, now);
+        pty_send(p, now);
         trace_octets(p, at);
     }
     return read(p->signals, &info, sizeof info) == (ssize_t)sizeof info;

@@ -34,6 +34,10 @@ bool pty_open(struct pty *p, const char *link, const char *group, long baud, boo
 bool pty_publish(struct pty *p);
 /* Serves until SIGTERM or SIGINT; false after a sentence on stderr. */
 bool pty_serve(struct pty *p, struct at *at);
+/* For another loop than pty_serve: closes the line if that is wanted, and opens it anew when its time
+ * has come (false after a sentence on stderr); and writes what has passed the line by now. */
+bool pty_hang_up(struct pty *p, bool *hang_up, int64_t gone_ns, int64_t now);
+void pty_send(struct pty *p, int64_t now);
 /* Removes the link if it is still ours, and closes. */
 void pty_close(struct pty *p);
 

@@ -29,6 +29,9 @@ static const struct {
     {"identity", add_identity_suite},
     {"manage_channel", add_manage_channel_suite},
     {"transport", add_transport_suite},
+    {"control", add_control_suite},
+    {"qmi", add_qmi_suite},
+    {"mbim", add_mbim_suite},
     {"memory_transport", add_memory_transport_suite},
 #ifdef SIMKEY_PCSC
     {"pcsc", add_pcsc_suite},

@@ -29,7 +29,7 @@ void record_desk_end(struct record_desk *desk)
 void record_fill(struct record *record)
 {
     record_init(record);
-    record->line = (struct line_state){true, true, 2, true, 0, CARRIER_CSIM, 0};
+    record->line = (struct line_state){true, true, 2, true, 0, CARRIER_CSIM, 0, 0x10103};
     record->shared.channel =
         (struct channel){.open = true, .carrier = CARRIER_CSIM, .number = 7, .session = ""};
     record->shared.applet = SELECTED_MIAS;

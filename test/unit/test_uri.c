@@ -196,7 +196,7 @@ static void settings_are_known_and_come_once(void)
     EXPECT_REFUSED("sim:signing?timeout=3&timeout=4", "timeout");
     EXPECT_REFUSED("sim:signing?timeout", "timeout");
     EXPECT_REFUSED("sim:signing?device=", "device");
-    EXPECT_REFUSED("sim:signing?slot=1", "slot");
+    EXPECT_REFUSED("sim:signing?baud=1", "baud");
 }
 
 static void a_uri_never_holds_the_pin_itself(void)

@@ -16,6 +16,9 @@ void add_port_kill_suite(void);
 void add_identity_suite(void);
 void add_manage_channel_suite(void);
 void add_transport_suite(void);
+void add_control_suite(void);
+void add_qmi_suite(void);
+void add_mbim_suite(void);
 void add_memory_transport_suite(void);
 void add_pcsc_suite(void); /* only with SIMKEY_PCSC */
 void add_apdu_suite(void);

@@ -128,6 +128,16 @@ void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);
 void doctor_holders(struct doctor *doctor);
 
+/* control.c: the same for a modem that is reached by QMI or MBIM. */
+bool doctor_is_control(const struct doctor *doctor);
+void doctor_control_port(struct doctor *doctor);
+void doctor_control_permission(struct doctor *doctor);
+void doctor_control_holders(struct doctor *doctor);
+
+/* Tells of a way that the modem's firmware refuses, and of the AT port to try instead. False if it is
+ * something else. */
+bool doctor_control_refused(struct doctor *doctor, const struct report *why);
+
 /* The first word of a file that sysfs has for the USB interface behind a serial port
  * ("bInterfaceNumber"). False if there is none. */
 bool doctor_usb_value(const char *real, const char *file, char *value, size_t size);

@@ -106,6 +106,8 @@ void doctor_holders(struct doctor *doctor)
     if (doctor->transport->service != NULL)
         doctor_skip(doctor, "", "%s shares the %s among programs", doctor->transport->service,
                     doctor->transport->noun);
+    else if (doctor_is_control(doctor))
+        doctor_control_holders(doctor);
     else if (stat(doctor->real, &port) != 0 || !holders_search(&search, &port))
         doctor_skip(doctor, "", "what other programs do cannot be seen: %s", strerror(errno));
     else

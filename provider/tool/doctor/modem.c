@@ -46,7 +46,7 @@ void doctor_modem(struct doctor *doctor)
         doctor_ok(doctor, "the %s answers%s%s", doctor->transport->noun,
                   identity->model[0] != '\0' ? ": " : "", identity->model);
     else if (!told)
-        doctor_warn(doctor, "", "something answers AT, but tells neither its name nor its IMEI");
+        doctor_warn(doctor, "", "something answers, but tells neither its name nor its IMEI");
     else
         doctor_ok(doctor, "%s %s, IMEI %s",
                   identity->manufacturer[0] != '\0' ? identity->manufacturer : "a modem",
@@ -170,7 +170,7 @@ void doctor_channel(struct doctor *doctor)
         doctor->found |= FOUND_CHANNEL;
         doctor_ok(doctor, "a logical channel to the SIM can be opened by %s",
                   doctor->transport->ways[doctor->carrier]);
-    } else {
+    } else if (!doctor_control_refused(doctor, why)) {
         doctor_report(doctor, why);
     }
 }

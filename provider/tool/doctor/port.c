@@ -167,6 +167,10 @@ void doctor_port(struct doctor *doctor)
                   doctor->transport->noun, doctor->transport->ways[CARRIER_AUTO]);
         return;
     }
+    if (doctor_is_control(doctor)) {
+        doctor_control_port(doctor);
+        return;
+    }
     real = realpath(device, NULL);
     if (real == NULL || stat(real, &file) != 0) {
         not_there(doctor, errno);
@@ -231,6 +235,10 @@ void doctor_permission(struct doctor *doctor)
         doctor->found |= FOUND_ACCESS;
         doctor_skip(doctor, "", "%s opens the %s, not this program", doctor->transport->service,
                     doctor->transport->noun);
+        return;
+    }
+    if (doctor_is_control(doctor)) {
+        doctor_control_permission(doctor);
         return;
     }
     if (stat(doctor->real, &file) != 0) {

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A modem's QMI control device as a transport, see qmi.h. */
+#include "modem/qmi.h"
+
+#include "modem/manage_channel.h"
+#include "modem/qmi_identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PROXY_TIMEOUT_MS 12000 /* qmi-proxy takes 10 s to open a device */
+#define OPEN_TIMEOUT_MS  10000
+#define CLOSE_TIMEOUT_MS 10000
+#define WAIT_TOTAL_MS    10000 /* for a SIM that is not ready */
+#define WAIT_PAUSE_MS    500
+
+/* transport->kept: the client id, the slot's name, what the firmware does not know. */
+#define KEPT_CLIENT       0x000000FFu
+#define KEPT_SLOT         0x00000F00u
+#define KEPT_SLOT_SHIFT   8
+#define KEPT_NO_PROCEDURE 0x00001000u
+#define KEPT_WANTED       0x000F0000u /* for which `slot` that is */
+#define KEPT_WANTED_SHIFT 16
+
+static struct qmi *self_of(struct transport *transport)
+{
+    return transport->self;
+}
+
+static void keep(struct qmi *qmi)
+{
+    qmi->transport->kept = qmi->client | (unsigned)qmi->slot << KEPT_SLOT_SHIFT |
+                           (qmi->no_procedure ? KEPT_NO_PROCEDURE : 0) |
+                           qmi->wanted_slot << KEPT_WANTED_SHIFT;
+}
+
+static void take_kept(struct qmi *qmi)
+{
+    const unsigned kept = qmi->transport->kept;
+
+    qmi->client = (uint8_t)(kept & KEPT_CLIENT);
+    qmi->no_procedure = (kept & KEPT_NO_PROCEDURE) != 0;
+    if ((kept & KEPT_WANTED) >> KEPT_WANTED_SHIFT == qmi->wanted_slot)
+        qmi->slot = (uint8_t)((kept & KEPT_SLOT) >> KEPT_SLOT_SHIFT);
+}
+
+/* Tells the proxy which device this connection is for. */
+static enum outcome open_at_proxy(struct qmi *qmi, struct deadline deadline, struct report *why)
+{
+    struct qmi_frame request;
+    struct qmi_message answer;
+    enum outcome outcome;
+    unsigned result;
+
+    qmi_proxy_open(&request, qmi->control.node);
+    outcome = qmi_ask(qmi, &request, PROXY_TIMEOUT_MS, deadline, &answer, why);
+    if (outcome == OUTCOME_TIMEOUT) /* nothing was said to the modem */
+        qmi->transport->events &= ~(unsigned)EVENT_LATE;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    result = qmi_result(&answer);
+    if (result != QMI_OK)
+        return report_set(why, OUTCOME_NO_MODEM, "qmi-proxy does not open %s (error %u, %s)",
+                          qmi->control.name.path, result, qmi_error_name(result));
+    return OUTCOME_OK;
+}
+
+static enum outcome begin(struct transport *transport, const struct transport_target *target,
+                          struct deadline deadline, struct report *why)
+{
+    struct qmi *qmi = transport->self = calloc(1, sizeof *qmi);
+    enum outcome outcome;
+
+    if (qmi == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    qmi->transport = transport;
+    qmi->trace = target->trace;
+    qmi->wanted_slot = target->slot > 0 ? target->slot : 1;
+    outcome = control_open(&qmi->control, target, deadline, why);
+    if (outcome == OUTCOME_OK && qmi->control.proxied)
+        outcome = open_at_proxy(qmi, deadline, why);
+    if (outcome != OUTCOME_NO_MODEM || !qmi->control.proxied || qmi->control.answered)
+        return outcome;
+    outcome = control_reopen(&qmi->control, deadline, why);
+    return outcome == OUTCOME_OK && qmi->control.proxied ? open_at_proxy(qmi, deadline, why)
+                                                         : outcome;
+}
+
+static void end(struct transport *transport)
+{
+    struct qmi *qmi = self_of(transport);
+
+    if (qmi == NULL)
+        return;
+    control_close(&qmi->control);
+    explicit_bzero(qmi, sizeof *qmi);
+    free(qmi);
+    transport->self = NULL;
+}
+
+static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
+                         struct deadline deadline, struct report *why)
+{
+    struct qmi *qmi = self_of(transport);
+    enum outcome outcome = OUTCOME_OK;
+
+    (void)quiet_ms; /* each answer has the number of its request */
+    take_kept(qmi);
+    if (!ready) {
+        qmi->slot = 0;
+        outcome = control_alone(&qmi->control, why);
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = qmi_need_slot(qmi, deadline, why);
+    if (outcome == OUTCOME_LOST && (transport->events & EVENT_RESTARTED)) /* the kept client id */
+        outcome = qmi_need_slot(qmi, deadline, why);
+    keep(qmi);
+    return outcome;
+}
+
+/* Asks on UIM's client id, and waits for a SIM that is not ready: the card has not seen the request
+ * then. once: with a PIN in it, which is never said again. */
+static enum outcome ask_uim(struct qmi *qmi, struct qmi_frame *request, int timeout_ms, bool once,
+                            struct deadline deadline, struct qmi_message *answer,
+                            struct report *why)
+{
+    const struct deadline patience = deadline_within(deadline, once ? 0 : WAIT_TOTAL_MS);
+
+    for (;;) {
+        enum outcome outcome = qmi_ask(qmi, request, timeout_ms, deadline, answer, why);
+
+        if (outcome != OUTCOME_OK || !qmi_must_wait(qmi_result(answer)) ||
+            qmi_card_word(answer, 0x11) != 0 || deadline_passed(patience))
+            return outcome;
+        deadline_sleep(patience, WAIT_PAUSE_MS);
+    }
+}
+
+/* What the card's word says of an opening that failed. */
+static enum outcome card_refused(uint16_t sw, struct report *why)
+{
+    if (sw == 0x6A82)
+        return report_sw(why, OUTCOME_NO_APPLET, sw, "this SIM does not have the applet");
+    return report_sw(why, OUTCOME_REFUSED, sw, "the SIM opens no channel to the applet");
+}
+
+static enum outcome open_failed(struct qmi *qmi, const struct qmi_message *answer,
+                                struct report *why)
+{
+    const unsigned result = qmi_result(answer);
+    const uint16_t sw = qmi_card_word(answer, 0x11);
+    enum outcome outcome;
+
+    if (result != QMI_INVALID_CLIENT && sw != 0 && sw != 0x9000)
+        return card_refused(sw, why);
+    if (result == QMI_NO_RESOURCES) {
+        (void)report_set(why, OUTCOME_REFUSED, "the modem has no free channel (QMI error %u, %s)",
+                         result, qmi_error_name(result));
+        why->sw = 0x6A81; /* what a card says then */
+        return OUTCOME_REFUSED;
+    }
+    outcome = qmi_outcome(qmi, result, "open a channel to the applet", why);
+    return outcome == OUTCOME_OK ? report_set(why, OUTCOME_BAD_DATA,
+                                              "the modem opened a channel and does not say which")
+                                 : outcome;
+}
+
+static enum outcome open_once(struct qmi *qmi, const struct channel_wish *wish,
+                              struct deadline deadline, struct qmi_message *answer,
+                              struct report *why)
+{
+    struct qmi_frame request;
+    enum outcome outcome = qmi_need_slot(qmi, deadline, why);
+
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    qmi_open_channel(&request, qmi->client, qmi->slot, wish->aid, wish->aid_length);
+    return ask_uim(qmi, &request, OPEN_TIMEOUT_MS, false, deadline, answer, why);
+}
+
+static enum outcome open_channel(struct transport *transport, const struct channel_wish *wish,
+                                 struct channel *channel, struct deadline deadline,
+                                 struct report *why)
+{
+    struct qmi *qmi = self_of(transport);
+    struct qmi_message answer;
+    uint8_t number;
+    enum outcome outcome = open_once(qmi, wish, deadline, &answer, why);
+
+    memset(channel, 0, sizeof *channel);
+    if (outcome == OUTCOME_OK &&
+        qmi_result(&answer) == QMI_INTERNAL) /* it may work the second time */
+        outcome = open_once(qmi, wish, deadline, &answer, why);
+    keep(qmi);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (qmi_result(&answer) != QMI_OK || !qmi_opened(&answer, &number)) {
+        outcome = open_failed(qmi, &answer, why);
+        keep(qmi);
+        return outcome;
+    }
+    *channel = (struct channel){
+        .open = true, .selected = wish->aid_length > 0, .carrier = CARRIER_CSIM, .number = number};
+    return OUTCOME_OK;
+}
+
+/* The parts of a long answer, which come by indications; those of other answers are passed over. */
+static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct exchange *exchange,
+                            struct deadline deadline, struct report *why)
+{
+    size_t got = 0;
+
+    if (all->total < 2 || all->total > APDU_ANSWER_SIZE)
+        return report_set(why, OUTCOME_BAD_DATA, "the modem announces an answer of %u bytes",
+                          all->total);
+    while (got < all->total) {
+        struct qmi_message message;
+        struct qmi_part part;
+        enum outcome outcome = qmi_listen(qmi, deadline, &message, why);
+
+        if (outcome != OUTCOME_OK)
+            return outcome;
+        if (!qmi_long_part(&message, &part) || part.token != all->token ||
+            message.client != qmi->client)
+            continue;
+        if (part.offset != got || part.length == 0 || part.length > all->total - got)
+            return report_set(why, OUTCOME_BAD_DATA, "a part of the modem's answer is missing");
+        memcpy(exchange->answer + got, part.data, part.length);
+        got += part.length;
+    }
+    exchange->answer_length = got;
+    return OUTCOME_OK;
+}
+
+static enum outcome take_answer(struct qmi *qmi, const struct qmi_message *answer,
+                                struct exchange *exchange, struct deadline deadline,
+                                struct report *why)
+{
+    const unsigned result = qmi_result(answer);
+    struct qmi_long all;
+    const uint8_t *apdu;
+    size_t length;
+
+    if ((result == QMI_OK || result == QMI_NO_RESOURCES) && qmi_is_long(answer, &all))
+        return collect(qmi, &all, exchange, deadline, why);
+    if (result != QMI_OK)
+        return qmi_outcome(qmi, result, "pass a command on to the SIM", why);
+    apdu = qmi_apdu_answer(answer, &length);
+    if (apdu == NULL || length > APDU_ANSWER_SIZE)
+        return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is no answer of a SIM");
+    memcpy(exchange->answer, apdu, length);
+    exchange->answer_length = length;
+    return OUTCOME_OK;
+}
+
+/* Those results that a firmware may have for the procedure byte. */
+static bool unknown_word(unsigned result)
+{
+    return result == QMI_MALFORMED || result == QMI_MISSING_ARGUMENT ||
+           result == QMI_INVALID_ARGUMENT || result == QMI_TOO_LONG;
+}
+
+static bool has_pin(const struct exchange *exchange)
+{
+    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
+}
+
+static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
+                                 const struct exchange *exchange, bool procedure,
+                                 struct deadline deadline, struct qmi_message *answer,
+                                 struct report *why)
+{
+    uint8_t command[APDU_COMMAND_SIZE];
+    struct qmi_frame request;
+    enum outcome outcome;
+
+    memcpy(command, exchange->command, exchange->length);
+    command[0] = cla_with_channel(command[0], channel->number);
+    qmi_send_apdu(&request, qmi->client, qmi->slot, channel->number, command, exchange->length,
+                  procedure);
+    outcome =
+        ask_uim(qmi, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
+    explicit_bzero(command, sizeof command);
+    explicit_bzero(&request, sizeof request);
+    return outcome;
+}
+
+static enum outcome exchange_apdu(struct transport *transport, const struct channel *channel,
+                                  struct exchange *exchange, struct deadline deadline,
+                                  struct report *why)
+{
+    struct qmi *qmi = self_of(transport);
+    struct qmi_message answer;
+    enum outcome outcome = exchange_check(exchange, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = qmi_need_slot(qmi, deadline, why);
+    if (outcome == OUTCOME_OK)
+        outcome = send_command(qmi, channel, exchange, !qmi->no_procedure, deadline, &answer, why);
+    if (outcome == OUTCOME_OK && !qmi->no_procedure && !has_pin(exchange) &&
+        unknown_word(qmi_result(&answer))) {
+        outcome = send_command(qmi, channel, exchange, false, deadline, &answer, why);
+        qmi->no_procedure = outcome == OUTCOME_OK && qmi_result(&answer) == QMI_OK;
+    }
+    if (outcome == OUTCOME_OK)
+        outcome = take_answer(qmi, &answer, exchange,
+                              deadline_within(deadline, exchange->timeout_ms), why);
+    explicit_bzero(qmi->stream.data, qmi->stream.used);
+    keep(qmi);
+    return outcome;
+}
+
+/* A channel that is gone is closed. */
+static enum outcome close_channel(struct transport *transport, struct channel *channel,
+                                  struct deadline deadline, struct report *why)
+{
+    struct qmi *qmi = self_of(transport);
+    struct qmi_frame request;
+    struct qmi_message answer;
+    enum outcome outcome = qmi_need_slot(qmi, deadline, why);
+    unsigned result;
+
+    channel->open = false;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    qmi_close_channel(&request, qmi->client, qmi->slot, channel->number);
+    outcome = ask_uim(qmi, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    result = qmi_result(&answer);
+    outcome = qmi_outcome(qmi, result, "close a channel", why);
+    if (result == QMI_INVALID_HANDLE || result == QMI_NO_ENTRY || result == QMI_INVALID_ARGUMENT) {
+        report_clear(why);
+        outcome = OUTCOME_OK;
+    }
+    keep(qmi);
+    return outcome;
+}
+
+static void release(struct transport *transport, struct deadline deadline)
+{
+    struct qmi *qmi = self_of(transport);
+
+    if (qmi->client != 0)
+        qmi_drop_client(qmi, QMI_UIM, qmi->client, deadline);
+    qmi->client = 0;
+    transport->kept = 0;
+}
+
+static enum outcome identity(struct transport *transport, struct modem_identity *identity,
+                             struct deadline deadline, struct report *why)
+{
+    return qmi_identity(self_of(transport), identity, deadline, why);
+}
+
+static enum outcome iccid(struct transport *transport, char iccid[ICCID_SIZE],
+                          struct deadline deadline, struct report *why)
+{
+    enum outcome outcome = qmi_tell_iccid(self_of(transport), iccid, deadline, why);
+
+    keep(self_of(transport));
+    return outcome;
+}
+
+static enum outcome registration(struct transport *transport, enum registration *state,
+                                 struct deadline deadline, struct report *why)
+{
+    return qmi_registration(self_of(transport), state, deadline, why);
+}
+
+static enum outcome diagnose(struct transport *transport, struct deadline deadline,
+                             struct report *why)
+{
+    return qmi_diagnose(self_of(transport), deadline, why);
+}
+
+const struct transport_ops transport_qmi = {
+    .noun = "modem",
+    .ways = {"QMI", "QMI", "QMI"},
+    .restarted = "the modem restarted, or its QMI client ids were taken",
+    .carrier = CARRIER_CSIM,
+    .selects = true,
+    .begin = begin,
+    .wake = wake,
+    .open = open_channel,
+    .exchange = exchange_apdu,
+    .close = close_channel,
+    .end = end,
+    .identity = FOR_TOOLS(identity),
+    .iccid = iccid,
+    .registration = FOR_TOOLS(registration),
+    .diagnose = diagnose,
+    .release = release};

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The talk with a QMI modem: one request, its answer, whatever else comes between. Requests and answers
+ * belong together by service, client id and transaction, so that a late answer is never taken for
+ * another one's. */
+#ifndef SIMKEY_MODEM_QMI_TALK_H
+#define SIMKEY_MODEM_QMI_TALK_H
+
+#include "modem/control.h"
+#include "modem/qmi_message.h"
+
+/* The transport's own. */
+struct qmi {
+    struct control control;
+    struct transport *transport;
+    const struct trace *trace;
+    unsigned wanted_slot; /* the setting */
+    uint8_t client;       /* of UIM; 0: none yet */
+    uint8_t slot;         /* how the modem calls the wanted one; 0: not asked yet */
+    bool no_procedure;    /* the firmware does not know that word of Send APDU */
+    uint16_t transaction;
+    struct qmi_stream stream;
+};
+
+/* Sends a request and waits for its response, good or bad; *answer is good until the next call. Sets
+ * EVENT_RESTARTED where the modem says that it forgot the client ids, and EVENT_LATE where an answer
+ * is outstanding at the end. Errors: OUTCOME_TIMEOUT, OUTCOME_LOST, OUTCOME_NO_MODEM. */
+enum outcome qmi_ask(struct qmi *qmi, struct qmi_frame *request, int timeout_ms,
+                     struct deadline deadline, struct qmi_message *answer, struct report *why);
+
+/* The next message of a service that no request of ours is waiting for: the parts of a long answer. */
+enum outcome qmi_listen(struct qmi *qmi, struct deadline deadline, struct qmi_message *message,
+                        struct report *why);
+
+/* A client id of UIM, kept or new. Errors: OUTCOME_REFUSED where the modem has none left, ... */
+enum outcome qmi_need_client(struct qmi *qmi, struct deadline deadline, struct report *why);
+
+/* The same for another service, and its end. */
+enum outcome qmi_take_client(struct qmi *qmi, uint8_t service, uint8_t *client,
+                             struct deadline deadline, struct report *why);
+void qmi_drop_client(struct qmi *qmi, uint8_t service, uint8_t client, struct deadline deadline);
+
+/* What a result of a UIM message means, as a sentence that begins with what was tried ("open a
+ * channel"); OUTCOME_OK for QMI_OK. Sets EVENT_NO_SIM, and EVENT_RESTARTED for an invalid client id. */
+enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, struct report *why);
+
+/* True for a result that says that the SIM is not ready yet. */
+bool qmi_must_wait(unsigned result);
+
+#endif
