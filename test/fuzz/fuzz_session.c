@@ -344,6 +344,9 @@ static void check_channels(struct game *game)
     for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record; i++)
         if (game->modem.card.channels[i].claimed)
             game->modem.card.channels[i].owed = false;
+    for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)
+        if (game->modem.card.channels[i].used)
+            game->modem.card.channels[i].owed = false;
     for (unsigned i = 0; i < PROGRAMS; i++) {
         const struct sim *sim = game->sims[i];
 

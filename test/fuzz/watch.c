@@ -238,6 +238,13 @@ static void note_owner(struct hostile *card, const struct watched *watched)
     bool fetch = watched->ins == INS_GET_RESPONSE;
     size_t got = watched->answer_length - 2;
 
+    if (watched->ins == INS_STATUS && watched->p2 == 0x01)
+        channel->used = watched->sw == 0x9000 && got > 0;
+    else if (watched->ins == INS_VERIFY && watched->lc == 0 && channel->status_asked)
+        channel->used = tries_known(watched->sw) || watched->sw == 0x9000 ||
+                        watched->sw == 0x6983 || watched->sw == 0x6984;
+    else if (!is_question(watched) && !fetch)
+        channel->used = false;
     channel->status_asked = (watched->ins == INS_STATUS && watched->p2 != 0x01) || /* by name */
                             (fetch && channel->status_asked);
     if (!channel->status_asked)
