@@ -338,6 +338,9 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     record = t.write("info.json", json.dumps(info))
     t.says(t.run([SIMKEY, "inventory", record, "--json"]).out, "sim:signing;id=%01;applet=iotsafe")
     t.simkey(sim, "verify", "signing", "--CAfile", os.path.join(sim.card, "ca.pem"))
+    found = json.loads(t.simkey(sim, "devices", "--json").out)
+    t.equal([device["applet"] for device in found if device["device"] == sim.device], ["iotsafe"], "the applet")
+    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty"])
 
 
 
