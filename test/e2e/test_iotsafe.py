@@ -123,7 +123,7 @@ WAYS = [
     ("9110 after each command", ["--iotsafe-9110"], []),
     ("T=0", ["--t0"], []),
     ("T=0 and pages", ["--t0", "--iotsafe-page", "90"], []),
-    ("T=0, its answers fetched by the modem", ["--get-response"], []),
+    ("answers fetched by the modem", ["--get-response", "--iotsafe-page", "200"], []),
     ("case 4 commands without Le", ["--reject-le"], []),
     ("administration for a while", ["--fault", "iotsafe-6984:4,3"], []),
     ("administration that ends", ["--fault", "iotsafe-6989:5"], []),
