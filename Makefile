@@ -104,7 +104,7 @@ SMALL_LINK = $(CFLAGS) $$(cat $(OUT)/small/flags) -w
 endif
 $(OUT)/small/flags: Makefile test/small_flags.sh | needed
 	@mkdir -p $(@D)
-	@sh test/small_flags.sh $(CC) >$@.new && mv $@.new $@
+	@sh test/small_flags.sh $(CC) >$@.$$$$ && mv $@.$$$$ $@
 $(OUT)/small/%.o: %.c Makefile $(OUT)/small/flags
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(SMALL_COMPILE) -DSIMKEY_SMALL_MODULE -c -o $@ $<

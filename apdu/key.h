@@ -16,7 +16,7 @@
 
 /* ---- key types and schemes ---- */
 
-/* ROW(type, OpenSSL's and everybody's name, the scheme that each such key can do) */
+/* ROW(type, its usual name, which is OpenSSL's too, the scheme that each such key can do) */
 #define TOKEN_KEY_TYPE_TABLE(ROW)                                                                  \
     ROW(TOKEN_RSA, "RSA", TOKEN_PKCS1)                                                             \
     ROW(TOKEN_EC, "EC", TOKEN_ECDSA)
@@ -73,9 +73,9 @@ enum token_hash {
 
 #define TOKEN_HASH_MAX 64 /* bytes; longer digests do not compile */
 
-/* All of these take any number: one that stands for no hash is TOKEN_HASH_NONE's. */
+/* All of these take any number; one that is not a hash's counts as TOKEN_HASH_NONE. */
 
-/* The name that everybody knows ("SHA256"); "" for TOKEN_HASH_NONE. */
+/* Its usual name ("SHA256"); "" for TOKEN_HASH_NONE. */
 const char *hash_name(enum token_hash hash);
 
 /* Bytes; 0 for TOKEN_HASH_NONE. */
@@ -84,7 +84,7 @@ size_t hash_length(enum token_hash hash);
 /* The first hash with digests of that length, or TOKEN_HASH_NONE. */
 enum token_hash hash_of_length(size_t length);
 
-/* What stands before a digest in a PKCS#1 signature; *length 0 for TOKEN_HASH_NONE. */
+/* The bytes before a digest in a PKCS#1 signature; *length 0 for TOKEN_HASH_NONE. */
 const uint8_t *hash_info(enum token_hash hash, size_t *length);
 
 /* Schemes with hashes, as a set. */

@@ -177,12 +177,14 @@ static enum outcome check_sections(const struct modems *modems, unsigned *number
         if (modem->settings.device == NULL)
             return report_set(why, OUTCOME_USAGE, "the section [%s] has no device", modem->name);
         if (settings_same_device(modem->settings.device, modems->first.device))
-            return report_set(why, OUTCOME_USAGE,
-                              "the section [%s] has the device of the lines above the sections",
-                              modem->name);
+            return report_set(
+                why, OUTCOME_USAGE,
+                "the section [%s] has the same device as the lines above the sections",
+                modem->name);
         for (size_t j = 0; j < i; j++)
             if (settings_same_device(modem->settings.device, modems->further[j].settings.device))
-                return report_set(why, OUTCOME_USAGE, "the sections [%s] and [%s] have one device",
+                return report_set(why, OUTCOME_USAGE,
+                                  "the sections [%s] and [%s] have the same device",
                                   modems->further[j].name, modem->name);
     }
     return OUTCOME_OK;

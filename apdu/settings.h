@@ -58,7 +58,7 @@ size_t settings_index(const char *name);
 /* True if there is a setting of this name. */
 bool settings_known(const char *name);
 
-/* Reads the top part of a settings file, see modems_load_file in apdu/modems.h: for those who want
+/* Reads the top part of a settings file, see modems_load_file in apdu/modems.h: for callers that want
  * no further modem. */
 enum outcome settings_load_file(struct settings *settings, const char *path, struct report *why);
 

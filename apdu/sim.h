@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One SIM behind one device as this process knows it: what stands on the card since its last
- * operation and what the card refused. Nothing is held open between operations: no descriptor, no
+/* One SIM behind one device as this process knows it: what its last operation
+ * left open on the card and what the card refused. Nothing is held open between operations: no descriptor, no
  * lock, no thread. */
 #ifndef SIMKEY_APDU_SIM_H
 #define SIMKEY_APDU_SIM_H
@@ -37,7 +37,7 @@ bool sim_in_use(const struct sim *sim);
 
 /* A channel that sim_shut looked at. */
 enum sim_channel_end {
-    SIM_CHANNEL_CLOSED, /* nobody went on with it */
+    SIM_CHANNEL_CLOSED, /* no process used it any more */
     SIM_CHANNEL_HELD,   /* a living process must not lose it: left open */
     SIM_CHANNEL_OTHERS, /* a network application is selected on it: left open */
     SIM_CHANNEL_STAYS,  /* it could not be asked or closed: the next operation tries again */
@@ -46,7 +46,7 @@ struct sim_channel {
     char name[24]; /* its number, or the modem's name for it */
     bool session;  /* the latter: it was opened by AT+CCHO */
     enum sim_channel_end end;
-    long pid; /* of who holds it, 0 if that is not known */
+    long pid; /* of the process that holds it, 0 if that is not known */
 };
 #define SIM_CHANNELS 40
 struct sim_found {
@@ -57,7 +57,7 @@ struct sim_found {
 
 /* Closes the channel that processes share, whoever opened it, and every other one that may be
  * simkey's and that no living process holds, recorded or not; those in doubt are asked first. Programs
- * that go on open another. What the card taught is forgotten. */
+ * that go on open another. What was learnt of the card is forgotten. */
 enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why);
 
 /* The deadline of an operation that begins now: the setting `timeout` from now, or the limit. */
@@ -82,7 +82,7 @@ void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg);
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 
-/* What stands on the card is not to be trusted any more (a signature did not verify): the next
+/* What is open on the card must not be trusted any more (a signature did not verify): the next
  * operation starts from a new channel. */
 void sim_forget(struct sim *sim);
 
@@ -99,7 +99,7 @@ enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline 
  * does not tell. Errors: OUTCOME_REFUSED, OUTCOME_CARRIER_REFUSED (no APDUs but to an applet), ... */
 enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct report *why);
 
-/* Whether the modem is registered in a network, in one operation that opens no channel. */
+/* Whether the modem is registered with a network, in one operation that opens no channel. */
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);
 
 /* Whether an applet can be selected, on a channel of its own that is closed again. name is for

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a SIM can do for its owner's programs, in nobody's dialect: list keys, read a certificate,
+/* What a SIM can do for its owner's programs, whatever its family of applets: list keys, read a certificate,
  * sign, decrypt, random bytes, PIN, identity, closing. Each call is one operation: it takes the SIM,
  * does it, and lets go. Behind it is one of several families (token_ops.h): chosen by the device where
  * that decides, else by the applet that the SIM has, which is remembered while the SIM stays the same.
@@ -121,7 +121,7 @@ enum outcome token_pin_status(struct sim *sim, struct token_pin *state, size_t *
 
 /* One explicit attempt of a person, at whatever number of tries, the last one only with spend_last.
  * pin: 4 to 16 digits. source: where it came from, remembered if it is refused; NULL: it was typed.
- * state is how things stand afterwards. Success makes programs try again what this SIM refused
+ * state is the PIN's state afterwards. Success makes programs try again what this SIM refused
  * before; stuck is "" then, or the file with the refusals that could not be removed. Errors:
  * OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED, OUTCOME_PIN_PROTECTED. */
 #define TOKEN_PATH_SIZE 512
@@ -131,7 +131,7 @@ enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin
 
 /* A person's change of the PIN: one attempt at the full counter, on a channel of its own, never
  * repeated. new_pin: 4 to 8 digits. *sent: the command went to the card; where the call failed without
- * a status word (why->sw) then, nobody knows whether the PIN is changed. */
+ * a status word (why->sw) then, it is unknown whether the PIN was changed. */
 enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
                               struct report *why);
 

@@ -11,7 +11,7 @@ struct operation;
 /* token_mias.c */
 extern const struct token_ops token_mias;
 
-/* The directory of mIAS's files: read, or remembered while the session stands (mias_directory.c). It
+/* The directory of mIAS's files: read, or remembered while the session is open (mias_directory.c). It
  * is valid until the operation ends. */
 enum outcome mias_directory(struct operation *operation, const struct mias_entry **list,
                             size_t *count, struct report *why);

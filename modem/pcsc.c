@@ -32,7 +32,8 @@
 #define REMOVAL_MS  1000 /* how long pcscd may take to notice that a card is gone */
 
 #define NO_PCSCD                                                                                   \
-    "no way to the card reader \"%s\": pcscd does not run (systemctl start pcscd.socket)"
+    "the card reader \"%s\" cannot be reached: pcscd is not running (systemctl start "             \
+    "pcscd.socket)"
 #define BUSY                                                                                       \
     "the card at \"%s\" is in use by another program, or pcscd hangs: wait for it, or raise "      \
     "`timeout`"
@@ -243,7 +244,7 @@ static const struct {
     {SCARD_E_SERVICE_STOPPED, OUTCOME_NO_MODEM, NO_PCSCD},
     {SCARD_F_COMM_ERROR, OUTCOME_NO_MODEM, NO_PCSCD},
     {SCARD_W_SECURITY_VIOLATION, OUTCOME_NO_MODEM,
-     "pcscd does not let this user to the card reader \"%s\": a polkit rule may"},
+     "pcscd does not let this user use the card reader \"%s\": a polkit rule can"},
     {SCARD_E_NO_READERS_AVAILABLE, OUTCOME_NO_MODEM, "no card reader \"%s\": pcscd sees none"},
     {SCARD_E_READER_UNAVAILABLE, OUTCOME_NO_MODEM, "the card reader \"%s\" is gone"},
     {SCARD_E_NO_SMARTCARD, OUTCOME_NO_SIM, "no card in the reader \"%s\""},
@@ -418,7 +419,8 @@ static enum outcome pcsc_open(struct transport *transport, const struct channel_
 
     (void)wish;
     if (outcome == OUTCOME_CARRIER_REFUSED)
-        outcome = report_sw(why, OUTCOME_REFUSED, why->sw, "the card opens no logical channel");
+        outcome =
+            report_sw(why, OUTCOME_REFUSED, why->sw, "the card does not open a logical channel");
     return outcome;
 }
 

@@ -56,7 +56,7 @@ struct transport_line {
     /* Proves, where nothing else does, that the answers were those to our commands. Errors:
      * OUTCOME_LOST if one came that was not the one taken; OUTCOME_TIMEOUT, ... */
     enum outcome (*confirm)(struct transport *, struct deadline, struct report *);
-    /* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for. */
+    /* Listens for quiet_ms milliseconds of silence, to notice what no command asked for. */
     enum outcome (*listen)(struct transport *, int quiet_ms, struct deadline, struct report *);
     /* Directly before something secret goes out: makes sure that nothing repeats it. Errors:
      * OUTCOME_PIN_PROTECTED with the whole sentence, OUTCOME_LOST, ... */
@@ -144,13 +144,13 @@ bool transport_tells_iccid(const struct transport *transport);
 enum outcome transport_iccid(struct transport *transport, char iccid[ICCID_SIZE],
                              struct deadline deadline, struct report *why);
 
-/* Whether the modem is in a network: REGISTRATION_UNKNOWN where there is none or it does not tell.
+/* Whether the modem is registered with a network: REGISTRATION_UNKNOWN where there is no modem or it does not tell.
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome transport_registration(struct transport *transport, enum registration *state,
                                     struct deadline deadline, struct report *why);
 
 /* After a refusal that says nothing: asks the modem for the SIM's state. OUTCOME_OK: nothing is wrong
- * with it, or nobody knows. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */
+ * with it, or its state is unknown. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */
 enum outcome transport_diagnose(struct transport *transport, struct deadline deadline,
                                 struct report *why);
 

@@ -46,8 +46,8 @@ static void note_unknown(const struct trace *trace)
         section = openssl_conf_section(conf, path);
     if (section != NULL && openssl_conf_unknown(conf, section, names, sizeof names)) {
         (void)snprintf(note, sizeof note,
-                       "in simkey's section of %.300s there is what simkey does not know: %s", path,
-                       names);
+                       "simkey's section of %.300s has settings that simkey does not know: %s",
+                       path, names);
         (void)text_copy(shown, sizeof shown, note);
         trace_note(trace, shown);
     }

@@ -64,7 +64,7 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
         return OUTCOME_OK;
     }
     X509_free(made);
-    return unreadable(why, "what the SIM has as certificate is neither DER nor PEM of one");
+    return unreadable(why, "what the SIM has as a certificate is neither DER nor PEM");
 }
 
 enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, unsigned *bits,
@@ -146,7 +146,7 @@ enum outcome objects_point_key(OSSL_LIB_CTX *libctx, const uint8_t *point, size_
     ERR_pop_to_mark();
     if (*key != NULL)
         return OUTCOME_OK;
-    return unreadable(why, "the SIM's public key is no point of a known curve");
+    return unreadable(why, "the SIM's public key is not a point of a known curve");
 }
 
 enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
@@ -170,7 +170,7 @@ enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     if (*key != NULL)
         return OUTCOME_OK;
     return unreadable(
-        why, "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
+        why, "what the SIM has as a private key is neither PKCS#1 nor PKCS#8, in DER or PEM");
 }
 
 size_t objects_ecdsa_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)

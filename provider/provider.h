@@ -71,7 +71,7 @@ struct provider {
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
- * said when a SIM is first needed. Where memory or descriptors are out, the next use tries again. */
+ * said when a SIM is first needed. Where memory or descriptors ran out, the next use tries again. */
 void config_load(struct provider *provider);
 
 /* The SIM that a URI leads to by its settings and ours, with a reference for the caller. No I/O on a
@@ -111,11 +111,11 @@ void context_clear(struct provider *provider);
 void order_settle(struct provider *provider, int operation);
 
 /* Looks up, in the application's context, what a signature with a key of ours needs. To be called
- * once a key is loaded: libcrypto makes its methods at their first look-up, and loses for ever those
- * for which memory is out just then, the default provider's too. */
+ * once a key is loaded: libcrypto makes its methods at their first look-up, and permanently loses those
+ * for which memory runs out just then, the default provider's too. */
 void order_prepare(struct provider *provider);
 
-/* Leaves a word in the error queue if nobody is there but base, null and us: for look-ups of what
+/* Raises an error if no providers are active but base, null and simkey: for look-ups of what
  * only the default and fips providers have, which are bound to fail then. */
 void order_complain(const struct provider *provider);
 

@@ -92,7 +92,7 @@ static enum outcome cut(char *part, char **value, struct report *why)
         **value = '\0';
     if (!is_plain(part))
         return report_set(why, OUTCOME_USAGE,
-                          "a name in the sim: URI has a character that may not stand there");
+                          "a name in the sim: URI has a character that is not allowed there");
     if (*value == NULL)
         return report_set(why, OUTCOME_USAGE,
                           "the sim: URI has \"%.60s\" where name=value should stand", part);
@@ -295,7 +295,7 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
         if (*seen & 1u << i)
             return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", part);
         if (!has_attribute(uri->what, attributes[i].only))
-            return report_set(why, OUTCOME_USAGE, "%s is no attribute of sim:%s", part,
+            return report_set(why, OUTCOME_USAGE, "%s is not an attribute of sim:%s", part,
                               uri_what_words[uri->what]);
         *seen |= 1u << i;
         if (!attributes[i].binary)
@@ -304,7 +304,7 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
     }
     if (settings_known(part))
         return report_set(why, OUTCOME_USAGE,
-                          "%s is a setting: it stands behind a ? in the sim: URI", part);
+                          "%s is a setting: write it behind a ? in the sim: URI", part);
     return report_set(why, OUTCOME_USAGE,
                       "the sim: URI has an unknown attribute \"%.60s\"; " ATTRIBUTES, part);
 }
@@ -326,11 +326,11 @@ static enum outcome check_setting(const char *name, struct report *why)
         return report_set(why, OUTCOME_USAGE,
                           "a sim: URI must not hold the PIN itself; use pin-source in openssl.cnf "
                           "or " SETTINGS_FILE ", or SIMKEY_PIN");
-    return report_set(
-        why, OUTCOME_USAGE,
-        "a sim: URI must not set %s, because it may come from somebody else: set that "
-        "in openssl.cnf, in " SETTINGS_FILE ", in the environment or by an option",
-        settings_name(settings_index(name)));
+    return report_set(why, OUTCOME_USAGE,
+                      "a sim: URI must not set %s, because URIs may come from people who must not "
+                      "choose it: set that in openssl.cnf, in " SETTINGS_FILE
+                      ", in the environment or by an option",
+                      settings_name(settings_index(name)));
 }
 
 static enum outcome add_setting(struct uri *uri, const char *name, const char *value,
@@ -399,7 +399,7 @@ static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
         }
     }
     return report_set(why, OUTCOME_USAGE,
-                      "the sim: URI must begin sim:signing, sim:available or sim:trust");
+                      "the sim: URI must begin with sim:signing, sim:available or sim:trust");
 }
 
 /* words NULL: settings are taken. */
@@ -413,7 +413,7 @@ static enum outcome parse(struct uri *uri, const char *text, unsigned *words, st
 
     uri_init(uri);
     if (strncasecmp(text, "sim:", 4) != 0)
-        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin sim:");
+        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin with sim:");
     copy = strdup(text + 4);
     if (copy == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");

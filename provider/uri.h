@@ -19,7 +19,7 @@
  * A key has one name: container with key-id (mIAS; container is 0 where only key-id is given), id, or
  * object. Without any it is the first one of the SIM's applet, which is mIAS where the SIM has both.
  *
- * A URI is data that may come from somebody else, so that it names no file, no PIN and no device of
+ * A URI is data that is not trusted, so it names no file, no PIN and no device of
  * its own. Its settings are
  *
  * | setting   | value                                                                          |
@@ -73,7 +73,7 @@ void uri_init(struct uri *uri);
  * OUTCOME_USAGE, saying which part is wrong and what is allowed; OUTCOME_SYSTEM. */
 enum outcome uri_parse(struct uri *uri, const char *text, struct report *why);
 
-/* The same for the URI in a key reference, whose settings do not count: *words gets a bit (1 <<
+/* The same for the URI in a key reference, whose settings are ignored: *words gets a bit (1 <<
  * settings_index) for each that stands there. */
 enum outcome uri_parse_key(struct uri *uri, const char *text, unsigned *words, struct report *why);
 

@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 FILE_LINES=500 FUNCTION_LINES=60
-MODULE_GCC=196608 MODULE_CLANG=216000 # bytes of the stripped module, on amd64
+MODULE_GCC=196608 MODULE_CLANG=200704 # bytes of the stripped module, on amd64
 status=0
 
 files() { # those of the repository whose names match one of the patterns
@@ -31,7 +31,7 @@ check() { # words, command...
 mapfile -t c < <(files '*.c')
 mapfile -t c_and_h < <(files '*.c' '*.h')
 mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run' configs/safe2/safe2-enrol)
-mapfile -t pages < <(files '*.[17]')
+mapfile -t pages < <(files '*.[178]')
 mapfile -t python < <(files '*.py')
 
 builds() { # compiler: everything without a warning

@@ -161,12 +161,14 @@ static enum turn exchange_once(struct talk *talk, int64_t patient_until, struct 
 }
 
 /* Until the agent has answered, or time is up. The caller ends it with talk_end. */
-static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct report *why)
+static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct agent_answer *answer,
+                               struct report *why)
 {
     const int64_t patient_until = monotonic_ms() + RESTART_MS;
     int pause = PAUSE_FIRST_MS;
     enum turn turn;
 
+    talk->answer = answer;
     if (!settings_agent(sim->settings.device, &talk->path) || talk->path == NULL)
         talk->path = AGENT_SOCKET;
     while ((turn = exchange_once(talk, patient_until, why)) == TURN_AGAIN) {
@@ -201,8 +203,8 @@ static enum outcome agent_list(struct sim *sim, struct token_item *list, size_t 
     const struct agent_request request = {.operation = AGENT_LIST,
                                           .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
-    enum outcome outcome = talk_begin(&talk, sim, why);
+    struct talk talk = {.request = &request, .deadline = deadline};
+    enum outcome outcome = talk_begin(&talk, sim, &answer, why);
 
     *count = 0;
     if (outcome == OUTCOME_OK) {
@@ -231,14 +233,14 @@ static enum outcome agent_read(struct sim *sim, const char *iccid, const struct 
 {
     struct agent_request request = {.operation = AGENT_READ, .key.name = *name};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
+    struct talk talk = {.request = &request, .deadline = deadline};
     enum outcome outcome;
 
     if (candidate > UINT8_MAX)
         return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate");
     request.option = (uint8_t)candidate;
     strncpy(request.key.iccid, iccid != NULL ? iccid : "", ICCID_SIZE - 1);
-    outcome = talk_begin(&talk, sim, why);
+    outcome = talk_begin(&talk, sim, &answer, why);
     if (outcome == OUTCOME_OK) {
         content->item = answer.list[0];
         memcpy(content->iccid, answer.iccid, ICCID_SIZE);
@@ -264,14 +266,14 @@ static enum outcome use_key(struct sim *sim, struct agent_request *request, cons
                             size_t *length, struct report *why)
 {
     struct agent_answer answer;
-    struct talk talk = {.request = request, .answer = &answer, .deadline = deadline};
+    struct talk talk = {.request = request, .deadline = deadline};
     enum outcome outcome;
 
     if (data_length > AGENT_DATA_MAX)
         return report_set(why, OUTCOME_UNSUPPORTED, "no key of a SIM takes that many bytes");
     memcpy(request->data, data, data_length);
     request->length = data_length;
-    outcome = talk_begin(&talk, sim, why);
+    outcome = talk_begin(&talk, sim, &answer, why);
     if (outcome == OUTCOME_OK) {
         memcpy(result, answer.data, answer.length);
         *length = answer.length;
@@ -281,8 +283,9 @@ static enum outcome use_key(struct sim *sim, struct agent_request *request, cons
     return outcome;
 }
 
-_Static_assert(AGENT_DATA_MAX <= TOKEN_SIGNATURE_MAX && AGENT_DATA_MAX <= TOKEN_PLAIN_MAX,
-               "the caller has room for what the agent may answer");
+/* the caller has room for what the agent may answer */
+_Static_assert(AGENT_DATA_MAX <= TOKEN_SIGNATURE_MAX, "a signature");
+_Static_assert(AGENT_DATA_MAX <= TOKEN_PLAIN_MAX, "a plain text");
 
 static enum outcome agent_sign(struct sim *sim, const struct token_key *key,
                                const struct token_digest *digest, uint8_t *signature,
@@ -313,8 +316,8 @@ static enum outcome agent_algorithms(struct sim *sim, const struct token_key *ke
 {
     const struct agent_request request = {.operation = AGENT_ALGORITHMS, .key = *key};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
-    enum outcome outcome = talk_begin(&talk, sim, why);
+    struct talk talk = {.request = &request, .deadline = deadline};
+    enum outcome outcome = talk_begin(&talk, sim, &answer, why);
 
     *set = outcome == OUTCOME_OK ? answer.set : 0;
     talk_end(&talk);
@@ -327,8 +330,8 @@ static enum outcome agent_tries(struct sim *sim, struct token_pin *state, size_t
     const struct agent_request request = {.operation = AGENT_TRIES,
                                           .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
-    enum outcome outcome = talk_begin(&talk, sim, why);
+    struct talk talk = {.request = &request, .deadline = deadline};
+    enum outcome outcome = talk_begin(&talk, sim, &answer, why);
 
     if (outcome == OUTCOME_OK) {
         *state = answer.pin;
@@ -345,12 +348,12 @@ static enum outcome agent_available(struct sim *sim, const struct typea_wish *wi
     struct agent_request request = {.operation = AGENT_AVAILABLE,
                                     .key.name.container = TOKEN_CONTAINER_NONE};
     struct agent_answer answer;
-    struct talk talk = {.request = &request, .answer = &answer, .deadline = deadline};
+    struct talk talk = {.request = &request, .deadline = deadline};
     enum outcome outcome;
 
     request.option = (uint8_t)(wish->store | (wish->private_key ? AGENT_PRIVATE : 0));
     strncpy(request.key.iccid, wish->iccid != NULL ? wish->iccid : "", ICCID_SIZE - 1);
-    outcome = talk_begin(&talk, sim, why);
+    outcome = talk_begin(&talk, sim, &answer, why);
     if (outcome == OUTCOME_OK)
         outcome = copy_data(&answer, &blob->data, &blob->length, why);
     talk_end(&talk);
@@ -362,11 +365,11 @@ static enum outcome ask_identity(struct sim *sim, const char *wanted, struct dea
 {
     struct agent_request request = {.operation = AGENT_IDENTITY,
                                     .key.name.container = TOKEN_CONTAINER_NONE};
-    struct talk talk = {.request = &request, .answer = answer, .deadline = deadline};
+    struct talk talk = {.request = &request, .deadline = deadline};
     enum outcome outcome;
 
     strncpy(request.key.iccid, wanted, ICCID_SIZE - 1);
-    outcome = talk_begin(&talk, sim, why);
+    outcome = talk_begin(&talk, sim, answer, why);
     talk_end(&talk);
     return outcome;
 }

@@ -79,10 +79,9 @@ static void give_to_group(const char *path)
 {
     const struct group *group = getgrnam(SOCKET_GROUP);
 
-    if (group == NULL || chown(path, (uid_t)-1, group->gr_gid) != 0)
+    if (group == NULL || lchown(path, (uid_t)-1, group->gr_gid) != 0)
         agent_say("%s does not belong to the group " SOCKET_GROUP ": %s", path,
                   group == NULL ? "there is none" : strerror(errno));
-    (void)chmod(path, 0660);
 }
 
 /* Bound beside its place and moved there: who connects meanwhile meets the old one, or this. */
@@ -107,7 +106,7 @@ static int make_socket(const char *path, struct report *why)
     if (fd < 0)
         return fail(why, "cannot listen at", path);
     (void)unlink(beside.sun_path);
-    mask = umask(0177);
+    mask = umask(0117); /* it is 0660 from the first moment, and listens later */
     bound = bind(fd, (const struct sockaddr *)&beside, sizeof beside);
     (void)umask(mask);
     if (bound == 0)

@@ -146,9 +146,11 @@ static bool take_attribute(struct rule *rule, const char *name, const char *valu
     if (rule->reference) {
         const int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
 
+        if (low < 0 || value[2] != '\0')
+            return false;
         key->id_length = 1;
         key->id[0] = (uint8_t)(high << 4 | low);
-        return low >= 0 && value[2] == '\0' && key->id[0] != 0;
+        return key->id[0] != 0;
     }
     if (strcmp(name, "id") == 0 && decode_text(value, key->id, TOKEN_ID_MAX, &length)) {
         key->id_length = (uint8_t)length;

@@ -231,10 +231,9 @@ static size_t choose_modems(const struct service *service, unsigned char order[M
 {
     const struct modems *modems = &service->child->modems;
     const char *iccid = service->request.key.iccid, *name;
-    const struct settings *settings;
     size_t count = 0;
 
-    for (unsigned char i = 0; (settings = conf_modem(modems, i, &name)) != NULL; i++)
+    for (unsigned char i = 0; conf_modem(modems, i, &name) != NULL; i++)
         order[count++] = i;
     if (iccid[0] == '\0' || count == 1)
         return 1;
@@ -256,7 +255,7 @@ static enum outcome work(struct service *service, struct report *why)
 {
     const struct child *child = service->child;
     const struct token_name asked = service->request.key.name;
-    unsigned char order[MODEMS_ALL];
+    unsigned char order[MODEMS_ALL] = {0};
     const size_t count = choose_modems(service, order);
     struct report first = REPORT_INIT;
     const char *name;

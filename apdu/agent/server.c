@@ -318,7 +318,7 @@ static void reload(struct server *server, int64_t now)
     struct conf *config;
     int fd;
 
-    if (read_config(server, &config, &fd, &why) != OUTCOME_OK) {
+    if (read_config(server, &config, &fd, &why) != OUTCOME_OK || config == NULL) {
         agent_say("the settings stay as they were: %s", why.text);
         return;
     }

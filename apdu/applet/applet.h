@@ -11,7 +11,7 @@ struct applet {
     size_t aid_length; /* 0: the channel is used as it opens */
     const char *name;
     /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
-     * because after a reset of the modem the number may be somebody else's */
+     * because after a reset of the modem the number may be another program's */
     const struct apdu *probe;
     /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
      * must not be lost between operations (see owners.h) */

@@ -387,7 +387,7 @@ static const struct {
     {0x6999, OUTCOME_REFUSED, "the applet's selection failed"},
     {0x6A80, OUTCOME_REFUSED, "the card rejects the data or the algorithm"},
     {0x6A82, OUTCOME_NOT_FOUND, "the card does not have that file"},
-    {0x6A84, OUTCOME_REFUSED, "the card has no room"},
+    {0x6A84, OUTCOME_REFUSED, "the card does not have enough memory"},
     {0x6A88, OUTCOME_NOT_FOUND, "the card does not have that key"},
     {0x6B00, OUTCOME_REFUSED, "the offset is outside the file"},
     {0x6D00, OUTCOME_REFUSED, "the card does not know the command"},

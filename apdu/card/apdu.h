@@ -82,7 +82,7 @@ struct card {
     bool *no_le;                 /* case-4 commands go without Le */
     unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
     unsigned *quirks;            /* bits of enum card_quirk; NULL: none */
-    struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
+    struct selection *selection; /* NULL: it is not kept, and no PIN is sent */
     const uint8_t *iotsafe;      /* an AID of IoT SAFE's applet beside the known ones, or NULL */
     size_t iotsafe_length;
     /* NULL, or what has to be made sure of before a PIN leaves; gets arg */

@@ -159,7 +159,8 @@ static enum outcome gather(struct safe2_line *line, const char *const given[SETT
     enum outcome outcome;
 
     if (line->modem != NULL && device != NULL)
-        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem and --device both name a modem: give one of them");
     modems_init(&modems);
     outcome = modems_load_file(&modems, NULL, why);
     if (outcome == OUTCOME_OK)

@@ -270,7 +270,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     channel_close_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
-        report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
+        report_prefix(why, "this modem does not support `transport` %s (set it to auto)",
                       sim->settings.carrier == CARRIER_CCHO ? "ccho" : "csim");
     if (outcome != OUTCOME_OK)
         return outcome;

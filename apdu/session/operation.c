@@ -12,8 +12,7 @@
 /* Longer than any command lasts: what was under way then is over. */
 #define WORK_LONGEST_MS 20000
 
-static const char out_of_step[] =
-    "the modem's answers are out of step: one came that nobody asked for";
+static const char out_of_step[] = "the modem's answers are out of step: one came without a command";
 
 /* A word that an applet has for commands of its own. */
 static bool own_word(const uint8_t *answer, size_t length)

@@ -14,8 +14,9 @@ bool operation_out_of_step(const struct operation *operation)
 
 enum outcome operation_echoes(struct report *why)
 {
-    return report_set(why, OUTCOME_LOST,
-                      "the modem echoes again: it may have restarted, and the channel be gone");
+    return report_set(
+        why, OUTCOME_LOST,
+        "the modem echoes commands again: it may have restarted, and the channel may be gone");
 }
 
 uint64_t operation_own_start(struct sim *sim)

@@ -305,10 +305,9 @@ static enum outcome say_swapped(const struct job *job, enum outcome outcome, str
 {
     if (outcome != OUTCOME_WRONG_SIM || (job->iccid != NULL && job->iccid[0] != '\0'))
         return outcome;
-    return report_set(
-        why, OUTCOME_WRONG_SIM,
-        "another SIM came into the modem in the middle of the work: start it again if "
-        "that is the one you mean");
+    return report_set(why, OUTCOME_WRONG_SIM,
+                      "the SIM in the modem was changed during the operation: start it again if "
+                      "the new one is the one you mean");
 }
 
 /* Whether a failure is worth one more start. The second one may undo whatever stood on the card

@@ -333,7 +333,7 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
         bool pin = false;
 
         if (!parse_command(raw->commands[i], raw->lengths[i], &command))
-            return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
+            return report_set(why, OUTCOME_USAGE, "APDU number %zu is not a short command APDU",
                               i + 1);
         if (apdu_is_pin(&operation->card, &command)) {
             outcome = raw->pins ? operation_prove_class(operation, why) : refuse_pin(i, why);

@@ -24,8 +24,8 @@ static enum outcome run_cert(const struct command_line *line, struct sim *sim, s
         isatty(STDOUT_FILENO)) {
         BIO_free(content);
         return report_set(why, OUTCOME_USAGE,
-                          "DER is not for a terminal, on which its bytes may do anything: name a "
-                          "file by --out, or use a pipe");
+                          "DER is not written to a terminal, where its bytes may do anything: name "
+                          "a file by --out, or use a pipe");
     }
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");

@@ -236,9 +236,10 @@ static enum outcome run_devices(const struct command_line *line, struct sim *non
     enum outcome outcome;
 
     (void)none;
+    if (devices == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
     modems_init(&modems);
-    outcome = devices != NULL ? command_line_modems(line, &modems, why)
-                              : report_set(why, OUTCOME_SYSTEM, "out of memory");
+    outcome = command_line_modems(line, &modems, why);
     if (outcome == OUTCOME_OK)
         devices_find(devices, &modems, 1000 * atoi(ASK_SECONDS));
     for (size_t i = 0; outcome == OUTCOME_OK && i < devices->count; i++)

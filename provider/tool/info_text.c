@@ -71,7 +71,7 @@ static void print_pin(const cJSON *root)
     if (pin == NULL)
         return;
     if (is_set(pin, "blocked"))
-        text_line(stdout, "PIN      blocked for ever: this SIM cannot sign any more");
+        text_line(stdout, "PIN      permanently blocked: this SIM can no longer sign");
     else if (!is_set(pin, "wanted"))
         text_line(stdout, "PIN      none is needed to sign");
     else if (left < 0)

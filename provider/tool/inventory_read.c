@@ -76,9 +76,11 @@ static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, 
     if (!is_iccid(json_text(iccid)))
         return report_set(
             why, OUTCOME_USAGE,
-            "%s: no ICCID in it: the modem did not tell, or this is no record of a SIM", source);
+            "%s has no ICCID in it: the modem did not tell it, or this is not a record of a SIM",
+            source);
     if (json_text(imei)[0] != '\0' && !are_digits(json_text(imei), 14, 16))
-        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is no IMEI", source, json_text(imei));
+        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is not an IMEI", source,
+                          json_text(imei));
     return append_sim(inventory, json_text(iccid), json_text(imei), source, why);
 }
 
@@ -276,13 +278,13 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
     name[strcspn(name, "?")] = '\0';
     outcome = uri_parse(&uri, name, why);
     if (outcome != OUTCOME_OK) {
-        report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
+        report_prefix(why, "%s: the member \"uri\" is not that of a key in a SIM", sim->source);
         return outcome;
     }
     if (uri.what == URI_TRUST) {
-        outcome =
-            report_set(why, OUTCOME_USAGE,
-                       "%s: the member \"uri\" is none of a key in a SIM: sim:trust", sim->source);
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "%s: the member \"uri\" is not that of a key in a SIM: sim:trust",
+                             sim->source);
     } else if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
@@ -355,14 +357,14 @@ static enum outcome take(struct inventory *inventory, const cJSON *record, const
 
     if (!cJSON_IsObject(record) || cJSON_GetObjectItemCaseSensitive(record, "schema") == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "%s is no record of a SIM: simkey info --json makes them", source);
+                          "%s is not a record of a SIM: simkey info --json makes them", source);
     if (json_member(record, "schema", cJSON_String, source, &schema, why) != OUTCOME_OK ||
         json_member(record, "version", cJSON_Number, source, &version, why) != OUTCOME_OK)
         return why->outcome;
     info = strcmp(json_text(schema), INFO_SCHEMA) == 0;
     if (!info && strcmp(json_text(schema), INVENTORY_SCHEMA) != 0)
         return report_set(why, OUTCOME_USAGE,
-                          "%s is no record of a SIM: simkey info --json makes them", source);
+                          "%s is not a record of a SIM: simkey info --json makes them", source);
     if (json_number(version, 0, 1000) != (info ? INFO_VERSION : INVENTORY_VERSION))
         return report_set(why, OUTCOME_USAGE,
                           "%s has another version of the format than this simkey knows", source);
@@ -395,7 +397,7 @@ enum outcome inventory_take(struct inventory *inventory, const char *name, const
     enum outcome outcome = OUTCOME_OK;
 
     if (wrong != NULL)
-        return report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu: %s", name, at, wrong);
+        return report_set(why, OUTCOME_USAGE, "%s is not JSON, at byte %zu: %s", name, at, wrong);
     at = 0;
     while (outcome == OUTCOME_OK) {
         const char *end = NULL;
@@ -411,7 +413,7 @@ enum outcome inventory_take(struct inventory *inventory, const char *name, const
         if (value != NULL)
             outcome = take_value(inventory, value, name, &number, why);
         else
-            outcome = report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu", name, at);
+            outcome = report_set(why, OUTCOME_USAGE, "%s is not JSON, at byte %zu", name, at);
         cJSON_Delete(value);
     }
     if (outcome == OUTCOME_OK && number == 0)

@@ -17,7 +17,7 @@ static const struct option_row own_options[] = {
     {"verbose", OPTION_VERBOSE, NULL, "then all that --json has, but the certificates"},
     {"mode", OPTION_MODE, "MODE", "the file's mode, octal: 0600 for programs that want it so"},
     {"rewrite", OPTION_REWRITE, "FILE",
-     "takes the settings out of a key reference of before; needs no SIM"},
+     "takes the settings out of an older key reference; needs no SIM"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
     {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
     {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
@@ -27,7 +27,7 @@ static const struct option_row own_options[] = {
     {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
     {"warn", OPTION_WARN, "DAYS",
-     "fails too (status 7) if the certificate ends within so many days"},
+     "fails too (status 7) if the certificate ends within that many days"},
     {"report", OPTION_REPORT, "FILE",
      "also writes what may be sent to others: no PIN, no key, no certificate, ICCID and IMEI cut"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
@@ -122,12 +122,13 @@ static enum outcome pick_modems(const struct command_line *line, const struct mo
     if (!line->has_uri)
         uri_init(&uri);
     if (line->modem != NULL && OPTION_OF(line, "device") != NULL)
-        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem and --device both name a modem: give one of them");
     if (line->modem != NULL && !modems_name_valid(line->modem))
         return report_set(why, OUTCOME_USAGE,
                           "--modem is the name of a section in the settings file");
     if (line->modem != NULL && uri.modem[0] != '\0' && strcmp(uri.modem, line->modem) != 0)
-        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name another modem each");
+        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name different modems");
     if (line->modem != NULL)
         (void)snprintf(uri.modem, sizeof uri.modem, "%s", line->modem);
     return uri_modems(&uri, OPTION_OF(line, "device") != NULL ? "" : uri.iccid, modems, list, count,

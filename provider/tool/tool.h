@@ -54,7 +54,7 @@ struct command_line {
     const char *ca_file, *crl, *purpose; /* --CAfile, --crl, --purpose */
     const char *mode, *warn, *report;    /* --mode, --warn, --report */
     const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
-    char **operands;                     /* what is no option, behind the name of the sub-command */
+    char **operands; /* what is not an option, behind the name of the sub-command */
     int operand_count;
     struct uri uri; /* of the commands that take signing, available or a whole sim: URI */
     bool has_uri;

@@ -186,7 +186,7 @@ static enum outcome run_verify(const struct command_line *line, struct sim *sim,
 
     if (line->ca_file == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "simkey verify wants the CAs that it shall trust: --CAfile BUNDLE");
+                          "simkey verify needs the CAs that are to be trusted: --CAfile BUNDLE");
     outcome = read_days(line, &days, why);
     if (outcome == OUTCOME_OK)
         outcome = read_certificate(line, sim, &signing, why);

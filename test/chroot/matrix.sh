@@ -54,9 +54,11 @@ emulated() { # chroot, Debian's architecture, the compiler's triplet, qemu's nam
         libcunit1-dev:$2 libssl-dev:$2 libcjson-dev:$2 &&
         export PKG_CONFIG_LIBDIR=/usr/lib/$3/pkgconfig QEMU_LD_PREFIX=/ unit=build/$2/unit &&
         make -s -j2 CC=$3-gcc LD=$3-ld OBJCOPY=$3-objcopy PCSC=0 OUT=build/$2 build/$2/unit build/$2/simkey.so &&
+        bad=0
         for suite in \$(qemu-$4 \$unit none 2>&1 | sed 's/.*there are://'); do
-            [ \$suite = owners ] || timeout 300 qemu-$4 \$unit \$suite
-        done"
+            [ \$suite = owners ] || timeout 300 qemu-$4 \$unit \$suite || bad=1
+        done
+        exit \$bad"
 }
 big_endian() { emulated "$1" s390x s390x-linux-gnu s390x; }
 arm64() { emulated "$1" arm64 aarch64-linux-gnu aarch64; } # gateways of today

@@ -5,6 +5,7 @@ wrong, there is no room; and it runs as a user of its own."""
 import grp
 import os
 import signal
+import subprocess
 import time
 
 import agent
@@ -190,3 +191,36 @@ def the_agent_works_as_a_user_of_its_own_without_any_capability(t):
     t.signatures(sim, 1)
     t.equal(server.stop(), 0, "the agent's status")
     none_open(t, sim)
+
+
+@test
+def a_log_that_nobody_reads_holds_up_no_signature(t):
+    sim = t.sim("p256")
+    one = Agent(t, sim)
+    cert, key = one.exported()
+    one.process.stop()
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(writer, True)
+    server = subprocess.Popen([AGENT, "--socket", one.socket, "--config", t.path("agent.conf")], stderr=writer,
+                              env=t.env(preload=False, **one.env))
+    try:
+        until(lambda: agent_answers(one.socket), "listening")
+        for _ in range(2):
+            one.sign(WWW, key)
+            verified(t, cert)
+    finally:
+        server.terminate()
+        t.equal(server.wait(20), 0, "the agent's status")
+    os.close(reader), os.close(writer)
+
+
+def agent_answers(path):
+    try:
+        return agent.ask(path, agent.request(agent.TRIES)) is not None
+    except OSError:
+        return False

@@ -270,8 +270,8 @@ def pasted(t, remedy):
     t.run(["sh", "-euc", commands], env=t.env(PATH=f"{t.dir}:/usr/sbin:/usr/bin:/sbin:/bin"), preload=False)
 
 
-for name, how in {"without a PIN": {"text": "secret\n", "says": "is no PIN", "cure": "sudo tee FILE"},
-                  "with a blank before the PIN": {"text": " 0000\n", "says": "is no PIN", "cure": "no blank"},
+for name, how in {"without a PIN": {"text": "secret\n", "says": "is not a PIN", "cure": "sudo tee FILE"},
+                  "with a blank before the PIN": {"text": " 0000\n", "says": "is not a PIN", "cure": "no blank"},
                   "absent": {"text": None, "says": "/source: No such file",
                              "cure": "install -D -m 640 -g dialout /dev/stdin FILE"}}.items():
     test(name=f"a PIN file that is {name} fails before anything is sent, and the remedy mends it", **how)(pin_source)
@@ -553,7 +553,7 @@ def a_modem_without_a_network_and_without_a_way_to_the_sim(t):
            **skipped_after("channel"))
     t.equal(found["iccid"]["text"], "89880330000000000017", "ICCID")
     t.says(found["channel"]["text"], r"neither AT\+CSIM nor AT\+CCHO")
-    t.says(found["network"]["text"], "in no network")
+    t.says(found["network"]["text"], "not registered with a network")
 
 
 @test
@@ -627,7 +627,7 @@ def few_tries(t, left, says):
     t.equal((sim.tries(), sent_pins(sim), sim.count("PSO CDS")), (left, [], 0), "tries, PINs, signatures")
 
 
-for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "blocked for ever")):
+for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "permanently blocked")):
     test(name=f"with {tries} tries left no PIN is sent", left=tries, says=words)(few_tries)
 
 

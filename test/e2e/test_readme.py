@@ -18,6 +18,7 @@ from tls import free_port, free_ports, listens, pki
 # In the order in which a reader goes through them.
 DOCUMENTS = ("README.md", "configs/README.md", "provider/README.md", "configs/safe2/README.md", "test/README.md")
 README_LINES = 320
+EC_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 BY_ID = "usb-Quectel_EC25-if02-port0"
 
 # What a block that holds the first must have printed, or the far broker received.
@@ -222,10 +223,10 @@ include_dir {t.path("etc/mosquitto/conf.d")}
         t.write("mosquitto.pid", "", 0o666)
         for name, file in (("ca.pem", "ca.crt"), ("ca.key", "ca.key"), ("ca.pem", "clients-ca.crt")):
             shutil.copy(pki(name), t.path(file))
-        t.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=the client",
+        t.run(["openssl", "req", "-x509", *EC_KEY, "-subj", "/CN=the client",
                "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"), "-keyout", t.path("client.key"),
                "-out", t.path("client.crt")], preload=False)
-        t.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=fleet.example",
+        t.run(["openssl", "req", "-x509", *EC_KEY, "-subj", "/CN=fleet.example",
                "-addext", "subjectAltName=DNS:fleet.example", "-CA", pki("ca.pem"), "-CAkey", pki("ca.key"),
                "-keyout", t.path("fleet.key"), "-out", t.path("fleet.crt")], preload=False)
 

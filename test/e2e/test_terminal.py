@@ -85,7 +85,7 @@ def a_certificates_name_does_nothing_on_a_terminal(t):
     t.says(on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", ca], env, expect=VERIFY),
            ["ok +certificate +" + wanted, "failure +chain +bad signature: " + wanted])
     t.says(on_terminal(t, [SIMKEY, "cert", "signing"], env), "BEGIN CERTIFICATE")
-    t.says(on_terminal(t, [SIMKEY, "cert", "signing", "--der"], env, expect=USAGE), "DER is not for a terminal")
+    t.says(on_terminal(t, [SIMKEY, "cert", "signing", "--der"], env, expect=USAGE), "DER is not written to a terminal")
     t.simkey(sim, "cert", "signing", "--der", "--out", t.path("der"))
     t.check(t.read("der").startswith(b"\x30\x82"), "DER in a file")
 

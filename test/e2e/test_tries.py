@@ -131,7 +131,7 @@ def a_card_that_calls_a_wrong_pin_right_loses_one_try(t):
     reference = t.exported(sim)[1]
     between = Between(t, sim, state=(STATE, "63C3"), as_if_right=(r'AT\+CSIM=\d+,"0[123]20008104', "9000"))
     for number in range(4):
-        sign(t, reference, between.device, "failure", ["wanted one all the same" if number == 0 else "not tried again"],
+        sign(t, reference, between.device, "failure", ["asked for a PIN all the same" if number == 0 else "not tried again"],
              SIMKEY_PIN_SOURCE=t.pin_file("9999"))
     t.equal((len(sent(sim)), sim.tries()), (1, 2), "PINs sent, and tries")
     between.rules.clear()
@@ -260,7 +260,7 @@ def a_source_that_would_hang_holds_nothing(t):
     os.mkfifo(t.path("fifo"), 0o600)
     sim.mark()
     t.run(dgst(t, reference), env=t.env(sim, True, SIMKEY_PIN_SOURCE=t.path("fifo")), expect="failure",
-          says="no regular file", seconds=5)
+          says="not a regular file", seconds=5)
     t.equal(sim.tries(), 3, "tries")
 
 

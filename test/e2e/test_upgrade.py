@@ -45,7 +45,7 @@ def running_programs_keep_their_module_and_share_the_sim_with_new_ones(t):
     os.mkdir(t.path("modules"))
     module = shutil.copy(MODULE, t.path("modules/simkey.so"))
     text = t.read(os.path.basename(conf(t, sim, ("default", "simkey")))).decode().replace(MODULE, module)
-    env = t.env(sim, OPENSSL_CONF=t.write("old.cnf", text))
+    env = t.env(sim, True, OPENSSL_CONF=t.write("old.cnf", text))
     old = Service(t, cert, key, nginx, env)
     old.works(t)
     inode = os.stat(module).st_ino

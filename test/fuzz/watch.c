@@ -58,7 +58,7 @@ static bool by_person(const struct hostile *card)
 static bool is_question(const struct watched *watched)
 {
     return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
-           (watched->ins == INS_VERIFY && watched->lc == 0);
+           ((watched->ins == INS_VERIFY || watched->ins == INS_IOTSAFE) && watched->lc == 0);
 }
 
 /* MANAGE CHANNEL on the channel itself: of one that is not open that does nothing. */
@@ -180,9 +180,8 @@ static void note_verified(struct hostile *card, const struct watched *watched)
     bool accepted = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100 ||
                     (watched->sw == 0x6984 && watched->p2 == PIN1_REFERENCE);
 
-    card->verify_under_way =
-        (watched->sw & 0xFF00) == 0x6100 ||
-        (watched->ins == INS_GET_RESPONSE && (watched->sw & 0xFF00) == 0x6C00);
+    card->verify_under_way = (watched->sw & 0xFF00) == 0x6100 ||
+                             (watched->ins == INS_GET_RESPONSE && (watched->sw & 0xFF00) == 0x6C00);
     if (accepted)
         note_accepted(card, watched);
     else if (!card->verify_under_way)
@@ -279,7 +278,7 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
 /* The questions to a channel that may be somebody else's, and their answers' further parts. */
 static bool before_closing(const struct hostile_channel *channel, const struct watched *watched)
 {
-    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
+    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 || watched->ins == INS_IOTSAFE ||
            (watched->ins == INS_GET_RESPONSE && channel->status_asked);
 }
 

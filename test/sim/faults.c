@@ -73,7 +73,7 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_ERROR_AT] = {"error-at:N", 0, "the N-th answers ERROR, the card has not seen it"},
     [FAULT_GET_RESPONSE] = {"get-response", 0, "as --get-response"},
     [FAULT_6100_FOREVER] = {"6100-forever:N", 0,
-                            "from the N-th on data come by 61xx, and 6100 follows for ever"},
+                            "from the N-th on data come by 61xx, and 6100 follows without end"},
     [FAULT_6CXX] = {"6cxx", 0, "case 2 commands answer 6Cxx first, whatever their Le"},
     [FAULT_REFUSE_LE] = {"refuse-le[:CME]", FAULT_NO_ARG,
                          "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},

@@ -95,7 +95,7 @@ bool pty_publish(struct pty *p)
     struct stat st;
 
     if (lstat(p->link, &st) == 0 && !S_ISLNK(st.st_mode)) {
-        fprintf(stderr, "simmodem: %s is there and no link; it is left alone\n", p->link);
+        fprintf(stderr, "simmodem: %s exists and is not a link; it is left alone\n", p->link);
         return false;
     }
     if ((size_t)snprintf(fresh, sizeof fresh, "%s.%ld", p->link, (long)getpid()) >= sizeof fresh) {

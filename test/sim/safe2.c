@@ -30,7 +30,7 @@ static const struct {
 } results[] = {
     {SAFE2_SUCCESS, "success"},
     {SAFE2_NO_NAME, "the server's name does not resolve"},
-    {SAFE2_NO_SERVER, "nobody takes the connection"},
+    {SAFE2_NO_SERVER, "no server takes the connection"},
     {SAFE2_TIMEOUT, "the server or the network takes too long"},
     {SAFE2_HANDSHAKE, "TLS fails: wrong key, unknown identity, no common suite"},
     {SAFE2_DHE, "the server insists on Diffie-Hellman"},

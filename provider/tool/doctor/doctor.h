@@ -115,7 +115,7 @@ void doctor_run_dir(struct doctor *doctor);
 /* owners.c: a warning for each file or folder that others can change. */
 void doctor_ownership(struct doctor *doctor);
 
-/* Whether somebody else than root and this user can change this file, or put another in its place. */
+/* Whether other users than root and this one can change this file, or put another in its place. */
 bool doctor_others_change(const char *path);
 
 /* agent.c: the device is simkey-agent; a step that is its own matter then; the step that asks it. */

@@ -31,10 +31,10 @@ void doctor_pin(struct doctor *doctor)
         doctor_report(doctor, &why);
     } else if (pin->blocked) {
         doctor_fail(doctor, OUTCOME_PIN_BLOCKED, "replace the SIM",
-                    "the signing PIN is blocked for ever: this SIM cannot sign any more");
+                    "the signing PIN is permanently blocked: this SIM can no longer sign");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is wanted: %s",
+        doctor_ok(doctor, "no PIN is needed: %s",
                   token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
                       ? "the IoT SAFE applet has none"
                       : "it is disabled");
@@ -43,7 +43,7 @@ void doctor_pin(struct doctor *doctor)
                     token_tries_text(pin, tries));
     } else if (pin->left < PIN_SOFTWARE_TRIES) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "%s: a wrong PIN was tried, and below %d programs do not try any",
+                    "%s: a wrong PIN was tried, and with fewer than %d programs do not try any",
                     token_tries_text(pin, tries), PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
@@ -90,8 +90,7 @@ static enum outcome read_key(struct doctor *doctor, struct token_name *name, str
         return report_set(why, OUTCOME_WRONG_SIM,
                           "no key in this SIM is the one of %s: no PIN is tried on it",
                           doctor->line->operands[0]);
-    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu keys has a certificate",
-                      count);
+    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu keys has a certificate", count);
 }
 
 /* Days from the clock's now to a time; false if that cannot be told. 30 years do not fit into a
@@ -214,12 +213,12 @@ void doctor_key(struct doctor *doctor)
         return;
     }
     if (algorithms == 0) {
-        doctor_fail(doctor, OUTCOME_NOT_FOUND,
-                    "if the rule fails for this SIM, name the applet's key reference: "
-                    "sim:signing;key-id=HEX",
-                    "the applet takes key %s, which belongs to this container by rule, for "
-                    "nothing",
-                    id);
+        doctor_fail(
+            doctor, OUTCOME_NOT_FOUND,
+            "if the rule fails for this SIM, name the applet's key reference: "
+            "sim:signing;key-id=HEX",
+            "the applet accepts no algorithm for key %s, which belongs to this container by rule",
+            id);
         return;
     }
     doctor->found |= FOUND_KEY;

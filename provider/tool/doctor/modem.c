@@ -90,15 +90,16 @@ void doctor_network(struct doctor *doctor)
     struct report why = REPORT_INIT;
 
     if (doctor->transport->registration == NULL)
-        doctor_skip(doctor, "", "a %s is in no network", doctor->transport->noun);
+        doctor_skip(doctor, "", "a %s has no network", doctor->transport->noun);
     else if (sim_registration(doctor->sim, &state, &why) != OUTCOME_OK)
         doctor_report(doctor, &why);
     else if (state == REGISTRATION_DONE)
         doctor_ok(doctor, "the modem is registered");
     else if (state == REGISTRATION_NONE)
-        doctor_warn(doctor, remedy, "the modem is in no network");
+        doctor_warn(doctor, remedy, "the modem is not registered with a network");
     else
-        doctor_warn(doctor, remedy, "the modem does not tell whether it is in a network");
+        doctor_warn(doctor, remedy,
+                    "the modem does not tell whether it is registered with a network");
 }
 
 /* Whether it is the SIM that FILE names: the PIN that is configured is that one's, and no other one

@@ -235,7 +235,7 @@ void doctor_permission(struct doctor *doctor)
     }
     if (stat(doctor->real, &file) != 0) {
         doctor_fail(doctor, OUTCOME_NO_MODEM, "check the modem's cable and power",
-                    "%s is gone while it was looked at", doctor->real);
+                    "%s disappeared while it was looked at", doctor->real);
     } else if (faccessat(AT_FDCWD, doctor->real, R_OK | W_OK, AT_EACCESS) == 0) {
         doctor->found |= FOUND_ACCESS;
         doctor_user_name(geteuid(), self);

@@ -128,8 +128,8 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
         return true;
     note_module(doctor, module);
     doctor_warn(doctor, "do what the step ownership says, then run simkey doctor again",
-                "nothing is loaded: others than root and this user can change %.400s, and whoever "
-                "does has his code run by every program that loads it",
+                "nothing is loaded: others than root and this user can change %.400s, and so run "
+                "code in every program that loads it",
                 file ? conf : module);
     return false;
 }
@@ -153,7 +153,7 @@ static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char
     else
         doctor_warn(doctor, remedy,
                     "%s does not activate simkey, and there is no simkey.so in %s: programs of "
-                    "this environment know nothing of the SIM's keys",
+                    "this environment cannot use the SIM's keys",
                     conf, modules_directory());
     if (provider != NULL)
         OSSL_PROVIDER_unload(provider);
@@ -395,11 +395,12 @@ void doctor_settings(struct doctor *doctor)
                    settings->pin_source != NULL ? settings->pin_source : "",
                    settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
     if (find_unknown(names, sizeof names))
-        doctor_warn(doctor,
-                    "correct the name: device, pin-source, session and the others are in "
-                    "provider-simkey(7), Settings",
-                    "in simkey's section of openssl.cnf there is what simkey does not know: %s; %s",
-                    names, found);
+        doctor_warn(
+            doctor,
+            "correct the name: device, pin-source, session and the others are in "
+            "provider-simkey(7), Settings",
+            "simkey's section of openssl.cnf has settings that simkey does not know: %s; %s", names,
+            found);
     else
         doctor_ok(doctor, "%s", found);
 }
