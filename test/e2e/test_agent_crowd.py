@@ -84,7 +84,7 @@ def crowd_of(t):
     return sim, one, crowd
 
 
-@test(seconds=300, long=True)
+@test(seconds=900, long=True)
 def three_users_share_the_sim_and_it_is_never_idle(t):
     sim, one, crowd = crowd_of(t)
     try:
@@ -109,7 +109,7 @@ def three_users_share_the_sim_and_it_is_never_idle(t):
     none_open(t, sim)
 
 
-@test(seconds=400, long=True)
+@test(seconds=900, long=True)
 def clients_and_the_agent_are_killed_at_random_and_nothing_wrong_comes_of_it(t):
     sim, one, crowd = crowd_of(t)
     random.seed(16)
