@@ -305,7 +305,7 @@ def a_flood_by_one_user_delays_another_by_the_operation_under_way(t):
     one = Agent(t, sim)
     _, key = one.exported()
     one.sign(OTHER, key)
-    flood = t.start("flood", one.user(WWW, PYTHON, HOSTILE, one.socket, "flood", "15"), preload=False)
+    flood = t.start("flood", one.user(WWW, PYTHON, HOSTILE, one.socket, "flood", "12"), preload=False)
     until(lambda: sim.count("PSO CDS") > 2, "flooded")
     for _ in range(5):  # this process is another user's: root's
         with agent.connect(one.socket) as client:

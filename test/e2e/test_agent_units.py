@@ -6,7 +6,7 @@ import os
 import re
 
 from agent import WWW
-from fixture import PATH, ROOT, SIMKEY, SYSTEMD, UNREACHABLE
+from fixture import BUILD, PATH, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
 from fixture import test as any_test
 from signer import dgst, verified
 from test_agent import AGENT, Agent, test
@@ -14,6 +14,7 @@ from test_readme import tagged
 
 UNITS = os.path.join(ROOT, "configs/agent")
 EXPOSURE = 2.0
+CLIENT_ROOM = 8000
 
 
 def text_of(*name):
@@ -122,3 +123,11 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     one.process.stop()
     told = one.run(WWW, SIMKEY, "doctor", expect=UNREACHABLE).out
     t.says(told, "(?m)^failure +agent +simkey-agent does not run")
+
+
+@any_test(left_out="sanitizers make code longer" if SANITIZED else None)
+def the_client_takes_little_room_in_the_module(t):
+    objects = [os.path.join(BUILD, "obj/apdu/agent", name) for name in ("client.o", "client_packet.o")]
+    sizes = [line.split()[:2] for line in t.run(["size", *objects], preload=False).out.split("\n")[1:3]]
+    room = sum(int(text) + int(data) for text, data in sizes)
+    t.check(room <= CLIENT_ROOM, f"the client's code has {room} bytes")
