@@ -47,12 +47,12 @@ struct proof {
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    const struct transport_ops *transport;    /* NULL, or see sim_reach_by */
-    const struct token_ops *const *families;  /* see token_ops.h; NULL: all that there are */
-    _Atomic(const struct token_ops *) family; /* the one of this SIM; NULL: not known yet */
-    _Atomic bool forget;                      /* set by sim_forget */
-    _Atomic unsigned under_way;               /* operations */
-    bool limited;                             /* see sim_limit */
+    _Atomic(const struct transport_ops *) transport; /* NULL: not known yet; or see sim_reach_by */
+    const struct token_ops *const *families;         /* see token_ops.h; NULL: all that there are */
+    _Atomic(const struct token_ops *) family;        /* the one of this SIM; NULL: not known yet */
+    _Atomic bool forget;                             /* set by sim_forget */
+    _Atomic unsigned under_way;                      /* operations */
+    bool limited;                                    /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
