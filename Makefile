@@ -7,6 +7,9 @@ SANITIZE ?=
 # Sanitized objects have a folder of their own, so that both kinds of build stand side by side.
 OUT := build$(if $(SANITIZE),/sanitize)
 
+# The module is made small where nobody says by CFLAGS (Debian's dpkg-buildflags do) how to compile.
+SMALL := $(if $(SANITIZE),,$(if $(filter undefined default,$(origin CFLAGS)),1))
+
 WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 CFLAGS ?= -O2 -g
 override CFLAGS += -std=c11 $(WARNINGS) -fPIC -fvisibility=hidden -fstack-protector-strong \
@@ -26,19 +29,25 @@ objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
 MODEM := $(call objects,$(call sources,modem/*.c))
 ifeq ($(PCSC),1)
-$(OUT)/obj/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
-$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
+$(OUT)/obj/modem/pcsc.o $(OUT)/small/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
+$(OUT)/obj/modem/transport.o $(OUT)/small/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
 # apdu/safe2 is the safe2 command, and its applet.
 SAFE2_APPLET := $(call objects,apdu/safe2/applet.c)
 SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*.c)))
-APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET)
+# apdu/agent is simkey-agent, and how the others speak to it.
+AGENT_CLIENT := $(call objects,apdu/agent/client.c apdu/agent/client_packet.c)
+AGENT := $(filter-out $(AGENT_CLIENT),$(call objects,$(call sources,apdu/agent/*.c)))
+# every program that loads the module has it, and few use it
+$(AGENT_CLIENT): override CFLAGS += $(if $(SANITIZE),,-Os)
+APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET) \
+	$(AGENT_CLIENT)
 # provider/tool is the simkey command, which shares a few files of the module.
 TOOL := $(call objects,$(call sources,provider/tool/*.c provider/tool/doctor/*.c))
 MODULE := $(call objects,$(call sources,provider/*.c))
-TOOL_SHARED := $(call objects,provider/uri.c provider/uri_apply.c provider/keyref.c provider/objects.c \
+TOOL_SHARED := $(call objects,provider/uri.c provider/uri_format.c provider/uri_apply.c provider/keyref.c provider/objects.c \
 	provider/openssl_conf.c provider/proof.c provider/scheme.c provider/signing.c)
 SIM := $(call objects,$(call sources,test/sim/*.c))
 # port_shim.c is preloaded into the suites that need it, see there.
@@ -49,8 +58,11 @@ endif
 # The model test is linked by itself first, see there.
 MODEL := $(filter %/test_model.o,$(UNIT)) $(filter $(OUT)/obj/test/unit/model%.o,$(UNIT))
 UNIT := $(filter-out $(MODEL),$(UNIT))
-CRYPTO := -lcrypto
-ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simmodem)
+# So are the suites of simmodem's card, whose names are also those of what it is talked to with.
+SIM_SUITES := $(filter $(OUT)/obj/test/unit/test_sim_%.o,$(UNIT)) $(filter %/sim_seat.o,$(UNIT))
+UNIT := $(filter-out $(SIM_SUITES),$(UNIT))
+CRYPTO := -lssl -lcrypto
+ALL := $(addprefix $(OUT)/,simkey.so simkey safe2 simkey-agent simmodem)
 NEEDED := 'libcrypto >= 3.0' 'libssl >= 3.0' libserialport zlib libcjson
 ifneq ($(PROVIDER),1)
 UNIT := $(filter-out %/test_uri.o %/test_keyref.o %/test_config.o %/test_token.o %/token_memory.o,$(UNIT))
@@ -80,14 +92,36 @@ $(OUT)/obj/provider-$(PROVIDER):
 	@rm -f $(OUT)/obj/provider-? && touch $@
 $(OUT)/obj/test/unit/main.o: $(OUT)/obj/provider-$(PROVIDER)
 
-$(OUT)/simkey.so: $(MODULE) $(APDU) $(MODEM) provider/simkey.map
-	$(CC) $(LDFLAGS) -shared -Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
-		-o $@ $(MODULE) $(APDU) $(MODEM) $(LIBS) -lcrypto
+# The small module has objects of its own, compiled for size and all before the compiler at once, so
+# that only what the module uses stays in it; and no unwind tables, which programs in C never need. What
+# this compiler, its linker and the C library can do of that is asked once.
+IN_MODULE := $(MODULE) $(APDU) $(MODEM)
+ifneq ($(SMALL),)
+IN_MODULE := $(IN_MODULE:$(OUT)/obj/%=$(OUT)/small/%)
+SMALL_COMPILE = $$(head -n 1 $(OUT)/small/flags)
+# Warnings are the matter of compiling.
+SMALL_LINK = $(CFLAGS) $$(cat $(OUT)/small/flags) -w
+endif
+$(OUT)/small/flags: Makefile test/small_flags.sh | needed
+	@mkdir -p $(@D)
+	@sh test/small_flags.sh $(CC) >$@.$$$$ && mv $@.$$$$ $@
+$(OUT)/small/%.o: %.c Makefile $(OUT)/small/flags
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(SMALL_COMPILE) -DSIMKEY_SMALL_MODULE -c -o $@ $<
+$(OUT)/small/modem/transport.o: $(OUT)/obj/pcsc-$(PCSC)
+
+$(OUT)/simkey.so: $(IN_MODULE) provider/simkey.map
+	$(CC) $(LDFLAGS) $(SMALL_LINK) -shared \
+		-Wl,--version-script=provider/simkey.map $(if $(SANITIZE),,-Wl,-z,defs) \
+		-o $@ $(IN_MODULE) $(LIBS) -lcrypto
 
 $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS) -lcrypto -lcjson
 
 $(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
+	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
+
+$(OUT)/simkey-agent: $(AGENT) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
 
 $(OUT)/simmodem: $(SIM)
@@ -104,7 +138,12 @@ $(OUT)/model.o: $(MODEL) $(MODELLED)
 	$(OBJCOPY) --keep-global-symbol=add_model_suite $@.all $@
 	@rm -f $@.all
 
-$(OUT)/unit: $(UNIT) $(OUT)/model.o $(MODULE) $(APDU) $(MODEM)
+$(OUT)/sim.o: $(SIM_SUITES) $(filter-out %/main.o,$(SIM))
+	$(LD) -r -o $@.all $^
+	$(OBJCOPY) --wildcard --keep-global-symbol='add_sim_*_suite' $@.all $@
+	@rm -f $@.all
+
+$(OUT)/unit: $(UNIT) $(OUT)/model.o $(if $(filter 1,$(PROVIDER)),$(OUT)/sim.o) $(MODULE) $(filter-out %/main.o,$(AGENT)) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(CRYPTO) -lcunit
 
 $(OUT)/port_shim.so: test/unit/port_shim.c Makefile
@@ -149,11 +188,11 @@ FUZZ_REPLAY := $(OUT)/obj/test/fuzz/replay.o
 FUZZ_TARGETS := $(filter $(OUT)/obj/test/fuzz/fuzz_%.o,$(FUZZ))
 FUZZ_SHARED := $(filter-out $(FUZZ_TARGETS) $(FUZZ_REPLAY),$(FUZZ))
 FUZZERS := $(FUZZ_TARGETS:$(OUT)/obj/test/fuzz/%.o=$(OUT)/%)
-FUZZED := $(MODULE) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
+FUZZED := $(MODULE) $(filter-out %/agent/main.o,$(AGENT)) $(APDU) $(MODEM) $(filter-out %/tool/main.o,$(TOOL))
 SECONDS ?= 60
 PCSC_FLAGS := $(if $(filter 1,$(PCSC)),$(shell pkg-config --cflags libpcsclite) -DSIMKEY_PCSC)
 ON_LINE := modem/port.o modem/deadline.o
-ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/doctor/holders.c))
+ON_PROC := $(patsubst %.c,%.o,$(wildcard apdu/session/rundir.c modem/descriptor.c provider/tool/holders.c))
 ON_THREADS := $(if $(filter 1,$(PCSC)),modem/pcsc.o)
 $(OUT)/obj/test/fuzz/fuzz_pcsc.o $(OUT)/obj/test/fuzz/replay.o: override CPPFLAGS += $(PCSC_FLAGS)
 ifneq ($(findstring fuzzer,$(SANITIZE)),)
@@ -189,7 +228,7 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(AGENT) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(SIM_SUITES) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers
@@ -205,7 +244,8 @@ deps:
 	@sh test/deps.sh
 
 # A second make, because what deps installs was not there when this one read its rules.
-demo: deps
+demo:
+	@sh test/deps.sh demo
 	@$(MAKE) --no-print-directory -s -j2 all
 	@BUILD=$(OUT) test/e2e/demo.sh
 
@@ -256,27 +296,41 @@ BINDIR ?= $(PREFIX)/bin
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 MODULESDIR ?= $(shell pkg-config --variable=modulesdir libcrypto 2>/dev/null)
 DOCDIR := $(DATADIR)/doc/simkey
 EXAMPLES := $(DOCDIR)/examples
 COMPLETIONS := $(DATADIR)/bash-completion/completions
-PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7
+PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/provider-simkey.7 \
+	apdu/agent/simkey-agent.8
+UNITS := simkey-agent.socket simkey-agent.service
 INSTALL ?= install
 
+# Files that are a package's are left to it; with DESTDIR nothing of this system is touched.
+.PHONY: not-packaged
+not-packaged:
+	@[ -n '$(DESTDIR)' ] || sh configs/install/packaged.sh $(MODULESDIR)/simkey.so $(BINDIR)/simkey \
+		$(BINDIR)/safe2 $(BINDIR)/simmodem
+
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
-install: all
+install: not-packaged all
 	@[ '$(PROVIDER)' = 1 ] || { echo "simkey: PROVIDER=0 builds safe2 alone, which is one file:" \
 		"copy $(OUT)/safe2" >&2; exit 1; }
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: pkg-config does not know OpenSSL's modules directory;" \
 		"give MODULESDIR=..." >&2; exit 1; }
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MODULESDIR) $(DESTDIR)$(EXAMPLES) \
-		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7
-	$(INSTALL) -m 755 $(OUT)/simkey $(OUT)/safe2 $(OUT)/simmodem $(DESTDIR)$(BINDIR)
+		$(DESTDIR)$(COMPLETIONS) $(DESTDIR)$(TMPFILESDIR) $(DESTDIR)$(SYSUSERSDIR) $(DESTDIR)$(UNITDIR) \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man7 $(DESTDIR)$(MANDIR)/man8
+	$(INSTALL) -m 755 $(OUT)/simkey $(OUT)/safe2 $(OUT)/simkey-agent $(OUT)/simmodem $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(OUT)/simkey.so $(DESTDIR)$(MODULESDIR)
 	for page in $(PAGES); do $(INSTALL) -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.} || exit; done
 	for tool in simkey safe2 simmodem; do \
 		$(INSTALL) -m 644 configs/install/completion.bash $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	$(INSTALL) -m 644 configs/install/tmpfiles.conf $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+	$(INSTALL) -m 644 configs/agent/sysusers.conf $(DESTDIR)$(SYSUSERSDIR)/simkey-agent.conf
+	for unit in $(UNITS); do sed 's|^# /etc/systemd/system/[^:]*: |# |; s|/usr/local/bin/|$(BINDIR)/|' configs/agent/$$unit \
+		>$(DESTDIR)$(UNITDIR)/$$unit && chmod 644 $(DESTDIR)$(UNITDIR)/$$unit || exit; done
 	for file in README.md provider/README.md test/README.md; do \
 		$(INSTALL) -d $(DESTDIR)$(DOCDIR)/$$(dirname $$file) && \
 		sed 's|(configs/|(examples/|g; s|(../configs/|(../examples/|g' $$file >$(DESTDIR)$(DOCDIR)/$$file && \
@@ -288,14 +342,16 @@ install: all
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
 # All that install puts there, and those of its folders that are empty then.
-uninstall:
+uninstall: not-packaged
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
 	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
-		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf
+		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf \
+		$(DESTDIR)$(BINDIR)/simkey-agent $(DESTDIR)$(SYSUSERSDIR)/simkey-agent.conf \
+		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
 	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
 	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey $(DESTDIR)/var/lib/simkey
-	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7; do \
+	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(SYSUSERSDIR) $(UNITDIR) $(dir $(UNITDIR)) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7 $(MANDIR)/man8; do \
 		rmdir $(DESTDIR)$$folder 2>/dev/null || :; done
 
 # Debian packages, into build/deb/.
@@ -317,7 +373,7 @@ clean:
 	rm -rf build
 
 help:
-	@echo "make                  builds simkey.so, simkey, safe2 and simmodem into build/"
+	@echo "make                  builds simkey.so, simkey, safe2, simkey-agent and simmodem into build/"
 	@echo "make deps             installs what building and testing need (Debian, Ubuntu)"
 	@echo "make demo             mutual TLS with a key in a simulated SIM, explained"
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"
@@ -344,4 +400,4 @@ help:
 	@echo "                      CELLS=\"sid i386\": some of them"
 	@echo "make clean            removes build/"
 
--include $(shell find $(OUT)/obj $(OUT)/replay -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT)/obj $(OUT)/small $(OUT)/replay -name '*.d' 2>/dev/null)

@@ -2,6 +2,7 @@
 /* Choosing among the SIMs of several modems. */
 #include "apdu/choice.h"
 
+#include "apdu/agent/client.h"
 #include "apdu/session/record.h"
 
 #include <stdatomic.h>
@@ -70,10 +71,13 @@ static int look_up(const struct choice *choice)
     struct record record;
 
     for (size_t i = 0; i < choice->count; i++)
-        if (record_peek(sim_settings(choice->sims[i]), &record) &&
+        if (!settings_agent(sim_settings(choice->sims[i])->device, NULL) &&
+            record_peek(sim_settings(choice->sims[i]), &record) &&
             (strcmp(record.quirks.iccid, choice->iccid) == 0 ||
              (record.shared.level > LEVEL_CLOSED &&
-              strcmp(record.shared.iccid, choice->iccid) == 0)))
+              strcmp(record.shared.iccid, choice->iccid) == 0) ||
+             (record.second.level > LEVEL_CLOSED &&
+              strcmp(record.second.iccid, choice->iccid) == 0)))
             return (int)i;
     return NOT_KNOWN;
 }
@@ -92,6 +96,17 @@ struct asking {
     struct report why;
 };
 
+/* The agent may have several modems. */
+static enum outcome ask_iccid(const struct choice *choice, size_t index, struct deadline deadline,
+                              char iccid[ICCID_SIZE], struct report *why)
+{
+    struct sim *sim = choice->sims[index];
+
+    return settings_agent(sim_settings(sim)->device, NULL)
+               ? agent_iccid(sim, choice->iccid, iccid, deadline, why)
+               : sim_iccid(sim, iccid, deadline, why);
+}
+
 /* Asks one. True if it has the SIM. */
 static bool ask_one(const struct choice *choice, size_t index, struct deadline deadline,
                     struct asking *asking)
@@ -102,7 +117,7 @@ static bool ask_one(const struct choice *choice, size_t index, struct deadline d
     if ((asking->tried & 1u << index) != 0)
         return false;
     asking->tried |= 1u << index;
-    if (sim_iccid(choice->sims[index], iccid, deadline, &why) != OUTCOME_OK) {
+    if (ask_iccid(choice, index, deadline, iccid, &why) != OUTCOME_OK) {
         if (asking->failed++ == 0) {
             asking->why = why;
             report_prefix(&asking->why, "no modem was found that has the SIM %s; %.160s",

@@ -109,10 +109,20 @@ const uint8_t *hash_info(enum token_hash hash, size_t *length)
     return hashes[hash_row(hash)].info;
 }
 
+const char *token_applet_word(enum token_applet applet)
+{
+    static const char *const words[TOKEN_APPLETS] = {[TOKEN_APPLET_ANY] = "auto",
+                                                     [TOKEN_APPLET_MIAS] = "mias",
+                                                     [TOKEN_APPLET_IOTSAFE] = "iotsafe"};
+
+    return words[applet];
+}
+
 bool token_name_equal(const struct token_name *a, const struct token_name *b)
 {
     return a->container == b->container && a->id_length == b->id_length &&
-           memcmp(a->id, b->id, a->id_length) == 0 && strcmp(a->label, b->label) == 0;
+           memcmp(a->id, b->id, a->id_length) == 0 && strcmp(a->label, b->label) == 0 &&
+           a->applet == b->applet;
 }
 
 const char *token_name_text(const struct token_name *name, char text[TOKEN_NAME_TEXT])

@@ -16,7 +16,7 @@
 
 /* ---- key types and schemes ---- */
 
-/* ROW(type, OpenSSL's and everybody's name, the scheme that each such key can do) */
+/* ROW(type, its usual name, which is OpenSSL's too, the scheme that each such key can do) */
 #define TOKEN_KEY_TYPE_TABLE(ROW)                                                                  \
     ROW(TOKEN_RSA, "RSA", TOKEN_PKCS1)                                                             \
     ROW(TOKEN_EC, "EC", TOKEN_ECDSA)
@@ -73,9 +73,9 @@ enum token_hash {
 
 #define TOKEN_HASH_MAX 64 /* bytes; longer digests do not compile */
 
-/* All of these take any number: one that stands for no hash is TOKEN_HASH_NONE's. */
+/* All of these take any number; one that is not a hash's counts as TOKEN_HASH_NONE. */
 
-/* The name that everybody knows ("SHA256"); "" for TOKEN_HASH_NONE. */
+/* Its usual name ("SHA256"); "" for TOKEN_HASH_NONE. */
 const char *hash_name(enum token_hash hash);
 
 /* Bytes; 0 for TOKEN_HASH_NONE. */
@@ -84,7 +84,7 @@ size_t hash_length(enum token_hash hash);
 /* The first hash with digests of that length, or TOKEN_HASH_NONE. */
 enum token_hash hash_of_length(size_t length);
 
-/* What stands before a digest in a PKCS#1 signature; *length 0 for TOKEN_HASH_NONE. */
+/* The bytes before a digest in a PKCS#1 signature; *length 0 for TOKEN_HASH_NONE. */
 const uint8_t *hash_info(enum token_hash hash, size_t *length);
 
 /* Schemes with hashes, as a set. */
@@ -96,8 +96,15 @@ _Static_assert(TOKEN_SCHEMES *TOKEN_HASHES <= 64, "a set of algorithms has 64 bi
 
 #define TOKEN_CONTAINERS     15 /* of a family that counts them: 0..14 */
 #define TOKEN_CONTAINER_NONE (-1)
-#define TOKEN_ID_MAX         20 /* bytes (GSMA IoT.05, tag 84) */
-#define TOKEN_LABEL_SIZE     61 /* 60 bytes (tag 74) and a NUL */
+#define TOKEN_ID_MAX         20  /* bytes (GSMA IoT.05, tag 84) */
+#define TOKEN_LABEL_SIZE     61  /* 60 bytes (tag 74) and a NUL */
+#define TOKEN_POINT_MAX      133 /* bytes of a public key: 04, x, y of P-521 */
+
+/* The families of applets that are found in SIMs. */
+enum token_applet { TOKEN_APPLET_ANY, TOKEN_APPLET_MIAS, TOKEN_APPLET_IOTSAFE, TOKEN_APPLETS };
+
+/* What users write for one: "auto", "mias", "iotsafe". */
+const char *token_applet_word(enum token_applet applet);
 
 /* The name of a key in its SIM, as its family of applets has names: a number, bytes, or a label; what
  * is not given is TOKEN_CONTAINER_NONE, 0 bytes, "". mIAS has a container, and in it the key reference
@@ -107,10 +114,12 @@ struct token_name {
     uint8_t id_length; /* bytes */
     uint8_t id[TOKEN_ID_MAX];
     char label[TOKEN_LABEL_SIZE];
+    enum token_applet applet; /* whose name it is; TOKEN_APPLET_ANY: that of the SIM */
 };
 #define TOKEN_NAME_NONE                                                                            \
     {                                                                                              \
-        .container = TOKEN_CONTAINER_NONE, .id_length = 0, .id = {0}, .label = ""                  \
+        .container = TOKEN_CONTAINER_NONE, .id_length = 0, .id = {0}, .label = "",                 \
+        .applet = TOKEN_APPLET_ANY                                                                 \
     }
 
 bool token_name_equal(const struct token_name *a, const struct token_name *b);

@@ -177,18 +177,20 @@ static enum outcome check_sections(const struct modems *modems, unsigned *number
         if (modem->settings.device == NULL)
             return report_set(why, OUTCOME_USAGE, "the section [%s] has no device", modem->name);
         if (settings_same_device(modem->settings.device, modems->first.device))
-            return report_set(why, OUTCOME_USAGE,
-                              "the section [%s] has the device of the lines above the sections",
-                              modem->name);
+            return report_set(
+                why, OUTCOME_USAGE,
+                "the section [%s] has the same device as the lines above the sections",
+                modem->name);
         for (size_t j = 0; j < i; j++)
             if (settings_same_device(modem->settings.device, modems->further[j].settings.device))
-                return report_set(why, OUTCOME_USAGE, "the sections [%s] and [%s] have one device",
+                return report_set(why, OUTCOME_USAGE,
+                                  "the sections [%s] and [%s] have the same device",
                                   modems->further[j].name, modem->name);
     }
     return OUTCOME_OK;
 }
 
-static enum outcome take_text(struct modems *modems, const char *path, char *text, size_t length,
+enum outcome modems_take_text(struct modems *modems, const char *path, char *text, size_t length,
                               struct report *why)
 {
     char *rest = text;
@@ -214,12 +216,11 @@ static enum outcome take_text(struct modems *modems, const char *path, char *tex
     return outcome;
 }
 
-static enum outcome load_open_file(struct modems *modems, int fd, const char *path,
+/* *text stays NULL where there are no settings. */
+static enum outcome read_open_file(int fd, const char *path, char **text, size_t *length,
                                    struct report *why)
 {
     struct stat file;
-    char *text = NULL;
-    size_t length = 0;
     enum outcome outcome;
 
     if (fstat(fd, &file) != 0)
@@ -229,20 +230,51 @@ static enum outcome load_open_file(struct modems *modems, int fd, const char *pa
     outcome = check_file(path, &file, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    text = malloc(SETTINGS_FILE_MAX + 2);
-    if (text == NULL)
+    *text = calloc(1, SETTINGS_FILE_MAX + 2);
+    if (*text == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    outcome = read_text(fd, path, text, &length, why);
-    if (outcome == OUTCOME_OK)
-        outcome = take_text(modems, path, text, length, why);
-    explicit_bzero(text, SETTINGS_FILE_MAX + 2); /* there may be a PIN */
+    return read_text(fd, path, *text, length, why);
+}
+
+static int open_file(const char *path)
+{
+    /* a FIFO or a terminal would keep every program waiting that loads the provider */
+    forks_hold();
+    return forks_note(descriptor_high(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
+}
+
+static void free_text(char *text)
+{
+    if (text != NULL)
+        explicit_bzero(text, SETTINGS_FILE_MAX + 2); /* there may be a PIN */
     free(text);
+}
+
+enum outcome modems_read_text(const char *path, char **text, size_t *length, struct report *why)
+{
+    int fd = open_file(path);
+    enum outcome outcome;
+
+    *text = NULL;
+    *length = 0;
+    if (fd < 0)
+        return cannot_read(path, errno, why);
+    outcome = read_open_file(fd, path, text, length, why);
+    forks_close(fd);
+    if (outcome == OUTCOME_OK && *text == NULL && (*text = calloc(1, 1)) == NULL)
+        outcome = report_set(why, OUTCOME_SYSTEM, "out of memory");
+    if (outcome != OUTCOME_OK) {
+        free_text(*text);
+        *text = NULL;
+    }
     return outcome;
 }
 
 enum outcome modems_load_file(struct modems *modems, const char *path, struct report *why)
 {
     bool optional = false;
+    char *text = NULL;
+    size_t length = 0;
     enum outcome outcome;
     int fd;
 
@@ -250,15 +282,16 @@ enum outcome modems_load_file(struct modems *modems, const char *path, struct re
         path = SETTINGS_FILE;
         optional = true;
     }
-    /* a FIFO or a terminal would keep every program waiting that loads the provider */
-    forks_hold();
-    fd = forks_note(descriptor_high(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
+    fd = open_file(path);
     if (fd < 0 && optional && (errno == ENOENT || errno == ENOTDIR))
         return OUTCOME_OK;
     if (fd < 0)
         return cannot_read(path, errno, why);
-    outcome = load_open_file(modems, fd, path, why);
+    outcome = read_open_file(fd, path, &text, &length, why);
     forks_close(fd);
+    if (outcome == OUTCOME_OK && text != NULL)
+        outcome = modems_take_text(modems, path, text, length, why);
+    free_text(text);
     return outcome;
 }
 

@@ -39,10 +39,17 @@ void modems_init(struct modems *modems);
 /* Reads `name = value` lines ('#' starts a comment), first those of the first modem, then a section
  * `[name]` for each further one. path NULL: the file named by SIMKEY_CONF, which must exist then, or
  * SETTINGS_FILE, which need not. Never waits: only a regular file is read (/dev/null counts as an
- * empty one), of at most SETTINGS_FILE_MAX bytes, and only one that nobody but root and the
+ * empty one), of at most SETTINGS_FILE_MAX bytes, and only one that no user but root and the
  * effective user can write, because it names devices and PIN files. Errors: OUTCOME_USAGE with file
  * and line; OUTCOME_SYSTEM where memory or descriptors are out, so that the next try may succeed. */
 enum outcome modems_load_file(struct modems *modems, const char *path, struct report *why);
+
+/* The same in two steps, for a program whose file has lines of its own: the text as it is in the file
+ * (malloc'd, with a NUL, *length bytes before it; the caller cleanses and frees it), and what it says.
+ * modems_take_text changes the text; path is for sentences. */
+enum outcome modems_read_text(const char *path, char **text, size_t *length, struct report *why);
+enum outcome modems_take_text(struct modems *modems, const char *path, char *text, size_t length,
+                              struct report *why);
 
 /* To be called when the first modem has got all that openssl.cnf and environment say: the further
  * ones inherit what settings_inherit names. Errors: OUTCOME_USAGE if the first one's device is that

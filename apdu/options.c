@@ -17,7 +17,8 @@ static bool is_option(const struct options *options, size_t setting)
     for (size_t i = 0; options->without != NULL && options->without[i] != NULL; i++)
         if (strcmp(options->without[i], name) == 0)
             return false;
-    return strcmp(name, "pin") != 0;
+    /* a PIN on a command line is seen by all; and tools say their sentences themselves */
+    return strcmp(name, "pin") != 0 && strcmp(name, "aid") != 0 && strcmp(name, "log") != 0;
 }
 
 static void make_table(const struct options *options,

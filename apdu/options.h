@@ -21,8 +21,9 @@ struct option_row {
 #define OPTIONS_OWN_MAX 32
 
 struct options {
-    const char *program;        /* "simkey cert": `simkey cert --help` tells more */
-    const char *const *without; /* settings that are no options of it, then NULL; NULL: none */
+    const char *program; /* "simkey cert": `simkey cert --help` tells more */
+    const char *const
+        *without; /* settings that it does not take as options, then NULL; NULL: none */
     const struct option_row *own;
     size_t own_count; /* at most OPTIONS_OWN_MAX */
     /* one of its own was given; value is NULL where it takes none, else it is argv's */

@@ -127,13 +127,14 @@ static enum outcome write_special(const struct place *place, const char *path, c
             path, (unsigned long)place->file.st_uid);
     fd = open_special(place);
     if (fd < 0 && errno == ENXIO && S_ISFIFO(place->file.st_mode))
-        outcome = report_set(why, OUTCOME_SYSTEM, "cannot write %s: nobody reads this pipe", path);
+        outcome =
+            report_set(why, OUTCOME_SYSTEM, "cannot write %s: no program reads this pipe", path);
     else if (fd < 0)
         outcome = failed(path, why);
     else if (fstat(fd, &opened) != 0 || opened.st_dev != place->file.st_dev ||
              opened.st_ino != place->file.st_ino)
         outcome = report_set(why, OUTCOME_SYSTEM,
-                             "cannot write %s: it became something else meanwhile", path);
+                             "cannot write %s: it was replaced by something else meanwhile", path);
     else if (!write_all(fd, data, length))
         outcome = failed(path, why);
     if (fd >= 0)

@@ -10,10 +10,10 @@
 
 /* Replaces the file by a new one with this content: whoever reads it sees the old or the new one. A
  * new file gets the mode; one that is there keeps its own if keep_mode, unless another user can have
- * put it there. A link on the way is followed only if it belongs to root or this user and stands in a
- * folder that nobody else can write (see modem/place.h). What is no regular file (a pipe, a terminal)
+ * put it there. A link on the way is followed only if it belongs to root or this user and is in a
+ * folder that no other user can write (see modem/place.h). What is not a regular file (a pipe, a terminal)
  * is written to, if it is not another user's; a descriptor of this process (/dev/stdout, /dev/fd/N)
- * too, from where it stands. A pipe without a reader is waited for, 30000 ms at most. Nothing is
+ * too, from its present position. A pipe without a reader is waited for, 30000 ms at most. Nothing is
  * written beyond RLIMIT_FSIZE. Errors: OUTCOME_SYSTEM, OUTCOME_USAGE (no file can be made there, or
  * it is another user's link, pipe or device); the old file is untouched then. */
 enum outcome outfile_write(const char *path, const void *data, size_t length, unsigned mode,

@@ -137,7 +137,8 @@ static enum outcome read_path(const char *path, const char *setting, char pin[PI
         return report_set(why, OUTCOME_PIN_MISSING, "cannot read the PIN from %s: %s: correct %s",
                           path, strerror(errno), setting);
     if (fstat(fd, &file) != 0 || !S_ISREG(file.st_mode)) {
-        outcome = report_set(why, OUTCOME_PIN_MISSING, "the PIN file %s is no regular file", path);
+        outcome =
+            report_set(why, OUTCOME_PIN_MISSING, "the PIN file %s is not a regular file", path);
     } else if ((file.st_mode & (S_IROTH | S_IWOTH)) != 0) {
         outcome = report_set(
             why, OUTCOME_PIN_MISSING,
@@ -171,11 +172,10 @@ static enum outcome judge(enum outcome outcome, enum pin_reference reference, co
                           char pin[PIN_SIZE], struct report *why)
 {
     if (outcome == OUTCOME_OK && !pin_well_formed(pin, reference))
-        outcome =
-            report_set(why, OUTCOME_PIN_MISSING,
-                       "what %s gives is no PIN (%d to %zu digits on the first line): nothing "
-                       "was sent to the SIM",
-                       setting, PIN_MIN, places[reference].longest);
+        outcome = report_set(why, OUTCOME_PIN_MISSING,
+                             "what %s gives is not a PIN (%d to %zu digits on the first line): "
+                             "nothing was sent to the SIM",
+                             setting, PIN_MIN, places[reference].longest);
     if (outcome != OUTCOME_OK)
         explicit_bzero(pin, PIN_SIZE);
     return outcome;

@@ -51,7 +51,7 @@ struct pin_given {
 /* Reads the PIN from where the settings say. Always fills *given; ends with pin_given_clear. A
  * source is a path, file: and a path, or credential: and the name of a file in
  * $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential); its first line is the PIN. Refused with
- * OUTCOME_PIN_MISSING: what others can read or write, what is no regular file, what is no PIN (4 to
+ * OUTCOME_PIN_MISSING: what others can read or write, what is not a regular file, what is not a PIN (4 to
  * 16 digits, PIN1 4 to 8). The numbers of a literal PIN are left to the caller. */
 void pin_given_read(struct pin_given *given, const struct settings *settings,
                     enum pin_reference reference);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The run-dir for those who only look at it, as simkey doctor does. */
+/* The run-dir for programs that only look at it, as simkey doctor does. */
 #ifndef SIMKEY_APDU_RUNDIR_H
 #define SIMKEY_APDU_RUNDIR_H
 

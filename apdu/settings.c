@@ -4,6 +4,7 @@
 #include "apdu/settings.h"
 
 #include "modem/control_name.h"
+#include "modem/hex.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -72,6 +73,20 @@ static enum outcome set_word(int *index, const char *name, const char *value,
     return report_set(why, OUTCOME_USAGE, "`%s` is one of %s, not \"%.40s\"", name, all, value);
 }
 
+/* An application identifier has 5 to 16 bytes (ISO 7816-4, 12.2.3). */
+static enum outcome set_aid(struct settings *settings, const char *value, struct report *why)
+{
+    uint8_t bytes[sizeof settings->aid];
+    size_t length = value[0] != '\0' ? hex_decode(value, bytes, sizeof bytes) : 0;
+
+    if (value[0] != '\0' && length < 5)
+        return report_set(why, OUTCOME_USAGE, "`aid` is hex of 5 to 16 bytes, not \"%.40s\"",
+                          value);
+    memcpy(settings->aid, bytes, length);
+    settings->aid_length = length;
+    return OUTCOME_OK;
+}
+
 /* off, apdu, at or provider, and where to: "apdu,file:/path" (a colon will do as well), else stderr. */
 static enum outcome set_trace(struct settings *settings, const char *value, struct report *why)
 {
@@ -107,6 +122,8 @@ enum setting {
     SET_BAUD,
     SET_SLOT,
     SET_TRANSPORT,
+    SET_APPLET,
+    SET_AID,
     SET_PIN_SOURCE,
     SET_PIN,
     SET_SIM_PIN_SOURCE,
@@ -114,6 +131,7 @@ enum setting {
     SET_SESSION,
     SET_RUN_DIR,
     SET_TRACE,
+    SET_LOG,
     SETTING_COUNT
 };
 
@@ -122,16 +140,21 @@ static const char *const setting_names[SETTING_COUNT] = {
     [SET_BAUD] = "baud",
     [SET_TRANSPORT] = "transport",
     [SET_PIN] = "pin",
+    [SET_APPLET] = "applet",
+    [SET_AID] = "aid",
     [SET_PIN_SOURCE] = "pin-source",
     [SET_SIM_PIN_SOURCE] = "sim-pin-source",
     [SET_TIMEOUT] = "timeout",
     [SET_SESSION] = "session",
     [SET_RUN_DIR] = "run-dir",
     [SET_TRACE] = "trace",
+    [SET_LOG] = "log",
     [SET_SLOT] = "slot",
 };
 
 static const char *const carrier_words[] = {"auto", "csim", "ccho", NULL};
+static const char *const applet_words[] = {"auto", "mias", "iotsafe", NULL};
+static const char *const log_words[] = {"off", "stderr", "syslog", NULL};
 static const char *const session_words[] = {"shared", "keep", "private", NULL};
 
 /* The setting of a name, with hyphens or underscores; SETTING_COUNT if there is none. */
@@ -197,6 +220,13 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
         if (outcome == OUTCOME_OK)
             settings->carrier = (enum carrier)index;
         return outcome;
+    case SET_APPLET:
+        outcome = set_word(&index, name, value, applet_words, why);
+        if (outcome == OUTCOME_OK)
+            settings->applet = (enum token_applet)index;
+        return outcome;
+    case SET_AID:
+        return set_aid(settings, value, why);
     case SET_PIN:
         forget(&settings->pin_source);
         return set_text(&settings->pin, value, why);
@@ -216,6 +246,11 @@ enum outcome settings_set(struct settings *settings, const char *name, const cha
         return set_text(&settings->run_dir, value, why);
     case SET_TRACE:
         return set_trace(settings, value, why);
+    case SET_LOG:
+        outcome = set_word(&index, name, value, log_words, why);
+        if (outcome == OUTCOME_OK)
+            settings->log = (enum log_target)index;
+        return outcome;
     case SETTING_COUNT:
         break;
     }
@@ -276,6 +311,7 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
         return outcome;
     outcome = set_text(&to->trace_path, from->trace_path != NULL ? from->trace_path : "", why);
     to->trace.level = from->trace.level;
+    to->log = from->log;
     to->trace.path = to->trace_path;
     return outcome;
 }
@@ -299,6 +335,21 @@ bool settings_same_device(const char *a, const char *b)
     return equal;
 }
 
+bool settings_agent(const char *device, const char **path)
+{
+    static const char name[] = "agent";
+    const char *rest;
+
+    if (device == NULL || strncmp(device, name, sizeof name - 1) != 0)
+        return false;
+    rest = device + sizeof name - 1;
+    if (rest[0] != '\0' && rest[0] != ':')
+        return false;
+    if (path != NULL)
+        *path = rest[0] == ':' && rest[1] != '\0' ? rest + 1 : NULL;
+    return true;
+}
+
 static bool same(const char *a, const char *b)
 {
     return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
@@ -307,9 +358,10 @@ static bool same(const char *a, const char *b)
 bool settings_equal(const struct settings *a, const struct settings *b)
 {
     return same(a->device, b->device) && a->baud == b->baud && a->slot == b->slot &&
-           a->carrier == b->carrier && same(a->pin_source, b->pin_source) && same(a->pin, b->pin) &&
-           same(a->sim_pin_source, b->sim_pin_source) && a->timeout == b->timeout &&
-           a->session == b->session && same(a->run_dir, b->run_dir) &&
+           a->carrier == b->carrier && a->applet == b->applet && a->aid_length == b->aid_length &&
+           memcmp(a->aid, b->aid, a->aid_length) == 0 && same(a->pin_source, b->pin_source) &&
+           same(a->pin, b->pin) && same(a->sim_pin_source, b->sim_pin_source) &&
+           a->timeout == b->timeout && a->session == b->session && same(a->run_dir, b->run_dir) &&
            a->trace.level == b->trace.level && same(a->trace_path, b->trace_path);
 }
 

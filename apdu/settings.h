@@ -5,6 +5,7 @@
 #ifndef SIMKEY_APDU_SETTINGS_H
 #define SIMKEY_APDU_SETTINGS_H
 
+#include "apdu/key.h"
 #include "modem/channel.h"
 #include "modem/outcome.h"
 #include "modem/trace.h"
@@ -12,27 +13,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum log_target { LOG_TO_NOWHERE, LOG_TO_STDERR, LOG_TO_SYSLOG };
 enum session_manner { SESSION_SHARED, SESSION_KEEP, SESSION_PRIVATE };
 
 struct settings {
-    char *device;         /* NULL: none */
-    unsigned baud;        /* bits per second */
-    unsigned slot;        /* of the SIM, from 1, in a modem with several */
-    enum carrier carrier; /* auto, csim, ccho */
-    char *pin_source;     /* path of the file whose first line is the applet's PIN, or NULL */
-    char *pin;            /* the applet's PIN itself, or NULL; at most one of the two is set */
-    char *sim_pin_source; /* path of the file with the UICC's PIN1, or NULL */
-    unsigned timeout;     /* seconds that one operation may take */
+    char *device;             /* NULL: none */
+    unsigned baud;            /* bits per second */
+    unsigned slot;            /* of the SIM, from 1, in a modem with several */
+    enum carrier carrier;     /* auto, csim, ccho */
+    enum token_applet applet; /* auto, mias, iotsafe */
+    uint8_t aid[16];          /* of IoT SAFE's applet, where it is none of the known ones */
+    size_t aid_length;        /* 0: not given, else 5 to 16 */
+    char *pin_source;         /* path of the file whose first line is the applet's PIN, or NULL */
+    char *pin;                /* the applet's PIN itself, or NULL; at most one of the two is set */
+    char *sim_pin_source;     /* path of the file with the UICC's PIN1, or NULL */
+    unsigned timeout;         /* seconds that one operation may take */
     enum session_manner session;
     char *run_dir; /* NULL: the default */
     struct trace trace;
     char *trace_path; /* what trace.path points to */
+    enum log_target
+        log; /* the provider's own sentence for each failure; of the first modem's counts */
 };
 
 /* How many there are. */
-#define SETTINGS_COUNT 11
+#define SETTINGS_COUNT 14
 
-/* The defaults: 115200 baud, slot 1, auto, 30 s, shared, no trace. */
+/* The defaults: 115200 baud, slot 1, auto, auto, 30 s, shared, no trace, no log. */
 void settings_init(struct settings *settings);
 
 /* Sets one by its name in openssl.cnf ("device", "pin-source", ...); underscores may stand for
@@ -52,7 +59,7 @@ size_t settings_index(const char *name);
 /* True if there is a setting of this name. */
 bool settings_known(const char *name);
 
-/* Reads the top part of a settings file, see modems_load_file in apdu/modems.h: for those who want
+/* Reads the top part of a settings file, see modems_load_file in apdu/modems.h: for callers that want
  * no further modem. */
 enum outcome settings_load_file(struct settings *settings, const char *path, struct report *why);
 
@@ -71,6 +78,16 @@ enum outcome settings_inherit(struct settings *to, const struct settings *from, 
 /* True if both name the same device, after symbolic links of paths that begin with a slash. NULL is
  * the same as nothing. */
 bool settings_same_device(const char *a, const char *b);
+
+/* True for the device `agent` or `agent:/path`: simkey-agent does what is asked. *path, if path is not
+ * NULL, is its socket, or NULL where the device names none. */
+bool settings_agent(const char *device, const char **path);
+
+/* For sentences: where that can be done which the agent does not give. */
+#define SETTINGS_ELSEWHERE                                                                         \
+    "it can be done where the modem is, as root or as a user who may open its port: give "         \
+    "--device "                                                                                    \
+    "and --pin-source"
 
 /* True if both lead to the same SIM in the same way with the same PIN. */
 bool settings_equal(const struct settings *a, const struct settings *b);

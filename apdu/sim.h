@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One SIM behind one device as this process knows it: what stands on the card since its last
- * operation and what the card refused. Nothing is held open between operations: no descriptor, no
+/* One SIM behind one device as this process knows it: what its last operation
+ * left open on the card and what the card refused. Nothing is held open between operations: no descriptor, no
  * lock, no thread. */
 #ifndef SIMKEY_APDU_SIM_H
 #define SIMKEY_APDU_SIM_H
@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct sim;
 struct transport_ops;
@@ -36,7 +37,7 @@ bool sim_in_use(const struct sim *sim);
 
 /* A channel that sim_shut looked at. */
 enum sim_channel_end {
-    SIM_CHANNEL_CLOSED, /* nobody went on with it */
+    SIM_CHANNEL_CLOSED, /* no process used it any more */
     SIM_CHANNEL_HELD,   /* a living process must not lose it: left open */
     SIM_CHANNEL_OTHERS, /* a network application is selected on it: left open */
     SIM_CHANNEL_STAYS,  /* it could not be asked or closed: the next operation tries again */
@@ -45,7 +46,7 @@ struct sim_channel {
     char name[24]; /* its number, or the modem's name for it */
     bool session;  /* the latter: it was opened by AT+CCHO */
     enum sim_channel_end end;
-    long pid; /* of who holds it, 0 if that is not known */
+    long pid; /* of the process that holds it, 0 if that is not known */
 };
 #define SIM_CHANNELS 40
 struct sim_found {
@@ -56,7 +57,7 @@ struct sim_found {
 
 /* Closes the channel that processes share, whoever opened it, and every other one that may be
  * simkey's and that no living process holds, recorded or not; those in doubt are asked first. Programs
- * that go on open another. What the card taught is forgotten. */
+ * that go on open another. What was learnt of the card is forgotten. */
 enum outcome sim_shut(struct sim *sim, struct sim_found *found, struct report *why);
 
 /* The deadline of an operation that begins now: the setting `timeout` from now, or the limit. */
@@ -70,10 +71,18 @@ void sim_limit(struct sim *sim, struct deadline limit);
  * program that brings one of its own (modem/transport.h). Not while other threads use the sim. */
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport);
 
+/* From now on this process works with the SIM in the name of another one that lives longer: that one is a
+ * user of the session that processes share, and sim_close takes it out. Before the first use. */
+void sim_act_for(struct sim *sim, pid_t pid);
+
+/* Each start of an operation asks this, once it has the device and before anything is said to it: false
+ * ends it (OUTCOME_TIMEOUT). For who works for somebody that may go away. Before the first use. */
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg);
+
 /* The settings it was made from. */
 const struct settings *sim_settings(const struct sim *sim);
 
-/* What stands on the card is not to be trusted any more (a signature did not verify): the next
+/* What is open on the card must not be trusted any more (a signature did not verify): the next
  * operation starts from a new channel. */
 void sim_forget(struct sim *sim);
 
@@ -90,7 +99,7 @@ enum outcome sim_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct deadline 
  * does not tell. Errors: OUTCOME_REFUSED, OUTCOME_CARRIER_REFUSED (no APDUs but to an applet), ... */
 enum outcome sim_card_iccid(struct sim *sim, char iccid[ICCID_SIZE], struct report *why);
 
-/* Whether the modem is registered in a network, in one operation that opens no channel. */
+/* Whether the modem is registered with a network, in one operation that opens no channel. */
 enum outcome sim_registration(struct sim *sim, enum registration *state, struct report *why);
 
 /* Whether an applet can be selected, on a channel of its own that is closed again. name is for
@@ -98,6 +107,15 @@ enum outcome sim_registration(struct sim *sim, enum registration *state, struct 
  * OUTCOME_NO_APPLET, ... */
 enum outcome sim_probe(struct sim *sim, const uint8_t *aid, size_t aid_length, const char *name,
                        enum carrier *carrier, struct report *why);
+
+/* What programs noted of a device in the run-dir, without a look at the device: it may have another SIM
+ * by now. applet: one that signed or was selected, as simkey info names it; NULL: nothing is known.
+ * False if no SIM is noted. */
+struct sim_noted {
+    char iccid[ICCID_SIZE];
+    const char *applet;
+};
+bool sim_noted(const struct settings *settings, struct sim_noted *noted);
 
 /* What a raw APDU (simkey apdu) is answered. */
 struct sim_answer {
@@ -117,9 +135,11 @@ struct sim_raw {
     const size_t *lengths;
     bool (*got)(void *arg, size_t index, const struct sim_answer *answer);
     void *arg;
+    bool pins; /* PIN commands of the selected applet too, of which a wrong one costs a try */
 };
-/* True for an instruction whose data are a PIN or a PUK (apdu/card/apdu.h): a wrong one costs a try. */
-bool sim_raw_is_pin(uint8_t instruction);
+/* Whether that may be sent, as far as can be told before: OUTCOME_USAGE for a PIN command without pins.
+ * No I/O. To IoT SAFE's applet, 24, 2C and 2D are none. */
+enum outcome sim_raw_check(const struct sim *sim, const struct sim_raw *raw, struct report *why);
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why);
 

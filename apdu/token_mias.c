@@ -88,9 +88,9 @@ static enum outcome list_work(struct operation *operation, void *arg, struct rep
 }
 
 static enum outcome mias_list(struct sim *sim, struct token_item *list, size_t *count,
-                              struct report *why)
+                              struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias};
     struct list_result result = {list, count};
 
     *count = 0;
@@ -169,9 +169,10 @@ static enum outcome choose_container(const struct token_name *name, int *contain
 }
 
 static enum outcome mias_read(struct sim *sim, const char *iccid, const struct token_name *name,
-                              unsigned candidate, struct token_content *content, struct report *why)
+                              unsigned candidate, struct token_content *content,
+                              struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .iccid = iccid};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = iccid};
     struct read_result result = {.content = content};
     enum outcome outcome = choose_container(name, &result.container, why);
 
@@ -182,6 +183,50 @@ static enum outcome mias_read(struct sim *sim, const char *iccid, const struct t
         outcome = session_run(sim, &job, read_work, &result, why);
     if (outcome != OUTCOME_OK)
         drop_certificate(content); /* it was read, but the answer is in doubt */
+    return outcome;
+}
+
+struct certificate_work {
+    unsigned number;
+    struct token_content *content;
+};
+
+/* Whatever is among the keys' files: what is no certificate is none. */
+static enum outcome certificate_work(struct operation *operation, void *arg, struct report *why)
+{
+    const struct certificate_work *work = arg;
+    struct token_content *content = work->content;
+    const struct mias_entry *entries;
+    size_t count;
+    enum outcome outcome = mias_directory(operation, &entries, &count, why);
+
+    drop_certificate(content);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (work->number >= count)
+        return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate in this SIM");
+    memcpy(content->iccid, operation->current->iccid, ICCID_SIZE);
+    if (strcmp(entries[work->number].directory, "mscp") != 0)
+        return OUTCOME_OK;
+    outcome = read_certificate(operation, &entries[work->number], &content->certificate,
+                               &content->length, why);
+    if (outcome != OUTCOME_BAD_DATA && outcome != OUTCOME_NOT_FOUND)
+        return outcome;
+    drop_certificate(content);
+    report_clear(why);
+    return OUTCOME_OK;
+}
+
+static enum outcome mias_certificate(struct sim *sim, const char *iccid, unsigned number,
+                                     struct token_content *content, struct deadline deadline,
+                                     struct report *why)
+{
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = iccid};
+    struct certificate_work work = {number, content};
+    enum outcome outcome = session_run(sim, &job, certificate_work, &work, why);
+
+    if (outcome != OUTCOME_OK)
+        drop_certificate(content);
     return outcome;
 }
 
@@ -325,9 +370,11 @@ static enum outcome decrypt_work(struct operation *operation, void *arg, struct 
 static enum outcome mias_decrypt(struct sim *sim, const struct token_key *key,
                                  enum token_padding padding, enum token_hash hash,
                                  const uint8_t *cryptogram, size_t cryptogram_length,
-                                 uint8_t *plain, size_t *length, struct report *why)
+                                 uint8_t *plain, size_t *length, struct deadline deadline,
+                                 struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .pin = true, .iccid = key->iccid};
+    const struct job job = {
+        .deadline = &deadline, .applet = &applet_mias, .pin = true, .iccid = key->iccid};
     uint8_t held[TOKEN_PLAIN_MAX]; /* not the caller's before the answer is beyond doubt */
     size_t held_length = 0;
     struct decrypt_work work = {key,        mias_decrypt_algorithm(padding, hash),
@@ -365,9 +412,9 @@ static enum outcome random_work(struct operation *operation, void *arg, struct r
 }
 
 static enum outcome mias_random_bytes(struct sim *sim, uint8_t *bytes, size_t length,
-                                      struct report *why)
+                                      struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias};
     struct random_work work = {bytes, length};
 
     return session_run(sim, &job, random_work, &work, why);
@@ -408,9 +455,9 @@ static enum outcome algorithms_work(struct operation *operation, void *arg, stru
 }
 
 static enum outcome mias_algorithms(struct sim *sim, const struct token_key *key, uint64_t *set,
-                                    struct report *why)
+                                    struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .iccid = key->iccid};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = key->iccid};
     struct algorithms_work work = {key, 0};
     enum outcome outcome = check_key(key, why);
 
@@ -420,19 +467,30 @@ static enum outcome mias_algorithms(struct sim *sim, const struct token_key *key
     return outcome;
 }
 
+/* Keys are named by a container, and an id in it. */
+static bool mias_takes_name(const struct token_name *name)
+{
+    return name->container != TOKEN_CONTAINER_NONE ||
+           (name->id_length == 0 && name->label[0] == '\0');
+}
+
 /* Keys come with the SIM: nothing generates one. */
 const struct token_ops token_mias = {
     .name = MIAS_NAME,
-    .list = mias_list,
+    .applet = TOKEN_APPLET_MIAS,
+    .asked_for = "A0000000188000000006624151 (mIAS)",
+    .takes_name = mias_takes_name,
+    .list = TOOL_ONLY(mias_list),
     .read = mias_read,
     .complete = mias_complete,
     .sign = mias_sign,
     .refuses = mias_refuses,
     .decrypt = mias_decrypt,
-    .random = mias_random_bytes,
-    .algorithms = mias_algorithms,
-    .pin_status = mias_pin_status,
-    .pin_verify = mias_pin_verify,
-    .pin_change = mias_pin_change,
+    .random = TOOL_ONLY(mias_random_bytes),
+    .algorithms = TOOL_ONLY(mias_algorithms),
+    .certificate = mias_certificate,
+    .pin_status = TOOL_ONLY(mias_pin_status),
+    .pin_verify = TOOL_ONLY(mias_pin_verify),
+    .pin_change = TOOL_ONLY(mias_pin_change),
     .available = typea_find,
 };

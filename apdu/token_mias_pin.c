@@ -23,10 +23,10 @@ static enum outcome pin_status_work(struct operation *operation, void *arg, stru
 }
 
 enum outcome mias_pin_status(struct sim *sim, struct token_pin *state, size_t *refused,
-                             struct report *why)
+                             struct deadline deadline, struct report *why)
 {
     /* fresh: the channel that programs share may be verified, and does not tell the tries then */
-    const struct job job = {.applet = &applet_mias, .fresh = true};
+    const struct job job = {.deadline = &deadline, .applet = &applet_mias, .fresh = true};
 
     struct status_work work = {.state = state};
     enum outcome outcome = session_run(sim, &job, pin_status_work, &work, why);
@@ -61,10 +61,11 @@ static enum outcome attempt_work(struct operation *operation, void *arg, struct 
 
 enum outcome mias_pin_verify(struct sim *sim, const char *pin, const struct pin_identity *source,
                              bool spend_last, struct token_pin *state, char *stuck,
-                             struct report *why)
+                             struct deadline deadline, struct report *why)
 {
     /* once: a second start would try the PIN a second time; fresh: see mias_pin_status */
-    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
+    const struct job job = {
+        .deadline = &deadline, .applet = &applet_mias, .fresh = true, .once = true};
     struct attempt_work work = {pin, source, spend_last, state, stuck};
 
     return session_run(sim, &job, attempt_work, &work, why);
@@ -90,9 +91,10 @@ static enum outcome change_work(struct operation *operation, void *arg, struct r
 }
 
 enum outcome mias_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
-                             struct report *why)
+                             struct deadline deadline, struct report *why)
 {
-    const struct job job = {.applet = &applet_mias, .fresh = true, .once = true};
+    const struct job job = {
+        .deadline = &deadline, .applet = &applet_mias, .fresh = true, .once = true};
     struct change_work work = {old_pin, new_pin, sent};
 
     return session_run(sim, &job, change_work, &work, why);

@@ -5,7 +5,8 @@
  *
  * A family whose takes_device says yes decides alone: it may have neither a transport nor a session,
  * and keeps what it needs in the sim (sim_settings names the device). The others are in the SIM, and
- * are asked in their order until one ends other than in OUTCOME_NO_APPLET. */
+ * are asked in their order until one ends other than in OUTCOME_NO_APPLET: those that are meant by the
+ * key's name, or else by the setting `applet`, and that know such names. */
 #ifndef SIMKEY_APDU_TOKEN_OPS_H
 #define SIMKEY_APDU_TOKEN_OPS_H
 
@@ -20,14 +21,20 @@ struct typea_wish {
 };
 
 /* Each function means what token.h (available: typea.h) says of it. A function that is NULL is what
- * the family lacks; of takes_device and refuses it means never, of identity and close: as any SIM. */
+ * the family lacks; of takes_device and refuses it means never, of takes_name always, of identity and
+ * close: as any SIM. */
 struct token_ops {
     const char *name; /* for sentences: "the signing applet (mIAS)" */
+    enum token_applet applet;
+    const char *asked_for; /* the AIDs, for the sentence that no family is there; may be NULL */
+    const char *elsewhere; /* where what it lacks can be done; NULL: nowhere */
     bool (*takes_device)(const char *device);
+    bool (*takes_name)(const struct token_name *name); /* NULL: any */
     enum outcome (*list)(struct sim *sim, struct token_item *list, size_t *count,
-                         struct report *why);
+                         struct deadline deadline, struct report *why);
     enum outcome (*read)(struct sim *sim, const char *iccid, const struct token_name *name,
-                         unsigned candidate, struct token_content *content, struct report *why);
+                         unsigned candidate, struct token_content *content,
+                         struct deadline deadline, struct report *why);
     void (*complete)(const struct token_item *item, enum token_key_type type,
                      struct token_name *name); /* NULL: names are complete */
     enum outcome (*sign)(struct sim *sim, const struct token_key *key,
@@ -38,25 +45,37 @@ struct token_ops {
     enum outcome (*decrypt)(struct sim *sim, const struct token_key *key,
                             enum token_padding padding, enum token_hash hash,
                             const uint8_t *cryptogram, size_t cryptogram_length, uint8_t *plain,
-                            size_t *length, struct report *why);
-    enum outcome (*random)(struct sim *sim, uint8_t *bytes, size_t length, struct report *why);
+                            size_t *length, struct deadline deadline, struct report *why);
+    enum outcome (*random)(struct sim *sim, uint8_t *bytes, size_t length, struct deadline deadline,
+                           struct report *why);
     enum outcome (*algorithms)(struct sim *sim, const struct token_key *key, uint64_t *set,
-                               struct report *why);
-    enum outcome (*generate)(struct sim *sim, const struct token_key *key, uint8_t *point,
-                             size_t *length, struct report *why);
+                               struct deadline deadline, struct report *why);
+    enum outcome (*generate)(struct sim *sim, struct token_key *key, uint8_t *point, size_t *length,
+                             struct deadline deadline, struct report *why);
+    enum outcome (*certificate)(struct sim *sim, const char *iccid, unsigned number,
+                                struct token_content *content, struct deadline deadline,
+                                struct report *why);
     enum outcome (*pin_status)(struct sim *sim, struct token_pin *state, size_t *refused,
-                               struct report *why);
+                               struct deadline deadline, struct report *why);
     enum outcome (*pin_verify)(struct sim *sim, const char *pin, const struct pin_identity *source,
                                bool spend_last, struct token_pin *state, char *stuck,
-                               struct report *why);
+                               struct deadline deadline, struct report *why);
     enum outcome (*pin_change)(struct sim *sim, const char *old_pin, const char *new_pin,
-                               bool *sent, struct report *why);
+                               bool *sent, struct deadline deadline, struct report *why);
     enum outcome (*available)(struct sim *sim, const struct typea_wish *wish,
-                              struct typea_blob *blob, struct report *why);
+                              struct typea_blob *blob, struct deadline deadline,
+                              struct report *why);
     enum outcome (*identity)(struct sim *sim, struct modem_identity *identity, char *iccid,
                              struct report *why);
     enum outcome (*close)(struct sim *sim, struct sim_found *found, struct report *why);
 };
+
+/* What the provider never calls stays out of the small module (SMALL in the Makefile). */
+#ifdef SIMKEY_SMALL_MODULE
+#define TOOL_ONLY(function) (false ? (function) : NULL)
+#else
+#define TOOL_ONLY(function) (function)
+#endif
 
 /* The families of one sim instead of all that token.c knows, by their order; ends with NULL, and lives
  * as long as the sim. Before its first use. For tests. */

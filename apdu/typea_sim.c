@@ -163,10 +163,9 @@ static bool is_absent(enum outcome outcome)
 }
 
 enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct typea_blob *blob,
-                        struct report *why)
+                        struct deadline deadline, struct report *why)
 {
     const struct thing *thing = wish->private_key ? &key_thing : &certificate_thing;
-    const struct deadline deadline = sim_deadline(sim); /* of both places */
     const struct job objects = {.applet = &applet_mias,
                                 .iccid = wish->iccid,
                                 .deadline = &deadline,

@@ -45,7 +45,7 @@ struct at {
     struct port *port;
     const struct trace *trace;
     unsigned *events; /* bits of enum event; borrowed */
-    bool echo_stays;  /* in spite of ATE0; set by at_start, or by who remembers it */
+    bool echo_stays;  /* in spite of ATE0; set by at_start, or by a caller that remembers it */
     unsigned echoes;  /* how many came at all, also behind another one's OK or in a message */
     char stray[AT_STRAY_SIZE]; /* the last answer that nothing was asked for, "+CSIM: 6,..." */
     /* the modem shows a message: the next line is its text; what followed may be text too */
@@ -61,7 +61,7 @@ struct at {
     bool prompted;    /* the modem was at the prompt for a message's text */
     bool escaped;     /* and was told to leave it */
     bool unheard;     /* nothing came for the last command, not even its echo */
-    bool gap_asked;   /* it is not for want of a gap that commands are lost, see at_learn_gap */
+    bool gap_asked;   /* commands are lost, but not for want of a gap, see at_learn_gap */
     int64_t heard_at; /* monotonic_ms when something came last */
     unsigned overdue; /* reads behind the deadline */
     /* what was read and not yet consumed */
@@ -93,16 +93,16 @@ enum outcome at_start(struct at *at, struct deadline deadline, struct report *wh
 enum outcome at_resync(struct at *at, int quiet_ms, bool idle, struct deadline deadline,
                        struct report *why);
 
-/* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for (EVENT_UNASKED,
+/* Listens for quiet_ms milliseconds of silence, to notice what no command asked for (EVENT_UNASKED,
  * EVENT_RESTARTED). */
 enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, struct report *why);
 
-/* Says that nothing is in between: one `AT` whose OK proves that whatever was asked before is
- * answered. For what was read and cannot be proven otherwise. Errors: OUTCOME_LOST if an answer came
+/* Proves that nothing is outstanding: sends one `AT`, whose OK shows that all that was asked before has
+ * been answered. For answers that nothing else proves. Errors: OUTCOME_LOST if an answer came
  * that was not the one taken; those of at_command. */
 enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *why);
 
-#define AT_OUT_OF_STEP "the modem's answers are out of step: one came that nobody asked for"
+#define AT_OUT_OF_STEP "the modem's answers are out of step: one came without a command"
 
 struct at_command {
     const char *line; /* without the CR */
@@ -120,7 +120,7 @@ struct at_result {
     int cme;                  /* for AT_FINAL_CME, else -1 */
     char value[AT_LINE_SIZE]; /* what followed the prefix, blanks trimmed; "" when no such line came
                                */
-    unsigned values;          /* so many such lines came */
+    unsigned values;          /* how many such lines came */
     bool differ;              /* not all of them say the same */
     bool early;               /* an OK came before the first one */
     bool said;                /* the command went out, at least in part */
@@ -133,7 +133,7 @@ struct at_result {
  * with command->once that is the answer.) After an error the line is drained, because some modems
  * send two finals.
  *
- * A final result may be somebody else's: the text of a message, another program's. So a command that
+ * A final result may belong to something else: the text of a message, another program's command. So a command that
  * is owed a line is not ended by an OK without it, nor, unless it is a question, by an error: the
  * line is brought into step (`AT`), and an answer that comes until then is the answer. A question is
  * then asked once more. A question that comes to no end within its time, of a modem that answers `AT`
@@ -141,12 +141,12 @@ struct at_result {
  * outstanding afterwards, so that the caller may repeat what may be repeated.
  *
  * With command->once nothing is said while EVENT_FOREIGN or EVENT_RESTARTED is set: the channel may
- * have become somebody else's. Nor where a final result or an echo comes behind the last answer,
- * which was another one's then.
+ * belong to another program by now. Nor where a final result or an echo comes behind the last answer:
+ * then that was the answer to another command.
  *
  * With command->to_sim nothing is said while EVENT_RESTARTED is set (OUTCOME_LOST), nor while
- * EVENT_NO_SIM is: then that is the answer again. Of either no channel is left, and its number may be
- * somebody else's.
+ * EVENT_NO_SIM is: then that is the answer again. After either no channel is left, and its number may be
+ * another program's.
  *
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT, OUTCOME_LOST. result->value may hold a secret: the
  * caller cleanses it. */

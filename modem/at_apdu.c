@@ -56,8 +56,9 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
         exchange->answer_length = at_parse_apdu(result.value, exchange->answer, APDU_ANSWER_SIZE);
         at_note(at, EVENT_DOUBT, exchange->answer_length == 0);
         if (exchange->answer_length == 0)
-            outcome = report_set(why, OUTCOME_BAD_DATA,
-                                 "the modem's %.5s answer is torn or malformed", carriage->prefix);
+            outcome =
+                report_set(why, OUTCOME_BAD_DATA, "the modem's %.5s answer is cut off or malformed",
+                           carriage->prefix);
     }
     explicit_bzero(line, sizeof line);
     explicit_bzero(&result, sizeof result);

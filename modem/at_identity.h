@@ -17,7 +17,7 @@ enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline dea
 enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,
                          struct report *why);
 
-/* Whether the modem is registered in a network: +CREG? or +CEREG? answers 1 (home), 5 (roaming), 6, 7 (the same for SMS only), 9 or 10 (CSFB not preferred).
+/* Whether the modem is registered with a network: +CREG? or +CEREG? answers 1 (home), 5 (roaming), 6, 7 (the same for SMS only), 9 or 10 (CSFB not preferred).
  * Unknown if it refuses both. Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome at_registration(struct at *at, enum registration *state, struct deadline deadline,
                              struct report *why);

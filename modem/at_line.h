@@ -38,7 +38,7 @@ enum outcome at_leave_prompt(struct at *at, struct deadline deadline, struct rep
 bool at_is_boot_line(const char *line);
 
 /* True for the header of a message that the modem shows, or that another program reads: the next line is
- * somebody's text (3GPP TS 27.005, 3.4.1 and 3.4.2). A delivery report in text mode has none. */
+ * a message's text (3GPP TS 27.005, 3.4.1 and 3.4.2). A delivery report in text mode has none. */
 bool at_text_follows(const char *line);
 
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses

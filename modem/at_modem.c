@@ -136,8 +136,8 @@ static enum outcome line_before_secret(struct transport *transport, struct deadl
         return outcome;
     return report_set(
         why, OUTCOME_PIN_PROTECTED,
-        "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help): "
-        "whoever reads the port beside us would see it. Another program turned the echo on, or "
+        "the PIN was not sent, because the modem repeats what it is sent (ATE0 does not help), and "
+        "every program that reads the port would see it. Another program turned the echo on, or "
         "this modem cannot turn it off: end that program (fuser %s), or use another of its "
         "ports",
         modem->device);

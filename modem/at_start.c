@@ -118,11 +118,10 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
         others += ok ? 0 : 1;
     }
     if (others > 0)
-        return report_set(
-            why, OUTCOME_TIMEOUT,
-            "the modem does not answer since an earlier command: it may still work "
-            "on it, try again later, or raise `timeout`; if that does not help, check "
-            "that `device` is its AT port");
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "the modem has not answered since an earlier command: it may still be "
+                          "working on it, so try again later, or raise `timeout`; if that does not "
+                          "help, check that `device` is its AT port");
     at_note(at, EVENT_LATE, false);
     at_note(at, EVENT_DOUBT, false);
     at->messages = at->unsettled = false;

@@ -21,7 +21,7 @@ enum outcome ccho_exchange(struct at *at, const struct channel *channel, struct 
 enum outcome ccho_close(struct at *at, struct channel *channel, struct deadline deadline,
                         struct report *why);
 
-/* Takes the session out of what followed "+CCHO:". False if it is none. */
+/* Takes the session out of what followed "+CCHO:". False if it is not one. */
 bool ccho_take_session(const char *value, struct channel *channel);
 
 #endif

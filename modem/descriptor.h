@@ -28,7 +28,7 @@ bool descriptor_read_text(const char *path, char *text, size_t size);
  * it write(2) fails, and sends SIGXFSZ, which ends a program by default. */
 bool descriptor_room(uint64_t length);
 
-/* The same for a number of bytes that are appended to what fd is now; what is no regular file always
+/* The same for a number of bytes that are appended to what fd is now; what is not a regular file always
  * has room. */
 bool descriptor_room_at(int fd, size_t length);
 

@@ -9,7 +9,7 @@ enum event {
     EVENT_RESTARTED = 0x01,
     /* waking found the start-up forgotten, without a word of a restart: there may have been one */
     EVENT_FORGOT = 0x02,
-    /* the same, found by an echo that nobody expected */
+    /* the same, found by an unexpected echo */
     EVENT_ECHOED = 0x04,
     /* a time-out passed with an answer outstanding: the next one may come too late for it */
     EVENT_LATE = 0x08,

@@ -31,7 +31,7 @@ void forks_release(void);
 int forks_note(int fd);
 
 /* Begins a hold and takes a descriptor out of those noted. False if it is not among them: then this
- * process is a child that has closed it already, and its number may be somebody else's. */
+ * process is a child that has closed it already, and its number may be in use again. */
 bool forks_forget(int fd);
 
 /* Closes a descriptor that was noted; nothing in a child of the process that noted it. -1 is allowed.

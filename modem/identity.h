@@ -23,7 +23,7 @@ bool iccid_from_text(const char *text, size_t length, char iccid[ICCID_SIZE]);
 /* Nibble-swapped bytes of EF.ICCID, padded with F, to digits. Returns false if they are none. */
 bool iccid_from_bytes(const uint8_t *bytes, size_t length, char iccid[ICCID_SIZE]);
 
-/* Of a card reader its name stands for the model. A field that nobody tells is empty. */
+/* For a card reader the model is its name. A field that is not told is empty. */
 struct modem_identity {
     char manufacturer[64]; /* AT+CGMI */
     char model[64];        /* AT+CGMM */

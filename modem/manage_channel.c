@@ -124,7 +124,7 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
         return report_sw(why, OUTCOME_REFUSED, said.sw, "the SIM has no free logical channel");
     if (refused(said.sw))
         return report_sw(why, OUTCOME_CARRIER_REFUSED, said.sw,
-                         "the modem lets no program open a channel by AT+CSIM");
+                         "the modem does not let programs open a channel by AT+CSIM");
     return report_sw(why, OUTCOME_BAD_DATA, said.sw, "the answer to MANAGE CHANNEL makes no sense");
 }
 

@@ -32,7 +32,8 @@
 #define REMOVAL_MS  1000 /* how long pcscd may take to notice that a card is gone */
 
 #define NO_PCSCD                                                                                   \
-    "no way to the card reader \"%s\": pcscd does not run (systemctl start pcscd.socket)"
+    "the card reader \"%s\" cannot be reached: pcscd is not running (systemctl start "             \
+    "pcscd.socket)"
 #define BUSY                                                                                       \
     "the card at \"%s\" is in use by another program, or pcscd hangs: wait for it, or raise "      \
     "`timeout`"
@@ -42,9 +43,10 @@ enum { CALL_RUNS, CALL_DONE, CALL_LEFT };
 
 /* On the heap, because a call that was left behind goes on using it. */
 struct reader {
-    char name[MAX_READERNAME]; /* what was asked for, then the reader's own */
-    char known[256];           /* the readers there are, for people */
-    unsigned matches;          /* how many of them fit */
+    char name[MAX_READERNAME];        /* what was asked for, then the reader's own */
+    char known[256];                  /* the readers there are, for people */
+    char all[TRANSPORT_READERS_SIZE]; /* as PC/SC lists them */
+    unsigned matches;                 /* how many of them fit */
     SCARDCONTEXT context;
     SCARDHANDLE card;
     bool established, connected;
@@ -143,16 +145,16 @@ static bool bounded(struct pcsc *pcsc, LONG (*call)(struct reader *), struct dea
 /* Finds the reader: the N-th one, the one of that name, or the only one with that in its name. */
 static LONG choose(struct reader *reader)
 {
-    char names[16 * MAX_READERNAME + 1], *end;
+    char *end;
     const char *found = NULL;
-    DWORD size = sizeof names;
-    LONG result = SCardListReaders(reader->context, NULL, names, &size);
+    DWORD size = sizeof reader->all;
+    LONG result = SCardListReaders(reader->context, NULL, reader->all, &size);
     unsigned long number = strtoul(reader->name, &end, 10);
     bool numbered = *end == '\0' && end != reader->name, exact = false;
 
     if (result != SCARD_S_SUCCESS)
         return result;
-    for (const char *name = names; *name != '\0' && !exact; name += strlen(name) + 1) {
+    for (const char *name = reader->all; *name != '\0' && !exact; name += strlen(name) + 1) {
         size_t used = strlen(reader->known);
 
         (void)snprintf(reader->known + used, sizeof reader->known - used, "%s\"%.*s\"",
@@ -169,7 +171,7 @@ static LONG choose(struct reader *reader)
     return SCARD_S_SUCCESS;
 }
 
-static LONG take(struct reader *reader)
+static LONG reach(struct reader *reader)
 {
     struct descriptor_hold hold;
     LONG result;
@@ -178,6 +180,22 @@ static LONG take(struct reader *reader)
     result = SCardEstablishContext(SCARD_SCOPE_SYSTEM, NULL, NULL, &reader->context);
     descriptor_let_go(&hold);
     reader->established = result == SCARD_S_SUCCESS;
+    return result;
+}
+
+static LONG list_all(struct reader *reader)
+{
+    DWORD size = sizeof reader->all;
+    LONG result = reach(reader);
+
+    return result == SCARD_S_SUCCESS ? SCardListReaders(reader->context, NULL, reader->all, &size)
+                                     : result;
+}
+
+static LONG take(struct reader *reader)
+{
+    LONG result = reach(reader);
+
     if (result == SCARD_S_SUCCESS)
         result = choose(reader);
     if (result != SCARD_S_SUCCESS)
@@ -226,7 +244,7 @@ static const struct {
     {SCARD_E_SERVICE_STOPPED, OUTCOME_NO_MODEM, NO_PCSCD},
     {SCARD_F_COMM_ERROR, OUTCOME_NO_MODEM, NO_PCSCD},
     {SCARD_W_SECURITY_VIOLATION, OUTCOME_NO_MODEM,
-     "pcscd does not let this user to the card reader \"%s\": a polkit rule may"},
+     "pcscd does not let this user use the card reader \"%s\": a polkit rule can"},
     {SCARD_E_NO_READERS_AVAILABLE, OUTCOME_NO_MODEM, "no card reader \"%s\": pcscd sees none"},
     {SCARD_E_READER_UNAVAILABLE, OUTCOME_NO_MODEM, "the card reader \"%s\" is gone"},
     {SCARD_E_NO_SMARTCARD, OUTCOME_NO_SIM, "no card in the reader \"%s\""},
@@ -288,27 +306,53 @@ static enum outcome take_turn(struct reader *reader, const struct transport_targ
     }
 }
 
-static enum outcome pcsc_begin(struct transport *transport, const struct transport_target *target,
-                               struct deadline deadline, struct report *why)
+/* What calls are made for, with the descriptor that tells their end. */
+static enum outcome make_reader(struct pcsc *pcsc, struct deadline deadline, struct report *why)
 {
-    struct pcsc *pcsc = transport->self = calloc(1, sizeof *pcsc);
-    struct reader *reader = calloc(1, sizeof *reader);
-    bool taken;
-    int turn;
+    struct reader *reader = pcsc->reader = calloc(1, sizeof *reader);
 
-    if (pcsc == NULL || reader == NULL) {
-        free(reader);
+    if (reader == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    }
-    pcsc->reader = reader;
-    pcsc->trace = target->trace;
     reader->turn = -1;
     forks_hold();
     reader->sample = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     reader->done = forks_note(descriptor_high(reader->sample));
+    reader->deadline = deadline;
     if (reader->done < 0)
         return report_set(why, OUTCOME_SYSTEM, "no descriptor is left for the card reader");
-    reader->deadline = deadline;
+    return OUTCOME_OK;
+}
+
+void pcsc_readers(char *names, size_t size, struct deadline deadline)
+{
+    struct pcsc pcsc = {.reader = NULL};
+    struct report why = REPORT_INIT;
+    bool made = make_reader(&pcsc, deadline, &why) == OUTCOME_OK;
+
+    names[0] = '\0';
+    if (made && bounded(&pcsc, list_all, deadline)) {
+        if (pcsc.reader->result == SCARD_S_SUCCESS && size >= sizeof pcsc.reader->all)
+            memcpy(names, pcsc.reader->all, sizeof pcsc.reader->all);
+        (void)bounded(&pcsc, leave, deadline_in(LEAVE_MS));
+    }
+    if (pcsc.reader != NULL)
+        reader_free(pcsc.reader);
+}
+
+static enum outcome pcsc_begin(struct transport *transport, const struct transport_target *target,
+                               struct deadline deadline, struct report *why)
+{
+    struct pcsc *pcsc = transport->self = calloc(1, sizeof *pcsc);
+    struct reader *reader;
+    bool taken;
+    int turn;
+
+    if (pcsc == NULL)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    if (make_reader(pcsc, deadline, why) != OUTCOME_OK)
+        return why->outcome;
+    reader = pcsc->reader;
+    pcsc->trace = target->trace;
     (void)snprintf(reader->name, sizeof reader->name, "%s",
                    target->device + sizeof TRANSPORT_PCSC - 1);
     if (take_turn(reader, target, deadline, why) != OUTCOME_OK)
@@ -375,7 +419,8 @@ static enum outcome pcsc_open(struct transport *transport, const struct channel_
 
     (void)wish;
     if (outcome == OUTCOME_CARRIER_REFUSED)
-        outcome = report_sw(why, OUTCOME_REFUSED, why->sw, "the card opens no logical channel");
+        outcome =
+            report_sw(why, OUTCOME_REFUSED, why->sw, "the card does not open a logical channel");
     return outcome;
 }
 

@@ -7,4 +7,7 @@
 
 extern const struct transport_ops transport_pcsc;
 
+/* See transport_readers. */
+void pcsc_readers(char *names, size_t size, struct deadline deadline);
+
 #endif

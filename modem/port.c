@@ -228,7 +228,7 @@ static enum outcome configure(const struct port *port, unsigned baud, struct rep
     sp_free_port(known);
     forks_release();
     if (serial && !find_speed(baud, &speed))
-        return report_set(why, OUTCOME_USAGE, "%s does not do %u baud: set another `baud`",
+        return report_set(why, OUTCOME_USAGE, "%s does not support %u baud: set another `baud`",
                           port->name, baud);
     if (make_raw(port->fd, serial ? &speed : NULL) == 0)
         return OUTCOME_OK;
@@ -322,7 +322,8 @@ static enum outcome wait_again(struct port *port, short event, bool tried, struc
                                struct report *why)
 {
     if (tried && deadline_passed(deadline))
-        return report_set(why, OUTCOME_TIMEOUT, "%s gives nothing, although it says that it could",
+        return report_set(why, OUTCOME_TIMEOUT,
+                          "%s gives nothing, although it reports that there is something to read",
                           port->name);
     if (tried)
         deadline_sleep(deadline, IDLE_PAUSE_MS);

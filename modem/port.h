@@ -13,9 +13,9 @@
 
 struct port;
 
-/* An order among those who wait for a device, kept by the caller. */
+/* An order among the processes that wait for a device, kept by the caller. */
 struct port_turn {
-    bool (*first)(void *arg); /* true if nobody waits longer */
+    bool (*first)(void *arg); /* true if no process has waited longer */
     /* Opens a file for flock that only processes of this user can open: a descriptor that is noted
      * (forks.h), which the
      * caller closes by forks_close, or -1 if there is none. Needed for a card reader alone. */

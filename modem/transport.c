@@ -58,6 +58,16 @@ const struct transport_ops *transport_of(const char *device)
     return transports[row].ops;
 }
 
+void transport_readers(char *names, size_t size, struct deadline deadline)
+{
+    names[0] = '\0';
+#ifdef SIMKEY_PCSC
+    pcsc_readers(names, size, deadline);
+#else
+    (void)size, (void)deadline;
+#endif
+}
+
 enum outcome transport_begin(struct transport *transport, const struct transport_target *target,
                              struct deadline deadline, struct report *why)
 {

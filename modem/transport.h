@@ -60,7 +60,7 @@ struct transport_line {
     /* Proves, where nothing else does, that the answers were those to our commands. Errors:
      * OUTCOME_LOST if one came that was not the one taken; OUTCOME_TIMEOUT, ... */
     enum outcome (*confirm)(struct transport *, struct deadline, struct report *);
-    /* Listens for quiet_ms milliseconds of silence, to notice what nobody asked for. */
+    /* Listens for quiet_ms milliseconds of silence, to notice what no command asked for. */
     enum outcome (*listen)(struct transport *, int quiet_ms, struct deadline, struct report *);
     /* Directly before something secret goes out: makes sure that nothing repeats it. Errors:
      * OUTCOME_PIN_PROTECTED with the whole sentence, OUTCOME_LOST, ... */
@@ -132,6 +132,12 @@ struct transport_ops {
 /* The transport of a device, by its name: a prefix, or what the kernel says of it. */
 const struct transport_ops *transport_of(const char *device);
 
+/* The names of all card readers that pcscd sees, one behind the other with a NUL each, and an empty one
+ * at the end: the empty one alone where there is none, no pcscd, no PC/SC in this build, or no answer
+ * before the deadline. size: TRANSPORT_READERS_SIZE takes 16. */
+#define TRANSPORT_READERS_SIZE 2049
+void transport_readers(char *names, size_t size, struct deadline deadline);
+
 /* Opens and locks the device. Ends with transport_end, which is allowed after a failure too. */
 enum outcome transport_begin(struct transport *transport, const struct transport_target *target,
                              struct deadline deadline, struct report *why);
@@ -153,7 +159,7 @@ bool transport_tells_iccid(const struct transport *transport);
 enum outcome transport_iccid(struct transport *transport, char iccid[ICCID_SIZE],
                              struct deadline deadline, struct report *why);
 
-/* Whether the modem is in a network: REGISTRATION_UNKNOWN where there is none or it does not tell.
+/* Whether the modem is registered with a network: REGISTRATION_UNKNOWN where there is no modem or it does not tell.
  * Errors: OUTCOME_NO_MODEM, OUTCOME_TIMEOUT. */
 enum outcome transport_registration(struct transport *transport, enum registration *state,
                                     struct deadline deadline, struct report *why);
@@ -162,7 +168,7 @@ enum outcome transport_registration(struct transport *transport, enum registrati
 void transport_release(struct transport *transport, struct deadline deadline);
 
 /* After a refusal that says nothing: asks the modem for the SIM's state. OUTCOME_OK: nothing is wrong
- * with it, or nobody knows. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */
+ * with it, or its state is unknown. Errors: OUTCOME_NO_SIM, OUTCOME_PIN_MISSING, OUTCOME_PIN_BLOCKED. */
 enum outcome transport_diagnose(struct transport *transport, struct deadline deadline,
                                 struct report *why);
 

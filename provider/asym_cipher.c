@@ -173,8 +173,8 @@ static int asym_cipher_decrypt(void *ctx, unsigned char *out, size_t *out_length
     if (cipher->padding == TOKEN_DECRYPT_OAEP && cipher->mgf1_given &&
         cipher->mgf1 != cipher->hash) {
         RAISE(cipher->provider, REASON_DIGEST,
-              "the SIM's OAEP has the same digest in MGF1 (%s), not %s", hash_name(cipher->hash),
-              hash_name(cipher->mgf1));
+              "the SIM's OAEP must have the same digest in MGF1 (%s), not %s",
+              hash_name(cipher->hash), hash_name(cipher->mgf1));
         return 0;
     }
     if (length != modulus) {
@@ -212,9 +212,8 @@ static bool take_padding(struct cipher *cipher, const OSSL_PARAM *param)
         return true;
     case TLS_PADDING:
         RAISE(cipher->provider, REASON_PADDING,
-              "a key in a SIM does no TLS with static RSA, where its timing would tell the plain "
-              "text: use cipher "
-              "suites with ECDHE");
+              "a key in a SIM is not used for TLS with static RSA, because the SIM's timing would "
+              "reveal the plain text: use cipher suites with ECDHE");
         return false;
     default:
         RAISE(cipher->provider, REASON_PADDING,

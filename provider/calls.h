@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `trace = provider`: a line for each call that libcrypto makes, with the function, key, digest and
- * lengths. Never data, nor a URI as it was typed: somebody may have typed a PIN into it. */
+ * lengths. Never data, nor a URI as it was typed: a user may have typed a PIN into it. */
 #ifndef SIMKEY_PROVIDER_CALLS_H
 #define SIMKEY_PROVIDER_CALLS_H
 

@@ -118,7 +118,8 @@ static int composite_set_ctx_params(void *ctx, const OSSL_PARAM params[])
     if (p == NULL)
         return 1;
     if (!OSSL_PARAM_get_octet_string(p, &bytes, 0, &length)) {
-        RAISE(signature->provider, REASON_PARAMETER, "the signature to verify is not bytes");
+        RAISE(signature->provider, REASON_PARAMETER,
+              "the signature to verify is not a byte string");
         return 0;
     }
     OPENSSL_free(signature->expected);

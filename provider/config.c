@@ -46,8 +46,8 @@ static void note_unknown(const struct trace *trace)
         section = openssl_conf_section(conf, path);
     if (section != NULL && openssl_conf_unknown(conf, section, names, sizeof names)) {
         (void)snprintf(note, sizeof note,
-                       "in simkey's section of %.300s there is what simkey does not know: %s", path,
-                       names);
+                       "simkey's section of %.300s has settings that simkey does not know: %s",
+                       path, names);
         (void)text_copy(shown, sizeof shown, note);
         trace_note(trace, shown);
     }
@@ -131,6 +131,26 @@ const struct trace *config_trace(struct provider *provider)
     const struct config *config = get_config(provider, &ignored);
 
     return config != NULL ? &config->modems.first.trace : NULL;
+}
+
+enum log_target config_log(const struct provider *provider)
+{
+    const struct config *config = atomic_load(&provider->config);
+    const char *word = secure_getenv("SIMKEY_LOG");
+    struct settings settings;
+    struct report ignored = REPORT_INIT;
+    enum log_target target;
+
+    if (config != NULL && (config->why.outcome == OUTCOME_OK ||
+                           config->modems.first.log != LOG_TO_NOWHERE || word == NULL))
+        return config->modems.first.log;
+    if (word == NULL)
+        return LOG_TO_NOWHERE;
+    settings_init(&settings);
+    (void)settings_set(&settings, "log", word, &ignored);
+    target = settings.log;
+    settings_clear(&settings);
+    return target;
 }
 
 bool config_traces(const struct provider *provider, enum trace_level level)

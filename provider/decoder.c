@@ -71,7 +71,7 @@ static void warn_of_words(struct provider *provider, const struct keyref *keyref
     if (atomic_exchange(&provider->warned, digest) == digest)
         return;
     (void)snprintf(note, sizeof note,
-                   "a SIM key reference has settings in it (%s), which do not count: " REWRITE,
+                   "a SIM key reference has settings in it (%s), which are ignored: " REWRITE,
                    keyref_words(keyref->words, names, sizeof names));
     trace_note(config_trace(provider), note);
 }
@@ -83,7 +83,7 @@ static void blame_words(const struct keyref *keyref, struct report *why)
     struct report cause = *why;
 
     report_set(why, cause.outcome,
-               "the SIM key reference has settings in it (%s), which do not count: " REWRITE
+               "the SIM key reference has settings in it (%s), which are ignored: " REWRITE
                "; without them %.200s",
                keyref_words(keyref->words, names, sizeof names), cause.text);
 }

@@ -35,6 +35,9 @@ void error_raise(const struct provider *provider, const char *file, int line, co
     core->new_error(provider->handle);
     core->set_error_debug(provider->handle, file, line, function);
     set_error(provider, reason, "%s", shown);
+    /* libssl asks for the key itself at each handshake and goes on without it */
+    if (reason != REASON_PRIVATE)
+        log_write(provider->logged, config_log(provider), shown);
 }
 
 const OSSL_ITEM *error_reasons(void)

@@ -73,7 +73,7 @@ void key_raise_elsewhere(const struct provider *provider)
 {
     RAISE(provider, REASON_PRIVATE,
           "the key stays in the SIM, but OpenSSL looked for another provider's keys: a property "
-          "query excludes simkey (fips=yes? use ?fips=yes), or memory was out");
+          "query excludes simkey (fips=yes? use ?fips=yes), or memory ran out");
 }
 
 struct key *key_ref(struct key *key)

@@ -23,12 +23,12 @@ struct key {
 };
 
 /* A key with one reference. public_key NULL: one that has nothing, choice and token are not looked
- * at then. choice may be NULL. Takes references of its own to public_key and choice. NULL if memory is out. */
+ * at then. choice may be NULL. Takes references of its own to public_key and choice. NULL if memory ran out. */
 struct key *key_new(struct provider *provider, EVP_PKEY *public_key, struct choice *choice,
                     const struct token_key *token);
 
 /* A copy with a public half of its own. parameters: of an EC key's group alone, which is all that
- * public_key holds then. NULL if memory is out, and for the parameters of an RSA key, which has
+ * public_key holds then. NULL if memory ran out, and for the parameters of an RSA key, which has
  * none. */
 struct key *key_copy(const struct key *key, bool parameters);
 

@@ -152,7 +152,7 @@ static int keymgmt_ec_set_params(void *keydata, const OSSL_PARAM params[])
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         if (OSSL_PARAM_locate_const(params, fixed[i]) != NULL) {
             RAISE(key->provider, REASON_PRIVATE,
-                  "the key is in the SIM, and its %s cannot be set: make a key of its own for "
+                  "the key is in the SIM, and its %s cannot be set: use another key object for "
                   "other values",
                   fixed[i]);
             return 0;

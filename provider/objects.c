@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
+#include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -63,7 +64,7 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
         return OUTCOME_OK;
     }
     X509_free(made);
-    return unreadable(why, "what the SIM has as certificate is neither DER nor PEM of one");
+    return unreadable(why, "what the SIM has as a certificate is neither DER nor PEM");
 }
 
 enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, unsigned *bits,
@@ -111,6 +112,43 @@ enum outcome objects_public_key(const X509 *certificate, EVP_PKEY **key, enum to
     return OUTCOME_OK;
 }
 
+static EVP_PKEY *key_on_curve(OSSL_LIB_CTX *libctx, const char *curve, const uint8_t *point,
+                              size_t length)
+{
+    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(libctx, "EC", NULL);
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)curve, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)point, length),
+        OSSL_PARAM_construct_end(),
+    };
+    EVP_PKEY *key = NULL;
+
+    if (ctx != NULL && EVP_PKEY_fromdata_init(ctx) > 0)
+        (void)EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params);
+    EVP_PKEY_CTX_free(ctx);
+    return key;
+}
+
+enum outcome objects_point_key(OSSL_LIB_CTX *libctx, const uint8_t *point, size_t length,
+                               EVP_PKEY **key, struct report *why)
+{
+    static const struct {
+        const char *name;
+        size_t length; /* of a point */
+    } curves[] = {
+        {"prime256v1", 65}, {"brainpoolP256r1", 65}, {"secp384r1", 97}, {"secp521r1", 133}};
+
+    *key = NULL;
+    begin_reading();
+    for (size_t i = 0; i < sizeof curves / sizeof curves[0] && *key == NULL; i++)
+        if (curves[i].length == length)
+            *key = key_on_curve(libctx, curves[i].name, point, length);
+    ERR_pop_to_mark();
+    if (*key != NULL)
+        return OUTCOME_OK;
+    return unreadable(why, "the SIM's public key is not a point of a known curve");
+}
+
 enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size_t length,
                                  EVP_PKEY **key, struct report *why)
 {
@@ -132,7 +170,7 @@ enum outcome objects_private_key(OSSL_LIB_CTX *libctx, const uint8_t *data, size
     if (*key != NULL)
         return OUTCOME_OK;
     return unreadable(
-        why, "what the SIM has as private key is neither PKCS#1 nor PKCS#8, as DER or PEM");
+        why, "what the SIM has as a private key is neither PKCS#1 nor PKCS#8, in DER or PEM");
 }
 
 size_t objects_ecdsa_der(const uint8_t *raw, size_t raw_length, uint8_t *der, size_t room)

@@ -23,6 +23,11 @@ enum outcome objects_certificate(OSSL_LIB_CTX *libctx, const uint8_t *data, size
 enum outcome objects_public_key(const X509 *certificate, EVP_PKEY **key, enum token_key_type *type,
                                 unsigned *bits, struct report *why);
 
+/* An EC key's public half from its point (SEC 1, 2.3.3): on P-256, brainpoolP256r1, P-384 or P-521,
+ * whichever it lies on. The caller frees it. Errors: OUTCOME_BAD_DATA. */
+enum outcome objects_point_key(OSSL_LIB_CTX *libctx, const uint8_t *point, size_t length,
+                               EVP_PKEY **key, struct report *why);
+
 /* The same for a key that is there already. */
 enum outcome objects_key_type(const EVP_PKEY *key, enum token_key_type *type, unsigned *bits,
                               struct report *why);

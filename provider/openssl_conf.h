@@ -10,7 +10,7 @@
 #include <stdbool.h>
 
 /* OpenSSL opens its configuration without a look at it, and would wait for a FIFO's other end without
- * a limit. A file that is not there is no error, nor is /dev/null. Errors: OUTCOME_USAGE. */
+ * a limit. A file that is not there is not an error, nor is /dev/null. Errors: OUTCOME_USAGE. */
 enum outcome openssl_conf_check(const char *path, struct report *why);
 
 /* Loads an openssl.cnf into conf and gives the name of the provider's section in it, NULL if there is

@@ -110,7 +110,7 @@ enum outcome proof_sign(const struct proof *proof, struct sim *sim,
     if (verdict == VERDICT_NONE)
         return report_set(why, OUTCOME_SYSTEM,
                           "the SIM's signature could not be checked and is not handed out: most "
-                          "likely memory is out");
+                          "likely memory ran out");
     return report_set(
         why, OUTCOME_VERIFY_FAILED,
         "the SIM signed twice, but neither signature verifies with the public key: the "

@@ -204,6 +204,7 @@ static void provider_teardown(void *provctx)
     config_clear(provider);
     context_clear(provider);
     OPENSSL_free(provider->dispatch);
+    OPENSSL_free(provider->logged);
     OPENSSL_free(provider);
 }
 
@@ -305,6 +306,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     }
     provider->application = application_context(provider);
     provider->composite = knows_composite(provider);
+    provider->logged = OPENSSL_zalloc(sizeof *provider->logged); /* without it nothing is logged */
     config_load(provider);
     provider->noted = farewell_note(provider);
     *out = functions;

@@ -8,6 +8,7 @@
 #include "apdu/modems.h"
 #include "apdu/sim.h"
 #include "modem/outcome.h"
+#include "provider/log.h"
 
 #include <openssl/core.h>
 #include <openssl/core_dispatch.h>
@@ -64,12 +65,13 @@ struct provider {
     atomic_bool settled[2]; /* order.c, as the next two */
     atomic_bool prepared;
     atomic_uintptr_t settling[SETTLING_THREADS];
-    bool noted;     /* farewell.c */
-    bool composite; /* libcrypto is 3.4 or later */
+    struct log_rate *logged; /* error.c */
+    bool noted;              /* farewell.c */
+    bool composite;          /* libcrypto is 3.4 or later */
 };
 
 /* config.c: reads file, openssl.cnf and environment. No device is touched. What is wrong with them is
- * said when a SIM is first needed. Where memory or descriptors are out, the next use tries again. */
+ * said when a SIM is first needed. Where memory or descriptors ran out, the next use tries again. */
 void config_load(struct provider *provider);
 
 /* The SIM that a URI leads to by its settings and ours, with a reference for the caller. No I/O on a
@@ -83,6 +85,10 @@ const struct trace *config_trace(struct provider *provider);
 
 /* Whether that has this level; false as long as the configuration was not read. */
 bool config_traces(const struct provider *provider, enum trace_level level);
+
+/* Where the sentences of failures go beside OpenSSL's queue, as far as the configuration was read; the
+ * environment alone where something is wrong with it. */
+enum log_target config_log(const struct provider *provider);
 
 /* Gives the SIMs back. */
 void config_clear(struct provider *provider);
@@ -105,11 +111,11 @@ void context_clear(struct provider *provider);
 void order_settle(struct provider *provider, int operation);
 
 /* Looks up, in the application's context, what a signature with a key of ours needs. To be called
- * once a key is loaded: libcrypto makes its methods at their first look-up, and loses for ever those
- * for which memory is out just then, the default provider's too. */
+ * once a key is loaded: libcrypto makes its methods at their first look-up, and permanently loses those
+ * for which memory runs out just then, the default provider's too. */
 void order_prepare(struct provider *provider);
 
-/* Leaves a word in the error queue if nobody is there but base, null and us: for look-ups of what
+/* Raises an error if no providers are active but base, null and simkey: for look-ups of what
  * only the default and fips providers have, which are bound to fail then. */
 void order_complain(const struct provider *provider);
 

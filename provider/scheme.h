@@ -9,7 +9,7 @@
 /* What may be signed. */
 enum scheme_input {
     INPUT_DIGEST,    /* a digest that is named */
-    INPUT_BY_LENGTH, /* a digest; its length tells which where nobody names it */
+    INPUT_BY_LENGTH, /* a digest; its length tells which where it is not named */
     INPUT_DATA,      /* a digest that is named, or data as it is */
 };
 

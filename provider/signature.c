@@ -131,7 +131,7 @@ static bool check_input(const struct signature *signature, size_t length, enum t
     if (signature->md != NULL) {
         if (length == (size_t)EVP_MD_get_size(signature->md))
             return true;
-        RAISE(provider, REASON_INPUT_LENGTH, "a digest of %s has %d bytes, not %zu",
+        RAISE(provider, REASON_INPUT_LENGTH, "a digest of %s must have %d bytes, not %zu",
               EVP_MD_get0_name(signature->md), EVP_MD_get_size(signature->md), length);
         return false;
     }
@@ -220,7 +220,7 @@ int signature_digest_sign_final(void *ctx, unsigned char *out, size_t *out_lengt
 
     if (signature->digest == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE,
-              "there is no signature under way: begin it anew");
+              "no signature has been begun: initialise it first");
         return 0;
     }
     if (out == NULL) {

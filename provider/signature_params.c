@@ -62,17 +62,19 @@ bool signature_possible(const struct signature *signature)
     if (!scheme_rule(signature->scheme)->salted || signature->md == NULL)
         return true;
     if (signature->hash == TOKEN_HASH_NONE) {
-        RAISE(provider, REASON_DIGEST, "PSS does not go with %s", EVP_MD_get0_name(signature->md));
+        RAISE(provider, REASON_DIGEST, "PSS cannot be used with %s",
+              EVP_MD_get0_name(signature->md));
         return false;
     }
     if (signature->mgf1_given && signature->mgf1 != signature->hash) {
-        RAISE(provider, REASON_DIGEST, "the SIM's PSS has the same digest in MGF1 (%s), not %s",
+        RAISE(provider, REASON_DIGEST,
+              "the SIM's PSS must have the same digest in MGF1 (%s), not %s",
               hash_name(signature->hash), hash_name(signature->mgf1));
         return false;
     }
     if (salt >= 0 && (size_t)salt != hash_length(signature->hash)) {
         RAISE(provider, REASON_SALT_LENGTH,
-              "the SIM's PSS has a salt as long as the digest, not of %d bytes: "
+              "the SIM's PSS must have a salt as long as the digest, not of %d bytes: "
               "rsa_pss_saltlen:digest",
               salt);
         return false;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store of `sim:` URIs. Opening one touches no device; each load gives one of the wanted
  * objects: the certificate first, then the key. A key of sim:signing is a reference to the SIM's;
- * what sim:available gives is ordinary software. */
+ * what sim:available gives is ordinary software. sim:trust gives CA certificates, one a load. */
 #include "provider/calls.h"
 #include "provider/error.h"
 #include "provider/key.h"
 #include "provider/objects.h"
 #include "provider/signing.h"
+#include "provider/trust.h"
 #include "provider/uri.h"
 
 #include <openssl/core_names.h>
@@ -40,6 +41,8 @@ struct store {
     bool failed;               /* the load before this one */
     OSSL_STORE_LOADER *loader; /* see keep_loader */
     X509 *certificate;         /* once read */
+    EVP_PKEY *public_key;      /* of sim:signing, once read */
+    STACK_OF(X509) * trusted;  /* of sim:trust, once read: those that were not handed out yet */
     struct token_key token;
 };
 
@@ -69,6 +72,8 @@ static unsigned wanted(const struct store *store)
     default:
         want = 0;
     }
+    if (store->uri.what == URI_TRUST)
+        want &= WANT_CERT;
     return want & ~store->done;
 }
 
@@ -139,6 +144,8 @@ static int store_close(void *ctx)
     if (ERR_GET_REASON(ERR_peek_last_error()) != ERR_R_MALLOC_FAILURE)
         give_loader(store);
     X509_free(store->certificate);
+    EVP_PKEY_free(store->public_key);
+    sk_X509_pop_free(store->trusted, X509_free);
     choice_free(store->choice);
     uri_clear(&store->uri);
     OPENSSL_free(store);
@@ -226,16 +233,17 @@ struct signing_work {
 };
 
 /* What kind of key it is matters only to those who want it: a certificate of another kind is still
- * one. */
+ * one. A key is one without a certificate too. */
 static enum outcome read_signing_key(struct sim *sim, void *arg, struct deadline deadline,
                                      struct report *why)
 {
     struct signing_work *work = arg;
     const struct store *store = work->store;
+    const bool key = (wanted(store) & (WANT_KEY | WANT_PUBLIC)) != 0;
 
     (void)deadline;
     return signing_key_read(sim, &store->uri, store->provider->libctx,
-                            (wanted(store) & WANT_KEY) == 0, &work->signing, why);
+                            key ? SIGNING_KEY : SIGNING_CERTIFICATE, &work->signing, why);
 }
 
 static enum outcome read_signing(struct store *store, struct report *why)
@@ -247,8 +255,7 @@ static enum outcome read_signing(struct store *store, struct report *why)
         return outcome;
     store->token = work.signing.key;
     store->certificate = work.signing.certificate;
-    work.signing.certificate = NULL;
-    signing_key_clear(&work.signing);
+    store->public_key = work.signing.public_key;
     return OUTCOME_OK;
 }
 
@@ -266,10 +273,37 @@ static enum outcome read_available(struct store *store, struct report *why)
     return outcome;
 }
 
-/* Reads the certificate, once. */
+static enum outcome read_trusted_there(struct sim *sim, void *arg, struct deadline deadline,
+                                       struct report *why)
+{
+    struct store *store = arg;
+
+    (void)deadline;
+    sk_X509_pop_free(store->trusted, X509_free); /* of another modem */
+    store->trusted = NULL;
+    return trust_read(sim, &store->uri, store->provider->libctx, &store->trusted, why);
+}
+
+/* The next CA certificate. The last one is told by what is done. */
+static enum outcome read_trust(struct store *store, struct report *why)
+{
+    enum outcome outcome = OUTCOME_OK;
+
+    if (store->trusted == NULL)
+        outcome = choice_run(store->choice, read_trusted_there, store, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    X509_free(store->certificate);
+    store->certificate = sk_X509_shift(store->trusted);
+    return OUTCOME_OK;
+}
+
+/* Reads the certificate, once, and the key's public half with it. */
 static enum outcome read_certificate(struct store *store, struct report *why)
 {
-    if (store->certificate != NULL)
+    if (store->uri.what == URI_TRUST)
+        return read_trust(store, why);
+    if (store->certificate != NULL || store->public_key != NULL)
         return OUTCOME_OK;
     return store->uri.what == URI_SIGNING ? read_signing(store, why) : read_available(store, why);
 }
@@ -301,8 +335,10 @@ static enum outcome load_public(struct store *store, OSSL_CALLBACK *callback, vo
     int length = 0;
     enum outcome outcome = read_certificate(store, why);
 
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK && store->public_key == NULL)
         outcome = objects_public_key(store->certificate, &key, &type, NULL, why);
+    else if (outcome == OUTCOME_OK && EVP_PKEY_up_ref(key = store->public_key))
+        type = store->token.type;
     if (outcome != OUTCOME_OK)
         return outcome;
     length = i2d_PUBKEY(key, &der);
@@ -318,16 +354,12 @@ static enum outcome load_public(struct store *store, OSSL_CALLBACK *callback, vo
 static enum outcome load_signing_key(struct store *store, OSSL_CALLBACK *callback, void *arg,
                                      int *result, struct report *why)
 {
-    EVP_PKEY *public_key = NULL;
     struct key *key = NULL;
     enum outcome outcome = read_certificate(store, why);
 
-    if (outcome == OUTCOME_OK)
-        outcome = objects_public_key(store->certificate, &public_key, NULL, NULL, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    key = key_new(store->provider, public_key, store->choice, &store->token);
-    EVP_PKEY_free(public_key);
+    key = key_new(store->provider, store->public_key, store->choice, &store->token);
     if (key == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     *result = key_emit(key, callback, arg);
@@ -370,14 +402,34 @@ static enum outcome load_available_key(struct store *store, OSSL_CALLBACK *callb
     return outcome;
 }
 
+/* Where certificate and key are wanted, and the SIM has no certificate of the key, the key is what there
+ * is. */
+static enum outcome without_certificate(struct store *store, unsigned *want, struct report *why)
+{
+    enum outcome outcome;
+
+    if (*want != (WANT_CERT | WANT_KEY) || store->uri.what != URI_SIGNING || store->failed)
+        return OUTCOME_OK;
+    outcome = read_certificate(store, why);
+    if (outcome == OUTCOME_OK && store->certificate == NULL) {
+        store->done |= WANT_CERT;
+        *want = WANT_KEY;
+    }
+    return outcome;
+}
+
+static unsigned first_of(unsigned want)
+{
+    return want & WANT_CERT ? WANT_CERT : want & WANT_KEY ? WANT_KEY : want & WANT_PUBLIC;
+}
+
 static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
                       OSSL_PASSPHRASE_CALLBACK *passphrase, void *passphrase_arg)
 {
     struct store *store = ctx;
     struct report why = REPORT_INIT;
-    unsigned want = wanted(store);
-    unsigned now = want & WANT_CERT ? WANT_CERT : want & WANT_KEY ? WANT_KEY : want & WANT_PUBLIC;
-    enum outcome outcome = OUTCOME_OK;
+    unsigned want = wanted(store), now = first_of(want);
+    enum outcome outcome;
     int result = 0;
 
     (void)passphrase, (void)passphrase_arg;
@@ -392,6 +444,8 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
         store->done = WANT_CERT | WANT_KEY | WANT_PUBLIC;
         return 0;
     }
+    outcome = without_certificate(store, &want, &why);
+    now = outcome == OUTCOME_OK ? first_of(want) : 0;
     if (now == WANT_CERT)
         outcome = load_certificate(store, callback, arg, &result, &why);
     else if (now == WANT_PUBLIC)
@@ -405,8 +459,10 @@ static int store_load(void *ctx, OSSL_CALLBACK *callback, void *arg,
     if (outcome != OUTCOME_OK)
         RAISE_REPORT(store->provider, &why);
     CALLED(store->provider, "ends: %s", result > 0 ? "done" : "nothing");
-    if (result > 0)
+    if (result > 0 && (store->uri.what != URI_TRUST || sk_X509_num(store->trusted) <= 0))
         store->done |= now;
+    else if (result > 0)
+        return result;
     else
         store->failed = true;
     return result;

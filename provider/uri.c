@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading and writing `sim:` URIs. What their settings do to the configured ones is in uri_apply.c. */
+/* Reading `sim:` URIs. How they are written is in uri_format.c, what their settings do to the configured
+ * ones in uri_apply.c. */
 #include "provider/uri.h"
 
 #include <ctype.h>
@@ -8,9 +9,11 @@
 #include <string.h>
 #include <strings.h>
 
-#define ATTRIBUTES "attributes are container, key-id, id, object, store, type, iccid and modem"
+#define ATTRIBUTES                                                                                 \
+    "attributes are container, key-id, id, object, applet, store, type, iccid and modem"
 #define SETTINGS                                                                                   \
-    "settings are timeout, transport, slot, session, and device if it is a configured one"
+    "settings are timeout, transport, slot, applet, aid, session, and device if it is a "          \
+    "configured one"
 
 void uri_init(struct uri *uri)
 {
@@ -90,7 +93,7 @@ static enum outcome cut(char *part, char **value, struct report *why)
         **value = '\0';
     if (!is_plain(part))
         return report_set(why, OUTCOME_USAGE,
-                          "a name in the sim: URI has a character that may not stand there");
+                          "a name in the sim: URI has a character that is not allowed there");
     if (*value == NULL)
         return report_set(why, OUTCOME_USAGE,
                           "the sim: URI has \"%.60s\" where name=value should stand", part);
@@ -141,10 +144,6 @@ static int parse_word(const char *text, const char *const words[], int count)
     return -1;
 }
 
-static const char *const type_words[] = {"", "cert", "private", "public"};
-static const char *const store_words[] = {"", "objects", "files"};
-static const char *const what_words[] = {"signing", "available"};
-
 static enum outcome set_container(struct uri *uri, char *value, struct report *why)
 {
     uri->key.container = parse_number(value, 10, 2);
@@ -191,9 +190,19 @@ static enum outcome set_object(struct uri *uri, char *value, struct report *why)
     return OUTCOME_OK;
 }
 
+static enum outcome set_applet(struct uri *uri, char *value, struct report *why)
+{
+    int place = parse_word(value, uri_applet_words, TOKEN_APPLETS);
+
+    if (place < 1)
+        return report_set(why, OUTCOME_USAGE, "applet in the sim: URI must be mias or iotsafe");
+    uri->key.applet = (enum token_applet)place;
+    return OUTCOME_OK;
+}
+
 static enum outcome set_store(struct uri *uri, char *value, struct report *why)
 {
-    int place = parse_word(value, store_words, 3);
+    int place = parse_word(value, uri_store_words, 3);
 
     if (place < 1)
         return report_set(why, OUTCOME_USAGE, "store in the sim: URI must be objects or files");
@@ -203,7 +212,7 @@ static enum outcome set_store(struct uri *uri, char *value, struct report *why)
 
 static enum outcome set_type(struct uri *uri, char *value, struct report *why)
 {
-    int place = parse_word(value, type_words, 4);
+    int place = parse_word(value, uri_type_words, 4);
 
     if (place < 1)
         return report_set(why, OUTCOME_USAGE,
@@ -232,16 +241,19 @@ static enum outcome set_modem(struct uri *uri, char *value, struct report *why)
     return OUTCOME_OK;
 }
 
+#define NOT_AVAILABLE (-2)
+
 static const struct attribute {
     const char *name;
     enum outcome (*set)(struct uri *uri, char *value, struct report *why);
-    int only;    /* for this WHAT alone, or -1 */
+    int only;    /* for this WHAT alone; -1: any, NOT_AVAILABLE: the two others */
     bool binary; /* the value is not decoded yet: it may have any bytes */
 } attributes[] = {
     {"container", set_container, URI_SIGNING, false},
     {"key-id", set_key_id, URI_SIGNING, false},
     {"id", set_id, URI_SIGNING, true},
     {"object", set_object, URI_SIGNING, false},
+    {"applet", set_applet, NOT_AVAILABLE, false},
     {"store", set_store, URI_AVAILABLE, false},
     {"type", set_type, -1, false},
     {"iccid", set_iccid, -1, false},
@@ -265,6 +277,11 @@ static enum outcome check_name(struct uri *uri, unsigned seen, struct report *wh
     return OUTCOME_OK;
 }
 
+static bool has_attribute(enum uri_what what, int only)
+{
+    return only == NOT_AVAILABLE ? what != URI_AVAILABLE : only < 0 || only == (int)what;
+}
+
 /* seen has one bit for each attribute that came already. */
 static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, struct report *why)
 {
@@ -278,9 +295,9 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
             continue;
         if (*seen & 1u << i)
             return report_set(why, OUTCOME_USAGE, "the sim: URI has %s twice", part);
-        if (attributes[i].only >= 0 && attributes[i].only != (int)uri->what)
-            return report_set(why, OUTCOME_USAGE, "%s is no attribute of sim:%s", part,
-                              what_words[uri->what]);
+        if (!has_attribute(uri->what, attributes[i].only))
+            return report_set(why, OUTCOME_USAGE, "%s is not an attribute of sim:%s", part,
+                              uri_what_words[uri->what]);
         *seen |= 1u << i;
         if (!attributes[i].binary)
             outcome = decode_value(part, value, why);
@@ -288,7 +305,7 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
     }
     if (settings_known(part))
         return report_set(why, OUTCOME_USAGE,
-                          "%s is a setting: it stands behind a ? in the sim: URI", part);
+                          "%s is a setting: write it behind a ? in the sim: URI", part);
     return report_set(why, OUTCOME_USAGE,
                       "the sim: URI has an unknown attribute \"%.60s\"; " ATTRIBUTES, part);
 }
@@ -297,7 +314,8 @@ static enum outcome set_attribute(struct uri *uri, char *part, unsigned *seen, s
  * files and devices is the configuration's. */
 static enum outcome check_setting(const char *name, struct report *why)
 {
-    static const char *const allowed[] = {"device", "timeout", "transport", "slot", "session"};
+    static const char *const allowed[] = {"device", "timeout", "transport", "slot",
+                                          "applet", "aid",     "session"};
 
     if (!settings_known(name))
         return report_set(why, OUTCOME_USAGE,
@@ -309,11 +327,11 @@ static enum outcome check_setting(const char *name, struct report *why)
         return report_set(why, OUTCOME_USAGE,
                           "a sim: URI must not hold the PIN itself; use pin-source in openssl.cnf "
                           "or " SETTINGS_FILE ", or SIMKEY_PIN");
-    return report_set(
-        why, OUTCOME_USAGE,
-        "a sim: URI must not set %s, because it may come from somebody else: set that "
-        "in openssl.cnf, in " SETTINGS_FILE ", in the environment or by an option",
-        settings_name(settings_index(name)));
+    return report_set(why, OUTCOME_USAGE,
+                      "a sim: URI must not set %s, because URIs may come from people who must not "
+                      "choose it: set that in openssl.cnf, in " SETTINGS_FILE
+                      ", in the environment or by an option",
+                      settings_name(settings_index(name)));
 }
 
 static enum outcome add_setting(struct uri *uri, const char *name, const char *value,
@@ -375,13 +393,14 @@ static enum outcome parse_what(struct uri *uri, char *text, struct report *why)
     int what;
 
     if (percent_decode(text)) {
-        what = parse_word(text, what_words, 2);
+        what = parse_word(text, uri_what_words, 3);
         if (what >= 0) {
             uri->what = (enum uri_what)what;
             return OUTCOME_OK;
         }
     }
-    return report_set(why, OUTCOME_USAGE, "the sim: URI must begin sim:signing or sim:available");
+    return report_set(why, OUTCOME_USAGE,
+                      "the sim: URI must begin with sim:signing, sim:available or sim:trust");
 }
 
 /* words NULL: settings are taken. */
@@ -395,7 +414,7 @@ static enum outcome parse(struct uri *uri, const char *text, unsigned *words, st
 
     uri_init(uri);
     if (strncasecmp(text, "sim:", 4) != 0)
-        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin sim:");
+        return report_set(why, OUTCOME_USAGE, "a URI of a key in the SIM must begin with sim:");
     copy = strdup(text + 4);
     if (copy == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
@@ -424,72 +443,4 @@ enum outcome uri_parse_key(struct uri *uri, const char *text, unsigned *words, s
 {
     *words = 0;
     return parse(uri, text, words, why);
-}
-
-/* Writes a value with what RFC 7512 lets stand by itself in a query; all else as %XX. */
-static void put_value(FILE *to, const char *value)
-{
-    for (; *value != '\0'; value++) {
-        unsigned char c = (unsigned char)*value;
-
-        if (c < 0x80 && (isalnum(c) || strchr("-._~:/@!$'()*+,", c) != NULL))
-            fputc(c, to);
-        else
-            fprintf(to, "%%%02X", c);
-    }
-}
-
-static void put_name(FILE *to, const struct token_name *name)
-{
-    bool numbered = name->container != TOKEN_CONTAINER_NONE;
-
-    if (numbered)
-        fprintf(to, ";container=%d", name->container);
-    if (name->id_length > 0)
-        fputs(numbered ? ";key-id=" : ";id=", to);
-    for (size_t i = 0; i < name->id_length; i++)
-        fprintf(to, numbered ? "%02x" : "%%%02X", name->id[i]);
-    if (name->label[0] != '\0') {
-        fputs(";object=", to);
-        put_value(to, name->label);
-    }
-}
-
-bool uri_names_key(const struct uri *uri)
-{
-    const struct token_name *name = &uri->key;
-
-    return uri->what == URI_SIGNING && (name->id_length > 0 || name->label[0] != '\0');
-}
-
-enum outcome uri_format(const struct uri *uri, char **text, struct report *why)
-{
-    size_t length = 0;
-    FILE *to = NULL;
-    bool failed;
-
-    *text = NULL;
-    to = open_memstream(text, &length);
-    if (to == NULL)
-        return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    fprintf(to, "sim:%s", what_words[uri->what]);
-    put_name(to, &uri->key);
-    if (uri->store != TYPEA_ANY)
-        fprintf(to, ";store=%s", store_words[uri->store == TYPEA_OBJECTS ? 1 : 2]);
-    if (uri->type != URI_ANY)
-        fprintf(to, ";type=%s", type_words[uri->type]);
-    if (uri->iccid[0] != '\0')
-        fprintf(to, ";iccid=%s", uri->iccid);
-    if (uri->modem[0] != '\0')
-        fprintf(to, ";modem=%s", uri->modem);
-    for (size_t i = 0; i < uri->setting_count; i++) {
-        fprintf(to, "%c%s=", i == 0 ? '?' : '&', uri->settings[i].name);
-        put_value(to, uri->settings[i].value);
-    }
-    failed = ferror(to) != 0;
-    if (fclose(to) == 0 && !failed)
-        return OUTCOME_OK;
-    free(*text);
-    *text = NULL;
-    return report_set(why, OUTCOME_SYSTEM, "out of memory");
 }

@@ -25,9 +25,10 @@ enum outcome uri_modems(const struct uri *uri, const char *iccid, const struct m
         return list[0] != NULL
                    ? OUTCOME_OK
                    : report_set(why, OUTCOME_USAGE,
-                                "the device in the sim: URI is none of the configured ones: a URI "
-                                "may come from somebody else; set `device` in openssl.cnf or "
-                                "in " SETTINGS_FILE ", SIMKEY_DEVICE or --device");
+                                "the device in the sim: URI is not one of the configured ones, and "
+                                "a URI may come from people who must not choose it: set `device` "
+                                "in openssl.cnf or in " SETTINGS_FILE
+                                ", SIMKEY_DEVICE or --device");
     }
     if (iccid[0] == '\0' || modems->count == 0)
         return modems_named(modems, NULL, &list[0], why);

@@ -80,7 +80,7 @@ int signature_digest_verify_final(void *ctx, const unsigned char *bytes, size_t 
 
     if (signature->public_op.digest == NULL) {
         RAISE(signature->provider, REASON_SEQUENCE,
-              "there is no verification under way: begin it anew");
+              "no verification has been begun: initialise it first");
         return 0;
     }
     result = EVP_DigestVerifyFinal(signature->public_op.digest, bytes, length);

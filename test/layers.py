@@ -23,8 +23,10 @@ LAYERS = (
     ("apdu/card", r"apdu/card/"),
     ("apdu/applet", r"apdu/applet/"),
     ("apdu/session", r"apdu/session/"),
+    ("apdu/agent, client", r"apdu/agent/(protocol|client|client_packet)\.[ch]"),
     ("apdu", r"apdu/[^/]*\.[ch]"),
     ("apdu/safe2", r"apdu/safe2/"),
+    ("apdu/agent", r"apdu/agent/"),
     ("provider", r"provider/[^/]*\.[ch]"),
     ("provider/tool", r"provider/tool/[^/]*\.[ch]"),
     ("provider/tool/doctor", r"provider/tool/doctor/"),
@@ -141,7 +143,7 @@ def against_calls(name, other, names):
     one_program = all(file.startswith("provider/tool/") for file in (name, other))
     if its > mine and not one_program:
         return f"{LAYERS[mine][0]} is below {LAYERS[its][0]}, but uses {', '.join(names)} of {other}"
-    if its < mine and LAYERS[its][0] == "apdu/safe2":
+    if its < mine and LAYERS[its][0] in ("apdu/safe2", "apdu/agent"):
         return f"a program's folder is its own, but {', '.join(names)} of {other} is used"
     return None
 

@@ -6,6 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 FILE_LINES=500 FUNCTION_LINES=60
+MODULE_GCC=196608 MODULE_CLANG=200704 # bytes of the stripped module, on amd64
 status=0
 
 files() { # those of the repository whose names match one of the patterns
@@ -30,11 +31,19 @@ check() { # words, command...
 mapfile -t c < <(files '*.c')
 mapfile -t c_and_h < <(files '*.c' '*.h')
 mapfile -t shell < <(files '*.sh' '*.bash' '.ci/run' configs/safe2/safe2-enrol)
-mapfile -t pages < <(files '*.[17]')
+mapfile -t pages < <(files '*.[178]')
 mapfile -t python < <(files '*.py')
 
 builds() { # compiler: everything without a warning
     make --no-print-directory -s -j"$(nproc)" CC="$1" OUT="build/lint/$1" everything >/dev/null
+}
+
+module_size() { # compiler, bytes: stripped, only where the figures were taken
+    local size
+    [ "$(uname -m)" = x86_64 ] || return 0
+    strip -s -o "build/lint/$1/stripped.so" "build/lint/$1/simkey.so" || return 1
+    size=$(stat -c %s "build/lint/$1/stripped.so")
+    [ "$size" -le "$2" ] || { echo "simkey.so has $size bytes without symbols, at most $2"; return 1; }
 }
 
 measures() {
@@ -96,6 +105,8 @@ tidy() { # one file a process, as many at once as there are processors
 check "layout (clang-format)" clang-format --dry-run -Werror "${c_and_h[@]}"
 check "no warning of gcc" builds gcc
 check "no warning of clang" builds clang
+check "the module's size (gcc)" module_size gcc "$MODULE_GCC"
+check "the module's size (clang)" module_size clang "$MODULE_CLANG"
 check "arrows between files run one way" /usr/bin/python3 test/layers.py build/lint/gcc/obj
 check "cppcheck" cppcheck --quiet --std=c11 -I. -D_GNU_SOURCE -j"$(nproc)" --error-exitcode=1 \
     --enable=warning,performance,portability --inline-suppr --suppress=missingIncludeSystem \

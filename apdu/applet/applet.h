@@ -11,11 +11,15 @@ struct applet {
     size_t aid_length; /* 0: the channel is used as it opens */
     const char *name;
     /* NULL, or a harmless command that only this applet takes: asked before its channel is closed,
-     * because after a reset of the modem the number may be somebody else's */
+     * because after a reset of the modem the number may be another program's */
     const struct apdu *probe;
     /* SELECTED_OTHER: its channel is not recorded for other processes but this one's own, which
      * must not be lost between operations (see owners.h) */
     enum selected kind;
+    /* NULL, or the same applet under another AID, which is asked for where this one is not there; and
+     * this one's number among them, 1 to 3, by which it is remembered for a SIM (0: it is not) */
+    const struct applet *other;
+    unsigned number;
 };
 
 #endif

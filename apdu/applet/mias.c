@@ -113,7 +113,7 @@ static enum outcome inflate_certificate(struct span packed, uint8_t **plain, siz
         !span_padding((struct span){packed.data + 4 + taken, packed.length - 4 - taken})) {
         free(*plain);
         *plain = NULL;
-        return report_set(why, OUTCOME_BAD_DATA, "the compressed certificate does not unpack");
+        return report_set(why, OUTCOME_BAD_DATA, "the compressed certificate cannot be unpacked");
     }
     *length = announced;
     return OUTCOME_OK;
@@ -149,7 +149,7 @@ enum outcome mias_unpack_certificate(struct span packed, uint8_t **der, size_t *
         free(*der);
         *der = NULL;
         return report_set(why, OUTCOME_BAD_DATA,
-                          "the certificate in the file has %zu bytes, but the file goes on", own);
+                          "the certificate has %zu bytes, but the file is longer", own);
     }
     *length = own;
     return OUTCOME_OK;

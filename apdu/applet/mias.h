@@ -82,7 +82,7 @@ struct mias_plan {
 size_t mias_plans(const struct token_key *key, const struct token_digest *digest,
                   struct mias_plan plans[MIAS_PLANS]);
 
-/* MSE SET, unless it stands already. OUTCOME_UNSUPPORTED if the card refuses the algorithm (6A80,
+/* MSE SET, unless the card has that environment already. OUTCOME_UNSUPPORTED if the card refuses the algorithm (6A80,
  * 6A81, 6A86), OUTCOME_NOT_FOUND if it has no such key (6A88 is either: the sentence names both).
  */
 enum outcome mias_set_environment(const struct card *card, struct security_environment *environment,

@@ -210,7 +210,7 @@ enum outcome mias_hash_and_sign(const struct card *card, const struct mias_plan 
     if (answer.sw != SW_OK)
         return apdu_refused(&answer, "sign", why);
     if (answer.length == 0 || answer.length > TOKEN_SIGNATURE_MAX)
-        return report_set(why, OUTCOME_BAD_DATA, "the SIM answered a signature of %zu bytes",
+        return report_set(why, OUTCOME_BAD_DATA, "the SIM returned a signature of %zu bytes",
                           answer.length);
     memcpy(signature, answer.data, answer.length);
     *length = answer.length;
@@ -242,7 +242,7 @@ enum outcome mias_decipher(const struct card *card, const uint8_t *cryptogram, s
     if (outcome == OUTCOME_OK && answer.sw != SW_OK)
         outcome = apdu_refused(&answer, "decrypt", why);
     if (outcome == OUTCOME_OK && answer.length > TOKEN_PLAIN_MAX)
-        outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM answered %zu bytes of plain text",
+        outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM returned %zu bytes of plain text",
                              answer.length);
     if (outcome == OUTCOME_OK) {
         memcpy(plain, answer.data, answer.length);
@@ -266,7 +266,7 @@ enum outcome mias_random(const struct card *card, uint8_t *bytes, size_t length,
         if (outcome == OUTCOME_OK && answer.sw != SW_OK)
             outcome = apdu_refused(&answer, "get random bytes", why);
         if (outcome == OUTCOME_OK && answer.length == 0)
-            outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM gives no random bytes");
+            outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM returned no random bytes");
         if (outcome == OUTCOME_OK) {
             if (answer.length < piece)
                 piece = answer.length;

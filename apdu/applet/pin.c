@@ -83,7 +83,7 @@ static enum outcome say_blocked(enum pin_reference reference, struct report *why
         return report_set(why, OUTCOME_PIN_BLOCKED, "%s is blocked: it needs the PUK (AT+CPIN)",
                           pin_name(reference));
     return report_set(why, OUTCOME_PIN_BLOCKED,
-                      "%s is blocked for ever: this SIM cannot sign any more and must be replaced",
+                      "%s is permanently blocked: this SIM can no longer sign and must be replaced",
                       pin_name(reference));
 }
 
@@ -117,8 +117,8 @@ static enum outcome send_secret(const struct card *card, enum pin_reference refe
 
     if (!card_just_selected(card, place->aid, place->aid_length))
         return report_set(why, OUTCOME_PIN_PROTECTED,
-                          "%s was not sent, because the SIM did not confirm directly before that "
-                          "the application is selected which the PIN belongs to: try again",
+                          "%s was not sent, because the SIM did not confirm that the application "
+                          "it belongs to is selected: try again",
                           pin_name(reference));
     if (card->before_pin != NULL)
         outcome = card->before_pin(card->arg, why);
@@ -198,8 +198,8 @@ static enum outcome judge_memory(const struct pin_try *try, enum pin_reference r
             name, try->given->where);
     if (left < before)
         return report_set(why, OUTCOME_PIN_PROTECTED,
-                          "%s was not tried, to protect the SIM: %d tries are left, and there were "
-                          "%d: somebody tried a wrong one; %s",
+                          "%s was not tried, to protect the SIM: %d tries are left where there "
+                          "were %d, so another program tried a wrong one; %s",
                           name, left, before, places[reference].help);
     return OUTCOME_OK;
 }
@@ -229,6 +229,7 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     if (state.blocked)
         return say_blocked(reference, why);
     if (try->given->outcome != OUTCOME_OK) {
+        pin_memory_see(try->memory, try->sim, reference, left); /* fewer are no chance's doing */
         *why = try->given->why;
         return try->given->outcome;
     }
@@ -262,7 +263,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
     enum outcome outcome;
 
     if (!pin_well_formed(pin, reference))
-        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent",
+        return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
                           pin_name(reference), PIN_MIN, pin_longest(reference));
     outcome = pin_state(card, reference, state, why);
     if (outcome != OUTCOME_OK)
@@ -271,8 +272,8 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
         return say_blocked(reference, why);
     if (!state->verified && state->left < 2 && !spend_last)
         return report_set(why, OUTCOME_PIN_PROTECTED,
-                          "%s was not tried: %s, and a wrong one would block it for ever; be sure, "
-                          "then add --spend-last-try",
+                          "%s was not tried: %s, and a wrong one would block it permanently; only "
+                          "if you are sure of it, add --spend-last-try",
                           pin_name(reference),
                           state->left < 0 ? "the card does not tell how many tries are left"
                                           : "only the last try is left");
@@ -316,15 +317,14 @@ static enum outcome not_changed(const struct answer *answer, struct report *why)
     struct token_pin state;
 
     if (!state_of(answer->sw, PIN_APPLET, &state))
-        return report_sw(
-            why, OUTCOME_REFUSED, answer->sw,
-            "this SIM's applet does not take the command that changes %s: the PIN should be "
-            "as it was",
-            name);
-    if (state.blocked)
-        return report_sw(why, OUTCOME_PIN_BLOCKED, answer->sw,
-                         "%s is not changed, and blocked for ever: this SIM cannot sign any more",
+        return report_sw(why, OUTCOME_REFUSED, answer->sw,
+                         "this SIM's applet does not accept the command that changes %s: the PIN "
+                         "should be unchanged",
                          name);
+    if (state.blocked)
+        return report_sw(
+            why, OUTCOME_PIN_BLOCKED, answer->sw,
+            "%s was not changed and is now permanently blocked: this SIM can no longer sign", name);
     return report_sw(why, OUTCOME_PIN_WRONG, answer->sw,
                      "%s is not changed: the old one was wrong, or this applet wants another form "
                      "of the command; do not repeat it, %s",
@@ -342,13 +342,15 @@ enum outcome pin_change(const struct card *card, const char *old_pin, const char
 
     *sent = false;
     if (!pin_well_formed(old_pin, PIN_APPLET))
-        return report_set(why, OUTCOME_USAGE, "%s has %d to %zu digits: nothing was sent", name,
-                          PIN_MIN, pin_longest(PIN_APPLET));
+        return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
+                          name, PIN_MIN, pin_longest(PIN_APPLET));
     if (!pin_well_formed(new_pin, PIN_APPLET) || strlen(new_pin) > PIN_NEW_MAX)
-        return report_set(why, OUTCOME_USAGE, "a new PIN has %d to %d digits: nothing was sent",
-                          PIN_MIN, PIN_NEW_MAX);
+        return report_set(why, OUTCOME_USAGE,
+                          "a new PIN must have %d to %d digits: nothing was sent", PIN_MIN,
+                          PIN_NEW_MAX);
     if (strcmp(old_pin, new_pin) == 0)
-        return report_set(why, OUTCOME_USAGE, "the new PIN is the old one: nothing was sent");
+        return report_set(why, OUTCOME_USAGE,
+                          "the new PIN is the same as the old one: nothing was sent");
     outcome = pin_state(card, PIN_APPLET, &state, why);
     if (outcome != OUTCOME_OK)
         return outcome;

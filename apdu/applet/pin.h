@@ -25,7 +25,7 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
 struct pin_try {
     struct pin_given *given;   /* read before the device was taken */
     struct pin_memory *memory; /* gets what this try teaches */
-    const char *sim;           /* its ICCID, "" if nobody tells */
+    const char *sim;           /* its ICCID, "" if it is not known */
     /* where refusals outlive a reboot (pin_store_load and pin_store_save of apdu/session); NULL:
      * nowhere */
     void (*load)(const struct settings *settings, const char *sim, struct pin_memory *memory);
@@ -34,7 +34,7 @@ struct pin_try {
     bool sent;                       /* the PIN went to the card, and the card said 9000 */
 };
 
-/* Notes that the SIM refused the source's PIN when it had so many tries left, also beyond a reboot. */
+/* Notes that the SIM refused the source's PIN, and how many tries it had left then, also beyond a reboot. */
 void pin_remember(struct pin_try *try, enum pin_reference reference,
                   const struct pin_identity *source, int left);
 
@@ -54,7 +54,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
 
 /* A person's change of the applet's PIN. The form of the command is doubtful: it is tried once, and
  * only with PIN_SOFTWARE_TRIES left. *sent: the command went to the card; where the call failed
- * without a status word (why->sw) then, nobody knows whether the PIN is changed. Errors:
+ * without a status word (why->sw) then, it is unknown whether the PIN was changed. Errors:
  * OUTCOME_USAGE (no PINs, or the same), OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG,
  * OUTCOME_PIN_BLOCKED, OUTCOME_REFUSED. */
 enum outcome pin_change(const struct card *card, const char *old_pin, const char *new_pin,

@@ -16,7 +16,7 @@
 #define PIN_LINE_SIZE 160
 
 struct pin_refusal {
-    char sim[ICCID_SIZE]; /* "": a SIM whose ICCID nobody told */
+    char sim[ICCID_SIZE]; /* "": a SIM whose ICCID is not known */
     enum pin_reference reference;
     int left; /* the tries before it was refused */
     struct pin_identity source;
@@ -46,7 +46,7 @@ size_t pin_memory_count(const struct pin_memory *memory, const char *sim);
 void pin_memory_see(struct pin_memory *memory, const char *sim, enum pin_reference reference,
                     int left);
 
-/* Notes a refusal. Where there is no room, one of another SIM goes. */
+/* Notes a refusal. Where there is no room, it takes the place of one of another SIM. */
 void pin_memory_add(struct pin_memory *memory, const struct pin_refusal *refusal);
 
 /* Adds what is not in it yet. */

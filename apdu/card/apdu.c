@@ -2,6 +2,7 @@
 /* Commands, responses and the T=0 rules. */
 #include "apdu/card/apdu.h"
 
+#include "apdu/aid.h"
 #include "modem/channel.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@
 #define INS_DISABLE      0x26
 #define INS_ENABLE       0x28
 #define INS_UNBLOCK      0x2C
+#define INS_SELECT       0xA4
 #define INS_GET_RESPONSE 0xC0
 #define INS_MSE          0x22
 #define INS_PUT_DATA     0xDA
@@ -66,6 +68,7 @@ void card_note_selected(const struct card *card, const uint8_t *aid, size_t aid_
         return;
     memcpy(selection->aid, aid, aid_length);
     selection->aid_length = aid_length;
+    selection->pinless = card_is_iotsafe(card, aid, aid_length);
 }
 
 bool card_just_selected(const struct card *card, const uint8_t *aid, size_t aid_length)
@@ -86,15 +89,35 @@ bool apdu_pin_instruction(uint8_t ins)
     return false;
 }
 
-bool apdu_has_pin(const struct apdu *command)
+bool card_is_iotsafe(const struct card *card, const uint8_t *aid, size_t aid_length)
 {
-    return command->lc > 0 && apdu_pin_instruction(command->ins);
+    return aid_is_iotsafe(aid, aid_length) ||
+           (card->iotsafe_length > 0 && card->iotsafe_length == aid_length &&
+            memcmp(card->iotsafe, aid, aid_length) == 0);
+}
+
+bool apdu_iotsafe_instruction(uint8_t ins)
+{
+    return ins == INS_CHANGE || (ins & 0xFE) == INS_UNBLOCK;
+}
+
+/* The same for a question for a PIN's state, which has no data. */
+static bool is_pin_instruction(const struct card *card, uint8_t ins)
+{
+    return apdu_pin_instruction(ins) &&
+           !(card->selection != NULL && card->selection->pinless && apdu_iotsafe_instruction(ins));
+}
+
+bool apdu_is_pin(const struct card *card, const struct apdu *command)
+{
+    return command->lc > 0 && is_pin_instruction(card, command->ins);
 }
 
 /* Whatever is no question for a PIN's state may change what the channel is. */
 static void note_command(const struct card *card, const struct apdu *command)
 {
-    bool secret = command->lc > 0 && (command->ins == INS_VERIFY || command->ins == INS_CHANGE);
+    bool secret =
+        apdu_is_pin(card, command) && (command->ins == INS_VERIFY || command->ins == INS_CHANGE);
 
     if (card->selection == NULL)
         return;
@@ -104,24 +127,40 @@ static void note_command(const struct card *card, const struct apdu *command)
         card->selection->aid_length = 0;
 }
 
+/* What is selected by now. A SELECT that was not answered may have been done. */
+static void note_select(const struct card *card, const struct apdu *command, enum outcome outcome,
+                        uint16_t sw)
+{
+    const bool refused = outcome == OUTCOME_OK && sw >= 0x6400 && (sw & 0xFF00) != 0x9000;
+
+    if (card->selection == NULL || command->ins != INS_SELECT || refused)
+        return;
+    card->selection->pinless = outcome == OUTCOME_OK && command->p1 == 0x04 &&
+                               card_is_iotsafe(card, command->data, command->lc);
+}
+
 /* One exchange: what came is appended to the answer. */
 static enum outcome exchange(const struct card *card, const struct apdu *command, int le,
                              struct answer *answer, struct report *why)
 {
     uint8_t bytes[APDU_COMMAND_SIZE], got[APDU_ANSWER_SIZE];
-    size_t length = encode(command, le, bytes), got_length = 0;
-    int secrecy = command->secrecy;
+    struct exchange sent = {.command = bytes,
+                            .length = encode(command, le, bytes),
+                            .timeout_ms =
+                                command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
+                            .secrecy = command->secrecy,
+                            .answer = got};
+    size_t got_length;
     int64_t started = monotonic_ms();
     enum outcome outcome;
 
-    if (apdu_pin_instruction(command->ins))
-        secrecy |= SECRET_COMMAND;
+    if (is_pin_instruction(card, command->ins))
+        sent.secrecy |= SECRET_COMMAND;
     note_command(card, command);
-    outcome = card->exchange(card->arg, bytes, length, got, &got_length,
-                             command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
-                             secrecy, card->deadline, why);
-    trace_apdu(card->trace, bytes, length, outcome == OUTCOME_OK ? got : NULL, got_length,
-               monotonic_ms() - started, secrecy);
+    outcome = card->exchange(card->arg, &sent, card->deadline, why);
+    got_length = sent.answer_length;
+    trace_apdu(card->trace, bytes, sent.length, outcome == OUTCOME_OK ? got : NULL, got_length,
+               monotonic_ms() - started, sent.secrecy);
     if (outcome == OUTCOME_OK) {
         answer->sw = (uint16_t)(got[got_length - 2] << 8 | got[got_length - 1]);
         if ((answer->sw & 0xFF00) ==
@@ -138,6 +177,7 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
             memcpy(answer->data + answer->length, got, got_length);
         answer->length += outcome == OUTCOME_OK ? got_length : 0;
     }
+    note_select(card, command, outcome, answer->sw);
     explicit_bzero(bytes, sizeof bytes);
     explicit_bzero(got, sizeof got);
     return outcome;
@@ -347,7 +387,7 @@ static const struct {
     {0x6999, OUTCOME_REFUSED, "the applet's selection failed"},
     {0x6A80, OUTCOME_REFUSED, "the card rejects the data or the algorithm"},
     {0x6A82, OUTCOME_NOT_FOUND, "the card does not have that file"},
-    {0x6A84, OUTCOME_REFUSED, "the card has no room"},
+    {0x6A84, OUTCOME_REFUSED, "the card does not have enough memory"},
     {0x6A88, OUTCOME_NOT_FOUND, "the card does not have that key"},
     {0x6B00, OUTCOME_REFUSED, "the offset is outside the file"},
     {0x6D00, OUTCOME_REFUSED, "the card does not know the command"},

@@ -5,6 +5,7 @@
 #ifndef SIMKEY_APDU_CARD_APDU_H
 #define SIMKEY_APDU_CARD_APDU_H
 
+#include "modem/channel.h"
 #include "modem/deadline.h"
 #include "modem/outcome.h"
 #include "modem/trace.h"
@@ -43,9 +44,8 @@ struct answer {
 };
 
 /* The raw exchange: a command, an answer with its SW. One channel's. */
-typedef enum outcome apdu_exchange_fn(void *arg, const uint8_t *command, size_t command_length,
-                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                      int secrecy, struct deadline deadline, struct report *why);
+typedef enum outcome apdu_exchange_fn(void *arg, struct exchange *exchange,
+                                      struct deadline deadline, struct report *why);
 
 /* Whether a PIN may be sent on the channel now: only directly behind a SELECT of the applet that was
  * answered 9000, with nothing but questions for the state of a PIN between. Kept by apdu_send and
@@ -54,17 +54,22 @@ struct selection {
     uint8_t aid[16];
     size_t aid_length; /* 0: something else came since */
     bool passed;       /* a PIN was handed on: the card may have seen it */
+    bool pinless;      /* IoT SAFE's applet was selected last, by its AID: see apdu_is_pin */
     int64_t asked_ms;  /* how long the question for a PIN's state took */
 };
 
-/* What a modem turned out to want otherwise: bits of one word. */
+/* What a modem turned out to want otherwise, and what its SIM has: bits of one word. */
 enum card_quirk {
     QUIRK_SHORT_LINES = 1,    /* no AT line of more than 512 characters: smaller pieces */
     QUIRK_BASIC_RESPONSE = 2, /* by AT+CSIM GET RESPONSE is taken with CLA 00 only */
     QUIRK_PLAIN_CLASS = 4,    /* AT+CGLA does not put the channel into the CLA */
     QUIRK_CLASS_PUT = 8,      /* none: it was seen to do so */
-    QUIRKS_ALL = 15
+    QUIRK_BARE_CLASS = 16,    /* IoT SAFE's applet takes its commands with CLA 00, not 80 */
+    QUIRK_NO_MIAS = 32,       /* this SIM has IoT SAFE's applet, and does not have mIAS's */
+    QUIRK_AID = 64, /* two bits: under which of its AIDs (struct applet), 0 is not known */
+    QUIRKS_ALL = 255
 };
+#define QUIRK_AIDS (3 * QUIRK_AID)
 
 /* One channel to a card. */
 struct card {
@@ -77,7 +82,9 @@ struct card {
     bool *no_le;                 /* case-4 commands go without Le */
     unsigned *max_read;          /* the largest Le of READ BINARY that worked, 256 at first */
     unsigned *quirks;            /* bits of enum card_quirk; NULL: none */
-    struct selection *selection; /* NULL: nobody keeps it, and no PIN is sent */
+    struct selection *selection; /* NULL: it is not kept, and no PIN is sent */
+    const uint8_t *iotsafe;      /* an AID of IoT SAFE's applet beside the known ones, or NULL */
+    size_t iotsafe_length;
     /* NULL, or what has to be made sure of before a PIN leaves; gets arg */
     enum outcome (*before_pin)(void *arg, struct report *why);
 };
@@ -111,8 +118,14 @@ enum outcome apdu_refused(const struct answer *answer, const char *what, struct 
  * odd form. */
 bool apdu_pin_instruction(uint8_t ins);
 
-/* True for a command that has such data: nothing may repeat it (before_pin in struct card). */
-bool apdu_has_pin(const struct apdu *command);
+/* True for a command that has such data, as far as is known: nothing may repeat it (before_pin in struct
+ * card), and nobody may read it. To IoT SAFE's applet, which has no PIN, 24 is PUT PUBLIC KEY, and 2C and
+ * 2D are VERIFY SIGNATURE; so they are where it was selected on this channel in this operation. */
+bool apdu_is_pin(const struct card *card, const struct apdu *command);
+
+/* Whether an AID is one of IoT SAFE's applet; and an instruction that is another command there. */
+bool card_is_iotsafe(const struct card *card, const uint8_t *aid, size_t aid_length);
+bool apdu_iotsafe_instruction(uint8_t ins);
 
 /* Tells the channel that the last answer cannot be its command's: nothing is sent there before no
  * answer is outstanding. */

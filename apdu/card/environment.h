@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 /* What is selected. Only the first ones can stand in a record, by their numbers. */
-enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_OTHER };
+enum selected { SELECTED_NOTHING, SELECTED_MIAS, SELECTED_UICC, SELECTED_IOTSAFE, SELECTED_OTHER };
 
 /* As MSE SET put it: a template with an algorithm and a key reference. */
 struct security_environment {

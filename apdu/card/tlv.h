@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A stretch of bytes that belongs to somebody else. */
+/* A stretch of bytes, borrowed from the caller. */
 struct span {
     const uint8_t *data;
     size_t length;

@@ -57,7 +57,7 @@ static enum outcome ask_state(const struct card *card, enum safe2_job which,
     if (answer.length != STATE_SIZE)
         apdu_doubt(card);
     if (answer.length != STATE_SIZE)
-        return report_set(why, OUTCOME_BAD_DATA, "the SAFE2 applet answered a state of %zu bytes",
+        return report_set(why, OUTCOME_BAD_DATA, "the SAFE2 applet returned a state of %zu bytes",
                           answer.length);
     status->known = true;
     status->state = (uint16_t)(answer.data[0] << 8 | answer.data[1]);
@@ -162,7 +162,7 @@ static enum outcome start_work(struct operation *operation, void *arg, struct re
 static enum outcome start_job(struct sim *sim, struct start *start, struct report *why)
 {
     if (start->id_length < 1 || start->id_length > SAFE2_ID_MAX)
-        return report_set(why, OUTCOME_USAGE, "a device id has 1 to %d bytes", SAFE2_ID_MAX);
+        return report_set(why, OUTCOME_USAGE, "a device id must have 1 to %d bytes", SAFE2_ID_MAX);
     return session_run(sim, &safe2_job, start_work, start, why);
 }
 
@@ -194,8 +194,9 @@ enum outcome safe2_send(struct sim *sim, const uint8_t *id, size_t id_length, co
     };
 
     if (length < 1 || length > SAFE2_SEND_MAX)
-        return report_set(why, OUTCOME_USAGE, "one telemetry message has 1 to %d bytes, not %zu",
-                          SAFE2_SEND_MAX, length);
+        return report_set(why, OUTCOME_USAGE,
+                          "a telemetry message must have 1 to %d bytes, not %zu", SAFE2_SEND_MAX,
+                          length);
     return start_job(sim, &start, why);
 }
 
@@ -211,7 +212,8 @@ static enum outcome status_work(struct operation *operation, void *arg, struct r
 
     /* a channel that was taken over does not know the question either: let a new one decide */
     if (outcome == OUTCOME_OK && !question->status->known && !operation->just_selected)
-        outcome = report_sw(why, OUTCOME_REFUSED, 0x6D00, "the applet does not know the question");
+        outcome = report_sw(why, OUTCOME_REFUSED, 0x6D00,
+                            "the applet does not know the command that asks for the state");
     return outcome;
 }
 
@@ -251,11 +253,11 @@ static enum outcome fetch_work(struct operation *operation, void *arg, struct re
     if (outcome == OUTCOME_OK && answer.sw != SW_OK)
         outcome = apdu_refused(&answer, "fetch the configuration", why);
     else if (outcome == OUTCOME_OK && (answer.length == 0 || answer.length > SAFE2_DATA_MAX))
-        outcome = report_set(why, OUTCOME_REFUSED, "the SIM hands out a configuration of %zu bytes",
+        outcome = report_set(why, OUTCOME_REFUSED, "the SIM returned a configuration of %zu bytes",
                              answer.length);
     else if (outcome == OUTCOME_OK && like_a_state(&answer) && !operation->again)
         outcome = report_set(why, OUTCOME_LOST,
-                             "the SIM's configuration looks like the state of the job");
+                             "the SIM returned the state of the job in place of the configuration");
     if (outcome == OUTCOME_OK) {
         memcpy(fetch->data, answer.data, answer.length);
         *fetch->length = answer.length;

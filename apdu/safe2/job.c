@@ -72,11 +72,10 @@ static void begin(struct safe2_run *run)
 
 static enum outcome no_network(const struct safe2_run *run, struct report *why)
 {
-    return report_set(
-        why, OUTCOME_TIMEOUT,
-        "the modem is in no network after %d s: check antenna and subscription, or go "
-        "on without by --registration 0",
-        (int)((run->line->registration_ms + 999) / 1000));
+    return report_set(why, OUTCOME_TIMEOUT,
+                      "the modem did not register with a network within %d s: check antenna and "
+                      "subscription, or do not wait for it by --registration 0",
+                      (int)((run->line->registration_ms + 999) / 1000));
 }
 
 /* The applet can do nothing before the modem is in a network. The wait is not the job's, whose time
@@ -248,7 +247,7 @@ static enum outcome send_once(struct safe2_run *run, const uint8_t *id, size_t i
     if (outcome != OUTCOME_OK)
         return outcome;
     if (!status.known) {
-        (void)fprintf(stderr, "safe2: sent, result unknown: this applet does not tell\n");
+        (void)fprintf(stderr, "safe2: sent, result unknown: this applet does not report it\n");
         return OUTCOME_OK;
     }
     return safe2_phase(&status) == SAFE2_FAILED ? failed("sending", &status, why) : OUTCOME_OK;
@@ -308,7 +307,7 @@ static enum outcome read_all(int fd, const char *path, uint8_t *data, size_t *le
 
         if (ready == 0)
             return report_set(why, OUTCOME_TIMEOUT,
-                              "nothing was to be read from %s within the job's time", path);
+                              "nothing could be read from %s within the job's time", path);
         if (got == 0)
             break;
         if (got < 0 && errno != EINTR && errno != EAGAIN)
@@ -334,7 +333,7 @@ static enum outcome read_telemetry(const char *path, uint8_t *data, size_t *leng
     if (outcome != OUTCOME_OK)
         return outcome;
     if (*length < 1 || *length > SAFE2_SEND_MAX)
-        return report_set(why, OUTCOME_USAGE, "telemetry has 1 to %d bytes; %s has %s",
+        return report_set(why, OUTCOME_USAGE, "telemetry must have 1 to %d bytes; %s has %s",
                           SAFE2_SEND_MAX, path, *length == 0 ? "none" : "more");
     return OUTCOME_OK;
 }
@@ -385,7 +384,7 @@ enum outcome safe2_status_command(struct safe2_run *run, struct report *why)
             printf("%s: state %04X result %04X (%s)\n", jobs[i].name, status.state, status.result,
                    words[safe2_phase(&status)]);
         else
-            printf("%s: unknown, this applet does not tell\n", jobs[i].name);
+            printf("%s: unknown, this applet does not report it\n", jobs[i].name);
     }
     return OUTCOME_OK;
 }

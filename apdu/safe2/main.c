@@ -23,7 +23,7 @@
 #define SECONDS_MAX       86400
 
 /* The job has a time-out of its own, and one channel. */
-static const char *const no_options[] = {"sim-pin-source", "timeout", "session", NULL};
+static const char *const no_options[] = {"sim-pin-source", "timeout", "session", "applet", NULL};
 
 enum own_option {
     OWN_DEVICE_ID,
@@ -159,7 +159,8 @@ static enum outcome gather(struct safe2_line *line, const char *const given[SETT
     enum outcome outcome;
 
     if (line->modem != NULL && device != NULL)
-        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem and --device both name a modem: give one of them");
     modems_init(&modems);
     outcome = modems_load_file(&modems, NULL, why);
     if (outcome == OUTCOME_OK)

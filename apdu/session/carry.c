@@ -152,8 +152,8 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
         return OUTCOME_OK; /* an application that knows the question: nothing is learnt of the modem */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,
-                      "the modem passes commands by AT+CGLA to the basic channel: try again, the "
-                      "channel is put into them now");
+                      "the modem sends what it gets by AT+CGLA to the basic channel: try again, "
+                      "from now on the channel's number is put into the commands");
 }
 
 /* A refusal of GET RESPONSE on a channel where data wait for it. 6881 is one only when it comes again on

@@ -57,20 +57,25 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
     struct channel_state *state;
     enum outcome outcome;
+    bool missed = false;
 
     /* the SIM may be back, but nothing is open on it any more */
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
         operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
-    if (operation->sim->line.opening && !channel_close_stray(operation)) /* the last one */
+    if (operation->sim->line.opening && !channel_close_stray(operation)) { /* the last one */
         channel_find_missed(operation, operation->sim->settings.carrier);
+        missed = (operation->transport.events & EVENT_UNASKED) != 0; /* whose answers were those? */
+    }
     operation->sim->line.opening = true;
     operation_note(operation);
     state = operation->current;
     outcome = open_channel(operation, &wish, why);
-    /* the number may still come, or have been lost with the device */
-    operation->sim->line.opening = (operation->transport.events & EVENT_LATE) ||
-                                   outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM;
+    /* the number may still come, or have been lost with the device, or among answers of others */
+    operation->sim->line.opening =
+        missed || (operation->transport.events & EVENT_LATE) || outcome == OUTCOME_BAD_DATA ||
+        outcome == OUTCOME_NO_MODEM ||
+        (outcome != OUTCOME_OK && (operation->transport.events & EVENT_UNASKED));
     operation->answered = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK) {
         operation->echoed = operation->echoed || (operation->transport.events & EVENT_ECHOED);
@@ -106,15 +111,16 @@ static enum outcome after_closing(struct operation *operation,
                                   enum carrier carrier, const struct applet *applet,
                                   struct report *why)
 {
-    struct channel_state *shared = &operation->record.shared;
+    struct channel_state *const shared[] = {&operation->record.second, &operation->record.shared};
     struct channel list[CHANNELS_CLOSABLE];
     enum outcome outcome = why->outcome;
     size_t count;
 
-    if (operation->current != shared && shared->level > LEVEL_CLOSED) {
-        channel_drop(operation, shared);
-        outcome = again(operation, carrier, applet, why);
-    }
+    for (size_t i = 0; i < 2 && outcome != OUTCOME_OK; i++)
+        if (operation->current != shared[i] && shared[i]->level > LEVEL_CLOSED) {
+            channel_drop(operation, shared[i]);
+            outcome = again(operation, carrier, applet, why);
+        }
     count = outcome != OUTCOME_OK ? channel_closable(operation, list) : 0;
     for (size_t i = 0; i < count && outcome != OUTCOME_OK && outcome != OUTCOME_NO_SIM; i++) {
         channel_reclaim(operation, &list[i]);
@@ -188,7 +194,9 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
                                    (outcome == OUTCOME_BAD_DATA && operation->again))) {
         enum outcome by_other = open_by(operation, second, applet, &other);
 
-        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED) {
+        /* a modem that keeps MANAGE CHANNEL for itself, and knows what the SIM does not have */
+        if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
+            (by_other == OUTCOME_NO_APPLET && other.cme == CME_NOT_FOUND)) {
             *why = other;
             outcome = by_other;
         }
@@ -237,21 +245,24 @@ static void note_owner(struct operation *operation)
 {
     struct sim *sim = operation->sim;
     struct owners *owners = &operation->record.owners;
-    struct channel_state *shared = &operation->record.shared;
+    struct record *record = &operation->record;
+    const enum record_channel which = record_which(record, operation->current);
     const struct channel *channel = &operation->current->channel;
 
     /* the card gave it to us: whoever had it does not any more */
     owners_remove(owners, channel);
     if (operation->current != &sim->mine && channel_same(channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
-    if (operation->current != shared && channel_same(channel, &shared->channel))
-        channel_lost(operation, shared);
+    for (int other = 0; other < RECORD_CHANNELS; other++)
+        if (other != (int)which &&
+            channel_same(channel, &record_channel(record, (enum record_channel)other)->channel))
+            channel_lost(operation, record_channel(record, (enum record_channel)other));
     if (operation->current == &sim->mine)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
     else if (operation->current == &operation->oneshot)
         owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
     else
-        operation->record.generation++;
+        ++*record_generation(record, which);
     operation_note(operation);
 }
 
@@ -266,7 +277,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     channel_close_dead(operation);
     outcome = open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
-        report_prefix(why, "this modem does not do `transport` %s (set it to auto)",
+        report_prefix(why, "this modem does not support `transport` %s (set it to auto)",
                       sim->settings.carrier == CARRIER_CCHO ? "ccho" : "csim");
     if (outcome != OUTCOME_OK)
         return outcome;
@@ -275,8 +286,9 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     return OUTCOME_OK;
 }
 
-static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
-                                const char *iccid, struct report *why)
+/* last: no other AID is asked for on the same channel. */
+static enum outcome ensure_as(struct operation *operation, const struct applet *applet, bool last,
+                              const char *iccid, struct report *why)
 {
     struct channel_state *state = operation->current;
     enum outcome outcome = OUTCOME_OK;
@@ -299,8 +311,74 @@ static enum outcome ensure_once(struct operation *operation, const struct applet
         outcome = select_applet(operation, applet, why);
     if (outcome == OUTCOME_OK)
         state_selected(state, applet->kind);
-    else if (outcome == OUTCOME_NO_APPLET)
+    else if (outcome == OUTCOME_NO_APPLET && last)
         channel_drop(operation, state);
+    return outcome;
+}
+
+#define APPLET_AIDS 4
+
+/* The AIDs of an applet, in the order in which they are asked for: first a given one, then the one that
+ * this SIM is known to have. Returns how many. */
+static size_t order_aids(const struct operation *operation, const struct applet *applet,
+                         const struct applet *list[APPLET_AIDS])
+{
+    const unsigned known = (operation->sim->quirks.modem & QUIRK_AIDS) / QUIRK_AID;
+    size_t count = 0;
+
+    if (applet->number == 0) {
+        list[count++] = applet;
+        applet = applet->other;
+    }
+    for (const struct applet *at = applet; at != NULL; at = at->other)
+        if (at->number == known)
+            list[count++] = at;
+    for (const struct applet *at = applet; at != NULL && count < APPLET_AIDS; at = at->other)
+        if (at->number != known)
+            list[count++] = at;
+    return count;
+}
+
+/* Remembers for this SIM what was selected, or is not there. A modem that opens by an AID may have other
+ * reasons to refuse. */
+static void learn_applet(struct operation *operation, const struct applet *applet,
+                         enum outcome outcome, const struct report *why)
+{
+    struct sim *sim = operation->sim;
+
+    if (applet->kind == SELECTED_MIAS && outcome == OUTCOME_NO_APPLET)
+        sim->lacks_mias = why->sw == 0x6A82 || why->cme == CME_NOT_FOUND;
+    if (outcome != OUTCOME_OK || !operation->just_selected)
+        return;
+    if (applet->kind == SELECTED_MIAS) {
+        sim->lacks_mias = false;
+        sim->quirks.modem &= ~(unsigned)QUIRK_NO_MIAS;
+    } else if (applet->kind == SELECTED_IOTSAFE) {
+        if (sim->lacks_mias)
+            sim->quirks.modem |= QUIRK_NO_MIAS;
+        sim->quirks.modem &= ~(unsigned)QUIRK_AIDS;
+        sim->quirks.modem |= applet->number * QUIRK_AID;
+    }
+}
+
+static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
+                                const char *iccid, struct report *why)
+{
+    const struct applet *list[APPLET_AIDS];
+    const size_t count = order_aids(operation, applet, list);
+    struct report first = REPORT_INIT;
+    enum outcome outcome = OUTCOME_OK;
+
+    for (size_t i = 0; i < count; i++) {
+        outcome = ensure_as(operation, list[i], i + 1 == count, iccid, why);
+        learn_applet(operation, list[i], outcome, why);
+        if (outcome != OUTCOME_NO_APPLET)
+            return outcome;
+        if (i == 0)
+            first = *why;
+        report_clear(why);
+    }
+    *why = first;
     return outcome;
 }
 

@@ -85,7 +85,8 @@ uint16_t channel_word(struct operation *operation, const struct channel *channel
 /* True if STATUS named an applet that simkey selects. */
 static bool names_ours(const struct answer *answer)
 {
-    static const enum known_aid ours[] = {AID_MIAS, AID_FILES};
+    static const enum known_aid ours[] = {AID_MIAS, AID_FILES, AID_IOTSAFE, AID_IOTSAFE_THALES,
+                                          AID_IOTSAFE_OTHER};
 
     for (size_t i = 0; i < sizeof ours / sizeof ours[0]; i++) {
         const struct aid *aid = &aids[ours[i]];
@@ -123,6 +124,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         /* where answers are off by one, the name comes now */
         channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
         return WHOSE_NAMELESS;
+    if (answer.sw == 0) /* it was not answered */
+        return WHOSE_UNKNOWN;
     return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
 }
 
@@ -144,17 +147,20 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
 static bool in_use(const struct operation *operation, const struct channel *channel)
 {
     return channel_same(channel, &operation->record.shared.channel) ||
+           channel_same(channel, &operation->record.second.channel) ||
            channel_same(channel, &operation->sim->mine.channel) ||
            channel_same(channel, &operation->oneshot.channel);
 }
 
-static void count_refusal(struct operation *operation, const struct channel *channel)
+/* It is not closed, or who knows: so often it stays in the table, once an operation. */
+static void count_refusal(struct operation *operation, const struct channel *channel,
+                          enum doubt doubt)
 {
     struct owners *owners = &operation->record.owners;
     struct owned *owned = owners_find(owners, channel);
     const struct owned before = owned != NULL ? *owned : (struct owned){.refused = 0};
 
-    owners_orphan(owners, channel, DOUBT_GONE);
+    owners_orphan(owners, channel, doubt);
     owned = owners_find(owners, channel);
     owned->refused = before.refused + !before.tried;
     owned->tried = true;
@@ -172,14 +178,15 @@ static void note_close(struct operation *operation, const struct channel *channe
 
     if (operation->transport.events & (EVENT_RESTARTED | EVENT_NO_SIM)) {
         owners_orphan(owners, channel, DOUBT_GONE);
-    } else if (outcome == OUTCOME_OK && (operation->transport.events & EVENT_FOREIGN)) {
-        owners_orphan(owners, channel, DOUBT_ASK); /* that may have been another command's answer */
+    } else if (outcome == OUTCOME_OK &&
+               (operation->transport.events & (EVENT_FOREIGN | EVENT_UNASKED))) {
+        count_refusal(operation, channel, DOUBT_ASK); /* it may be another command's answer */
     } else if (outcome == OUTCOME_OK &&
                (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
         owners_remove(owners, channel);
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
-        count_refusal(operation, channel);
+        count_refusal(operation, channel, DOUBT_GONE);
     } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number given to somebody else: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
@@ -281,6 +288,17 @@ void channel_drop(struct operation *operation, struct channel_state *state)
     }
 }
 
+void channel_drop_broken(struct operation *operation)
+{
+    struct record *record = &operation->record;
+    struct channel_state *const states[] = {&record->shared, &record->second,
+                                            &operation->sim->mine};
+
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++)
+        if (states[i]->broken)
+            channel_drop(operation, states[i]);
+}
+
 void channel_close_orphans(struct operation *operation)
 {
     const struct owners owners = operation->record.owners;
@@ -337,6 +355,7 @@ bool channel_known(const struct operation *operation, unsigned number)
 {
     return has_number(operation->current, number) ||
            has_number(&operation->record.shared, number) ||
+           has_number(&operation->record.second, number) ||
            has_number(&operation->sim->mine, number) ||
            owners_know(&operation->record.owners, number);
 }

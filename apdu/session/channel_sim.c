@@ -86,6 +86,9 @@ enum outcome channel_learn_sim(struct operation *operation, struct report *why)
         return outcome;
     state->iccid_asked = operation->told = true;
     if (strcmp(state->iccid, quirks->iccid) != 0) {
+        if (quirks->modem & QUIRK_NO_MIAS)
+            atomic_store(&operation->sim->misled, true);
+        operation->sim->lacks_mias = false;
         memset(quirks, 0, sizeof *quirks);
         atomic_store(&operation->sim->family, NULL);
         quirks->max_read = APDU_LE_ALL;

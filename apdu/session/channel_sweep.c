@@ -45,6 +45,7 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
 {
     static const struct apdu pin_state = {.ins = 0x20, .p2 = 0x81, .le = APDU_LE_NONE};
     static const struct apdu job_state = {.ins = 0xCC, .p1 = 0x02, .le = APDU_LE_ALL}; /* SAFE2 */
+    static const struct apdu version = {.cla = 0x80, .ins = 0xCB, .le = APDU_LE_ALL}; /* IoT SAFE */
     struct report why = REPORT_INIT;
     struct answer answer;
     uint16_t state;
@@ -53,11 +54,17 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
         return false;
     if (word == SW_OK) /* whose it is was asked by its name */
         return true;
-    state = channel_word(operation, channel, &pin_state, &answer, &why);
+    /* a question that costs no try, but one that only mIAS knows */
+    state = (operation->sim->quirks.modem & QUIRK_NO_MIAS) != 0
+                ? 0x6D00
+                : channel_word(operation, channel, &pin_state, &answer, &why);
     if ((state & 0xFFF0) == 0x63C0 || state == SW_OK || state == 0x6983 || state == 0x6984)
         return true;
     state = channel_word(operation, channel, &job_state, &answer, &why);
-    return state == SW_OK && answer.length == 4;
+    if (state == SW_OK && answer.length == 4)
+        return true;
+    state = channel_word(operation, channel, &version, &answer, &why);
+    return state == SW_OK && answer.length > 2 && answer.data[0] == 0x10 && answer.data[1] == 1;
 }
 
 /* One that is in no record. False where the modem passes nothing on to channels. */
@@ -115,16 +122,17 @@ static bool nothing_held(const struct sim_found *found)
 
 void channel_sweep(struct operation *operation, struct sim_found *found)
 {
-    struct channel_state *shared = &operation->record.shared;
+    struct channel_state *shared = &operation->record.shared, *second = &operation->record.second;
     struct owners owners;
     /* what a service shares may be anybody's */
     bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);
     forget_learnt(&operation->sim->quirks);
-    found->closed = shared->level > LEVEL_CLOSED;
+    found->closed = shared->level > LEVEL_CLOSED || second->level > LEVEL_CLOSED;
     operation->sim->proof.channel.open = false; /* each is asked */
     channel_drop(operation, shared);
+    channel_drop(operation, second);
     owners = operation->record.owners;
     channel_know_claims(operation);
     for (size_t i = 0; i < owners.count; i++)

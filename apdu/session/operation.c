@@ -12,8 +12,7 @@
 /* Longer than any command lasts: what was under way then is over. */
 #define WORK_LONGEST_MS 20000
 
-static const char out_of_step[] =
-    "the modem's answers are out of step: one came that nobody asked for";
+static const char out_of_step[] = "the modem's answers are out of step: one came without a command";
 
 /* A word that an applet has for commands of its own. */
 static bool own_word(const uint8_t *answer, size_t length)
@@ -23,39 +22,33 @@ static bool own_word(const uint8_t *answer, size_t length)
     return sw1 == 0x90 || sw1 == 0x91 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63;
 }
 
-static enum outcome through_transport(void *arg, const uint8_t *command, size_t command_length,
-                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                      int secrecy, struct deadline deadline, struct report *why)
+static enum outcome through_transport(void *arg, struct exchange *exchange,
+                                      struct deadline deadline, struct report *why)
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
-    struct exchange exchange = {.command = command,
-                                .length = command_length,
-                                .timeout_ms = timeout_ms,
-                                .secrecy = secrecy,
-                                .answer = answer,
-                                .answer_length = *answer_length};
     /* fetching the rest of its answer does not count: the PIN itself was sent then */
-    const bool has_pin = (secrecy & SECRET_COMMAND) != 0 && command_length > APDU_WITHOUT_DATA;
+    const bool has_pin =
+        (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
     if (!(transport->events & EVENT_RESTARTED)) {
-        outcome = operation_carry(operation, &exchange, deadline, why);
+        outcome = operation_carry(operation, exchange, deadline, why);
         withheld = (transport->events & EVENT_WITHHELD) != 0;
     }
-    *answer_length = exchange.answer_length;
     if (has_pin && withheld)
         operation->selection.passed = false;
     /* whatever else it said: a modem that restarted has no channels any more */
-    if ((transport->events & EVENT_RESTARTED) && (outcome != OUTCOME_OK || *answer_length < 2))
+    if ((transport->events & EVENT_RESTARTED) &&
+        (outcome != OUTCOME_OK || exchange->answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
      */
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
-    if (outcome == OUTCOME_OK && own_word(answer, *answer_length))
+    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length))
         operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
     return outcome;
 }
@@ -111,6 +104,7 @@ static void doubt_channels(struct operation *operation)
 
     operation->doubtful = true;
     operation->record.shared.broken = operation->record.shared.level > LEVEL_CLOSED;
+    operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     operation->sim->mine.broken = operation->sim->mine.level > LEVEL_CLOSED;
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt == DOUBT_NONE)
@@ -131,6 +125,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;
+        operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
     }
     ready = line->ready;
     transport->idle = line_idle(line);
@@ -182,7 +177,8 @@ static void correct_record(struct operation *operation)
 
     if (sim->mine.level == LEVEL_CLOSED)
         return;
-    if (channel_same(&record->shared.channel, &sim->mine.channel))
+    if (channel_same(&record->shared.channel, &sim->mine.channel) ||
+        channel_same(&record->second.channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
              (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
@@ -269,6 +265,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
                                     .max_read = &sim->quirks.max_read,
                                     .quirks = &sim->quirks.modem,
                                     .selection = &operation->selection,
+                                    .iotsafe = sim->settings.aid,
+                                    .iotsafe_length = sim->settings.aid_length,
                                     .before_pin = before_pin};
     record_init(&operation->record);
     rundir_place_open(&operation->place, &sim->settings);
@@ -284,6 +282,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     transport_give(&operation->transport, &sim->half);
     take_record(operation);
     operation->transport.events |= sim->line.gap;
+    if (sim->wanted != NULL && !sim->wanted(sim->wanted_arg))
+        return report_set(why, OUTCOME_TIMEOUT, "who asked for it has gone away");
     return OUTCOME_OK;
 }
 
@@ -312,6 +312,7 @@ void operation_end(struct operation *operation)
     } else {
         if (operation->file >= 0) {
             channel_drop(operation, &operation->record.shared);
+            channel_drop(operation, &operation->record.second);
             record_spoil(operation->file);
             forks_close(operation->file);
         }
@@ -343,12 +344,12 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
     for (size_t i = 0; i < owners->count; i++)
         if (owners->list[i].pid == 0 && owners->list[i].doubt <= most)
             return true;
-    return operation->record.shared.broken || operation->sim->mine.broken;
+    return operation->record.shared.broken || operation->record.second.broken ||
+           operation->sim->mine.broken;
 }
 
 void operation_close(struct operation *operation, int patience_ms)
 {
-    struct channel_state *shared = &operation->record.shared, *own = &operation->sim->mine;
     struct report ignored = REPORT_INIT;
     /* without a record nobody else learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
@@ -365,10 +366,7 @@ void operation_close(struct operation *operation, int patience_ms)
         return;
     }
     channel_close_orphans(operation);
-    if (shared->broken)
-        channel_drop(operation, shared);
-    if (own->broken)
-        channel_drop(operation, own);
+    channel_drop_broken(operation);
     if (!operation_all_lost(operation))
         channel_ask_doubtful(operation, most);
     (void)operation_all_lost(operation);

@@ -14,8 +14,9 @@ bool operation_out_of_step(const struct operation *operation)
 
 enum outcome operation_echoes(struct report *why)
 {
-    return report_set(why, OUTCOME_LOST,
-                      "the modem echoes again: it may have restarted, and the channel be gone");
+    return report_set(
+        why, OUTCOME_LOST,
+        "the modem echoes commands again: it may have restarted, and the channel may be gone");
 }
 
 uint64_t operation_own_start(struct sim *sim)
@@ -33,6 +34,7 @@ bool operation_all_lost(struct operation *operation)
         return false;
     owners_doubt_all(&operation->record.owners);
     channel_leave_doubtful(operation, &operation->record.shared, DOUBT_GONE);
+    channel_leave_doubtful(operation, &operation->record.second, DOUBT_GONE);
     channel_leave_doubtful(operation, &operation->sim->mine, DOUBT_GONE);
     channel_leave_doubtful(operation, &operation->oneshot, DOUBT_GONE);
     operation->sim->line.ready = false;
@@ -58,10 +60,10 @@ static void give_up_record(struct operation *operation)
     record_spoil(operation->file);
     forks_close(operation->file);
     operation->file = -1;
-    if (operation->current == &operation->record.shared) {
-        operation->oneshot = operation->record.shared;
+    if (record_which(&operation->record, operation->current) != RECORD_CHANNELS) {
+        operation->oneshot = *operation->current;
+        memset(operation->current, 0, sizeof *operation->current);
         operation->current = &operation->oneshot;
-        memset(&operation->record.shared, 0, sizeof operation->record.shared);
         if (operation->oneshot.level > LEVEL_CLOSED)
             owners_orphan(&operation->record.owners, &operation->oneshot.channel, DOUBT_NONE);
     }

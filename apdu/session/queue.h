@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order of those who wait for a SIM: who comes first is served first. A ticket is a lock on one
+/* The order of the processes that wait for a SIM: first come, first served. A ticket is a lock on one
  * byte of a file in the run-dir, which its owner holds for as long as it waits, so that a killed one
- * holds up nobody. The bytes need not be there: the file stays empty. Only an order: the lock that
+ * holds up no other. The bytes need not be there: the file stays empty. Only an order: the lock that
  * counts is on the device (modem/port.h). */
 #ifndef SIMKEY_APDU_SESSION_QUEUE_H
 #define SIMKEY_APDU_SESSION_QUEUE_H
@@ -14,17 +14,17 @@
 
 struct queue {
     int fd;       /* -1: there is no order */
-    off_t ticket; /* 1 if nobody was waiting */
+    off_t ticket; /* 1 if no process was waiting */
     const struct settings *settings;
     char name[NAME_MAX]; /* of its file; "": there is no run-dir */
 };
 
 /* Takes a ticket for the settings' device; the settings stay borrowed. Without a usable run-dir, or
- * where somebody has locked all of the file, there is no order, and everybody is first. */
+ * where another program has locked all of the file, there is no order, and each process is first. */
 void queue_join(struct queue *queue, const struct settings *settings,
                 const struct rundir_place *place);
 
-/* True if nobody with an earlier ticket waits. arg: a struct queue. */
+/* True if no process with an earlier ticket waits. arg: a struct queue. */
 bool queue_first(void *arg);
 
 /* Opens the lock that only this user's processes share (see struct port_turn). arg: a struct queue. */

@@ -50,7 +50,7 @@ struct card_quirks {
     _Atomic uint32_t said[REFUSALS]; /* how often and when: see algorithms.c */
 };
 
-#define RECORD_USERS 32
+#define RECORD_USERS 32 /* bits of a number in the text */
 
 /* Room for the kernel's boot id. */
 #define BOOT_SIZE 40
@@ -58,21 +58,27 @@ struct card_quirks {
 /* Room for what a record is bound to. */
 #define RECORD_BINDING 160
 
-struct record_user { /* a process that goes on with the channel */
+/* The channels that processes share, one for a family of applets: mIAS's, which the application with the
+ * Type A files gets too, and IoT SAFE's. */
+enum record_channel { RECORD_SHARED, RECORD_SECOND, RECORD_CHANNELS };
+
+struct record_user { /* a process that goes on with a channel */
     pid_t pid;
     uint64_t start; /* see rundir_process_start */
+    unsigned uses;  /* which: bits, 1 << enum record_channel */
 };
 
 struct record {
     char binding[RECORD_BINDING]; /* boot and device, as text */
     bool dirty;                   /* an operation began and did not end: its process died */
     struct line_state line;
-    struct channel_state shared;
-    unsigned generation;  /* of shared: another one each time it is opened; 0: not known */
+    struct channel_state shared, second; /* by record_channel */
+    /* another one each time such a channel is opened; 0: not known */
+    unsigned generation, second_generation;
     struct owners owners; /* the channels beside that */
     bool lists_owners;    /* they were read: a record of an older version, or a new one, has none */
     struct card_quirks quirks;
-    size_t user_count; /* processes that go on with the channel */
+    size_t user_count; /* processes that go on with the channels */
     struct record_user users[RECORD_USERS];
     bool remembers; /* memory was read: a record of an older version has none */
     struct pin_memory memory;
@@ -118,10 +124,24 @@ bool record_save(int fd, const struct record *record);
 /* Empties a file that could not be written: the next one starts anew. */
 void record_spoil(int fd);
 
+/* One of the shared channels, and its generation. */
+struct channel_state *record_channel(struct record *record, enum record_channel which);
+unsigned *record_generation(struct record *record, enum record_channel which);
+
+/* Which one that is; RECORD_CHANNELS if it is none of the record's. */
+enum record_channel record_which(const struct record *record, const struct channel_state *state);
+
 /* Notes that this process goes on with the channel. */
-void record_join(struct record *record);
+void record_join(struct record *record, enum record_channel which);
 
 /* Takes this process out. Returns how many living ones are left. */
 size_t record_leave(struct record *record);
+
+/* How many go on with that channel. */
+size_t record_users(const struct record *record, enum record_channel which);
+
+/* The same for another process in whose name this one works. */
+void record_join_for(struct record *record, enum record_channel which, pid_t pid);
+size_t record_leave_for(struct record *record, pid_t pid);
 
 #endif

@@ -1,11 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The processes that go on with a record's channel. */
+/* A record's shared channels, and the processes that go on with them. */
 #include "apdu/session/record.h"
 
 #include "apdu/session/rundir.h"
 
 #include <string.h>
 #include <unistd.h>
+
+struct channel_state *record_channel(struct record *record, enum record_channel which)
+{
+    return which == RECORD_SECOND ? &record->second : &record->shared;
+}
+
+unsigned *record_generation(struct record *record, enum record_channel which)
+{
+    return which == RECORD_SECOND ? &record->second_generation : &record->generation;
+}
+
+enum record_channel record_which(const struct record *record, const struct channel_state *state)
+{
+    return state == &record->shared   ? RECORD_SHARED
+           : state == &record->second ? RECORD_SECOND
+                                      : RECORD_CHANNELS;
+}
 
 static size_t find_user(const struct record *record, pid_t pid)
 {
@@ -30,23 +47,43 @@ static void prune(struct record *record, pid_t also)
     record->user_count = kept;
 }
 
-void record_join(struct record *record)
+void record_join_for(struct record *record, enum record_channel which, pid_t pid)
 {
-    pid_t self = getpid();
-    size_t at = find_user(record, self);
+    const uint64_t start = rundir_process_start(pid);
+    size_t at = find_user(record, pid);
 
-    if (at < record->user_count && record->users[at].start == rundir_process_start(self))
+    if (at < record->user_count && record->users[at].start == start) {
+        record->users[at].uses |= 1u << which;
         return;
-    prune(record, self);
+    }
+    prune(record, pid);
     if (record->user_count < RECORD_USERS)
-        record->users[record->user_count++] =
-            (struct record_user){self, rundir_process_start(self)};
+        record->users[record->user_count++] = (struct record_user){pid, start, 1u << which};
+}
+
+void record_join(struct record *record, enum record_channel which)
+{
+    record_join_for(record, which, getpid());
+}
+
+size_t record_users(const struct record *record, enum record_channel which)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < record->user_count; i++)
+        count += (record->users[i].uses & 1u << which) != 0;
+    return count;
+}
+
+size_t record_leave_for(struct record *record, pid_t pid)
+{
+    prune(record, pid);
+    return record->user_count;
 }
 
 size_t record_leave(struct record *record)
 {
-    prune(record, getpid());
-    return record->user_count;
+    return record_leave_for(record, getpid());
 }
 
 void quirks_copy(struct card_quirks *to, const struct card_quirks *from)

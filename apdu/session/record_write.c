@@ -106,6 +106,21 @@ static void put_owners(struct writer *to, const struct owners *owners, unsigned 
     }
 }
 
+/* The second shared channel, and which of the users go on with which: older programs pass over it. */
+static void put_second(struct writer *to, const struct record *record)
+{
+    unsigned uses[RECORD_CHANNELS] = {0};
+
+    if (record->second.level == LEVEL_CLOSED && record->second_generation == 0)
+        return;
+    for (size_t i = 0; i < record->user_count; i++)
+        for (size_t which = 0; which < RECORD_CHANNELS; which++)
+            uses[which] |= (record->users[i].uses >> which & 1u) << i;
+    put(to, "second %u %x %x\n", record->second_generation, uses[RECORD_SHARED],
+        uses[RECORD_SECOND]);
+    put_shared(to, &record->second);
+}
+
 /* What there is no room for is asked again. */
 static void put_refused(struct writer *to, const struct card_quirks *quirks)
 {
@@ -164,6 +179,7 @@ static void put_record(struct writer *to, const struct record *record, size_t op
         put(to, "%ld %" PRIu64 "\n", (long)record->users[i].pid, record->users[i].start);
     put_pins(to, &record->shared, openers, &record->memory);
     put_owners(to, &record->owners, record->generation);
+    put_second(to, record);
     put_refused(to, quirks);
     put_kept(to, &record->line);
     put_gap(to, &record->line);

@@ -51,9 +51,8 @@ bool operation_pin_doubted(struct operation *operation, struct report *why)
     state->broken = true;
     report_set(
         why, OUTCOME_PIN_PROTECTED,
-        "the SIM said that %s from %s is right, and then wanted one all the same: one of the "
-        "two is not true. It is not tried again, to protect the SIM: see whether it is right, "
-        "and run `simkey pin verify`",
+        "the SIM accepted %s from %s, and then asked for a PIN all the same. It is not tried "
+        "again, to protect the SIM: check that it is right, then run `simkey pin verify`",
         pin_name(operation->accepted_at), operation->given->where);
     return true;
 }

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Opens a directory for all who share the device. Root makes it if it is missing: for the group of
+/* Opens a directory for all processes that share the device. Root makes it if it is missing: for the group of
  * the settings' device, mode 2770, or for itself, mode 0700, if that is no device whose group counts;
  * one that root has to itself is given to the group by the first of root's programs that has such a
  * device. -1 and errno if there is none, or it can be written by others. */
@@ -43,7 +43,7 @@ void rundir_place_close(struct rundir_place *place);
 /* rundir_file by the suffix of the device's file there. */
 int rundir_place_file(const struct rundir_place *place, const char *suffix, int flags);
 
-/* The same for who needs one file only. */
+/* The same for a caller that needs one file only. */
 int rundir_device_file(const struct settings *settings, const char *suffix, int flags);
 
 /* Opens a file of the directory that is this user's alone, mode 0600, named BASE.SUFFIX-UID: members
@@ -51,7 +51,7 @@ int rundir_device_file(const struct settings *settings, const char *suffix, int 
  * reading and writing. -1 if that cannot be. */
 int rundir_own_file(const struct settings *settings, const char *base, const char *suffix);
 
-/* When a process started, in clock ticks since boot: a pid alone may be somebody else's by now. 0
+/* When a process started, in clock ticks since boot: a pid alone may be another process's by now. 0
  * if there is no such process (or only a zombie is left of it). */
 uint64_t rundir_process_start(pid_t pid);
 

@@ -24,8 +24,10 @@
 static struct channel_state *choose(struct operation *operation, const struct job *job)
 {
     const struct settings *settings = &operation->sim->settings;
-    const struct channel_state *shared = &operation->record.shared;
+    struct channel_state *shared = &operation->record.shared;
 
+    if (job->applet != NULL && job->applet->kind == SELECTED_IOTSAFE)
+        shared = &operation->record.second;
     if (job->fresh || settings->session == SESSION_PRIVATE)
         return &operation->oneshot;
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER) {
@@ -35,22 +37,29 @@ static struct channel_state *choose(struct operation *operation, const struct jo
     if (operation->file < 0 || (shared->level > LEVEL_CLOSED && settings->carrier != CARRIER_AUTO &&
                                 settings->carrier != shared->channel.carrier))
         return &operation->oneshot;
-    return &operation->record.shared;
+    return shared;
+}
+
+/* The generation of the shared channel in use; 0 if it is none, or that is not known. */
+static unsigned shared_generation(struct operation *operation)
+{
+    const enum record_channel which = record_which(&operation->record, operation->current);
+
+    return which == RECORD_CHANNELS ? 0 : *record_generation(&operation->record, which);
 }
 
 /* True if the session on which the last start failed is gone, and another process has made a new one:
  * that one is not broken. An older program's record does not tell. */
-static bool made_meanwhile(const struct operation *operation, const struct job *job)
+static bool made_meanwhile(struct operation *operation, const struct job *job)
 {
-    const struct record *record = &operation->record;
+    const unsigned now = shared_generation(operation);
 
-    return operation->current == &record->shared && !record->shared.broken &&
-           job->generation != 0 && record->generation != 0 && record->generation != job->generation;
+    return now != 0 && !operation->current->broken && job->generation != 0 &&
+           now != job->generation;
 }
 
 static enum outcome prepare(struct operation *operation, const struct job *job, struct report *why)
 {
-    struct channel_state *shared = &operation->record.shared;
     enum outcome outcome;
 
     operation->current = choose(operation, job);
@@ -69,10 +78,7 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     if (operation->record.dirty)
         channel_close_dead(operation);
     channel_close_orphans(operation);
-    if (shared->broken)
-        channel_drop(operation, shared);
-    if (operation->sim->mine.broken)
-        channel_drop(operation, &operation->sim->mine);
+    channel_drop_broken(operation);
     if (job->applet == NULL)
         return OUTCOME_OK;
     outcome = channel_ensure(operation, job->applet, job->iccid, why);
@@ -215,14 +221,18 @@ static void learn(struct operation *operation, const struct job *job, enum outco
 /* This process goes on with the channel that all share. */
 static void join(struct operation *operation)
 {
-    if (operation->current != &operation->record.shared ||
-        operation->current->level == LEVEL_CLOSED)
+    const enum record_channel which = record_which(&operation->record, operation->current);
+
+    if (which == RECORD_CHANNELS || operation->current->level == LEVEL_CLOSED)
         return;
     if (operation->sim->settings.session == SESSION_KEEP) {
         operation->current->kept = true;
         return;
     }
-    record_join(&operation->record);
+    if (operation->sim->acts_for != 0)
+        record_join_for(&operation->record, which, operation->sim->acts_for);
+    else
+        record_join(&operation->record, which);
     operation->sim->others = operation->record.user_count > 1;
     operation->sim->joined = getpid();
 }
@@ -234,6 +244,21 @@ struct start {
     bool own_making;        /* it was on a channel that it opened itself */
     unsigned generation;    /* of the shared session that it used, 0: none */
 };
+
+/* A SIM that has IoT SAFE's applet alone was asked for mIAS once, and is not asked by each process. Where
+ * another SIM is wanted, that one may be in by now. */
+static bool known_to_lack(struct operation *operation, const struct job *job, struct report *why)
+{
+    if (job->iccid != NULL && job->iccid[0] != '\0' &&
+        strcmp(job->iccid, operation->sim->quirks.iccid) != 0)
+        return false;
+    if (job->applet == NULL || job->applet->kind != SELECTED_MIAS || operation->file < 0 ||
+        !(operation->sim->quirks.modem & QUIRK_NO_MIAS))
+        return false;
+    atomic_store(&operation->sim->recalled, true);
+    (void)report_set(why, OUTCOME_NO_APPLET, "this SIM does not have %s", job->applet->name);
+    return true;
+}
 
 static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
                             struct deadline deadline, struct start *start, struct report *why)
@@ -249,7 +274,9 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
     operation.pin_follows = job->pin;
     if (job->again)
         operation_try_gap(&operation);
-    if (outcome == OUTCOME_OK) {
+    if (outcome == OUTCOME_OK && known_to_lack(&operation, job, why)) {
+        outcome = why->outcome;
+    } else if (outcome == OUTCOME_OK) {
         outcome = prepare(&operation, job, why);
         if (outcome == OUTCOME_OK)
             outcome = work(&operation, arg, why);
@@ -261,8 +288,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         listen(&operation, outcome);
         start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
         start->own_making = operation.opened || job->applet == NULL;
-        if (operation.current == &operation.record.shared)
-            start->generation = operation.record.generation;
+        start->generation = shared_generation(&operation);
         memcpy(start->iccid, operation.current->iccid, ICCID_SIZE);
         if (operation.current == &sim->mine && sim->mine_iccid[0] == '\0')
             memcpy(sim->mine_iccid, start->iccid, ICCID_SIZE);
@@ -279,10 +305,9 @@ static enum outcome say_swapped(const struct job *job, enum outcome outcome, str
 {
     if (outcome != OUTCOME_WRONG_SIM || (job->iccid != NULL && job->iccid[0] != '\0'))
         return outcome;
-    return report_set(
-        why, OUTCOME_WRONG_SIM,
-        "another SIM came into the modem in the middle of the work: start it again if "
-        "that is the one you mean");
+    return report_set(why, OUTCOME_WRONG_SIM,
+                      "the SIM in the modem was changed during the operation: start it again if "
+                      "the new one is the one you mean");
 }
 
 /* Whether a failure is worth one more start. The second one may undo whatever stood on the card
@@ -348,6 +373,9 @@ enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *w
     if (job->applet != NULL && job->applet->kind == SELECTED_OTHER && !job->fresh &&
         sim->mine_iccid[0] != '\0')
         same.iccid = sim->mine_iccid; /* what was begun on one SIM is not gone on with on another */
+    if (settings_agent(sim->settings.device, NULL))
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "simkey-agent does not give this: " SETTINGS_ELSEWHERE);
     (void)atomic_fetch_add(&sim->under_way, 1);
     if (job->pin || job->pin_later) {
         same.given = &given;

@@ -52,20 +52,26 @@ struct sim {
     _Atomic(const struct token_ops *) family;        /* the one of this SIM; NULL: not known yet */
     _Atomic bool forget;                             /* set by sim_forget */
     _Atomic unsigned under_way;                      /* operations */
-    bool limited;                                    /* see sim_limit */
+    _Atomic bool recalled; /* that the SIM lacks mIAS was said from memory alone */
+    _Atomic bool misled;   /* such a memory was of another SIM */
+    bool limited;          /* see sim_limit */
     struct deadline limit;
     /* What follows belongs to the thread that holds the device's lock; the counter carries the
      * order between them. */
     _Atomic unsigned turn;
     struct line_state line;
     struct card_quirks quirks;
+    bool lacks_mias; /* the SIM said so to this process */
     struct proof proof;
     struct pin_memory memory; /* the record's, which counts where there is one */
     uint64_t start;           /* when start_of did, see rundir_process_start */
     pid_t start_of;
     bool others;    /* more processes went on with the shared session at the last look */
     pid_t joined;   /* the process that is among the record's users by this sim; 0: none */
-    pid_t mine_pid; /* the process whose the next two are */
+    pid_t acts_for; /* see sim_act_for; 0: itself */
+    bool (*wanted)(void *arg); /* see sim_ask_before; NULL: always */
+    void *wanted_arg;
+    pid_t mine_pid;              /* the process whose the next two are */
     struct channel_state mine;   /* the channel of an applet that is not recorded */
     const struct applet *owner;  /* the applet of own */
     char mine_iccid[ICCID_SIZE]; /* the SIM of own, "" if none or unknown */
@@ -111,7 +117,7 @@ struct operation {
     struct record record;
     struct channel_state oneshot; /* what stands on a channel for this operation only */
     struct channel_state
-        *current; /* the one in use: the record's shared, the sim's mine, or oneshot */
+        *current; /* the one in use: a shared one of the record, the sim's mine, or oneshot */
     bool
         just_selected; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool pin_follows; /* the applet is selected for the sake of a PIN */
@@ -241,6 +247,9 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
 /* Closes a channel if it is open, and forgets what stood on it. What cannot be closed, or may be
  * somebody else's by now, stays in the table of owners (channel_close.c). */
 void channel_drop(struct operation *operation, struct channel_state *state);
+
+/* The same for those that are broken, among the shared ones and this process's. */
+void channel_drop_broken(struct operation *operation);
 
 /* Forgets what stood on a channel that may still be open, which stays in the table. */
 void channel_leave_doubtful(struct operation *operation, struct channel_state *state,

@@ -51,14 +51,21 @@ struct sim *sim_ref(struct sim *sim)
     return sim;
 }
 
-/* Leaves the users of the shared channel; the last one closes it. */
+/* Leaves the users of the shared channels; the last one of each closes it. */
 static void leave(struct operation *operation)
 {
     struct record *record = &operation->record;
     struct sim *sim = operation->sim;
 
-    if (sim->joined == getpid() && record_leave(record) == 0 && !record->shared.kept)
-        record->shared.broken = record->shared.level > LEVEL_CLOSED;
+    if (sim->joined == getpid()) {
+        (void)record_leave_for(record, sim->acts_for != 0 ? sim->acts_for : getpid());
+        for (int which = 0; which < RECORD_CHANNELS; which++) {
+            struct channel_state *state = record_channel(record, (enum record_channel)which);
+
+            if (record_users(record, (enum record_channel)which) == 0 && !state->kept)
+                state->broken = state->level > LEVEL_CLOSED;
+        }
+    }
     sim->joined = 0;
 }
 
@@ -131,6 +138,18 @@ void sim_limit(struct sim *sim, struct deadline limit)
 void sim_reach_by(struct sim *sim, const struct transport_ops *transport)
 {
     sim->transport = transport;
+}
+
+void sim_act_for(struct sim *sim, pid_t pid)
+{
+    sim->acts_for = pid;
+    sim->joined = getpid();
+}
+
+void sim_ask_before(struct sim *sim, bool (*wanted)(void *arg), void *arg)
+{
+    sim->wanted = wanted;
+    sim->wanted_arg = arg;
 }
 
 const struct settings *sim_settings(const struct sim *sim)
@@ -292,6 +311,15 @@ static bool parse_command(const uint8_t *bytes, size_t length, struct apdu *comm
     return true;
 }
 
+static enum outcome refuse_pin(size_t index, struct report *why)
+{
+    return report_set(
+        why, OUTCOME_USAGE,
+        "APDU number %zu is a PIN command, which may block the SIM: use simkey pin, or "
+        "add --force",
+        index + 1);
+}
+
 static enum outcome raw_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct sim_raw *raw = arg;
@@ -302,13 +330,16 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
 
     for (size_t i = 0; i < raw->count && more && outcome == OUTCOME_OK; i++) {
         struct apdu command;
+        bool pin = false;
 
         if (!parse_command(raw->commands[i], raw->lengths[i], &command))
-            return report_set(why, OUTCOME_USAGE, "APDU number %zu is no short command APDU",
+            return report_set(why, OUTCOME_USAGE, "APDU number %zu is not a short command APDU",
                               i + 1);
-        if (apdu_has_pin(&command))
-            outcome = operation_prove_class(operation, why);
-        if (outcome == OUTCOME_OK && apdu_has_pin(&command))
+        if (apdu_is_pin(&operation->card, &command)) {
+            outcome = raw->pins ? operation_prove_class(operation, why) : refuse_pin(i, why);
+            pin = true;
+        }
+        if (outcome == OUTCOME_OK && pin)
             outcome = operation->card.before_pin(operation->card.arg, why);
         if (outcome == OUTCOME_OK)
             outcome = apdu_send(&operation->card, &command, &answer, why);
@@ -324,9 +355,24 @@ static enum outcome raw_work(struct operation *operation, void *arg, struct repo
     return outcome;
 }
 
-bool sim_raw_is_pin(uint8_t instruction)
+/* By what is asked for, before anything is sent: what is selected is seen again then. */
+enum outcome sim_raw_check(const struct sim *sim, const struct sim_raw *raw, struct report *why)
 {
-    return apdu_pin_instruction(instruction);
+    const struct card card = {.iotsafe = sim->settings.aid,
+                              .iotsafe_length = sim->settings.aid_length};
+    bool pinless = card_is_iotsafe(&card, raw->aid, raw->aid_length);
+
+    for (size_t i = 0; i < raw->count; i++) {
+        const uint8_t *bytes = raw->commands[i];
+
+        if (raw->lengths[i] > 5 && bytes[1] == 0xA4)
+            pinless = bytes[2] == 0x04 && raw->lengths[i] >= 5 + (size_t)bytes[4] &&
+                      card_is_iotsafe(&card, bytes + 5, bytes[4]);
+        if (apdu_pin_instruction(bytes[1]) && !raw->pins &&
+            !(pinless && apdu_iotsafe_instruction(bytes[1])))
+            return refuse_pin(i, why);
+    }
+    return OUTCOME_OK;
 }
 
 enum outcome sim_raw(struct sim *sim, const struct sim_raw *raw, struct report *why)

@@ -47,12 +47,6 @@ static enum outcome parse(const struct command_line *line, struct commands *comm
         if (commands->lengths[i] < 4)
             return report_set(why, OUTCOME_USAGE, "APDU number %d is not hex of 4 to %d bytes",
                               i + 1, APDU_COMMAND_SIZE);
-        if (sim_raw_is_pin(commands->bytes[i][1]) && (line->given & OPTION_FORCE) == 0)
-            return report_set(
-                why, OUTCOME_USAGE,
-                "APDU number %d is a PIN command, which may block the SIM: use simkey "
-                "pin, or add --force",
-                i + 1);
     }
     return OUTCOME_OK;
 }
@@ -77,6 +71,10 @@ static enum outcome run_apdu(const struct command_line *line, struct sim *sim, s
         raw.count = (size_t)line->operand_count;
         raw.commands = commands->starts;
         raw.lengths = commands->lengths;
+        raw.pins = (line->given & OPTION_FORCE) != 0;
+        outcome = sim_raw_check(sim, &raw, why);
+    }
+    if (outcome == OUTCOME_OK) {
         outcome = sim_raw(sim, &raw, why);
     }
     if (outcome == OUTCOME_OK && result.refused)

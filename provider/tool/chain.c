@@ -222,11 +222,11 @@ static void say_error(X509_STORE_CTX *ctx, const struct judging *judging, int er
             issuer, judging->bundle);
         break;
     case X509_V_ERR_INVALID_PURPOSE:
-        say(result, "wrong purpose: %s is not for %ss of TLS", subject, judging->purpose);
+        say(result, "wrong purpose: %s is not for TLS %ss", subject, judging->purpose);
         break;
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_KEYUSAGE_NO_CERTSIGN:
-        say(result, "%s is no CA, and may not issue certificates", subject);
+        say(result, "%s is not a CA and must not issue certificates", subject);
         break;
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
         say(result, "more CAs follow on %s than it allows", subject);

@@ -10,7 +10,7 @@ static void say_channel(const struct sim_channel *channel)
 
     switch (channel->end) {
     case SIM_CHANNEL_CLOSED:
-        printf("%s %s, which nobody used any more, is closed\n", what, channel->name);
+        printf("%s %s, which no program used any more, is closed\n", what, channel->name);
         break;
     case SIM_CHANNEL_HELD:
         printf("%s %s stays open: ", what, channel->name);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text or
- * JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
+/* simkey info: what is in the modem and in the SIM, gathered into one JSON tree, printed as text
+ * (info_text.c) or JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
  * be added; one that goes, or changes its meaning, raises INFO_VERSION. */
 #include "apdu/aid.h"
-#include "modem/text.h"
+#include "provider/tool/info_text.h"
 #include "provider/tool/inventory.h"
 #include "provider/tool/tool.h"
 #include "provider/tool/x509.h"
@@ -103,38 +103,77 @@ static enum outcome add_item(cJSON *list, struct sim *sim, const struct token_it
 {
     cJSON *object = cJSON_CreateObject();
     struct signing_key signing;
+    struct token_name name;
     struct uri uri;
     enum outcome outcome;
 
     (void)cJSON_AddItemToArray(list, object);
     if (item->name.container != TOKEN_CONTAINER_NONE)
         (void)cJSON_AddNumberToObject(object, "container", item->name.container);
-    (void)cJSON_AddStringToObject(object, "use", item->decrypts ? "sign and decrypt" : "sign");
-    if (!item->certificate) {
+    if (item->name.applet != TOKEN_APPLET_ANY)
+        add_text(object, "applet", token_applet_word(item->name.applet));
+    (void)cJSON_AddStringToObject(object, "use",
+                                  item->decrypts     ? "sign and decrypt"
+                                  : item->no_signing ? "key agreement"
+                                                     : "sign");
+    if (item->empty)
+        (void)cJSON_AddBoolToObject(object, "empty", true);
+    if (!item->certificate || item->empty) {
         add_name(object, &item->name);
         return OUTCOME_OK;
     }
     uri_init(&uri);
     uri.key = item->name;
-    outcome = signing_key_read(sim, &uri, NULL, false, &signing, why);
-    if (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED) {
+    outcome = signing_key_read(sim, &uri, NULL, SIGNING_KEY, &signing, why);
+    if (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED ||
+        (outcome == OUTCOME_NOT_FOUND && item->candidates > 0)) {
         (void)cJSON_AddStringToObject(object, "error", why->text);
         return OUTCOME_OK; /* one bad certificate does not hide the others */
     }
     if (outcome != OUTCOME_OK)
         return outcome;
-    add_name(object, &signing.key.name);
-    add_certificate(object, signing.certificate);
+    name = signing.key.name;
+    memcpy(name.label, item->name.label, sizeof name.label); /* a name for commands has one part */
+    add_name(object, &name);
+    if (signing.certificate != NULL)
+        add_certificate(object, signing.certificate);
     outcome = add_algorithms(object, sim, &signing.key, why);
     signing_key_clear(&signing);
     return outcome;
 }
 
-static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
+static enum outcome add_items(cJSON *containers, struct sim *sim, enum token_applet applet,
+                              struct report *why)
 {
     struct token_item list[TOKEN_ITEMS];
-    struct token_pin state;
     size_t count;
+    enum outcome outcome = token_list_of(sim, applet, list, &count, why);
+
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
+        outcome = add_item(containers, sim, &list[i], why);
+    return outcome;
+}
+
+/* A SIM with mIAS may have IoT SAFE's applet too: its keys come behind mIAS's. *both: it has. */
+static enum outcome add_second(cJSON *containers, struct sim *sim, bool *both, struct report *why)
+{
+    enum outcome outcome;
+
+    *both = false;
+    if (token_applet_known(sim) != TOKEN_APPLET_MIAS ||
+        sim_settings(sim)->applet != TOKEN_APPLET_ANY)
+        return OUTCOME_OK;
+    outcome = add_items(containers, sim, TOKEN_APPLET_IOTSAFE, why);
+    *both = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK || disturbed(outcome))
+        return outcome;
+    report_clear(why);
+    return OUTCOME_OK;
+}
+
+static enum outcome add_keys(cJSON *root, struct sim *sim, bool *both, struct report *why)
+{
+    struct token_pin state;
     cJSON *containers, *pin;
     enum outcome outcome = token_pin_status(sim, &state, NULL, why);
 
@@ -145,11 +184,9 @@ static enum outcome add_keys(cJSON *root, struct sim *sim, struct report *why)
     (void)cJSON_AddBoolToObject(pin, "blocked", state.blocked);
     if (state.left >= 0)
         (void)cJSON_AddNumberToObject(pin, "tries_left", state.left);
-    outcome = token_list(sim, list, &count, why);
     containers = cJSON_AddArrayToObject(root, "containers");
-    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
-        outcome = add_item(containers, sim, &list[i], why);
-    return outcome;
+    outcome = add_items(containers, sim, TOKEN_APPLET_ANY, why);
+    return outcome == OUTCOME_OK ? add_second(containers, sim, both, why) : outcome;
 }
 
 /* The Type A certificate, if it can be read without asking for PIN1. */
@@ -179,6 +216,8 @@ static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *w
 static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
 {
     struct report other = REPORT_INIT;
+    const enum token_applet meant = sim_settings(sim)->applet;
+    bool both = false;
     cJSON *applets;
     enum outcome outcome;
 
@@ -187,9 +226,16 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     outcome = add_modem(root, sim, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    outcome = add_keys(root, sim, why);
+    outcome = add_keys(root, sim, &both, why);
     applets = cJSON_AddObjectToObject(root, "applets");
-    (void)cJSON_AddBoolToObject(applets, "mias", outcome == OUTCOME_OK);
+    if (meant != TOKEN_APPLET_IOTSAFE) /* else it was not asked for */
+        (void)cJSON_AddBoolToObject(applets, "mias",
+                                    outcome == OUTCOME_OK &&
+                                        token_applet_known(sim) != TOKEN_APPLET_IOTSAFE);
+    if (meant != TOKEN_APPLET_MIAS)
+        (void)cJSON_AddBoolToObject(applets, "iotsafe",
+                                    outcome == OUTCOME_OK &&
+                                        (both || token_applet_known(sim) == TOKEN_APPLET_IOTSAFE));
     if ((outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) &&
         add_others(applets, sim, &other) != OUTCOME_OK) {
         *why = other;
@@ -200,52 +246,6 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     return outcome;
 }
 
-/* What text leaves out: simkey cert shows a certificate better. */
-static bool is_for_programs(const char *name)
-{
-    return strcmp(name, "schema") == 0 || strcmp(name, "version") == 0 || strcmp(name, "pem") == 0;
-}
-
-static void join_words(const cJSON *list, char *text, size_t size)
-{
-    size_t used = 0;
-
-    text[0] = '\0';
-    for (const cJSON *word = list->child; word != NULL && used < size; word = word->next)
-        used += (size_t)snprintf(text + used, size - used, " %s", word->valuestring);
-}
-
-/* The tree as lines: nested names are indented, arrays of words stand in one line. */
-static void print_text(const cJSON *node, int depth)
-{
-    const cJSON *child;
-    char words[512];
-
-    cJSON_ArrayForEach(child, node)
-    {
-        const char *name = child->string != NULL ? child->string : "";
-        const char *colon = child->string != NULL ? ":" : "";
-
-        if (is_for_programs(name))
-            continue;
-        if (cJSON_IsString(child))
-            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, child->string != NULL ? ": " : "",
-                      child->valuestring);
-        else if (cJSON_IsNumber(child))
-            text_line(stdout, "%*s%s%s %d", 2 * depth, "", name, colon, child->valueint);
-        else if (cJSON_IsBool(child))
-            text_line(stdout, "%*s%s%s %s", 2 * depth, "", name, colon,
-                      cJSON_IsTrue(child) ? "yes" : "no");
-        else if (cJSON_IsArray(child) && (child->child == NULL || cJSON_IsString(child->child))) {
-            join_words(child, words, sizeof words);
-            text_line(stdout, "%*s%s%s%s", 2 * depth, "", name, colon, words);
-        } else {
-            text_line(stdout, "%*s%s%s", 2 * depth, "", name, child->string != NULL ? ":" : "-");
-            print_text(child, depth + 1);
-        }
-    }
-}
-
 static enum outcome run_info(const struct command_line *line, struct sim *sim, struct report *why)
 {
     cJSON *root = cJSON_CreateObject();
@@ -254,8 +254,10 @@ static enum outcome run_info(const struct command_line *line, struct sim *sim, s
 
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) {
         if ((line->given & OPTION_JSON) == 0)
-            print_text(root, 0);
-        else if ((text = cJSON_Print(root)) != NULL)
+            info_print(root);
+        if ((line->given & OPTION_JSON) == 0 && (line->given & OPTION_VERBOSE) != 0)
+            info_print_all(root);
+        if ((line->given & OPTION_JSON) != 0 && (text = cJSON_Print(root)) != NULL)
             printf("%s\n", text);
     }
     free(text);
@@ -266,5 +268,5 @@ static enum outcome run_info(const struct command_line *line, struct sim *sim, s
 const struct command command_info = {.name = "info",
                                      .operands = "",
                                      .purpose = "the modem, its SIM and the keys in it",
-                                     .options = OPTION_JSON,
+                                     .options = OPTION_JSON | OPTION_VERBOSE,
                                      .run = run_info};

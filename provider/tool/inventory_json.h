@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JSON of somebody else, read strictly: what cJSON would take silently (a NUL in a text, a name
+/* JSON that is not trusted, read strictly: what cJSON would take silently (a NUL in a text, a name
  * twice, half a number, an object for an array) is an error that names the file and the member. */
 #ifndef SIMKEY_PROVIDER_TOOL_INVENTORY_JSON_H
 #define SIMKEY_PROVIDER_TOOL_INVENTORY_JSON_H

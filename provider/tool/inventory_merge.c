@@ -142,8 +142,8 @@ static bool compare_spellings(struct inventory *inventory)
 
         if (strncmp(one->iccid, other->iccid, length) == 0 && strlen(other->iccid) == length + 1)
             done = conflict(inventory,
-                            "SIM %s in %s and SIM %s in %s may be one: a digit more is all that "
-                            "their ICCIDs differ by",
+                            "SIM %s in %s and SIM %s in %s may be the same: their ICCIDs differ by "
+                            "one more digit only",
                             one->iccid, one->source, other->iccid, other->source);
     }
     return done;

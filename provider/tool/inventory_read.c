@@ -3,6 +3,7 @@
  * Numbers and URIs are parsed and written anew; of a certificate only the PEM is believed: names,
  * dates and fingerprints are made from it again, and a fingerprint that says otherwise is an error.
  * Members of other names are not looked at. */
+#include "modem/hex.h"
 #include "provider/objects.h"
 #include "provider/tool/input.h"
 #include "provider/tool/inventory.h"
@@ -75,9 +76,11 @@ static enum outcome begin_sim(struct inventory *inventory, const cJSON *record, 
     if (!is_iccid(json_text(iccid)))
         return report_set(
             why, OUTCOME_USAGE,
-            "%s: no ICCID in it: the modem did not tell, or this is no record of a SIM", source);
+            "%s has no ICCID in it: the modem did not tell it, or this is not a record of a SIM",
+            source);
     if (json_text(imei)[0] != '\0' && !are_digits(json_text(imei), 14, 16))
-        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is no IMEI", source, json_text(imei));
+        return report_set(why, OUTCOME_USAGE, "%s: \"%.40s\" is not an IMEI", source,
+                          json_text(imei));
     return append_sim(inventory, json_text(iccid), json_text(imei), source, why);
 }
 
@@ -172,11 +175,46 @@ static enum outcome add_certificate(const struct inventory_sim *sim, const cJSON
 
 /* ---- a record of simkey info ---- */
 
+/* The key of a family that has no containers, by its id, else its label. */
+static enum outcome name_by_bytes(const struct inventory_sim *sim, const cJSON *container,
+                                  char **text, struct report *why)
+{
+    const cJSON *id, *label;
+    struct uri uri;
+
+    *text = NULL;
+    if (json_member(container, "key_id", cJSON_String, sim->source, &id, why) != OUTCOME_OK ||
+        json_member(container, "label", cJSON_String, sim->source, &label, why) != OUTCOME_OK)
+        return why->outcome;
+    uri_init(&uri);
+    uri.key.applet = TOKEN_APPLET_IOTSAFE;
+    uri.key.id_length = (uint8_t)hex_decode(json_text(id), uri.key.id, sizeof uri.key.id);
+    if (uri.key.id_length == 0 && strlen(json_text(label)) < sizeof uri.key.label)
+        (void)snprintf(uri.key.label, sizeof uri.key.label, "%s", json_text(label));
+    if (!uri_names_key(&uri))
+        return report_set(why, OUTCOME_USAGE,
+                          "%s: a key of IoT SAFE has neither \"key_id\" nor \"label\"",
+                          sim->source);
+    return uri_format(&uri, text, why);
+}
+
+static enum outcome take_iotsafe(const struct inventory_sim *sim, const cJSON *container,
+                                 struct report *why)
+{
+    char *uri;
+    enum outcome outcome = name_by_bytes(sim, container, &uri, why);
+
+    if (outcome == OUTCOME_OK)
+        outcome = add_certificate(sim, container, uri, why);
+    free(uri);
+    return outcome;
+}
+
 /* A container without a certificate has no PEM. */
 static enum outcome take_container(const struct inventory_sim *sim, const cJSON *container,
                                    struct report *why)
 {
-    const cJSON *number;
+    const cJSON *number, *applet;
     char uri[64];
     int index;
 
@@ -185,6 +223,10 @@ static enum outcome take_container(const struct inventory_sim *sim, const cJSON 
                           sim->source);
     if (cJSON_GetObjectItemCaseSensitive(container, "pem") == NULL)
         return OUTCOME_OK;
+    if (json_member(container, "applet", cJSON_String, sim->source, &applet, why) != OUTCOME_OK)
+        return why->outcome;
+    if (applet != NULL && strcmp(json_text(applet), token_applet_word(TOKEN_APPLET_IOTSAFE)) == 0)
+        return take_iotsafe(sim, container, why);
     if (json_member(container, "container", cJSON_Number, sim->source, &number, why) != OUTCOME_OK)
         return why->outcome;
     index = json_number(number, 0, TOKEN_CONTAINERS - 1);
@@ -236,10 +278,14 @@ static enum outcome rebuild_uri(const struct inventory_sim *sim, const cJSON *to
     name[strcspn(name, "?")] = '\0';
     outcome = uri_parse(&uri, name, why);
     if (outcome != OUTCOME_OK) {
-        report_prefix(why, "%s: the member \"uri\" is none of a key in a SIM", sim->source);
+        report_prefix(why, "%s: the member \"uri\" is not that of a key in a SIM", sim->source);
         return outcome;
     }
-    if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
+    if (uri.what == URI_TRUST) {
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "%s: the member \"uri\" is not that of a key in a SIM: sim:trust",
+                             sim->source);
+    } else if (uri.iccid[0] != '\0' && strcmp(uri.iccid, json_string(sim->json, "iccid")) != 0) {
         outcome =
             report_set(why, OUTCOME_USAGE, "%s: the member \"uri\" of SIM %s names another SIM: %s",
                        sim->source, sim->iccid, uri.iccid);
@@ -311,14 +357,14 @@ static enum outcome take(struct inventory *inventory, const cJSON *record, const
 
     if (!cJSON_IsObject(record) || cJSON_GetObjectItemCaseSensitive(record, "schema") == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "%s is no record of a SIM: simkey info --json makes them", source);
+                          "%s is not a record of a SIM: simkey info --json makes them", source);
     if (json_member(record, "schema", cJSON_String, source, &schema, why) != OUTCOME_OK ||
         json_member(record, "version", cJSON_Number, source, &version, why) != OUTCOME_OK)
         return why->outcome;
     info = strcmp(json_text(schema), INFO_SCHEMA) == 0;
     if (!info && strcmp(json_text(schema), INVENTORY_SCHEMA) != 0)
         return report_set(why, OUTCOME_USAGE,
-                          "%s is no record of a SIM: simkey info --json makes them", source);
+                          "%s is not a record of a SIM: simkey info --json makes them", source);
     if (json_number(version, 0, 1000) != (info ? INFO_VERSION : INVENTORY_VERSION))
         return report_set(why, OUTCOME_USAGE,
                           "%s has another version of the format than this simkey knows", source);
@@ -351,7 +397,7 @@ enum outcome inventory_take(struct inventory *inventory, const char *name, const
     enum outcome outcome = OUTCOME_OK;
 
     if (wrong != NULL)
-        return report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu: %s", name, at, wrong);
+        return report_set(why, OUTCOME_USAGE, "%s is not JSON, at byte %zu: %s", name, at, wrong);
     at = 0;
     while (outcome == OUTCOME_OK) {
         const char *end = NULL;
@@ -367,7 +413,7 @@ enum outcome inventory_take(struct inventory *inventory, const char *name, const
         if (value != NULL)
             outcome = take_value(inventory, value, name, &number, why);
         else
-            outcome = report_set(why, OUTCOME_USAGE, "%s is no JSON, at byte %zu", name, at);
+            outcome = report_set(why, OUTCOME_USAGE, "%s is not JSON, at byte %zu", name, at);
         cJSON_Delete(value);
     }
     if (outcome == OUTCOME_OK && number == 0)

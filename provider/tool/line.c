@@ -14,8 +14,10 @@ static const struct option_row own_options[] = {
     {"out", OPTION_OUT, "FILE", "writes there, whole or not at all"},
     {"der", OPTION_DER, NULL, "DER instead of PEM"},
     {"json", OPTION_JSON, NULL, "JSON instead of text"},
+    {"verbose", OPTION_VERBOSE, NULL, "then all that --json has, but the certificates"},
+    {"mode", OPTION_MODE, "MODE", "the file's mode, octal: 0600 for programs that want it so"},
     {"rewrite", OPTION_REWRITE, "FILE",
-     "takes the settings out of a key reference of before; needs no SIM"},
+     "takes the settings out of an older key reference; needs no SIM"},
     {"spend-last-try", OPTION_SPEND_LAST_TRY, NULL, "tries the PIN even if that may block it"},
     {"old-source", OPTION_OLD_SOURCE, "FILE", "the PIN to change is in the first line there"},
     {"new-source", OPTION_NEW_SOURCE, "FILE", "the new PIN likewise (without both: asked for)"},
@@ -24,8 +26,15 @@ static const struct option_row own_options[] = {
      "the CAs' certificates, roots and others, in any order (PEM)"},
     {"crl", OPTION_CRL, "FILE", "CRLs (PEM), one of each CA of the chain"},
     {"purpose", OPTION_PURPOSE, "PURPOSE", "the certificate is for this: client, server, any"},
+    {"warn", OPTION_WARN, "DAYS",
+     "fails too (status 7) if the certificate ends within that many days"},
+    {"report", OPTION_REPORT, "FILE",
+     "also writes what may be sent to others: no PIN, no key, no certificate, ICCID and IMEI cut"},
     {"nginx-map", OPTION_NGINX_MAP, NULL, "lines for nginx's map from fingerprint to ICCID"},
     {"force", OPTION_FORCE, NULL, "sends PIN commands too (INS 20, 24, 26, 28, 2C)"},
+    {"replace", OPTION_REPLACE, NULL,
+     "also the only signing key, and one whose certificate is in the SIM"},
+    {"yes", OPTION_YES, NULL, "does not ask on the terminal"},
     {"modem", OPTION_MODEM, "NAME", "the modem of that section in the settings file"},
 };
 #define OWN_OPTIONS (sizeof own_options / sizeof own_options[0])
@@ -87,8 +96,8 @@ enum outcome openssl_conf_settings(struct settings *settings, struct report *why
 
 /* All modems as they are configured, from the weakest source to the strongest. --device describes
  * the first one, and is configuration like a line of a file. */
-static enum outcome gather_modems(const struct command_line *line, struct modems *modems,
-                                  struct report *why)
+enum outcome command_line_modems(const struct command_line *line, struct modems *modems,
+                                 struct report *why)
 {
     const char *device = OPTION_OF(line, "device");
     enum outcome outcome = modems_load_file(modems, NULL, why);
@@ -113,12 +122,13 @@ static enum outcome pick_modems(const struct command_line *line, const struct mo
     if (!line->has_uri)
         uri_init(&uri);
     if (line->modem != NULL && OPTION_OF(line, "device") != NULL)
-        return report_set(why, OUTCOME_USAGE, "--modem and --device name a modem each: give one");
+        return report_set(why, OUTCOME_USAGE,
+                          "--modem and --device both name a modem: give one of them");
     if (line->modem != NULL && !modems_name_valid(line->modem))
         return report_set(why, OUTCOME_USAGE,
                           "--modem is the name of a section in the settings file");
     if (line->modem != NULL && uri.modem[0] != '\0' && strcmp(uri.modem, line->modem) != 0)
-        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name another modem each");
+        return report_set(why, OUTCOME_USAGE, "--modem and the sim: URI name different modems");
     if (line->modem != NULL)
         (void)snprintf(uri.modem, sizeof uri.modem, "%s", line->modem);
     return uri_modems(&uri, OPTION_OF(line, "device") != NULL ? "" : uri.iccid, modems, list, count,
@@ -179,7 +189,7 @@ enum outcome command_line_settings(const struct command_line *line, struct setti
 
     settings_init(settings);
     modems_init(&modems);
-    outcome = gather_modems(line, &modems, why);
+    outcome = command_line_modems(line, &modems, why);
     if (outcome == OUTCOME_OK)
         outcome = pick_modems(line, &modems, list, &count, why);
     if (outcome == OUTCOME_OK)
@@ -218,6 +228,12 @@ static enum outcome take_own(void *arg, const struct option_row *row, const char
         line->crl = value;
     if (row->id == OPTION_PURPOSE)
         line->purpose = value;
+    if (row->id == OPTION_MODE)
+        line->mode = value;
+    if (row->id == OPTION_WARN)
+        line->warn = value;
+    if (row->id == OPTION_REPORT)
+        line->report = value;
     if (row->id == OPTION_AID)
         line->aid = value;
     if (row->id == OPTION_OLD_SOURCE)
@@ -259,6 +275,12 @@ static enum outcome take_uri(const struct command *command, struct command_line 
                           command->name, command->operands);
     outcome = uri_parse(&line->uri, text, why);
     line->has_uri = outcome == OUTCOME_OK;
+    if (outcome == OUTCOME_OK && line->uri.what == URI_TRUST)
+        outcome =
+            report_set(why, OUTCOME_USAGE,
+                       "simkey %s wants one of %s: sim:trust is for programs that take a store "
+                       "of CA certificates (openssl verify -CAstore sim:trust)",
+                       command->name, command->operands);
     return outcome;
 }
 

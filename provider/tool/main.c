@@ -5,6 +5,7 @@
 #include "provider/tool/tool.h"
 
 #include <openssl/crypto.h>
+#include <openssl/opensslv.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 /* The sub-commands, in the order of the help: command_NAME is in the file of its name. */
 #define COMMAND_LIST(ROW)                                                                          \
     ROW(info)                                                                                      \
+    ROW(devices)                                                                                   \
     ROW(cert)                                                                                      \
     ROW(key)                                                                                       \
+    ROW(generate)                                                                                  \
     ROW(verify)                                                                                    \
     ROW(inventory)                                                                                 \
     ROW(pin)                                                                                       \
@@ -87,6 +90,17 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
+/* OpenSSL's too: what a program can do with the SIM's key depends on it. */
+static void tell_version(void)
+{
+    const char *built = OPENSSL_VERSION_TEXT, *runs = OpenSSL_version(OPENSSL_VERSION);
+
+    printf("simkey %s\n%s", SIMKEY_VERSION, runs);
+    if (strcmp(built, runs) != 0)
+        printf(" (built with %s)", built);
+    printf("\n");
+}
+
 int main(int argc, char **argv)
 {
     const struct command *command;
@@ -98,7 +112,7 @@ int main(int argc, char **argv)
     /* openssl.cnf is for programs: what it activates is not needed here, and might be in the way */
     (void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
-        printf("simkey %s\n", SIMKEY_VERSION);
+        tell_version();
         return 0;
     }
     if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)) {
@@ -119,7 +133,7 @@ int main(int argc, char **argv)
             return 0;
         }
         if (strcmp(argv[i], "--version") == 0) {
-            printf("simkey %s\n", SIMKEY_VERSION);
+            tell_version();
             return 0;
         }
     }

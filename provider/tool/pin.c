@@ -19,9 +19,11 @@ static enum outcome show_state(struct sim *sim, struct report *why)
         return outcome;
     if (state.blocked)
         return report_set(why, OUTCOME_PIN_BLOCKED,
-                          "the signing PIN is blocked for ever: this SIM cannot sign any more");
-    if (state.verified)
-        printf("no PIN is wanted: it is disabled\n");
+                          "the signing PIN is permanently blocked: this SIM can no longer sign");
+    if (state.verified && token_applet_known(sim) == TOKEN_APPLET_IOTSAFE)
+        printf("no PIN is needed: the IoT SAFE applet has none\n");
+    else if (state.verified)
+        printf("no PIN is needed: it is disabled\n");
     else if (state.left < 0)
         printf("the card does not tell how many tries are left\n");
     else
@@ -102,7 +104,7 @@ static enum outcome get_both(const struct command_line *line, char old_pin[PIN_S
     outcome = terminal_secret("new PIN again: ", again, sizeof again, why);
     if (outcome == OUTCOME_OK && strcmp(new_pin, again) != 0)
         outcome = report_set(why, OUTCOME_USAGE,
-                             "the new PIN was not entered twice the same: nothing was sent");
+                             "the new PIN was not the same both times: nothing was sent");
     OPENSSL_cleanse(again, sizeof again);
     return outcome;
 }
@@ -124,8 +126,8 @@ static enum outcome tell_doubt(struct sim *sim, enum outcome outcome, struct rep
         return outcome;
     }
     report_prefix(why,
-                  "%s, but nobody knows whether the PIN is changed: try the new one by `simkey pin "
-                  "verify`, then the old one",
+                  "%s, and it is unknown whether the PIN was changed: try the new one by `simkey "
+                  "pin verify`, then the old one",
                   tries);
     return outcome;
 }
@@ -138,10 +140,9 @@ static enum outcome change(const struct command_line *line, struct sim *sim, str
     enum outcome outcome;
 
     terminal_make_room();
-    (void)fprintf(stderr,
-                  "simkey: how this applet wants a change is known from one doubtful source only. "
-                  "It is tried once, and only at the full counter; if it fails, it may cost one "
-                  "try.\n");
+    (void)fprintf(stderr, "simkey: the command that changes this applet's PIN is known from a "
+                          "single, unconfirmed source. It is tried once, and only with all tries "
+                          "left; if it fails, it may cost one try.\n");
     outcome = get_both(line, old_pin, new_pin, why);
     if (outcome == OUTCOME_OK)
         outcome = token_pin_change(sim, old_pin, new_pin, &sent, why);
@@ -172,6 +173,9 @@ static enum outcome run_pin(const struct command_line *line, struct sim *sim, st
         return report_set(why, OUTCOME_USAGE, "--spend-last-try is for simkey pin verify");
     if (strcmp(what, "status") == 0)
         return show_state(sim, why);
+    if (settings_agent(line->settings.device, NULL)) /* before it is asked for */
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "no PIN is tried or changed through simkey-agent: " SETTINGS_ELSEWHERE);
     if (strcmp(what, "verify") == 0)
         return verify(line, sim, why);
     if (changing)

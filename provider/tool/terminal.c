@@ -123,6 +123,31 @@ enum outcome terminal_secret(const char *prompt, char *secret, size_t size, stru
     return outcome;
 }
 
+enum outcome terminal_confirm(const char *question, struct report *why)
+{
+    const int terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    char line[LINE_SIZE] = "";
+    sigset_t progress, before;
+    ssize_t got = 0;
+
+    if (terminal < 0)
+        return report_set(why, OUTCOME_USAGE,
+                          "there is no terminal to ask on: add --yes if that is meant");
+    (void)sigemptyset(&progress);
+    (void)sigaddset(&progress, SIGALRM);
+    (void)sigprocmask(SIG_BLOCK, &progress, &before);
+    say(terminal, question);
+    do
+        got = read(terminal, line, sizeof line - 1);
+    while (got < 0 && errno == EINTR);
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    (void)close(terminal);
+    line[strcspn(line, "\r\n")] = '\0';
+    if (got > 0 && strcmp(line, "yes") == 0)
+        return OUTCOME_OK;
+    return report_set(why, OUTCOME_USAGE, "not confirmed: nothing was done");
+}
+
 void terminal_make_room(void)
 {
     if (isatty(STDERR_FILENO))

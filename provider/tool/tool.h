@@ -3,6 +3,7 @@
 #ifndef SIMKEY_PROVIDER_TOOL_TOOL_H
 #define SIMKEY_PROVIDER_TOOL_TOOL_H
 
+#include "apdu/modems.h"
 #include "apdu/settings.h"
 #include "apdu/sim.h"
 #include "apdu/token.h"
@@ -34,6 +35,12 @@ enum command_option {
     OPTION_PURPOSE = 1 << 11,
     OPTION_NGINX_MAP = 1 << 12,
     OPTION_MODEM = 1 << 13, /* of all commands */
+    OPTION_REPLACE = 1 << 14,
+    OPTION_YES = 1 << 15,
+    OPTION_VERBOSE = 1 << 16,
+    OPTION_MODE = 1 << 17,
+    OPTION_WARN = 1 << 18,
+    OPTION_REPORT = 1 << 19,
 };
 
 /* The command line, taken apart. */
@@ -45,8 +52,9 @@ struct command_line {
     const char *aid;     /* --aid */
     const char *old_source, *new_source;
     const char *ca_file, *crl, *purpose; /* --CAfile, --crl, --purpose */
+    const char *mode, *warn, *report;    /* --mode, --warn, --report */
     const char *options[SETTINGS_COUNT]; /* settings on the command line, NULL where not given */
-    char **operands;                     /* what is no option, behind the name of the sub-command */
+    char **operands; /* what is not an option, behind the name of the sub-command */
     int operand_count;
     struct uri uri; /* of the commands that take signing, available or a whole sim: URI */
     bool has_uri;
@@ -80,6 +88,11 @@ void command_line_clear(struct command_line *line);
 enum outcome command_line_settings(const struct command_line *line, struct settings *settings,
                                    struct report *why);
 
+/* All modems as they are configured, from all sources but URI and the command line's other settings. The
+ * caller has made them by modems_init and clears them. Errors: OUTCOME_USAGE, OUTCOME_SYSTEM. */
+enum outcome command_line_modems(const struct command_line *line, struct modems *modems,
+                                 struct report *why);
+
 /* Sets what the provider's section of openssl.cnf says. Errors: OUTCOME_USAGE, also for a file that
  * OpenSSL itself would wait for (a FIFO), OUTCOME_SYSTEM. */
 enum outcome openssl_conf_settings(struct settings *settings, struct report *why);
@@ -95,6 +108,10 @@ bool terminal_there(void);
  * Errors: OUTCOME_PIN_MISSING (no terminal, nothing or too much entered). */
 enum outcome terminal_secret(const char *prompt, char *secret, size_t size, struct report *why);
 
+/* Asks on the process's terminal whether to go on, and wants "yes". Errors: OUTCOME_USAGE (no terminal,
+ * another answer). */
+enum outcome terminal_confirm(const char *question, struct report *why);
+
 /* Wipes the dots of progress off the line, before output in the middle of the work. */
 void terminal_make_room(void);
 
@@ -102,6 +119,9 @@ void terminal_make_room(void);
  * OUTCOME_SYSTEM. */
 enum outcome output_write(const struct command_line *line, BIO *content, unsigned mode,
                           struct report *why);
+
+/* The key reference of a key (cert.c). */
+enum outcome key_reference(const struct signing_key *signing, BIO *content, struct report *why);
 
 /* The SIM signs a fresh random challenge, and the signature verifies with the certificate's public
  * key. Errors: those of proof_sign. */

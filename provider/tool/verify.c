@@ -10,9 +10,11 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CHALLENGE_SIZE 32
+#define DAYS_MAX       36500
 
 static void tell(const char *result, const char *step, const char *text)
 {
@@ -31,6 +33,46 @@ static void tell_certificate(const X509 *certificate)
     x509_date(X509_get0_notAfter(certificate), end);
     (void)snprintf(text, sizeof text, "%s, %s to %s", subject, begin, end);
     tell("ok", "certificate", text);
+}
+
+/* --warn: days, 1 to 36500. 0 where it is not given. */
+static enum outcome read_days(const struct command_line *line, int *days, struct report *why)
+{
+    char *end;
+    long given;
+
+    *days = 0;
+    if (line->warn == NULL)
+        return OUTCOME_OK;
+    given = strtol(line->warn, &end, 10);
+    if (line->warn[0] < '0' || line->warn[0] > '9' || *end != '\0' || given < 1 || given > DAYS_MAX)
+        return report_set(why, OUTCOME_USAGE, "--warn is a number of days, 1 to %d", DAYS_MAX);
+    *days = (int)given;
+    return OUTCOME_OK;
+}
+
+/* Whether the certificate ends within so many days: for a timer that tells in time. No time_t: 32 bits
+ * end in 2038. */
+static enum outcome judge_end(const X509 *certificate, int days, struct report *why)
+{
+    const ASN1_TIME *end = X509_get0_notAfter(certificate);
+    int left = 0, seconds = 0;
+    char date[DATE_SIZE];
+
+    if (days == 0)
+        return OUTCOME_OK;
+    x509_date(end, date);
+    if (ASN1_TIME_diff(&left, &seconds, NULL, end) != 1)
+        return report_set(why, OUTCOME_VERIFY_FAILED, "the certificate's end is not a date");
+    if (left < days || (left == days && seconds <= 0)) {
+        (void)report_set(why, OUTCOME_VERIFY_FAILED,
+                         "the certificate ends on %s, in %d days: ask for a new SIM, or let a CA "
+                         "of your own issue one for the SIM's key",
+                         date, left);
+        tell("failure", "end", why->text);
+        return why->outcome;
+    }
+    return OUTCOME_OK;
 }
 
 static enum outcome judge_chain(const struct command_line *line, X509 *certificate,
@@ -126,7 +168,7 @@ static enum outcome read_certificate(const struct command_line *line, struct sim
 
     memset(signing, 0, sizeof *signing);
     if (line->uri.what == URI_SIGNING)
-        return signing_key_read(sim, &line->uri, NULL, false, signing, why);
+        return signing_key_read(sim, &line->uri, NULL, SIGNING_BOTH, signing, why);
     outcome = available_certificate_read(sim, &line->uri, &signing->certificate, why);
     if (outcome == OUTCOME_OK)
         outcome = objects_public_key(signing->certificate, &signing->public_key, NULL, NULL, why);
@@ -140,11 +182,14 @@ static enum outcome run_verify(const struct command_line *line, struct sim *sim,
     struct report proof = REPORT_INIT;
     struct signing_key signing;
     enum outcome outcome;
+    int days;
 
     if (line->ca_file == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "simkey verify wants the CAs that it shall trust: --CAfile BUNDLE");
-    outcome = read_certificate(line, sim, &signing, why);
+                          "simkey verify needs the CAs that are to be trusted: --CAfile BUNDLE");
+    outcome = read_days(line, &days, why);
+    if (outcome == OUTCOME_OK)
+        outcome = read_certificate(line, sim, &signing, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     tell_certificate(signing.certificate);
@@ -154,6 +199,8 @@ static enum outcome run_verify(const struct command_line *line, struct sim *sim,
         outcome = judge_possession(line, sim, &signing, why);
     else if (outcome == OUTCOME_VERIFY_FAILED)
         (void)judge_possession(line, sim, &signing, &proof);
+    if (outcome == OUTCOME_OK)
+        outcome = judge_end(signing.certificate, days, why);
     signing_key_clear(&signing);
     return outcome;
 }
@@ -163,6 +210,6 @@ const struct command command_verify = {
     .operands = "signing|available",
     .purpose =
         "checks the certificate against the CAs of one file only, and that the key belongs to it",
-    .options = OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE,
+    .options = OPTION_CAFILE | OPTION_CRL | OPTION_PURPOSE | OPTION_WARN,
     .takes_uri = true,
     .run = run_verify};

@@ -17,7 +17,7 @@
  * where it does not fit, "?" where a string in it is damaged. */
 void x509_name(const X509_NAME *name, char *text, size_t size);
 
-/* ISO 8601 in UTC; "?" if the certificate's date is none. No time_t: 32 bits end in 2038. */
+/* ISO 8601 in UTC; "?" if the certificate's date is not one. No time_t: 32 bits end in 2038. */
 void x509_date(const ASN1_TIME *time, char text[DATE_SIZE]);
 
 /* Adds subject, issuer, serial (hex), not_before, not_after, key, bits, sha256 (of the DER), sha1

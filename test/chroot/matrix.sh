@@ -17,6 +17,8 @@ openssl-4.0  sid      amd64 experimental_suite
 i386         bookworm i386  suite
 musl         trixie   amd64 musl
 big-endian   bookworm amd64 big_endian
+arm64        bookworm amd64 arm64
+armhf        bookworm amd64 armhf
 '
 results=$chroots/matrix
 export ONLY=${ONLY-}
@@ -44,18 +46,23 @@ musl() { # chroot
         alone "$1" "cd /tree && ONLY='^safe2: .*$ONLY' sh test/all.sh build"
 }
 
-# The suites, built for s390x, by qemu's emulation of one process. Left out is owners, which looks at how
-# other processes began: qemu shows each its own beginning only.
-big_endian() { # chroot
-    inside "$1" "dpkg --add-architecture s390x && $prepare && apt-get install -y -q --no-install-recommends \
-        pkg-config gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user libserialport-dev:s390x zlib1g-dev:s390x \
-        libcunit1-dev:s390x libssl-dev:s390x libcjson-dev:s390x &&
-        export PKG_CONFIG_LIBDIR=/usr/lib/s390x-linux-gnu/pkgconfig QEMU_LD_PREFIX=/ unit=build/s390x/unit &&
-        make -s -j2 CC=s390x-linux-gnu-gcc PCSC=0 OUT=build/s390x build/s390x/unit &&
-        for suite in \$(qemu-s390x \$unit none 2>&1 | sed 's/.*there are://'); do
-            [ \$suite = owners ] || timeout 300 qemu-s390x \$unit \$suite
-        done"
+# The suites, built for another processor, by qemu's emulation of one process. Left out is owners, which
+# looks at how other processes began: qemu shows each its own beginning only.
+emulated() { # chroot, Debian's architecture, the compiler's triplet, qemu's name
+    inside "$1" "dpkg --add-architecture $2 && $prepare && apt-get install -y -q --no-install-recommends \
+        pkg-config gcc-$3 libc6-dev-$2-cross qemu-user libserialport-dev:$2 zlib1g-dev:$2 \
+        libcunit1-dev:$2 libssl-dev:$2 libcjson-dev:$2 &&
+        export PKG_CONFIG_LIBDIR=/usr/lib/$3/pkgconfig QEMU_LD_PREFIX=/ unit=build/$2/unit &&
+        make -s -j2 CC=$3-gcc LD=$3-ld OBJCOPY=$3-objcopy PCSC=0 OUT=build/$2 build/$2/unit build/$2/simkey.so &&
+        bad=0
+        for suite in \$(qemu-$4 \$unit none 2>&1 | sed 's/.*there are://'); do
+            [ \$suite = owners ] || timeout 300 qemu-$4 \$unit \$suite || bad=1
+        done
+        exit \$bad"
 }
+big_endian() { emulated "$1" s390x s390x-linux-gnu s390x; }
+arm64() { emulated "$1" arm64 aarch64-linux-gnu aarch64; } # gateways of today
+armhf() { emulated "$1" armhf arm-linux-gnueabihf arm; }   # and of yesterday: 32 bits, aligned
 
 # What a cell's log says: OpenSSL's version, what CUnit and the end-to-end tests counted.
 row() { # name, chroot, status, seconds

@@ -297,15 +297,18 @@ def firmware(t, kind):
 
 
 def accepted_by_systemd(t):
-    """The service, and Debian's unit of OpenVPN with the lines that are added to it."""
-    unit = t.path("openvpn-client@simkey.service")
-    shutil.copy("/lib/systemd/system/openvpn-client@.service", unit)
-    os.mkdir(unit + ".d")
-    shutil.copy(os.path.join(ROOT, "configs/openvpn-client.service.conf"), unit + ".d/simkey.conf")
-    service = shutil.copy(os.path.join(ROOT, "configs/simkey-stunnel.service"), t.dir)
-    result = t.run(["systemd-analyze", "verify", "--man=no", unit, service], env=t.env())
+    """The services, and Debian's units of OpenVPN and Redis with the lines that are added to them."""
+    units = []
+    for unit, drop_in in (("openvpn-client@simkey", "openvpn-client"), ("redis-server", "redis-server")):
+        units.append(t.path(unit + ".service"))
+        shutil.copy(f"/lib/systemd/system/{re.sub('@.*', '@', unit)}.service", units[-1])
+        os.mkdir(units[-1] + ".d")
+        shutil.copy(os.path.join(ROOT, f"configs/{drop_in}.service.conf"), units[-1] + ".d/simkey.conf")
+    units += [shutil.copy(os.path.join(ROOT, f"configs/simkey-{name}.service"), t.dir) for name in ("stunnel", "socat")]
+    result = t.run(["systemd-analyze", "verify", "--man=no", *units], env=t.env())
     t.equal((result.out, result.err), ("", ""), "what systemd-analyze said")
-    t.says(t.read("simkey-stunnel.service").decode(), "(?m)^ReadWritePaths=-/run/simkey -/var/lib/simkey$")
+    for name in ("simkey-stunnel.service", "simkey-socat.service", "redis-server.service.d/simkey.conf"):
+        t.says(t.read(name).decode(), "(?m)^ReadWritePaths=-/run/simkey -/var/lib/simkey$")
 
 
 if not SANITIZED:  # unmodified programs: nothing for a sanitizer's library
@@ -320,5 +323,5 @@ if not SANITIZED:  # unmodified programs: nothing for a sanitizer's library
     test(a_server_with_another_ca_refuses_stunnel)
     test(name="an OpenVPN server with another CA refuses the SIM", kind="p256", foreign=True)(vpn)
     test(name="a RADIUS server with another CA refuses the SIM", kind="p256", foreign=True)(eap)
-    test(name="the units for stunnel and OpenVPN are accepted by systemd",
+    test(name="the units for stunnel, socat, OpenVPN and Redis are accepted by systemd",
          left_out=SYSTEMD)(accepted_by_systemd)

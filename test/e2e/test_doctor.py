@@ -245,21 +245,94 @@ def where_device_and_pin_come_from_is_told(t):
     t.silent(told, "0000")
 
 
-def pin_source(t, text, mode, says):
+def pin_source(t, text, says, cure):
+    """Its remedy, pasted, makes it right."""
     sim = t.sim("p256")
-    source = t.write("source", text, mode) if text is not None else "/nonexistent/pin"
-    found = doctor(t, environment(t, sim, SIMKEY_PIN_SOURCE=source), PIN)
+    source = t.write("source", text, 0o600) if text is not None else t.path("etc/source")
+    env = environment(t, sim, SIMKEY_PIN_SOURCE="file:" + source)
+    found = doctor(t, env, PIN)
     judged(t, found, pin_source="failure", signature="skipped")
     t.says(found["pin-source"]["text"], says)
-    t.says(found["pin-source"]["remedy"], [f"chmod 600 {source}", f"chmod 640 {source}"] if text else f"umask.*> {source}")
+    t.says(found["pin-source"]["remedy"], cure.replace("FILE", source))
     t.says(found["signature"]["text"], "because of the step pin-source")
     t.equal((sim.tries(), sent_pins(sim)), (3, []), "tries, and PINs sent")
+    pasted(t, found["pin-source"]["remedy"])
+    judged(t, doctor(t, env))
 
 
-for name, how in {"open to all users": {"text": "0000\n", "mode": 0o644, "says": "open to all users"},
-                  "without a PIN": {"text": "secret\n", "mode": 0o600, "says": "is no PIN"},
-                  "absent": {"text": None, "mode": 0, "says": "/nonexistent/pin: No such file"}}.items():
-    test(name=f"a PIN file that is {name} fails before anything is sent", **how)(pin_source)
+def pasted(t, remedy):
+    """Runs the commands of a remedy."""
+    t.write("sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
+    t.write("usermod", "#!/bin/sh\n", 0o755)
+    commands = re.sub(r"^.*: (?=echo)|, or correct.*|; then log in again.*", "", remedy).replace("<PIN>", "0000")
+    if not ROOT or not [group for group in grp.getgrall() if group.gr_name == "dialout"]:
+        commands = commands.replace("-g dialout", "")
+    t.run(["sh", "-euc", commands], env=t.env(PATH=f"{t.dir}:/usr/sbin:/usr/bin:/sbin:/bin"), preload=False)
+
+
+for name, how in {"without a PIN": {"text": "secret\n", "says": "is not a PIN", "cure": "sudo tee FILE"},
+                  "with a blank before the PIN": {"text": " 0000\n", "says": "is not a PIN", "cure": "no blank"},
+                  "absent": {"text": None, "says": "/source: No such file",
+                             "cure": "install -D -m 640 -g dialout /dev/stdin FILE"}}.items():
+    test(name=f"a PIN file that is {name} fails before anything is sent, and the remedy mends it", **how)(pin_source)
+
+
+def pin_owners(t, mode, group, groups, cure):
+    """As a service's user: what the file's owner, group and mode want, and nothing else."""
+    sim = t.sim("p256")
+    source = t.write("source", "0000\n", mode)
+    ids = {entry.gr_name: entry.gr_gid for entry in grp.getgrall()}
+    os.chown(source, 0, ids[group])
+    os.chmod(source, mode)
+    os.chmod(os.path.realpath(sim.device), 0o666)
+    env = dict(t.env(), SIMKEY_DEVICE=sim.device, SIMKEY_PIN_SOURCE=source, SIMKEY_RUN_DIR=None)
+    env = {name: value for name, value in env.items() if value is not None}
+    as_user = lambda *more: ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}",
+                             f"--groups={','.join(str(ids[name]) for name in (*groups, *more))}"] if groups or more else as_nobody()
+    done = t.run([*as_user(), SIMKEY, "doctor", "--json"], env=env, expect=PIN, preload=False)
+    found = {step["step"]: step for step in json.loads(done.out)}["pin-source"]
+    t.equal(found["result"], "failure", "the step")
+    t.says(found["text"], f"it is {mode:o} root:{group}, and this user is nobody")
+    wanted = cure.replace("FILE", source)
+    t.equal(found["remedy"], wanted, "the remedy")
+    pasted(t, found["remedy"])
+    done = t.run([*as_user("dialout"), SIMKEY, "doctor", "--json"], env=env, expect=None, preload=False)
+    t.equal({step["step"]: step["result"] for step in json.loads(done.out)}["pin-source"], "ok", "afterwards")
+
+
+IN = "sudo usermod -aG dialout nobody; then log in again, or restart the service"
+NO_GROUP = None if ROOT and [group for group in grp.getgrall() if group.gr_name == "dialout"] else "only root can, with dialout"
+for name, how in {"of a group that the user is not in": {"mode": 0o640, "group": "dialout", "groups": [], "cure": IN},
+                  "that only its owner may read": {"mode": 0o600, "group": "dialout", "groups": ["dialout"],
+                                                   "cure": "sudo chmod 640 FILE; " + IN},
+                  "of root's group": {"mode": 0o640, "group": "root", "groups": ["dialout"],
+                                      "cure": "sudo chgrp dialout FILE; sudo chmod 640 FILE; " + IN},
+                  "open to all users": {"mode": 0o644, "group": "dialout", "groups": ["dialout"],
+                                        "cure": "sudo chmod 640 FILE; " + IN}}.items():
+    test(name=f"a PIN file {name} gets the remedy that fits", left_out=NO_GROUP, **how)(pin_owners)
+
+
+@test
+def the_user_and_the_services_command_are_told(t):
+    found = doctor(t, t.env(), USAGE)["settings"]
+    t.says(found["text"], f"no device is set for {pwd.getpwuid(os.geteuid()).pw_name}, and OPENSSL_CONF is not set")
+    t.says(found["remedy"], "sudo -u \\S+ OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor")
+    sim = t.sim("p256")
+    t.says(doctor(t, environment(t, sim))["settings"]["text"], f"^user {pwd.getpwuid(os.geteuid()).pw_name}; device ")
+
+
+@test
+def a_module_that_is_not_installed_is_told_from_a_line_that_is_wrong(t):
+    sim = t.sim("p256")
+    text = t.read(os.path.basename(conf(t, sim, ("default", "simkey")))).decode()
+    installed = t.write("installed.cnf", re.sub(r"(?m)^module = .*\n", "", text))
+    os.mkdir(t.path("modules"))
+    found = doctor(t, t.env(sim, OPENSSL_CONF=installed, OPENSSL_MODULES=t.path("modules")), USAGE)["provider"]
+    t.says(found["text"], f"there is no {t.path('modules')}/simkey.so")
+    t.says(found["remedy"], "install the module")
+    shutil.copy(MODULE, t.path("modules/simkey.so"))
+    t.equal(doctor(t, t.env(sim, OPENSSL_CONF=installed, OPENSSL_MODULES=t.path("modules")))["provider"]["result"], "ok",
+            "where it is installed")
 
 
 @test
@@ -480,7 +553,7 @@ def a_modem_without_a_network_and_without_a_way_to_the_sim(t):
            **skipped_after("channel"))
     t.equal(found["iccid"]["text"], "89880330000000000017", "ICCID")
     t.says(found["channel"]["text"], r"neither AT\+CSIM nor AT\+CCHO")
-    t.says(found["network"]["text"], "in no network")
+    t.says(found["network"]["text"], "not registered with a network")
 
 
 @test
@@ -554,7 +627,7 @@ def few_tries(t, left, says):
     t.equal((sim.tries(), sent_pins(sim), sim.count("PSO CDS")), (left, [], 0), "tries, PINs, signatures")
 
 
-for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "blocked for ever")):
+for tries, words in ((2, "2 tries are left"), (1, "1 try is left"), (0, "permanently blocked")):
     test(name=f"with {tries} tries left no PIN is sent", left=tries, says=words)(few_tries)
 
 
@@ -839,3 +912,48 @@ def in_a_sticky_folder_what_belongs_to_others_is_told(t):
     os.chown(link, NOBODY, -1, follow_symlinks=False)
     problems = ownership(t, t.env(OPENSSL_CONF=link, SIMKEY_DEVICE="/dev/null"))
     t.equal([line[1] for line in problems], [f"chown -h root:root {link}"], "remedies")
+
+
+# What is sent to others
+
+def reported(t, env, expect=0):
+    t.run([SIMKEY, "doctor", "--report", t.path("report")], env=env, expect=expect, preload=False)
+    t.equal(os.stat(t.path("report")).st_mode & 0o777, 0o600, "the report's mode")
+    return t.read("report").decode()
+
+
+@test
+def the_report_has_versions_modem_steps_and_apdus_and_nothing_secret(t):
+    sim = t.sim("rsa2048")
+    pin = t.write("pin", "0000\n", 0o600)
+    text = reported(t, environment(t, sim, SIMKEY_PIN_SOURCE=pin))
+    lines = text.split("\n")
+    t.says(text, [r"(?m)^simkey   \d+\.\d+\.\d+$", r"(?m)^OpenSSL  OpenSSL 3\.|OpenSSL 4\.", "(?m)^kernel   Linux ",
+                  "(?m)^model    simmodem$"])
+    found = [line.split()[:2] for line in lines[lines.index("steps") + 1:lines.index("APDUs") - 1]]
+    t.equal(found, [["ok", step] for step in STEPS], "the steps")
+    apdus = lines[lines.index("APDUs") + 1:-1]
+    t.equal([line for line in apdus if not re.fullmatch(r"[0-9A-F]{8,10}(\.\.\.)? -> [0-9A-F]{4} \d+ ms", line)], [],
+            "lines that are not a header and a status word")
+    sent = [a for a in sim.apdus() if a.command[:6] != "00C000"]
+    t.check(len(apdus) >= len(sent) - 2, f"{len(apdus)} APDUs of {len(sent)}")
+    t.check(any(line.startswith("002A9E9A") and " -> 9000" in line for line in apdus), "the signature's APDU")
+    t.equal([line for line in apdus if line[2:4] == "20" and len(line.split(" ")[0]) > 11], [], "the PIN's length")
+    with open(os.path.join(sim.card, "card"), encoding="ascii") as card:
+        iccid = re.search(r"\d{18,20}", card.read())[0]
+    t.says(text, [f"(?m)^ICCID    {iccid[:6]}\\.\\.\\.\\(19\\)$", r"(?m)^IMEI     356938\.\.\.\(15\)$"])
+    t.silent(text, [iccid[:8], "35693803", "CN=", "-----BEGIN", "0000\n", "[0-9A-Fa-f]{24}"])
+
+
+@test
+def a_report_of_what_fails_is_written_too(t):
+    sim = t.sim("p256", "--no-applet")
+    text = reported(t, environment(t, sim), ABSENT)
+    t.says(text, ["(?m)^failure  mias ", "(?m)^skipped  signature ", r"(?m)^00A4040C0D\.\.\. -> 6A82 "])
+    text = reported(t, t.env(), USAGE)
+    t.says(text, ["(?m)^failure  settings ", "APDUs\n$"])
+    env = environment(t, sim)
+    t.run([SIMKEY, "doctor", "--report", t.path("r"), "--trace", "at"], env=env, expect=USAGE, says="leave|without it")
+    t.run([SIMKEY, "doctor", "--report", "/nonexistent/r"], env=env, expect="failure", says="/nonexistent/r")
+    done = t.run([SIMKEY, "doctor", "--json", "--report", t.path("r")], env=env, expect=ABSENT)
+    t.equal([step["step"] for step in json.loads(done.out)][-1], "signature", "JSON beside it")

@@ -10,7 +10,7 @@ from fixture import BUILD, MODULE, PATH, ROOT, SANITIZED, SIMKEY, SIMMODEM, test
 from test_readme import STAND_INS, tagged
 
 SAFE2 = os.path.join(BUILD, "safe2")
-TOOLS = (SIMKEY, SAFE2, SIMMODEM)
+TOOLS = (SIMKEY, SAFE2, SIMMODEM, os.path.join(BUILD, "simkey-agent"))
 OPTION = r"(?<![\w-])--([A-Za-z][A-Za-z0-9-]*)"
 COMPLETION = os.path.join(ROOT, "configs/install/completion.bash")
 
@@ -179,6 +179,33 @@ if not SANITIZED:  # as it is installed
         used = {line.split()[-1].split("@")[0] for line in needed if line} & names
         t.equal(used, {"uncompress2"}, "functions of zlib")
 
+    # Size
+
+    SMALL = None if os.path.exists(os.path.join(BUILD, "small/flags")) else "CFLAGS were given"
+
+    @test(left_out=SMALL)
+    def the_module_is_small_and_has_nothing_that_only_the_tool_needs(t):
+        functions = {line.split()[-1].split(".")[0] for line in t.run(["nm", MODULE]).out.split("\n") if " t " in line.lower()}
+        t.check({"mias_sign", "sim_close"} <= functions, "functions that it needs")
+        of_the_tool = {"sim_raw", "sim_probe", "sim_shut", "sim_registration", "outfile_write", "options_parse",
+                       "mias_pin_change", "mias_pin_verify", "mias_list", "token_list", "token_close"}
+        t.equal(functions & of_the_tool, set(), "functions of the tool")
+        t.run(["strip", "-s", "-o", t.path("simkey.so"), MODULE])
+        limit = int(re.search(r"MODULE_GCC=(\d+)", text_of("test/lint.sh"))[1])
+        machine = os.uname().machine
+        # the figure's compiler is Debian 12's
+        if machine == "x86_64" and "GCC: (Debian 12" in t.run(["readelf", "-p", ".comment", MODULE]).out:
+            size = os.path.getsize(t.path("simkey.so"))
+            t.check(size <= limit, f"{size} bytes, at most {limit}")
+
+    @test
+    def flags_that_are_given_are_taken_as_they_are(t):
+        """dpkg-buildflags and those who have their own get no others for the module."""
+        made = os.path.relpath(t.path("made"), ROOT)
+        said = t.run(["make", "-n", "-C", ROOT, "CFLAGS=-O2 -g", f"OUT={made}", f"{made}/simkey.so"], env=dict(t.env(), CC="gcc")).out
+        t.says(said, r"gcc .* -O2 -g .*-c -o \S+made/obj/provider/signature\.o")
+        t.silent(said, ["-flto", "-Os", "-Oz", "/small/"])
+
     # Installation
 
     @test(seconds=300)
@@ -227,6 +254,38 @@ if not SANITIZED:  # as it is installed
         t.equal(everything_below(root), ["usr/share/doc/another/file"], "what is left")
         t.check(not os.path.exists(t.path("root/usr/share/doc/simkey")), "the folder is left")
 
+    @test
+    def what_belongs_to_a_package_is_neither_overwritten_nor_taken_away(t):
+        where = ("DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+        t.write("dpkg-query", f"#!/bin/sh\n[ $2 = {t.path('modules')}/simkey.so ] && echo simkey:amd64: $2\n", 0o755)
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        for target in ("install", "not-packaged"):
+            done = t.run(["make", "-C", ROOT, "--no-print-directory", "-s", target, *where], env=env, expect="failure")
+            t.says(done.err, "simkey.so belongs to the package simkey:amd64: sudo apt-get remove simkey:amd64 first")
+        t.check(not os.path.exists(t.path("usr")) and not os.path.exists(t.path("modules")), "something was installed")
+        said = t.run(["make", "-n", "-C", ROOT, "--no-print-directory", "uninstall", *where], env=env).out
+        t.check(said.index("packaged.sh") < said.index("rm -f"), "uninstall asks first")
+        make(t, "not-packaged", "DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+
+    @test
+    def the_demo_installs_no_packages_of_the_tests(t):
+        t.write("dpkg-query", "#!/bin/sh\nexit 1\n", 0o755)
+        t.write("id", "#!/bin/sh\necho 1000\n", 0o755)
+        t.write("sudo", '#!/bin/sh\necho "$@"\n', 0o755)
+        t.write("apt-get", "#!/bin/sh\n", 0o755)
+        t.write("systemctl", "#!/bin/sh\n", 0o755)
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        wanted = {what: set(re.search(r"--no-install-recommends (.*)", t.run(
+            ["sh", os.path.join(ROOT, "test/deps.sh"), *what], env=env).out)[1].split()) for what in ((), ("demo",))}
+        demo, tests = wanted[("demo",)], wanted[()]
+        t.check(demo < tests, f"more than the tests need: {demo - tests}")
+        t.equal(demo & {"valgrind", "hostapd", "opensc", "openvpn", "nodejs", "mosquitto", "pcscd", "libcunit1-dev"}, set(),
+                "packages of the tests")
+        used = set(re.findall(r"\b(nginx|stunnel4|haproxy|curl|openssl|mosquitto|nodejs)\b",
+                              text_of("test/e2e/demo.sh") + text_of("test/e2e/demo_safe2.sh")))
+        t.check(used <= demo, f"the demo uses {used}")
+        t.check("deps.sh demo" in t.run(["make", "-n", "-C", ROOT, "demo"], env=t.env()).out, "make demo")
+
     @test(seconds=300)
     def every_command_of_the_readme_s_installation_works(t):
         """With a DESTDIR. The blocks of the packages are run by test/chroot/install.sh."""
@@ -263,6 +322,12 @@ if not SANITIZED:  # as it is installed
         t.equal(everything_below(root), [], "what is left")
 
     @test
-    def the_packages_name_this_version(t):
+    def all_programs_the_module_and_the_packages_have_one_version(t):
         version = re.search(r'"(.*)"', text_of("apdu/version.h"))[1]
         t.says(text_of("configs/debian/changelog").split("\n")[0], re.escape(f"simkey ({version}) "))
+        openssl = t.run(["openssl", "version"]).out.split(" (")[0].strip()
+        t.equal(t.run([SIMKEY, "--version"]).out.split("\n")[:2], [f"simkey {version}", openssl], "simkey")
+        t.equal(t.run([SAFE2, "--version"]).out, f"safe2 {version}\n", "safe2")
+        t.equal(t.run([SIMMODEM, "--version"]).out, f"simmodem {version}\n", "simmodem")
+        listed = t.run(["openssl", "list", "-providers", "-provider-path", BUILD, "-provider", "simkey", "-verbose"])
+        t.says(listed.out, [f"version: {re.escape(version)}\n", f"build info: {re.escape(version)} for OpenSSL "])

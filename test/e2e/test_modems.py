@@ -223,7 +223,7 @@ def uris_and_options_name_a_modem(t):
     site.sign("sim:signing;modem=fourth", expect="failure", says="no modem \"fourth\".*second")
     site.tool("cert", f"sim:signing;modem=second;iccid={ICCIDS[0]}", expect=ABSENT, says=ICCIDS[0])
     site.tool("info", "--modem", "second", "--device", site.sims[0].device, expect=USAGE, says="give one")
-    site.tool("cert", "sim:signing;modem=second", "--modem", "third", expect=USAGE, says="another modem each")
+    site.tool("cert", "sim:signing;modem=second", "--modem", "third", expect=USAGE, says="name different modems")
     site.tool("info", "--modem", "../x", expect=USAGE, says="name of a section")
 
 
@@ -278,7 +278,7 @@ def mistakes_in_sections_are_found_by_file_and_line(t):
     os.symlink(sim.device, other)
     for text, says in (("device = /dev/x\n[a]\ndevice = /dev/y\n[a]\ndevice = /dev/z\n", "line 4.*already.*line 2"),
                        ("device = /dev/x\n[a]\npin = 1234\n[b]\ndevice = /dev/z\n", r"line 2.*\[a\] has no device"),
-                       ("[a]\ndevice = /dev/y\n\n[b]\ndevice = /dev/y\n", r"line 4.*\[a\] and \[b\] have one device"),
+                       ("[a]\ndevice = /dev/y\n\n[b]\ndevice = /dev/y\n", r"line 4.*\[a\] and \[b\] have the same device"),
                        (f"device = {sim.device}\n[a]\ndevice = {other}\n", r"line 2.*above the sections"),
                        ("[a\ndevice = /dev/y\n", "line 1.*section"), ("[]\n", "line 1.*name"),
                        ("[a b]\n", "line 1.*name"), (f"[{'x' * 40}]\n", "line 1.*name"),

@@ -101,6 +101,6 @@ def pkcs1_still_works_on_such_a_card(t):
 @test
 def info_does_not_name_pss(t):
     sim = t.sim("rsa2048", "--no-pss")
-    result = t.simkey(sim, "info")
+    result = t.simkey(sim, "info", "--verbose")
     t.says(result.out, "PKCS1-SHA256")
     t.silent(result.out, "PSS-SHA256")

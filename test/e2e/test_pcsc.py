@@ -163,7 +163,7 @@ def readers_are_found_by_name_part_and_number(t):
         bench.simkey("info", device="pcsc:" + name, expect=UNREACHABLE,
                      says=[f'no card reader "{name}"', *(f'"{name}"' for name in NAMES)])
     bench.reader.pcscd.stop()
-    bench.simkey("info", expect=UNREACHABLE, says="pcscd does not run")
+    bench.simkey("info", expect=UNREACHABLE, says="pcscd is not running")
 
 
 @test(seconds=180, long=True)

@@ -125,10 +125,10 @@ def bad_source(t, text, mode, says):
 
 for name, how in {
         "open to all users": {"text": "0000\n", "mode": 0o644, "says": "open to all"},
-        "empty": {"text": "", "mode": 0o600, "says": "is no PIN"},
-        "of letters": {"text": "secret\n", "mode": 0o600, "says": "is no PIN"},
-        "too short": {"text": "123\n", "mode": 0o600, "says": "is no PIN"},
-        "too long": {"text": "0" * 40 + "\n", "mode": 0o600, "says": "is no PIN"},
+        "empty": {"text": "", "mode": 0o600, "says": "is not a PIN"},
+        "of letters": {"text": "secret\n", "mode": 0o600, "says": "is not a PIN"},
+        "too short": {"text": "123\n", "mode": 0o600, "says": "is not a PIN"},
+        "too long": {"text": "0" * 40 + "\n", "mode": 0o600, "says": "is not a PIN"},
         "absent": {"text": None, "mode": 0, "says": "cannot read the PIN"}}.items():
     test(name=f"a PIN file that is {name} is refused and nothing sent", **how)(bad_source)
 
@@ -196,7 +196,7 @@ def a_changed_pin_is_the_only_right_one(t):
     sim = t.sim("p256")
     result = change(t, sim, "0000", "471199", "--trace", "at")
     t.says(result.out, ["the PIN is changed: 3 tries left", "pin-source"])
-    t.says(result.err, ["one doubtful source", r"AT.CSIM"])
+    t.says(result.err, ["a single, unconfirmed source", r"AT.CSIM"])
     t.silent(result.out + result.err, ["471199", "343731313939", "30303030"])
     t.equal((sim.tries(), len(changes(sim))), (3, 1), "tries, and CHANGEs")
     sign(t, sim, "471199", expect=0)
@@ -242,7 +242,7 @@ def a_wrong_old_pin_costs_one_try_and_no_second_attempt_is_made(t):
 @test
 def a_blocked_pin_is_not_changed(t):
     sim = blocked(t)
-    change(t, sim, "0000", "4711", expect=PIN, says="blocked for ever")
+    change(t, sim, "0000", "4711", expect=PIN, says="permanently blocked")
     t.equal(changes(sim), [], "CHANGEs")
 
 
@@ -257,16 +257,16 @@ def no_change(t, old, new, expect, says):
 
 GOOD, OTHER = ("0000\n",), ("4711\n",)
 for name, how in {
-        "is the old one": {"old": GOOD, "new": ("0000",), "expect": USAGE, "says": "is the old one"},
-        "has three digits": {"old": GOOD, "new": ("471\n",), "expect": PIN, "says": "--new-source gives is no PIN"},
+        "is the old one": {"old": GOOD, "new": ("0000",), "expect": USAGE, "says": "is the same as the old one"},
+        "has three digits": {"old": GOOD, "new": ("471\n",), "expect": PIN, "says": "--new-source gives is not a PIN"},
         "has nine digits": {"old": GOOD, "new": ("1" * 9,), "expect": USAGE, "says": "4 to 8 digits"},
-        "has letters": {"old": GOOD, "new": ("secret",), "expect": PIN, "says": "--new-source gives is no PIN"},
+        "has letters": {"old": GOOD, "new": ("secret",), "expect": PIN, "says": "--new-source gives is not a PIN"},
         "is in a file open to all": {"old": GOOD, "new": ("4711", 0o644), "expect": PIN, "says": "open to all"},
         "is in no file": {"old": GOOD, "new": None, "expect": PIN, "says": "cannot read.*correct --new-source"},
         "comes with an old one in a file open to all":
         {"old": ("0000", 0o604), "new": OTHER, "expect": PIN, "says": "open to all"},
         "comes with an old one that is none":
-        {"old": ("",), "new": OTHER, "expect": PIN, "says": "--old-source gives is no PIN"}}.items():
+        {"old": ("",), "new": OTHER, "expect": PIN, "says": "--old-source gives is not a PIN"}}.items():
     test(name=f"a new PIN that {name} is refused and nothing sent", **how)(no_change)
 
 
@@ -274,7 +274,7 @@ for name, how in {
 def a_change_whose_answer_got_lost_is_not_repeated_and_the_doubt_is_told(t):
     # the fifth command that reaches the SIM: ICCID, channel, applet, state, change
     sim = t.sim("p256", "--fault", "cme-after:5,13")
-    change(t, sim, "0000", "4711", expect=REFUSED, says=["3 tries are left", "nobody knows", "new one.*pin verify"])
+    change(t, sim, "0000", "4711", expect=REFUSED, says=["3 tries are left", "it is unknown whether the PIN was changed", "new one.*pin verify"])
     t.equal(len(changes(sim)), 1, "CHANGEs")
     t.simkey(sim, "pin", "verify", "--pin-source", t.pin_file("4711"))
     t.equal(sim.tries(), 3, "tries")
@@ -356,10 +356,10 @@ def a_person_is_asked_on_the_terminal_and_nothing_typed_is_shown(t):
 @test
 def what_is_not_typed_twice_the_same_changes_nothing(t):
     sim = t.sim("p256")
-    for typed, status, says in ((["0000", "4711", "4712"], USAGE, "not entered twice the same"),
+    for typed, status, says in ((["0000", "4711", "4712"], USAGE, "not the same both times"),
                                 (["0000", ""], PIN, "no PIN was entered"),
                                 (["0" * 17], PIN, "too long"), (["0000", "x" * 300], PIN, "too long"),
-                                (["0000", "0000", "0000"], USAGE, "is the old one")):
+                                (["0000", "0000", "0000"], USAGE, "is the same as the old one")):
         terminal = Terminal(t, sim, "pin", "change")
         for prompt, text in zip(("old PIN: ", "new PIN: ", "new PIN again: "), typed):
             terminal.type(t, prompt, text + "\n")

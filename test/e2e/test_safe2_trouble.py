@@ -303,7 +303,7 @@ def telemetry_from_a_pipe_is_not_awaited_longer_than_the_job(t):
     os.mkfifo(t.path("pipe"))
     site.sim.mark()
     t.run([SAFE2, "send", *FAST, "--timeout", "1", t.path("pipe")], site.sim, expect=TIMEOUT,
-          says="nothing was to be read", seconds=15)
+          says="nothing could be read", seconds=15)
     t.equal(site.sim.words(), [], "APDUs")
     late = t.start("safe2", [SAFE2, "send", *FAST, t.path("pipe")], t.env(site.sim))
     with open(t.path("pipe"), "wb", buffering=0) as pipe:

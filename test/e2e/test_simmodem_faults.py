@@ -26,7 +26,7 @@ def the_help_lists_every_fault_in_order(t):
         no-number no-csim-channels plain-class basic-response no-ccho
         no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
         boot-words sim-removed
-        other-sim hang-up""".split(), "the faults")
+        other-sim hang-up iotsafe-6984 iotsafe-6989 iotsafe-63cf""".split(), "the faults")
 
 
 @test
@@ -234,7 +234,7 @@ def channels_that_are_opened_otherwise(t):
     line.card("81F2000C", "9000")
 
 
-QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0"), ("AT+CGSN", None),
+QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0.0"), ("AT+CGSN", None),
              ("AT+CPIN?", "+CPIN: READY"), ("AT+CRSM=176,12258,0,0,10", None), ("AT+CREG?", "+CREG: 0,1"),
              ("AT+CEREG?", "+CEREG: 0,1"), ("AT+CCID", None))
 

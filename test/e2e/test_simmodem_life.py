@@ -2,6 +2,7 @@
 """The faults of simmodem that concern the life of modem and card really happen, and all of them go
 together: seen by a small AT client, without simkey."""
 
+import grp
 import os
 import random
 import re
@@ -220,3 +221,23 @@ def mixture(t, seed):
 
 for number in range(5):
     test(name=f"mixtures of faults, seed {number}", seed=number)(mixture)
+
+
+@test(left_out=None if os.geteuid() == 0 else "only root has several groups for certain")
+def the_line_is_a_groups_too_if_wanted_also_after_a_hang_up(t):
+    sim = t.sim("p256", "--group", "dialout", "--fault", "hang-up:2,100")
+    wanted = grp.getgrnam("dialout").gr_gid
+
+    def owned():
+        seen = os.stat(sim.device)
+        return seen.st_gid, oct(seen.st_mode & 0o777)
+
+    t.equal(owned(), (wanted, oct(0o660)), "the pty")
+    first = os.path.realpath(sim.device)
+    t.simkey(sim, "info", expect=None)
+    end = time.monotonic() + 10
+    while not os.path.exists(sim.device) and time.monotonic() < end:
+        time.sleep(0.05)
+    t.equal(owned(), (wanted, oct(0o660)), f"the pty after {first}")
+    t.run([SIMMODEM, "--card", os.path.join(SHARED, "cards", "p256"), "--link", t.path("x"), "--group", "no such group"],
+          expect="failure", says="there is no group")

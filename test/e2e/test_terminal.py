@@ -77,7 +77,7 @@ def a_certificates_name_does_nothing_on_a_terminal(t):
     sim = t.sim(evil_card(t))
     env = t.env(sim)
     wanted = r"CN=a\\00b,CN=\\9B31m\\0D\\0A".replace(r"\\9B", r"\\C2\\9B")
-    t.says(on_terminal(t, [SIMKEY, "info"], env), "subject: " + wanted)
+    t.says(on_terminal(t, [SIMKEY, "info", "--verbose"], env), ["container 0 .*" + wanted, "subject: " + wanted])
     told = json.loads(on_terminal(t, [SIMKEY, "info", "--json"], env))
     t.says(told["containers"][0]["subject"], wanted)
     t.says(on_terminal(t, [SIMKEY, "doctor"], env, expect=None), "ok +certificate +container 0: " + wanted)
@@ -85,7 +85,7 @@ def a_certificates_name_does_nothing_on_a_terminal(t):
     t.says(on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", ca], env, expect=VERIFY),
            ["ok +certificate +" + wanted, "failure +chain +bad signature: " + wanted])
     t.says(on_terminal(t, [SIMKEY, "cert", "signing"], env), "BEGIN CERTIFICATE")
-    t.says(on_terminal(t, [SIMKEY, "cert", "signing", "--der"], env, expect=USAGE), "DER is not for a terminal")
+    t.says(on_terminal(t, [SIMKEY, "cert", "signing", "--der"], env, expect=USAGE), "DER is not written to a terminal")
     t.simkey(sim, "cert", "signing", "--der", "--out", t.path("der"))
     t.check(t.read("der").startswith(b"\x30\x82"), "DER in a file")
 
@@ -122,7 +122,7 @@ def names_of_files_and_words_do_nothing_on_a_terminal(t):
         t.says(on_terminal(t, [SAFE2, *command], t.env(), expect=None), "safe2: ")
     # the remedy quotes the path; the bundle's is in each reason of the chain
     doctor = on_terminal(t, [SIMKEY, "doctor"], t.env(sim, SIMKEY_PIN_SOURCE=evil), expect=PIN)
-    t.check("> " + t.path(SHOWN) in doctor, f"the remedy: {doctor}")
+    t.check("/dev/stdin '" + t.path(SHOWN) in doctor, f"the remedy: {doctor}")
     shutil.copy(os.path.join(t.sim("rsa2048").card, "ca.pem"), evil)
     seen = on_terminal(t, [SIMKEY, "verify", "signing", "--CAfile", evil], t.env(sim), expect=VERIFY)
     t.check("failure  chain" in seen and SHOWN in seen, f"the reason: {seen}")

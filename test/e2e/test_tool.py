@@ -23,9 +23,24 @@ def info(t, key):
     first = told["containers"][0]
     t.equal((first["key"], first["bits"]), {"rsa2048": ("RSA", 2048), "p256": ("EC", 256),
                                             "p384": ("EC", 384)}[key], "container 0")
+    words = {"rsa2048": "RSA 2048", "p256": "EC P-256", "p384": "EC P-384"}[key]
     t.says(first["subject"], "signing 0")
     t.says(told["available"]["subject"], "available")
-    t.says(t.simkey(sim, "info").out, [iccid, "356938035643809", "signing 0"])
+    lines = t.simkey(sim, "info").out.split("\n")
+    t.says(lines[0], f"^SIM +{iccid}, ready$")
+    t.says(lines[1], "^modem +simkey simmodem, firmware simmodem [0-9.]+, IMEI 356938035643809$")
+    t.says(lines[2], "^PIN +needed to sign, 3 tries left$")
+    t.says(lines[3], "^applets +mias, typea_files, safe2 ")
+    t.equal([re.split("  +", line)[0] for line in lines[5:-1]],
+            ["key", *(f"container {c['container']}" for c in told["containers"]), "available"], "the table")
+    t.says(lines[6], f"^container 0 +{words} +sign and decrypt +{first['not_after'][:10]} +.*signing 0")
+    t.check(all(line[:line.index("CN=")].rstrip()[-10:] == told["containers"][0]["not_after"][:10]
+                for line in lines[6:-1]), "the column until")
+    verbose = t.simkey(sim, "info", "--verbose").out
+    t.check(verbose.startswith("\n".join(lines[:-1])), "--verbose begins with the same")
+    for name in ("serial", "sha256", "public_key_sha256", "not_before", "algorithms", "tries_left", "revision"):
+        t.says(verbose, f"(?m)^ *{name}: ")
+    t.silent("\n".join(lines), ["sha256", "BEGIN"])
     t.signatures(sim, 0)
     t.check(not [a for a in sim.apdus() if a.words == "VERIFY" and "{" in a.command], "a PIN was sent")
 
@@ -83,6 +98,27 @@ def out_writes_a_whole_file_or_none(t):
     t.simkey(sim, "cert", "signing", "--out", "/nonexistent/cert.pem", expect="failure",
              says="/nonexistent/cert.pem")
     t.equal([name for name in os.listdir(t.dir) if "cert" in name], [], "files left behind")
+
+
+@test
+def a_key_reference_gets_the_mode_that_a_program_wants(t):
+    """libpq, for one, takes no key that others may read."""
+    sim = t.sim("p256")
+    out = t.path("sim.key")
+    os.umask(0o022)
+    for arguments, mode in (([], 0o644), (["--mode", "0600"], 0o600), (["--mode", "640"], 0o640), (["--mode", "444"], 0o444)):
+        t.simkey(sim, "key", "signing", "--out", out, *arguments)
+        t.equal(oct(os.stat(out).st_mode & 0o7777), oct(mode), f"the mode by {arguments}")
+    os.umask(0o077)
+    t.simkey(sim, "key", "signing", "--out", out, "--mode", "0644")
+    t.equal(oct(os.stat(out).st_mode & 0o7777), oct(0o644), "--mode is stronger than the umask")
+    for bad in ("", "rw", "0800", "1777", "0200", "-1", " 600", "0600x"):
+        t.simkey(sim, "key", "signing", "--out", out, "--mode", bad, expect=USAGE, says="--mode")
+    t.simkey(sim, "key", "signing", "--mode", "0600", expect=USAGE, says="--out")
+    t.simkey(sim, "key", "available", "--out", out, "--mode", "0640", expect=USAGE, says="secret")
+    t.simkey(sim, "key", "--rewrite", out, "--mode", "0600", expect=USAGE, says="leave out --mode")
+    t.simkey(sim, "key", "available", "--out", t.path("typea"), "--mode", "0400")
+    t.equal(oct(os.stat(t.path("typea")).st_mode & 0o7777), oct(0o400), "the Type A key's mode")
 
 
 @test

@@ -131,7 +131,7 @@ def a_card_that_calls_a_wrong_pin_right_loses_one_try(t):
     reference = t.exported(sim)[1]
     between = Between(t, sim, state=(STATE, "63C3"), as_if_right=(r'AT\+CSIM=\d+,"0[123]20008104', "9000"))
     for number in range(4):
-        sign(t, reference, between.device, "failure", ["wanted one all the same" if number == 0 else "not tried again"],
+        sign(t, reference, between.device, "failure", ["asked for a PIN all the same" if number == 0 else "not tried again"],
              SIMKEY_PIN_SOURCE=t.pin_file("9999"))
     t.equal((len(sent(sim)), sim.tries()), (1, 2), "PINs sent, and tries")
     between.rules.clear()
@@ -260,7 +260,7 @@ def a_source_that_would_hang_holds_nothing(t):
     os.mkfifo(t.path("fifo"), 0o600)
     sim.mark()
     t.run(dgst(t, reference), env=t.env(sim, True, SIMKEY_PIN_SOURCE=t.path("fifo")), expect="failure",
-          says="no regular file", seconds=5)
+          says="not a regular file", seconds=5)
     t.equal(sim.tries(), 3, "tries")
 
 
@@ -276,6 +276,14 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
         t.says(told.out, ["failure +iccid .*no PIN is tried", "skipped +signature .*because of the step iccid"])
         t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.says(t.simkey(first, "doctor", reference, expect=None).out, ["ok +iccid .*as ", "ok +signature"])
+    certificate = t.path("sim.crt")
+    t.simkey(first, "cert", "sim:signing;container=3", "--out", certificate)
+    t.says(t.simkey(first, "doctor", certificate, expect=None).out, ["ok +certificate +container 3: ", "ok +signature"])
+    sim = t.sim(t.new_card("--key", "p256"))
+    told = t.simkey(sim, "doctor", certificate, expect=3)
+    t.says(told.out, ["failure +certificate .*no PIN is tried", "simkey key signing --out sim.key",
+                      "skipped +signature .*because of the step certificate"])
+    t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
     os.mkfifo(t.path("pipe"))  # that nobody writes
     t.simkey(other, "doctor", t.path("pipe"), expect=USAGE, says="a FIFO, not a file", seconds=10)

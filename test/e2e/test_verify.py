@@ -4,6 +4,7 @@ that the key is in this SIM. Each verdict on a chain is compared with that of op
 
 import os
 import shutil
+import time
 
 from fixture import PIN, SHARED, SIMKEY, USAGE, VERIFY, test
 from hierarchy import FAR, NOW, PAST, Authority, certify, generation
@@ -96,6 +97,24 @@ for who in ("SIM", "issuer", "root"):
 
 
 @test
+def an_end_that_is_near_is_told_in_time(t):
+    """For a timer: status 7, though all else is well."""
+    place = Place(t, generation(t, 1), begin=PAST, end=time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + 10.5 * 86400)))
+    bundle = place.bundle()
+    place.verify(bundle)
+    for days, status in ((1, 0), (10, 0), (11, VERIFY), (365, VERIFY)):
+        done = t.simkey(place.modem, "verify", "signing", "--CAfile", bundle, "--warn", str(days), expect=status)
+        t.says(done.out, ["(?m)^ok +chain", "(?m)^ok +possession"])
+        if status:
+            t.says(done.out, r"(?m)^failure +end +the certificate ends on \d{4}-\d\d-\d\dT.*, in 10 days")
+            t.says(done.err, "ends on")
+        else:
+            t.silent(done.out + done.err, "ends on")
+    for bad in ("0", "-1", "soon", "", "36501", "7d"):
+        t.simkey(place.modem, "verify", "signing", "--CAfile", bundle, "--warn", bad, expect=USAGE, says="--warn")
+
+
+@test
 def an_unknown_issuer_is_named(t):
     chain, foreign = generation(t, 1), generation(t, 2)
     place = Place(t, chain)
@@ -123,7 +142,7 @@ def nor_does_one_that_no_key_identifier_tells_apart(t):
 @test
 def a_certificate_for_servers_is_not_for_clients(t):
     place = Place(t, generation(t, 2), extensions="server")
-    place.verify(place.bundle(), "wrong purpose: CN=the SIM \\S+ is not for clients of TLS", purpose="client")
+    place.verify(place.bundle(), "wrong purpose: CN=the SIM \\S+ is not for TLS clients", purpose="client")
     place.verify(place.bundle(), purpose="server")
     place.verify(place.bundle())
 
@@ -131,7 +150,7 @@ def a_certificate_for_servers_is_not_for_clients(t):
 @test
 def who_is_no_ca_may_not_issue(t):
     place = Place(t, generation(t, 2, issuer={"extensions": "no_ca"}))
-    place.verify(place.bundle(), "CN=G2 issuer is no CA")
+    place.verify(place.bundle(), "CN=G2 issuer is not a CA")
 
 
 @test

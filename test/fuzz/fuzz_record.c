@@ -62,9 +62,10 @@ static void check(const struct settings *settings)
     REQUIRE(record.quirks.max_read >= 1 && record.quirks.max_read <= APDU_LE_ALL);
     REQUIRE(record.shared.channel.number <= 19 && record.owners.count <= OWNERS_MAX);
     REQUIRE(record.shared.channel.open == (record.shared.level > LEVEL_CLOSED));
+    REQUIRE(record.second.channel.open == (record.second.level > LEVEL_CLOSED));
     REQUIRE(memchr(record.shared.iccid, 0, ICCID_SIZE) != NULL);
     (void)record_leave(&record);
-    record_join(&record);
+    record_join(&record, RECORD_SHARED);
     REQUIRE(record_save(fd, &record) && close(fd) == 0);
     REQUIRE(record_peek(settings, &again));
     REQUIRE(again.dirty == record.dirty && again.user_count == record.user_count);

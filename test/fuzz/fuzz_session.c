@@ -22,6 +22,7 @@
 
 #define TIMEOUT_S   20
 #define FAREWELL_MS 500
+#define NO_TIME_MS  200 /* spent on a channel that answers nonsense: the others are not asked */
 #define SLACK_MS    100
 #define PAUSE_MS    3000
 
@@ -310,9 +311,11 @@ static void end_program(struct game *game, unsigned program)
 {
     const bool owes = game->modem.card.disturbed; /* an answer, still */
     int64_t started = line_now();
+    struct owners unsaved;
 
     if (game->sims[program] == NULL)
         return;
+    unsaved = game->sims[program]->unsaved;
     hostile_operation(&game->modem.card, SOURCE_NONE, TRIES_SOFTWARE);
     /* without the device, which holds the lock, its own channel is neither closed nor written down */
     if (!line_is_plugged())
@@ -321,6 +324,10 @@ static void end_program(struct game *game, unsigned program)
     game->modem.card.disturbed = game->modem.card.disturbed || owes;
     game->sims[program] = NULL;
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
+    /* without a record, what it had no time to ask is forgotten with it */
+    for (size_t i = 0; !game->record && line_now() - started >= NO_TIME_MS && i < unsaved.count;
+         i++)
+        neighbour_forgive(&game->modem, &unsaved.list[i].channel);
 }
 
 /* A channel of SAFE2's is the process's own between its operations; without a record a process also
@@ -336,6 +343,9 @@ static void check_channels(struct game *game)
         game->modem.card.channels[i].owed = false;
     for (unsigned i = 0; i < HOSTILE_CHANNELS && !game->record; i++)
         if (game->modem.card.channels[i].claimed)
+            game->modem.card.channels[i].owed = false;
+    for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)
+        if (game->modem.card.channels[i].used)
             game->modem.card.channels[i].owed = false;
     for (unsigned i = 0; i < PROGRAMS; i++) {
         const struct sim *sim = game->sims[i];

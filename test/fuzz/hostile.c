@@ -171,9 +171,8 @@ enum hostile_end hostile_answer(struct hostile *card, unsigned channel, const ui
     return end;
 }
 
-enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_length,
-                              uint8_t *answer, size_t *answer_length, int timeout_ms, int secrecy,
-                              struct deadline deadline, struct report *why)
+enum outcome hostile_exchange(void *arg, struct exchange *exchange, struct deadline deadline,
+                              struct report *why)
 {
     struct at_result result = {.final = AT_FINAL_ERROR, .cme = -1, .value = ""};
     size_t number = 0;
@@ -181,15 +180,16 @@ enum outcome hostile_exchange(void *arg, const uint8_t *command, size_t command_
 
     (void)deadline;
     card->channels[1].open = true; /* who lost it opened another one */
-    REQUIRE(timeout_ms > 0);
-    REQUIRE((command[0] & 0x03) == 0); /* the transport's bits */
-    REQUIRE(command[1] != INS_VERIFY || (secrecy & SECRET_COMMAND) != 0);
-    *answer_length = 0;
-    switch (hostile_answer(card, 1, command, command_length, answer, &number)) {
+    REQUIRE(exchange->timeout_ms > 0);
+    REQUIRE((exchange->command[0] & 0x03) == 0); /* the transport's bits */
+    REQUIRE(exchange->command[1] != INS_VERIFY || (exchange->secrecy & SECRET_COMMAND) != 0);
+    exchange->answer_length = 0;
+    switch (
+        hostile_answer(card, 1, exchange->command, exchange->length, exchange->answer, &number)) {
     case HOSTILE_ANSWERS:
     case HOSTILE_TWICE:
     case HOSTILE_STRAY:
-        *answer_length = number;
+        exchange->answer_length = number;
         return OUTCOME_OK;
     case HOSTILE_CME:
         result.final = AT_FINAL_CME;

@@ -33,6 +33,7 @@ struct hostile_channel {
     bool status_asked; /* its last command was STATUS, or fetched a part of its answer */
     bool disowned;     /* it did not answer STATUS like the modem's own */
     bool claimed;      /* it did, or did not answer, or what makes no sense */
+    bool used;         /* asked whose it is, it said so: somebody's applet is selected there */
     bool selected;     /* in this operation, and nothing happened since but the state question */
     bool select_under_way; /* 61xx: GET RESPONSE decides, if there is one */
     unsigned unclosed;     /* how often closing was refused, see hostile_close_failed */

@@ -278,6 +278,8 @@ ssize_t line_write(int fd, const void *data, size_t length)
     }
     if (line->most > 0 && length > line->most)
         length = line->most;
+    if (length == 1 && line->written_length == 0 && *(const char *)data == '\x1B')
+        return 1; /* what leaves the prompt for a text */
     for (size_t i = 0; i < length; i++) {
         char c = ((const char *)data)[i];
 

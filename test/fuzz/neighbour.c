@@ -142,6 +142,7 @@ static void know_record(struct modem *modem, const struct settings *settings)
     if (!record_peek(settings, &record))
         return;
     know(modem, &record.shared.channel);
+    know(modem, &record.second.channel);
     for (size_t i = 0; i < record.owners.count; i++)
         know(modem, &record.owners.list[i].channel);
     if (record.line.last < HOSTILE_CHANNELS) /* it may be taken for one that was opened unseen */
@@ -209,9 +210,9 @@ static void take_users(struct span *input, struct record *record)
     uint8_t bits = input_byte(input);
 
     if (bits & 0x01)
-        record_join(record);
+        record_join(record, RECORD_SHARED);
     if (bits & 0x02) /* one that is dead, and init, which lives */
-        record->users[record->user_count++] = (struct record_user){1, 77};
+        record->users[record->user_count++] = (struct record_user){1, 77, 1};
 }
 
 /* Channels beside the shared one: a living process's, a dead one's, orphans. */
@@ -223,7 +224,8 @@ static void take_owners(struct span *input, struct record *record)
 
         take_channel(input, &channel);
         bits = input_byte(input);
-        if (!channel.open || channel_number(&channel) == channel_number(&record->shared.channel))
+        if (!channel.open || channel_number(&channel) == channel_number(&record->shared.channel) ||
+            channel_number(&channel) == channel_number(&record->second.channel))
             continue;
         if (bits & 0x01)
             owners_hold(&record->owners, &channel, bits & 0x02 ? 1 : getppid(), 77);
@@ -373,6 +375,7 @@ void neighbour_check(const struct modem *modem, const struct settings *settings,
         if (!there)
             there = record_peek(settings, &record);
         REQUIRE(any_names(own, count, i) || names(&record.shared.channel, i) ||
-                owners_name(&record.owners, i) || record.line.opening);
+                names(&record.second.channel, i) || owners_name(&record.owners, i) ||
+                record.line.opening);
     }
 }

@@ -24,6 +24,7 @@
 #define PCSC_TARGET(X)
 #endif
 #define TARGETS(X)                                                                                 \
+    X(agent)                                                                                       \
     X(apdu)                                                                                        \
     X(at_value)                                                                                    \
     X(certificate)                                                                                 \
@@ -31,6 +32,7 @@
     X(old_claims)                                                                                  \
     X(dialogue)                                                                                    \
     X(inventory)                                                                                   \
+    X(iotsafe)                                                                                     \
     X(keyref)                                                                                      \
     X(mbim)                                                                                        \
     PCSC_TARGET(X) X(pin_source) X(proc) X(qmi) X(record) X(session) X(settings) X(tlv) X(uri)

@@ -55,6 +55,15 @@ def data_object(label, value):
 seed("tlv", h("6206810200108201"), h("62098002012c8301018a01"), h("6f0581010a"), h("ff00620480021000"), h("5f2d02454e"),
      CONTAINER_MAP, DIRECTORY, data_object("CERT_AVAILABLE", b"-----BEGIN"), data_object("PRIV_TYPE_A", bytes(200)))
 
+# ---- IoT SAFE ----
+SAFE_KEY = h("74023131 84020002 600102 4a0101 4b0113 4e0103 610107 920204 91020007 6f0101")
+SAFE_FILE = h("73023031 83020001 600101 4a0101 210102 20020340")
+SAFE_POINT = b"\x34\x45\x49\x43\x86\x41\x04" + bytes(range(64))
+seed("iotsafe", SAFE_KEY + SAFE_FILE, b"\xc1" + bytes([len(SAFE_KEY)]) + SAFE_KEY + b"\xc3" +
+     bytes([len(SAFE_FILE)]) + SAFE_FILE, b"\xc1\x81\x8c" + 4 * (SAFE_KEY + h("8400")),
+     h("100110 1120") + bytes(32) + h("b1010a b2010a 61010f 91020001 920104 6f0101 940102 b70101"),
+     h("100110 1105") + bytes(32) + h("b1010a 90010f 91010001 920104"), SAFE_POINT, h("84020002 85020002") + SAFE_POINT,
+     b"\x33\x40" + bytes(range(64)), b"\x33\x00\x40" + bytes(range(64)), h("33083006020101020102"))
 # ---- QMI and MBIM: the size of the pieces, then messages ----
 seed("qmi", b"\x3f" + h("011200800000010100ff070002040000000000"),
      b"\x3f" + h("011700800000010222000c00020400000000000102000b03"),
@@ -94,7 +103,9 @@ STANDING = ("channel 1 0 1 1 -\napplet 1 0 0 1 0\nenvironment 1 182 66 49\n"
 TAIL = f"learnt 89880330000000000017 0 1 256 0 0\n{ZEROS}\nusers 1\n4711 123456"
 seed("record", "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL,
      "line 1 0 1 3 1 2 77\n" + STANDING.replace("1 0 1 1 -", "1 1 2 0 A0F3")
-     + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"))
+     + "channel 1 0 1 2 -\n" + TAIL.replace("users 1\n4711 123456", "users 0"),
+     "line 0 1 0 1 0 1 0\n" + STANDING + "channel 0 0 0 0 -\n" + TAIL + "\ntries - 0 0\nopeners 0\nrefusals 0\n"
+     "owners 0 3\nsecond 2 1 1\nchannel 1 0 1 2 -\napplet 3 0 0 0 0\nenvironment 0 0 0 0\niccid 0 -\n")
 
 # ---- claims of older programs ----
 seed("old_claims", "1 4\n", "1234 567890\n", "0 0\n", "-1 5\n", "99999999999999999999 1\n", "x")
@@ -130,6 +141,24 @@ def pem(der):
 seed("keyref", b"\0" + reference(), b"\0" + reference(2), b"\0" + reference(iccid=b""), b"\1" + pem(reference()),
      b"\2sim:signing;key-id=31?device=/dev/x", b"\2sim:signing;container=14;key-id=ff;iccid=8988033000000000001",
      b"\0" + reference(uri=b"sim:available"), b"\3" + b"89880330000000000017")
+
+# ---- packets of simkey-agent: which half reads them, then the packet ----
+def agent(operation, option=0, kind=1, scheme=2, digest=3, container=255, iccid=b"", key=b"", label=b"", data=b""):
+    return b"\0SK\1" + bytes([operation]) + struct.pack(">I", 30000) + bytes([kind, scheme, digest, option, 1, 0, container,
+           len(iccid), len(key), len(label)]) + struct.pack(">H", len(data)) + iccid + key + label + data
+
+
+def answer(operation, body=b"", outcome=0, text=b"", count=0):
+    return bytes([operation]) + b"SK\1" + bytes([outcome]) + struct.pack(">HHHHI", 0, 65535, len(text), count, len(body)) + text + body
+
+
+ITEM = b"\2\0\0\3\10\0"
+seed("agent", agent(1), agent(2, 1, container=2), agent(3, container=2, key=b"\x63", data=bytes(32)),
+     agent(3, key=b"\1\2", label=b"a", data=bytes(32)), agent(3, label=b"a", iccid=b"89880330000000000017", data=bytes(32)),
+     agent(4, 1, 0, 0, container=2, key=b"\x33", data=bytes(256)), agent(5, container=2, key=b"\x63"), agent(6), agent(7),
+     agent(8, 0x81), answer(1, ITEM + b"\xff\2\6\0\0\0\1\2Client", count=2), answer(2, ITEM + b"\x0a8988033000" + SPKI),
+     answer(3, bytes(64)), answer(4, b"plain"), answer(5, bytes(8)), answer(6, b"\1a\4EC25\0\0\5READY\x0a8988033000"),
+     answer(7, b"\1\0\3\0"), answer(8, pem(SPKI)), answer(3, outcome=8, text=b"no (SW 6985)"))
 
 # ---- certificates: a shape that DER readers follow for a while ----
 SHELL = tlv(0x30, tlv(0x30, h("a003020102") + tlv(2, b"\1") + tlv(0x30, h("06082a8648ce3d040302")) + tlv(0x30, b"") +

@@ -58,7 +58,7 @@ static bool by_person(const struct hostile *card)
 static bool is_question(const struct watched *watched)
 {
     return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
-           (watched->ins == INS_VERIFY && watched->lc == 0);
+           ((watched->ins == INS_VERIFY || watched->ins == INS_IOTSAFE) && watched->lc == 0);
 }
 
 /* MANAGE CHANNEL on the channel itself: of one that is not open that does nothing. */
@@ -180,7 +180,8 @@ static void note_verified(struct hostile *card, const struct watched *watched)
     bool accepted = watched->sw == 0x9000 || (watched->sw & 0xFF00) == 0x9100 ||
                     (watched->sw == 0x6984 && watched->p2 == PIN1_REFERENCE);
 
-    card->verify_under_way = (watched->sw & 0xFF00) == 0x6100;
+    card->verify_under_way = (watched->sw & 0xFF00) == 0x6100 ||
+                             (watched->ins == INS_GET_RESPONSE && (watched->sw & 0xFF00) == 0x6C00);
     if (accepted)
         note_accepted(card, watched);
     else if (!card->verify_under_way)
@@ -237,6 +238,13 @@ static void note_owner(struct hostile *card, const struct watched *watched)
     bool fetch = watched->ins == INS_GET_RESPONSE;
     size_t got = watched->answer_length - 2;
 
+    if (watched->ins == INS_STATUS && watched->p2 == 0x01)
+        channel->used = watched->sw == 0x9000 && got > 0;
+    else if (watched->ins == INS_VERIFY && watched->lc == 0 && channel->status_asked)
+        channel->used = tries_known(watched->sw) || watched->sw == 0x9000 ||
+                        watched->sw == 0x6983 || watched->sw == 0x6984;
+    else if (!is_question(watched) && !fetch)
+        channel->used = false;
     channel->status_asked = (watched->ins == INS_STATUS && watched->p2 != 0x01) || /* by name */
                             (fetch && channel->status_asked);
     if (!channel->status_asked)
@@ -277,7 +285,7 @@ static void note_channels(struct hostile *card, const struct watched *watched, b
 /* The questions to a channel that may be somebody else's, and their answers' further parts. */
 static bool before_closing(const struct hostile_channel *channel, const struct watched *watched)
 {
-    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 ||
+    return watched->ins == INS_STATUS || watched->ins == INS_SAFE2 || watched->ins == INS_IOTSAFE ||
            (watched->ins == INS_GET_RESPONSE && channel->status_asked);
 }
 

@@ -14,6 +14,7 @@
 #define INS_SELECT         0xA4
 #define INS_STATUS         0xF2
 #define INS_SAFE2          0xCC
+#define INS_IOTSAFE        0xCB /* GET DATA */
 #define INS_GET_RESPONSE   0xC0
 
 /* A command under way. */

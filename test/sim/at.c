@@ -2,6 +2,7 @@
 /* Reads command lines, takes them apart, runs the commands and writes the answers (3GPP TS 27.007,
  * ITU-T V.250). Knows the modem's own commands; those of the SIM come from simcmd.c. */
 #include "test/sim/at.h"
+#include "apdu/version.h"
 
 #include "test/sim/gate.h"
 
@@ -171,7 +172,7 @@ static int run_cgmm(struct at *at, const struct at_call *call)
 
 static int run_cgmr(struct at *at, const struct at_call *call)
 {
-    return identity(at, call, "Revision: simmodem 1.0");
+    return identity(at, call, "Revision: simmodem " SIMKEY_VERSION);
 }
 
 static int run_cgsn(struct at *at, const struct at_call *call)
@@ -277,7 +278,7 @@ static int run_basic(struct at *at, const char **text)
         at_defaults(at);
         return AT_OK;
     case 'I':
-        at_line(at, "simkey simmodem 1.0");
+        at_line(at, "simkey simmodem " SIMKEY_VERSION);
         return AT_OK;
     case 'X':
         return AT_OK;

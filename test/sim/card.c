@@ -270,6 +270,17 @@ static bool set_iccid(struct card *card, const char *digits)
     return true;
 }
 
+/* A card that does not tell has mIAS. */
+static bool set_applets(struct card *card, const char *word)
+{
+    bool iotsafe = strcmp(word, "mias") != 0;
+
+    card->mias = strcmp(word, "iotsafe") != 0;
+    if (iotsafe)
+        card->iotsafe = iotsafe_load(card->dir);
+    return !iotsafe || (card->iotsafe != NULL && (!card->mias || strcmp(word, "both") == 0));
+}
+
 static bool load_description(struct card *card)
 {
     FILE *f = open_in(card, "card");
@@ -285,6 +296,8 @@ static bool load_description(struct card *card)
             good = strcmp(word, "1") == 0;
         else if (sscanf(line, "iccid = %31s", word) == 1)
             good = set_iccid(card, word);
+        else if (sscanf(line, "applets = %31s", word) == 1)
+            good = set_applets(card, word);
         else if (strncmp(line, "container.", 10) == 0)
             good = load_container(card, line);
     }
@@ -312,14 +325,18 @@ static bool take_lock(struct card *card)
     return false;
 }
 
+static bool load_available(struct card *card)
+{
+    return load_key(card, "private/available.key", &card->available_key) &&
+           load_cert(card, "available.pem", &card->available_cert);
+}
+
 bool card_open(struct card *card, const char *dir)
 {
-    *card = (struct card){.lock = -1};
+    *card = (struct card){.lock = -1, .mias = true};
     card->dir = strdup(dir);
     if (card->dir != NULL && take_lock(card) && load_description(card) && load_pins(card) &&
-        load_key(card, "private/available.key", &card->available_key) &&
-        load_cert(card, "available.pem", &card->available_cert) &&
-        load_cert(card, "ca.pem", &card->ca_cert))
+        (!card->mias || load_available(card)) && load_cert(card, "ca.pem", &card->ca_cert))
         return true;
     card_close(card);
     return false;
@@ -334,6 +351,7 @@ void card_close(struct card *card)
     EVP_PKEY_free(card->available_key);
     bytes_free(&card->available_cert);
     bytes_free(&card->ca_cert);
+    iotsafe_free(card->iotsafe);
     explicit_bzero(card->pins, sizeof card->pins);
     if (card->lock >= 0)
         close(card->lock);

@@ -5,21 +5,27 @@
  *   ca.pem                  certificate of the CA that issued all others
  *   signing-N.pem           certificate of container N (Type B)
  *   available.pem           the Type A certificate
+ *   iotsafe                 what the IoT SAFE applet holds, see iotsafe.h
+ *   iotsafe.pem             certificate of its client key
  *   private/                mode 0700, the files in it 0600
  *     pins                  values and tries left of the PINs
  *     ca.key                the CA's key, for tests that want to issue more
  *     signing-N.key         private key of container N (PKCS#8 PEM)
  *     available.key         the Type A private key (PKCS#8 PEM)
+ *     iotsafe.key           the client key of IoT SAFE, and iotsafe-ID.key one that it generated
  *     safe2                 what the SAFE2 applet holds, see safe2_card.c; without it the card has
  *                           no such applet
  *     lock                  held while a simmodem serves the card
  *
- * Loaded once, but for safe2; only the PINs are ever written back, before the answer leaves the card. Making a
+ * Which of mIAS and IoT SAFE there is the file card tells; without mIAS there is no Type A either.
+ * Loaded once, but for safe2; what the PINs and IoT SAFE's keys become is written back before the
+ * answer leaves the card. Making a
  * card is personalise.h, how the applets show it is image.h. */
 #ifndef SIMKEY_SIM_CARD_H
 #define SIMKEY_SIM_CARD_H
 
 #include "test/sim/bytes.h"
+#include "test/sim/iotsafe.h"
 #include "test/sim/options.h"
 
 #include <openssl/evp.h>
@@ -57,7 +63,9 @@ struct card {
     uint8_t ef_iccid[10]; /* the same nibble-swapped, padded with F */
     struct pin pins[PIN_NAMES];
     struct container containers[CARD_CONTAINERS];
-    size_t records; /* of the container map, absent ones included */
+    bool mias;
+    struct iotsafe_memory *iotsafe; /* NULL: no such applet */
+    size_t records;                 /* of the container map, absent ones included */
     EVP_PKEY *available_key;
     struct bytes available_cert; /* DER */
     struct bytes ca_cert;        /* DER */

@@ -86,6 +86,10 @@ enum fault {
     FAULT_SIM_REMOVED, /* the SIM is gone at the n-th */
     FAULT_OTHER_SIM,   /* another SIM is in at the n-th */
     FAULT_HANG_UP,     /* the pty is closed at the n-th */
+    /* Remote administration, by the number of a command to the IoT SAFE applet */
+    FAULT_IOTSAFE_6984, /* it is under way at the n-th and k following */
+    FAULT_IOTSAFE_6989, /* it has ended, the n-th is not done */
+    FAULT_IOTSAFE_63CF, /* it has ended, the n-th is done */
     /* Only with --protocol qmi or mbim */
     FAULT_CLIENTS_GONE, /* at the n-th the client ids are gone */
     FAULT_CLIENT_LIMIT, /* so many client ids there are */

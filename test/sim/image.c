@@ -196,13 +196,15 @@ static void add_imsi(const struct card *card, struct tree *t)
 {
     char digits[16];
     struct bytes data = {0};
+    int file;
 
     image_imsi(card, digits);
     bytes_add8(&data, 0x08);
     bytes_add8(&data, (unsigned)(digits[0] - '0') << 4 | 0x09);
     for (size_t i = 1; i < 15; i += 2)
         bytes_add8(&data, (unsigned)(digits[i + 1] - '0') << 4 | (unsigned)(digits[i] - '0'));
-    t->files[add_file(t, IMAGE_USIM, FID_IMSI, data)].sfi = 0x07;
+    file = add_file(t, IMAGE_USIM, FID_IMSI, data); /* moves the files */
+    t->files[file].sfi = 0x07;
 }
 
 static void build_uicc(const struct card *card, const struct options *o, struct tree *t)
@@ -222,7 +224,7 @@ static void build_uicc(const struct card *card, const struct options *o, struct 
     bytes_add(&iccid, card->ef_iccid, sizeof card->ef_iccid);
     file = add_file(t, IMAGE_MF, FID_ICCID, iccid);
     t->files[file].sfi = 0x02;
-    if (o->no_files)
+    if (o->no_files || !card->mias)
         return;
     folder = tree_add(t, IMAGE_ADF, FILE_DF, FID_TYPEA);
     file = add_file(t, folder, FID_TYPEA_CERT, available_cert(card, o));
@@ -380,7 +382,7 @@ static void build_mias(const struct card *card, const struct options *o, struct 
     t->files[file].short_fcp = true;
     list_file(&l, &t->files[file], "cmapfile", "mscp");
     add_certificates(card, o, t, &l);
-    if (!o->no_objects)
+    if (!o->no_objects && card->mias)
         add_objects(card, o, t, &l);
     data = (struct bytes){0};
     bytes_add8(&data, l.count);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simmodem: a simulated cellular modem with a simulated SIM. The program from options to exit
  * status; everything else is in the other files. */
+#include "apdu/version.h"
 #include "test/sim/at.h"
 #include "test/sim/card.h"
 #include "test/sim/device.h"
@@ -41,7 +42,7 @@ static bool serve(const struct options *o)
         uicc_leak(&uicc, o->faults.arg[FAULT_LEAKED]);
     if (two)
         uicc_start(&other, &other_card, o, &trace);
-    done = pty_open(&pty, o->link, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
+    done = pty_open(&pty, o->link, o->group, o->baud, o->faults.on[FAULT_OPEN_GARBAGE]);
     if (o->protocol != PROTOCOL_AT) {
         device = (struct device){
             .options = o, .uicc = &uicc, .other = two ? &other : NULL, .trace = &trace};
@@ -73,7 +74,7 @@ int main(int argc, char **argv)
         return 0;
     }
     if (options.version) {
-        puts("simmodem 1.0");
+        puts("simmodem " SIMKEY_VERSION);
         return 0;
     }
     if (options.make_new && !personalise(&options))

@@ -14,7 +14,7 @@ static const uint8_t aid[] = {0xA0, 0x00, 0x00, 0x00, 0x18, 0x80, 0x00,
 
 static bool present(const struct uicc *u)
 {
-    return !u->options->no_applet;
+    return u->card->mias && !u->options->no_applet;
 }
 
 static unsigned may_select(const struct uicc *u, const struct channel *on, unsigned p2)
@@ -161,5 +161,10 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
     }
 }
 
-const struct applet mias_applet = {aid,         sizeof aid, present, may_select,
-                                   select_mias, deselect,   process};
+const struct applet mias_applet = {.aid = aid,
+                                   .aid_size = sizeof aid,
+                                   .present = present,
+                                   .may_select = may_select,
+                                   .select = select_mias,
+                                   .deselect = deselect,
+                                   .process = process};

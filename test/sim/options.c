@@ -3,6 +3,7 @@
  * too; what they do lives elsewhere. */
 #include "test/sim/options.h"
 
+#include "test/sim/iotsafe.h"
 #include "test/sim/safe2.h"
 
 #include <errno.h>
@@ -40,7 +41,22 @@ static const struct option_entry table[] = {
     {"pin", TEXT, AT(pin), "DIGITS", 0, 0, "the applet's PIN (0000)"},
     {"pin1", TEXT, AT(pin1), "DIGITS", 0, 0, "the UICC's PIN1 (1234)"},
     {"iccid", TEXT, AT(iccid), "DIGITS", 0, 0, "18 to 20 digits, A to E among them (random)"},
+    {"applet", CHOICE, AT(applets), "mias|iotsafe|both", 0, 0,
+     "which applets with keys the card has (mias)"},
+    {"iotsafe-aid", TEXT, AT(iotsafe_aid), "HEX[,HEX]", 0, 0,
+     "AIDs of IoT SAFE (A0000005590010,A00000003053F12401770101495341)"},
+    {"iotsafe-key", CHOICE, AT(iotsafe_key), "p256|rsa2048", 0, 0, "its client key"},
+    {"iotsafe-id-size", NUMBER, AT(iotsafe_id_size), "N", 1, IOTSAFE_ID_MAX,
+     "octets of its ids, of which the last counts (1)"},
+    {"iotsafe-public-next", FLAG, AT(iotsafe_public_next), NULL, 0, 0,
+     "a pair's public key has the id after the private one's"},
+    {"iotsafe-all-hashes", FLAG, AT(iotsafe_all_hashes), NULL, 0, 0,
+     "its keys sign SHA-384 and SHA-512 too"},
+    {"iotsafe-volatile", FLAG, AT(iotsafe_volatile), NULL, 0, 0,
+     "its key 04 is gone after a reset"},
+    {"iotsafe-cmac", FLAG, AT(iotsafe_cmac), NULL, 0, 0, "it has a key for AES-CMAC"},
     {"Modem", SECTION, 0, NULL, 0, 0, NULL},
+    {"group", TEXT, AT(group), "GROUP", 0, 0, "the group may use the pty too (mode 660)"},
     {"protocol", CHOICE, AT(protocol), "at|qmi|mbim", 0, 0, "what is spoken on the pty (at)"},
     {"slots", NUMBER, AT(slots), "N", 1, 5, "QMI and MBIM: SIM slots that the modem tells of"},
     {"slot", NUMBER, AT(slot), "N", 1, 5, "in which the card is, the active one (1)"},
@@ -82,6 +98,48 @@ static const struct option_entry table[] = {
     {"typea-key", CHOICE, AT(typea_key), "pkcs1|pkcs8|pem", 0, 0, "form of the private key"},
     {"no-objects", FLAG, AT(no_objects), NULL, 0, 0, "Type A only in the files"},
     {"no-files", FLAG, AT(no_files), NULL, 0, 0, "Type A only in the data objects"},
+    {"IoT SAFE", SECTION, 0, NULL, 0, 0, NULL},
+    {"iotsafe-list", CHOICE, AT(iotsafe_list), "wrapped|grouped|flat|absent|no-data", 0, 0,
+     "its object list: a wrapper an object, a wrapper a kind, none, 6D00, 6D00 to all GET DATA"},
+    {"iotsafe-info", CHOICE, AT(iotsafe_info), "as-list|wrapped|bare", 0, 0,
+     "the information of one object"},
+    {"iotsafe-order", CHOICE, AT(iotsafe_order), "label|id|mixed", 0, 0,
+     "which tag comes first; mixed: the others backwards, unknown ones among them"},
+    {"iotsafe-page", NUMBER, AT(iotsafe_page), "N", 1, 256,
+     "the list in pages of N octets, by 6300"},
+    {"iotsafe-raw-length", FLAG, AT(iotsafe_raw_length), NULL, 0, 0,
+     "a last wrapper's length above 127 in one octet"},
+    {"iotsafe-no-labels", FLAG, AT(iotsafe_no_labels), NULL, 0, 0, "objects without labels"},
+    {"iotsafe-no-usage", FLAG, AT(iotsafe_no_usage), NULL, 0, 0, "files without their usage"},
+    {"iotsafe-bad-92", FLAG, AT(iotsafe_bad_92), NULL, 0, 0, "tag 92 says two octets and has one"},
+    {"iotsafe-data", CHOICE, AT(iotsafe_data), "61|90|odd", 0, 0,
+     "application data with tags 61 and 6F, 90 and 93, or with odd lengths"},
+    {"iotsafe-pem", FLAG, AT(iotsafe_pem), NULL, 0, 0, "certificates as PEM"},
+    {"iotsafe-size", CHOICE, AT(iotsafe_size), "exact|padded|swapped|none", 0, 0,
+     "of files: as it is, with zeros at the end, its octets swapped, not told"},
+    {"iotsafe-end", CHOICE, AT(iotsafe_end), "6B00|6A86|6981|9000", 0, 0,
+     "what READ FILE behind the end answers"},
+    {"iotsafe-two-octets", FLAG, AT(iotsafe_two_octets), NULL, 0, 0,
+     "tag 33 has a length of two octets"},
+    {"iotsafe-der", FLAG, AT(iotsafe_der), NULL, 0, 0, "ECDSA signatures in DER"},
+    {"iotsafe-bare-point", FLAG, AT(iotsafe_bare_point), NULL, 0, 0,
+     "READ PUBLIC KEY answers the point alone"},
+    {"iotsafe-generated", CHOICE, AT(iotsafe_generated), "all|key|nothing", 0, 0,
+     "what GENERATE KEY PAIR answers"},
+    {"iotsafe-generate-ms", NUMBER, AT(iotsafe_generate_ms), "N", 0, 600000, "the time it takes"},
+    {"iotsafe-new-ids", FLAG, AT(iotsafe_new_ids), NULL, 0, 0,
+     "ids change when a key pair is generated, and at the faults 6989 and 63cf"},
+    {"iotsafe-class", CHOICE, AT(iotsafe_class), "any|0x|8x", 0, 0, "another CLA: 6E00"},
+    {"iotsafe-sessions", NUMBER, AT(iotsafe_sessions), "N", 1, IOTSAFE_SESSIONS,
+     "sessions at a time, of all channels (4)"},
+    {"iotsafe-left-open", FLAG, AT(iotsafe_left_open), NULL, 0, 0,
+     "the only signing session was left open, until it is closed"},
+    {"iotsafe-full", CHOICE, AT(iotsafe_full), "6985|6989", 0, 0,
+     "what INIT answers when all sessions are open"},
+    {"iotsafe-missing", CHOICE, AT(iotsafe_missing), "6A82|6A88", 0, 0,
+     "what a command answers whose object is not there"},
+    {"iotsafe-no-fci", FLAG, AT(iotsafe_no_fci), NULL, 0, 0, "SELECT answers 9000 alone"},
+    {"iotsafe-9110", FLAG, AT(iotsafe_9110), NULL, 0, 0, "9110 where other cards say 9000"},
     {"SAFE2, with --new for the card, when serving instead of what the card says", SECTION, 0, NULL,
      0, 0, NULL},
     {"safe2-host", TEXT, AT(safe2_host), "NAME", 0, 0, "name or address of the server (localhost)"},
@@ -212,7 +270,7 @@ static bool sensible(const struct options *o)
     return digits_between("pin", o->pin, 4, 8) && digits_between("pin1", o->pin1, 4, 8) &&
            digits_between("imei", o->imei, 14, 16) &&
            (o->iccid == NULL || digits_between("iccid", o->iccid, 18, 20)) &&
-           safe2_check_options(o);
+           iotsafe_check_options(o) && safe2_check_options(o);
 }
 
 /* Some faults are known as options too. */
@@ -235,6 +293,8 @@ bool options_read(struct options *o, int argc, char **argv)
                           .slot = 1,
                           .channels = 3,
                           .max_read = 256,
+                          .iotsafe_id_size = 1,
+                          .iotsafe_sessions = 4,
                           .safe2_identity = -1,
                           .safe2_query = -1,
                           .safe2_max = 250,

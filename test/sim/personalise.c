@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What a card has besides container 0: with any --key there are RSA-2048, P-256 and P-384 keys,
  * keys that only sign and one that deciphers, and records of the map that are empty. */
@@ -70,9 +71,18 @@ static EVP_PKEY *other_key(const char *dir, const char *stem, enum key_type type
     return NULL;
 }
 
+/* A card without IoT SAFE lacks its key alone. */
+static bool has_key(const char *dir, const char *stem)
+{
+    char path[4096 + 64];
+
+    snprintf(path, sizeof path, "%s/private/%s.key", dir, stem);
+    return strcmp(stem, "iotsafe") != 0 || access(path, F_OK) == 0;
+}
+
 static EVP_PKEY *make_key(const struct options *o, const char *stem, enum key_type type)
 {
-    if (o->keys_of != NULL)
+    if (o->keys_of != NULL && has_key(o->keys_of, stem))
         return other_key(o->keys_of, stem, type);
     if (type == KEY_RSA2048)
         return EVP_RSA_gen(2048);
@@ -258,6 +268,15 @@ static bool make_containers(const struct options *o, const struct issuer *ca, co
     return true;
 }
 
+static bool make_iotsafe(const struct options *o, const struct issuer *ca, const char *iccid)
+{
+    enum key_type type = o->iotsafe_key == IOTSAFE_KEY_RSA2048 ? KEY_RSA2048 : KEY_P256;
+    char name[64];
+
+    snprintf(name, sizeof name, "%s IoT SAFE 01", iccid);
+    return make_pair(o, ca, type, "iotsafe", name, NULL) && iotsafe_make(o);
+}
+
 static bool write_pins(const struct options *o)
 {
     struct card card = {.dir = NULL};
@@ -303,7 +322,8 @@ bool personalise(const struct options *o)
 {
     struct issuer ca = {NULL, NULL};
     struct bytes description = {0};
-    char iccid[21], line[64];
+    static const char *const applets[] = {"mias", "iotsafe", "both"};
+    char iccid[21], line[96];
     bool done = false;
 
     if (!make_folders(o->card))
@@ -312,14 +332,20 @@ bool personalise(const struct options *o)
         snprintf(iccid, sizeof iccid, "%s", o->iccid);
     else if (!random_iccid(iccid))
         return false;
-    snprintf(line, sizeof line, "version = 1\niccid = %s\n", iccid);
+    snprintf(line, sizeof line, "version = 1\niccid = %s\napplets = %s\n", iccid,
+             applets[o->applets]);
     bytes_add(&description, line, strlen(line));
     if (!make_pair(o, NULL, KEY_RSA2048, "ca", "simmodem issuing CA", &ca))
         goto out;
-    snprintf(line, sizeof line, "%s available", iccid);
-    if (!make_pair(o, &ca, KEY_RSA2048, "available", line, NULL))
+    if (o->applets != APPLETS_IOTSAFE) {
+        snprintf(line, sizeof line, "%s available", iccid);
+        if (!make_pair(o, &ca, KEY_RSA2048, "available", line, NULL) ||
+            !make_containers(o, &ca, iccid, &description))
+            goto out;
+    }
+    if (o->applets != APPLETS_MIAS && !make_iotsafe(o, &ca, iccid))
         goto out;
-    done = make_containers(o, &ca, iccid, &description) && write_pins(o) && safe2_card_make(o) &&
+    done = write_pins(o) && safe2_card_make(o) &&
            card_write(o->card, "card", 0644, description.data, description.size);
 out:
     X509_free(ca.cert);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -28,6 +29,21 @@ static bool complain(const char *what, const char *path)
     return false;
 }
 
+/* For programs of other users, as a udev rule gives a real port to a group. */
+static bool give_to_group(const struct pty *p)
+{
+    const struct group *group = p->group != NULL ? getgrnam(p->group) : NULL;
+
+    if (p->group == NULL)
+        return true;
+    if (group == NULL) {
+        fprintf(stderr, "simmodem: there is no group %s\n", p->group);
+        return false;
+    }
+    return (fchown(p->slave, (uid_t)-1, group->gr_gid) == 0 && fchmod(p->slave, 0660) == 0) ||
+           complain("cannot give to that group", p->name);
+}
+
 static bool open_pair(struct pty *p)
 {
     struct termios raw;
@@ -42,17 +58,20 @@ static bool open_pair(struct pty *p)
     cfmakeraw(&raw);
     if (tcsetattr(p->slave, TCSANOW, &raw) != 0)
         return complain("cannot set up", p->name);
+    if (!give_to_group(p))
+        return false;
     /* After our own opening of it. The watch ends with the pty. */
     if (p->opens >= 0 && inotify_add_watch(p->opens, p->name, IN_OPEN) < 0)
         return complain("cannot watch", p->name);
     return true;
 }
 
-bool pty_open(struct pty *p, const char *link, long baud, bool watch_opens)
+bool pty_open(struct pty *p, const char *link, const char *group, long baud, bool watch_opens)
 {
     sigset_t set;
 
-    *p = (struct pty){.master = -1, .slave = -1, .signals = -1, .opens = -1, .link = link};
+    *p = (struct pty){
+        .master = -1, .slave = -1, .signals = -1, .opens = -1, .link = link, .group = group};
     if (baud > 0)
         p->octet = BITS_PER_OCTET * 1000 * NS_PER_MS / baud;
     sigemptyset(&set);
@@ -76,7 +95,7 @@ bool pty_publish(struct pty *p)
     struct stat st;
 
     if (lstat(p->link, &st) == 0 && !S_ISLNK(st.st_mode)) {
-        fprintf(stderr, "simmodem: %s is there and no link; it is left alone\n", p->link);
+        fprintf(stderr, "simmodem: %s exists and is not a link; it is left alone\n", p->link);
         return false;
     }
     if ((size_t)snprintf(fresh, sizeof fresh, "%s.%ld", p->link, (long)getpid()) >= sizeof fresh) {

@@ -14,6 +14,7 @@ struct pty {
     int opens;       /* inotify: who opens the slave, -1: nobody asked */
     int64_t back_at; /* clock_ns() when a line that was closed is there again */
     const char *link;
+    const char *group; /* that may use the line too, NULL: none */
     char name[64];
     struct bytes out; /* to the client */
     int64_t octet;    /* ns that one takes on the line, 0: none */
@@ -27,7 +28,7 @@ struct pty {
 
 /* Makes the pty, watches who opens it if wanted, and blocks the signals; false after a sentence on
  * stderr. */
-bool pty_open(struct pty *p, const char *link, long baud, bool watch_opens);
+bool pty_open(struct pty *p, const char *link, const char *group, long baud, bool watch_opens);
 /* Puts the link in its place, atomically; a link that is there is replaced, anything else refused.
  */
 bool pty_publish(struct pty *p);

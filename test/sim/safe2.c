@@ -30,7 +30,7 @@ static const struct {
 } results[] = {
     {SAFE2_SUCCESS, "success"},
     {SAFE2_NO_NAME, "the server's name does not resolve"},
-    {SAFE2_NO_SERVER, "nobody takes the connection"},
+    {SAFE2_NO_SERVER, "no server takes the connection"},
     {SAFE2_TIMEOUT, "the server or the network takes too long"},
     {SAFE2_HANDSHAKE, "TLS fails: wrong key, unknown identity, no common suite"},
     {SAFE2_DHE, "the server insists on Diffie-Hellman"},
@@ -267,5 +267,10 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
     }
 }
 
-const struct applet safe2_applet = {aid,          sizeof aid, present, may_select,
-                                    select_safe2, deselect,   process};
+const struct applet safe2_applet = {.aid = aid,
+                                    .aid_size = sizeof aid,
+                                    .present = present,
+                                    .may_select = may_select,
+                                    .select = select_safe2,
+                                    .deselect = deselect,
+                                    .process = process};

@@ -237,7 +237,7 @@ static int open_session(struct at *at, const uint8_t *aid, size_t size, struct s
     transmit(at, SOURCE_CCHO, select, 5 + size, true, &answer);
     sw = status_of(&answer);
     bytes_free(&answer);
-    if (sw != 0x9000) {
+    if (sw != 0x9000 && sw >> 8 != 0x91) {
         close_channel(at, channel);
         return CME_NOT_FOUND;
     }

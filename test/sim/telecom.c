@@ -203,10 +203,24 @@ static void process(struct uicc *u, void *state, const struct command *cmd, stru
     }
 }
 
-const struct applet mf_applet = {NULL, 0, present, may_select, select_mf, deselect, process};
+const struct applet mf_applet = {.present = present,
+                                 .may_select = may_select,
+                                 .select = select_mf,
+                                 .deselect = deselect,
+                                 .process = process};
 
-const struct applet telecom_applet = {image_uicc_aid, AID_SIZE, present, may_select,
-                                      select_uicc,    deselect, process};
+const struct applet telecom_applet = {.aid = image_uicc_aid,
+                                      .aid_size = AID_SIZE,
+                                      .present = present,
+                                      .may_select = may_select,
+                                      .select = select_uicc,
+                                      .deselect = deselect,
+                                      .process = process};
 
-const struct applet usim_applet = {image_usim_aid, AID_SIZE, present, may_select,
-                                   select_usim,    deselect, process};
+const struct applet usim_applet = {.aid = image_usim_aid,
+                                   .aid_size = AID_SIZE,
+                                   .present = present,
+                                   .may_select = may_select,
+                                   .select = select_usim,
+                                   .deselect = deselect,
+                                   .process = process};

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Writes the trace file, whose format is told in trace.h. What is secret in a command is decided
- * here by its INS alone, so that a malformed VERIFY is masked like a good one. */
+/* Writes the trace file, whose format is told in trace.h. */
 #include "test/sim/trace.h"
 
 #include "test/sim/bytes.h"
@@ -74,9 +73,9 @@ static const char *command_name(const uint8_t *command, size_t size)
     return "?";
 }
 
-static bool carries_pin(uint8_t ins)
+bool trace_carries_pin(const uint8_t *command, size_t size)
 {
-    return ins == 0x20 || ins == 0x24 || ins == 0x2C;
+    return size > 1 && (command[1] == 0x20 || command[1] == 0x24 || command[1] == 0x2C);
 }
 
 static void put_hex(FILE *out, const uint8_t *data, size_t size)
@@ -104,7 +103,6 @@ static void put_time(FILE *out)
 
 void trace_apdu(const struct trace *t, const struct trace_entry *e)
 {
-    bool pin = e->command_size > 1 && carries_pin(e->command[1]);
     size_t body = e->answer_size >= 2 ? e->answer_size - 2 : 0;
 
     if (t->file == NULL)
@@ -114,11 +112,12 @@ void trace_apdu(const struct trace *t, const struct trace_entry *e)
         fprintf(t->file, "%s %d ", e->source, e->channel);
     else
         fprintf(t->file, "%s - ", e->source);
-    put_masked(t->file, e->command, e->command_size, pin ? 5 : e->command_size);
+    put_masked(t->file, e->command, e->command_size, e->masked ? 5 : e->command_size);
     fputs(" -> ", t->file);
     put_masked(t->file, e->answer, body, e->secret ? 0 : body);
     put_hex(t->file, e->answer + body, e->answer_size - body);
-    fprintf(t->file, " %s\n", command_name(e->command, e->command_size));
+    fprintf(t->file, " %s\n",
+            e->words != NULL ? e->words : command_name(e->command, e->command_size));
     fflush(t->file);
 }
 

@@ -10,13 +10,14 @@
  *               ccho: the modem opening and closing a session for AT+CCHO and AT+CCHC;
  *               modem: the modem's own (GET RESPONSE it fetches, the ICCID it reads)
  *   CHANNEL     logical channel in decimal, - if CLA names none
- *   COMMAND     upper-case hexadecimal; of VERIFY, CHANGE and UNBLOCK only the first five octets,
- *               the rest as {number of octets}
+ *   COMMAND     upper-case hexadecimal; of VERIFY, CHANGE and UNBLOCK, and where IoT SAFE is selected
+ *               of COMPUTE PRF and HKDF, only the first five octets, the rest as {number of octets}
  *   ANSWER      upper-case hexadecimal with the status word; what is secret (a private key read
  *               from a file, deciphered data) as {number of octets} before the status word
  *   WORDS       name of the command: SELECT AID, SELECT, VERIFY, MSE SET, PSO HASH, PSO CDS,
  *               PSO DECIPHER, MANAGE CHANNEL OPEN, MANAGE CHANNEL CLOSE, READ BINARY,
- *               GET RESPONSE and the others of the table in trace.c, ? if it has none
+ *               GET RESPONSE and the others of the table in trace.c, ? if it has none; where IoT
+ *               SAFE is selected those of the table in iotsafe.c first
  *
  * With --trace-at there are lines for AT commands too, before they run; hexadecimal data of theirs
  * is cut after the APDU's header, passwords are left out:
@@ -71,8 +72,13 @@ struct trace_entry {
     size_t command_size;
     const uint8_t *answer; /* with the status word */
     size_t answer_size;
-    bool secret; /* the answer's data */
+    bool secret;       /* the answer's data */
+    bool masked;       /* the command's data */
+    const char *words; /* name of the command, NULL: by the table */
 };
+
+/* By its INS alone, so that a malformed VERIFY is masked like a good one. */
+bool trace_carries_pin(const uint8_t *command, size_t size);
 
 void trace_apdu(const struct trace *t, const struct trace_entry *e);
 /* A line of words of its own. */

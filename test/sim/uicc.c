@@ -4,7 +4,6 @@
 #include "test/sim/uicc.h"
 
 #include "test/sim/image.h"
-#include "test/sim/mias.h"
 
 #include <string.h>
 
@@ -12,28 +11,28 @@
 #define ENDLESS_PART 16
 
 /* In the order in which a partial AID finds them. */
-static const struct applet *const applets[] = {&mias_applet, &telecom_applet, &usim_applet,
-                                               &safe2_applet};
+static const struct applet *const applets[] = {&mias_applet, &iotsafe_applet, &telecom_applet,
+                                               &usim_applet, &safe2_applet};
 
 #define APPLETS (sizeof applets / sizeof *applets)
 
-static void forget_answers(struct channel *c)
+void uicc_forget_answers(struct channel *c)
 {
     bytes_free(&c->waiting.data);
     bytes_free(&c->held.data);
     c->holding = false;
 }
 
-static void channel_close(struct channel *c)
+void uicc_channel_close(struct channel *c)
 {
-    forget_answers(c);
+    uicc_forget_answers(c);
     if (c->state != NULL)
         c->applet->deselect(c->state);
     *c = (struct channel){.open = false};
 }
 
-static void channel_select(struct uicc *u, struct channel *c, const struct applet *applet,
-                           unsigned p2, struct bytes *answer)
+void uicc_channel_select(struct uicc *u, struct channel *c, const struct applet *applet,
+                         unsigned p2, struct bytes *answer)
 {
     if (c->state != NULL)
         c->applet->deselect(c->state);
@@ -42,20 +41,21 @@ static void channel_select(struct uicc *u, struct channel *c, const struct apple
 }
 
 /* A new channel stands in the MF. */
-static void channel_open(struct uicc *u, struct channel *c)
+void uicc_channel_open(struct uicc *u, struct channel *c)
 {
-    channel_close(c);
+    uicc_channel_close(c);
     c->open = true;
-    channel_select(u, c, &mf_applet, 0x0C, NULL);
+    uicc_channel_select(u, c, &mf_applet, 0x0C, NULL);
 }
 
 void uicc_reset(struct uicc *u)
 {
     safe2_reset(&u->safe2);
     for (size_t i = 0; i <= UICC_CHANNELS; i++)
-        channel_close(&u->channels[i]);
-    channel_open(u, &u->channels[0]);
-    channel_open(u, &u->channels[MODEM_VIEW]);
+        uicc_channel_close(&u->channels[i]);
+    iotsafe_reset(u);
+    uicc_channel_open(u, &u->channels[0]);
+    uicc_channel_open(u, &u->channels[MODEM_VIEW]);
 }
 
 void uicc_start(struct uicc *u, struct card *card, const struct options *options,
@@ -68,59 +68,17 @@ void uicc_start(struct uicc *u, struct card *card, const struct options *options
     image_build(card, options, &u->files, &u->mias_files);
     safe2_start(&u->safe2, card, options, trace);
     uicc_reset(u);
+    iotsafe_start(u);
 }
 
 void uicc_end(struct uicc *u)
 {
     for (size_t i = 0; i <= UICC_CHANNELS; i++)
-        channel_close(&u->channels[i]);
+        uicc_channel_close(&u->channels[i]);
+    iotsafe_reset(u);
     safe2_end(&u->safe2);
     tree_free(&u->files);
     tree_free(&u->mias_files);
-}
-
-void uicc_leak(struct uicc *u, long count)
-{
-    for (long n = u->options->channels; n > 0; n--) {
-        if (count != FAULT_NO_ARG && count-- <= 0)
-            return;
-        channel_open(u, &u->channels[n]);
-        u->channels[n].leaked = true;
-    }
-}
-
-static void set_other_environment(struct uicc *u, struct channel *c)
-{
-    struct mias_template before = {.set = false};
-
-    if (c->applet == &mias_applet)
-        before = ((const struct mias *)c->state)->sign;
-    channel_select(u, c, &mias_applet, 0x0C, NULL);
-    mias_intrude(u, c->state, &before);
-}
-
-bool uicc_intrude(struct uicc *u, enum intrusion what)
-{
-    bool struck = false;
-
-    for (size_t n = 0; n < UICC_CHANNELS; n++) {
-        struct channel *c = &u->channels[n];
-
-        if (!c->open || c->leaked ||
-            (n == 0 && (what == INTRUSION_CLOSE || c->applet == &mf_applet)))
-            continue;
-        struck = true;
-        if (what == INTRUSION_CLOSE) {
-            channel_close(c);
-            continue;
-        }
-        forget_answers(c);
-        if (what == INTRUSION_MSE && mias_applet.present(u))
-            set_other_environment(u, c);
-        else
-            channel_select(u, c, &telecom_applet, 0x0C, NULL);
-    }
-    return struck;
 }
 
 /* Class octet (ISO 7816-4 5.4.1):
@@ -227,7 +185,7 @@ static void manage_open(struct uicc *u, struct channel *on, const struct command
         /* The caller names the channel. */
         r->sw = cmd->p2 > limit ? 0x6881 : u->channels[cmd->p2].open ? 0x6A86 : 0x9000;
         if (r->sw == 0x9000)
-            channel_open(u, &u->channels[cmd->p2]);
+            uicc_channel_open(u, &u->channels[cmd->p2]);
         return;
     }
     r->sw = 0x6C01;
@@ -239,7 +197,7 @@ static void manage_open(struct uicc *u, struct channel *on, const struct command
     for (unsigned n = 1; n <= limit; n++) {
         if (u->channels[n].open)
             continue;
-        channel_open(u, &u->channels[n]);
+        uicc_channel_open(u, &u->channels[n]);
         bytes_add8(&r->data, n);
         r->sw = 0x9000;
         return;
@@ -264,7 +222,7 @@ static void manage_close(struct uicc *u, const struct command *cmd, struct respo
     else
         r->sw = 0x9000;
     if (r->sw == 0x9000)
-        channel_close(&u->channels[n]);
+        uicc_channel_close(&u->channels[n]);
 }
 
 static void manage_channel(struct uicc *u, struct channel *on, const struct command *cmd,
@@ -284,8 +242,11 @@ static void manage_channel(struct uicc *u, struct channel *on, const struct comm
 
 static bool aid_matches(const struct uicc *u, const struct applet *a, const struct command *cmd)
 {
-    return a->present(u) && cmd->lc > 0 && cmd->lc <= a->aid_size &&
-           memcmp(a->aid, cmd->data, cmd->lc) == 0;
+    if (!a->present(u) || cmd->lc == 0)
+        return false;
+    if (a->is_called != NULL)
+        return a->is_called(u, cmd->data, cmd->lc);
+    return cmd->lc <= a->aid_size && memcmp(a->aid, cmd->data, cmd->lc) == 0;
 }
 
 /* SELECT by AID, full or its leading part; P2 bits 1-2: first or only, last, next, previous. */
@@ -330,7 +291,7 @@ static void select_aid(struct uicc *u, struct channel *c, const struct command *
     a = find_applet(u, c, cmd);
     r->sw = a == NULL ? 0x6A82 : a->may_select(u, c, cmd->p2);
     if (r->sw == 0x9000)
-        channel_select(u, c, a, cmd->p2, &r->data);
+        uicc_channel_select(u, c, a, cmd->p2, &r->data);
 }
 
 /* A command comes again with the Le that 6Cxx gave. */
@@ -400,7 +361,7 @@ static void dispatch(struct uicc *u, struct channel *c, const struct command *cm
     }
     if (give_held(c, cmd, r))
         return;
-    forget_answers(c);
+    uicc_forget_answers(c);
     if (cmd->ins == 0x70) {
         manage_channel(u, c, cmd, r);
         if (cmd->p1 == 0x00)
@@ -448,13 +409,29 @@ static unsigned waiting_channel(const struct uicc *u)
     return channel;
 }
 
+/* An applet whose commands have names of their own has no PIN either: INS 24 is another command. */
+static void name_command(const struct channel *c, const struct command *cmd,
+                         struct trace_entry *entry)
+{
+    bool secret = false;
+
+    if (c->applet->command_name != NULL)
+        entry->words = c->applet->command_name(cmd->ins, cmd->p1, &secret);
+    if (entry->words != NULL)
+        entry->masked = secret;
+}
+
 long uicc_exchange(struct uicc *u, enum source source, const uint8_t *raw, size_t size,
                    struct bytes *answer)
 {
     static const char *const sources[] = {"csim", "cgla", "ccho", "modem", "modem"};
     struct command cmd = {.le = 256};
     struct response r = {.sw = 0x6700};
-    struct trace_entry entry = {sources[source], -1, raw, size, NULL, 0, false};
+    struct trace_entry entry = {.source = sources[source],
+                                .channel = -1,
+                                .command = raw,
+                                .command_size = size,
+                                .masked = trace_carries_pin(raw, size)};
     size_t start = answer->size;
 
     if (size >= 4) {
@@ -473,7 +450,10 @@ long uicc_exchange(struct uicc *u, enum source source, const uint8_t *raw, size_
                 u->options->faults.on[FAULT_BASIC_RESPONSE])
                 cmd.channel = waiting_channel(u);
             r.endless = u->endless && source != SOURCE_MODEM && source != SOURCE_CCHO;
+            name_command(&u->channels[own ? MODEM_VIEW : cmd.channel], &cmd, &entry);
             dispatch(u, &u->channels[own ? MODEM_VIEW : cmd.channel], &cmd, &r);
+            if (source != SOURCE_MODEM && r.sw == 0x9000 && u->options->iotsafe_9110)
+                r.sw = 0x9110;
         }
     }
     bytes_add(answer, r.data.data, r.data.size);

@@ -18,7 +18,7 @@ struct channel;
 
 /* What an applet is. The table of them is in uicc.c: a new one is a line there and a file. */
 struct applet {
-    const uint8_t *aid;
+    const uint8_t *aid; /* NULL: is_called knows */
     size_t aid_size;
     /* Whether this card has it. */
     bool (*present)(const struct uicc *card);
@@ -29,6 +29,11 @@ struct applet {
     void (*deselect)(void *state);
     /* Any command but SELECT by AID, MANAGE CHANNEL and GET RESPONSE. */
     void (*process)(struct uicc *card, void *state, const struct command *cmd, struct response *r);
+    /* May be NULL. Whether an AID or its leading part is one of several that it has. */
+    bool (*is_called)(const struct uicc *card, const uint8_t *aid, size_t size);
+    /* May be NULL: its commands have the usual names. Those of its own, for the trace, or NULL; secret:
+     * the command's data are masked. */
+    const char *(*command_name)(uint8_t ins, uint8_t p1, bool *secret);
 };
 
 struct channel {
@@ -54,6 +59,7 @@ struct uicc {
     long wrong_signatures;  /* still to come, OPTION_ALWAYS: all */
     bool endless;           /* FAULT_6100_FOREVER has begun */
     struct safe2 safe2;
+    struct iotsafe iotsafe;
     /* The last one is the modem's own view of the basic channel: what the modem reads for itself
      * does not disturb what a client has selected there, as in modems that put the selection back.
      */
@@ -65,6 +71,13 @@ void uicc_start(struct uicc *u, struct card *card, const struct options *options
 void uicc_end(struct uicc *u);
 /* Power off and on: all channels are gone, PINs unverified. */
 void uicc_reset(struct uicc *u);
+
+/* What uicc.c does to a channel, for others that do it too. */
+void uicc_channel_open(struct uicc *u, struct channel *c);
+void uicc_channel_close(struct channel *c);
+void uicc_channel_select(struct uicc *u, struct channel *c, const struct applet *applet,
+                         unsigned p2, struct bytes *answer);
+void uicc_forget_answers(struct channel *c);
 
 /* Opens so many channels that nobody will close, the highest first; FAULT_NO_ARG: all. */
 void uicc_leak(struct uicc *u, long count);
@@ -93,6 +106,7 @@ extern const struct applet mf_applet;      /* no AID: what a new channel has, te
 extern const struct applet usim_applet;    /* the network's application, telecom.c */
 extern const struct applet telecom_applet; /* the UICC application, telecom.c */
 extern const struct applet mias_applet;    /* mias.c */
+extern const struct applet iotsafe_applet; /* iotsafe.c */
 extern const struct applet safe2_applet;   /* safe2.c */
 
 #endif

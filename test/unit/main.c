@@ -47,6 +47,9 @@ static const struct {
     {"pin_echo", add_pin_echo_suite},
     {"mias", add_mias_suite},
     {"mias_crypto", add_mias_crypto_suite},
+    {"iotsafe", add_iotsafe_suite},
+    {"iotsafe_crypto", add_iotsafe_crypto_suite},
+    {"token_iotsafe", add_token_iotsafe_suite},
     {"typea", add_typea_suite},
     {"settings", add_settings_suite},
     {"modems", add_modems_suite},
@@ -66,12 +69,17 @@ static const struct {
     {"queue", add_queue_suite},
     {"safe2", add_safe2_suite},
     {"safe2_loss", add_safe2_loss_suite},
+    {"agent", add_agent_suite},
+    {"agent_rules", add_agent_rules_suite},
     {"outfile", add_outfile_suite},
 #ifndef SIMKEY_NO_PROVIDER
     {"uri", add_uri_suite},
     {"keyref", add_keyref_suite},
     {"config", add_config_suite},
     {"token", add_token_suite},
+    {"sim_iotsafe", add_sim_iotsafe_suite},
+    {"sim_iotsafe_keys", add_sim_iotsafe_keys_suite},
+    {"sim_iotsafe_shapes", add_sim_iotsafe_shapes_suite},
 #endif
 };
 

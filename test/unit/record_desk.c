@@ -56,7 +56,7 @@ void record_desk_write(struct record_desk *desk, bool dirty)
     record_fill(&record);
     memcpy(record.binding, old.binding, sizeof record.binding);
     record.dirty = dirty;
-    record_join(&record);
+    record_join(&record, RECORD_SHARED);
     CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);
 }

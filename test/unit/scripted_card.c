@@ -48,9 +48,8 @@ static void show(const uint8_t *bytes, size_t length, char *text)
     text[2 * length] = '\0';
 }
 
-static enum outcome exchange(void *arg, const uint8_t *command, size_t command_length,
-                             uint8_t *answer, size_t *answer_length, int timeout_ms, int secrecy,
-                             struct deadline deadline, struct report *why)
+static enum outcome exchange(void *arg, struct exchange *sent, struct deadline deadline,
+                             struct report *why)
 {
     struct scripted_card *scripted = arg;
     const struct card_step *step = scripted->next;
@@ -60,23 +59,23 @@ static enum outcome exchange(void *arg, const uint8_t *command, size_t command_l
 
     (void)deadline;
     scripted->sent++;
-    scripted->last_secrecy = secrecy;
-    scripted->last_timeout = timeout_ms;
-    if (command_length <= sizeof expected)
-        show(command, command_length, shown);
+    scripted->last_secrecy = sent->secrecy;
+    scripted->last_timeout = sent->timeout_ms;
+    if (sent->length <= sizeof expected)
+        show(sent->command, sent->length, shown);
     if (!step->command) {
         FAIL("the card heard %s after the last command of its list", shown);
         return report_set(why, OUTCOME_REFUSED, "scripted: nothing more was awaited");
     }
     length = bytes_of(step->command, expected, sizeof expected);
-    if (length != command_length || memcmp(expected, command, length) != 0) {
+    if (length != sent->length || memcmp(expected, sent->command, length) != 0) {
         FAIL("the card heard %s but awaited %s", shown, step->command);
         return report_set(why, OUTCOME_REFUSED, "scripted: another command was awaited");
     }
     scripted->next++;
     if (from_modem(step->answer))
         return modem_says(step->answer, why);
-    *answer_length = bytes_of(step->answer, answer, APDU_ANSWER_SIZE);
+    sent->answer_length = bytes_of(step->answer, sent->answer, APDU_ANSWER_SIZE);
     return OUTCOME_OK;
 }
 

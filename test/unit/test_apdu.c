@@ -118,18 +118,17 @@ struct stubborn {
     uint16_t sw;
 };
 
-static enum outcome stubborn_exchange(void *arg, const uint8_t *command, size_t command_length,
-                                      uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                      int secrecy, struct deadline deadline, struct report *why)
+static enum outcome stubborn_exchange(void *arg, struct exchange *exchange,
+                                      struct deadline deadline, struct report *why)
 {
     struct stubborn *card = arg;
 
-    (void)command, (void)command_length, (void)timeout_ms, (void)secrecy, (void)deadline, (void)why;
+    (void)deadline, (void)why;
     card->calls++;
-    memset(answer, 0x11, card->data);
-    answer[card->data] = (uint8_t)(card->sw >> 8);
-    answer[card->data + 1] = (uint8_t)card->sw;
-    *answer_length = card->data + 2;
+    memset(exchange->answer, 0x11, card->data);
+    exchange->answer[card->data] = (uint8_t)(card->sw >> 8);
+    exchange->answer[card->data + 1] = (uint8_t)card->sw;
+    exchange->answer_length = card->data + 2;
     return OUTCOME_OK;
 }
 

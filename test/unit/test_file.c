@@ -319,21 +319,22 @@ struct small_card {
     size_t calls, refused, largest;
 };
 
-static enum outcome small_exchange(void *arg, const uint8_t *command, size_t command_length,
-                                   uint8_t *answer, size_t *answer_length, int timeout_ms,
-                                   int secrecy, struct deadline deadline, struct report *why)
+static enum outcome small_exchange(void *arg, struct exchange *exchange, struct deadline deadline,
+                                   struct report *why)
 {
     struct small_card *card = arg;
+    const uint8_t *command = exchange->command;
+    uint8_t *answer = exchange->answer;
     size_t offset = (size_t)command[2] << 8 | command[3], i;
     size_t le = command[4] ? command[4] : 256;
 
-    (void)command_length, (void)timeout_ms, (void)secrecy, (void)deadline;
+    (void)deadline;
     card->calls++;
     if (le > card->limit) {
         card->refused++;
         answer[0] = (uint8_t)(card->refusal >> 8);
         answer[1] = (uint8_t)card->refusal;
-        *answer_length = 2;
+        exchange->answer_length = 2;
         if (card->cuts)
             return report_set(why, OUTCOME_BAD_DATA, "small: torn");
         return card->refusal ? OUTCOME_OK
@@ -347,7 +348,7 @@ static enum outcome small_exchange(void *arg, const uint8_t *command, size_t com
         answer[i] = (uint8_t)((offset + i) * 7);
     answer[le] = le ? 0x90 : 0x6B;
     answer[le + 1] = 0x00;
-    *answer_length = le + 2;
+    exchange->answer_length = le + 2;
     if (le > card->largest)
         card->largest = le;
     return OUTCOME_OK;

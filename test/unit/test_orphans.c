@@ -281,8 +281,8 @@ static void a_killed_programs_session_is_closed_by_its_name(void)
 
 /* ---- simkey close ---- */
 
-/* What another run-dir's programs left, or what was never written down: two applets of ours, and one
- * of a network. */
+/* What another run-dir's programs left, or what was never written down: three applets of ours, and
+ * one of a network. */
 static void closing_looks_at_every_channel(void)
 {
     static const struct modem_step steps[] = {STATUS("6D00"),
@@ -297,7 +297,12 @@ static void closing_looks_at_every_channel(void)
                                               CSIM("C0 F2 00 0C", "6D00"),
                                               CSIM("40 20 00 81", "6D00"),
                                               CSIM("40 CC 02 00 00", "6D00"),
-                                              CSIM("C1 F2 00 0C", "6881"),
+                                              CSIM("C0 CB 00 00 00", "6D00"),
+                                              CSIM("C1 F2 00 0C", "6D00"),
+                                              CSIM("41 20 00 81", "6D00"),
+                                              CSIM("41 CC 02 00 00", "6D00"),
+                                              CSIM("C1 CB 00 00 00", "100110 9000"),
+                                              CSIM("00 70 80 05 00", "9000"),
                                               MODEM_END};
     struct sim_found found;
     struct seat seat;
@@ -306,7 +311,7 @@ static void closing_looks_at_every_channel(void)
     seat_hold(sim_settings(seat.sim), 6);
     EXPECT(sim_shut(seat.sim, &found, &seat.why), OUTCOME_OK, &seat.why);
     CU_ASSERT_FALSE(found.closed);
-    EXPECT_NUMBER(found.count, 3);
+    EXPECT_NUMBER(found.count, 4);
     EXPECT_TEXT(found.channels[0].name, "6");
     EXPECT_NUMBER(found.channels[0].end, SIM_CHANNEL_HELD);
     EXPECT_NUMBER(found.channels[0].pid, getpid());
@@ -314,6 +319,8 @@ static void closing_looks_at_every_channel(void)
     EXPECT_NUMBER(found.channels[1].end, SIM_CHANNEL_CLOSED);
     EXPECT_TEXT(found.channels[2].name, "3");
     EXPECT_NUMBER(found.channels[2].end, SIM_CHANNEL_CLOSED);
+    EXPECT_TEXT(found.channels[3].name, "5");
+    EXPECT_NUMBER(found.channels[3].end, SIM_CHANNEL_CLOSED);
     seat_end(&seat);
 }
 

@@ -276,8 +276,8 @@ static void results_become_outcomes(void)
         {SCARD_E_NOT_TRANSACTED, SCARD_STATE_EMPTY, OUTCOME_NO_SIM, "no card in the reader"},
         {SCARD_E_NOT_TRANSACTED, 0, OUTCOME_LOST, "80100016"},
         {SCARD_E_READER_UNAVAILABLE, 0, OUTCOME_NO_MODEM, "is gone"},
-        {SCARD_E_NO_SERVICE, 0, OUTCOME_NO_MODEM, "pcscd does not run"},
-        {SCARD_F_COMM_ERROR, 0, OUTCOME_NO_MODEM, "pcscd does not run"},
+        {SCARD_E_NO_SERVICE, 0, OUTCOME_NO_MODEM, "pcscd is not running"},
+        {SCARD_F_COMM_ERROR, 0, OUTCOME_NO_MODEM, "pcscd is not running"},
     };
     struct seat seat;
 
@@ -319,7 +319,7 @@ static void without_card_service_or_right_there_is_a_sentence(void)
     rise(&seat);
     service.establish = SCARD_E_NO_SERVICE;
     EXPECT(sit(&seat, "pcsc:0", 2000), OUTCOME_NO_MODEM, &seat.why);
-    EXPECT_SAYS(seat.why.text, "pcscd does not run");
+    EXPECT_SAYS(seat.why.text, "pcscd is not running");
     rise(&seat);
 }
 

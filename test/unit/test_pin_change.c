@@ -102,10 +102,14 @@ static void a_refusal_is_told_with_its_status_word(void)
         enum outcome outcome;
         const char *says;
     } cases[] = {
-        {"63C2", OUTCOME_PIN_WRONG, "(SW 63C2)"},   {"6300", OUTCOME_PIN_WRONG, "(SW 6300)"},
-        {"6983", OUTCOME_PIN_BLOCKED, "blocked"},   {"63C0", OUTCOME_PIN_BLOCKED, "blocked"},
-        {"6D00", OUTCOME_REFUSED, "(SW 6D00)"},     {"6E00", OUTCOME_REFUSED, "as it was"},
-        {"6A80", OUTCOME_REFUSED, "does not take"}, {"6700", OUTCOME_REFUSED, "(SW 6700)"},
+        {"63C2", OUTCOME_PIN_WRONG, "(SW 63C2)"},
+        {"6300", OUTCOME_PIN_WRONG, "(SW 6300)"},
+        {"6983", OUTCOME_PIN_BLOCKED, "blocked"},
+        {"63C0", OUTCOME_PIN_BLOCKED, "blocked"},
+        {"6D00", OUTCOME_REFUSED, "(SW 6D00)"},
+        {"6E00", OUTCOME_REFUSED, "should be unchanged"},
+        {"6A80", OUTCOME_REFUSED, "does not accept"},
+        {"6700", OUTCOME_REFUSED, "(SW 6700)"},
     };
     struct report why = REPORT_INIT;
     bool sent;

@@ -179,6 +179,22 @@ static enum outcome echo_is_on(void *arg, struct report *why)
     return report_set(why, OUTCOME_PIN_PROTECTED, "the echo is on");
 }
 
+/* Whoever asks knows how many there were, also a program that has no PIN to send. */
+static void a_program_without_a_pin_knows_how_many_tries_there_were(void)
+{
+    static const struct card_step more[] = {{ASK_81, "63C5"}, CARD_END};
+    struct bench bench;
+
+    bench_begin(&bench);
+    EXPECT(settings_set(&bench.settings, "pin-source", "/dev/null/none", &bench.why), OUTCOME_OK,
+           &bench.why);
+    CU_ASSERT(bench_unlock(&bench, more) != OUTCOME_OK);
+    EXPECT(settings_set(&bench.settings, "pin-source", bench.path, &bench.why), OUTCOME_OK,
+           &bench.why);
+    EXPECT(bench_unlock(&bench, asked), OUTCOME_PIN_PROTECTED, &bench.why);
+    bench_end(&bench);
+}
+
 /* What never left is no try: the next one may send it. */
 static void a_pin_that_was_not_sent_is_not_remembered(void)
 {
@@ -376,6 +392,7 @@ void add_pin_memory_suite(void)
         TEST(a_credential_is_the_same_source_after_a_restart),
         TEST(all_literal_pins_are_one_source),
         TEST(fewer_tries_than_before_are_no_time_to_try),
+        TEST(a_program_without_a_pin_knows_how_many_tries_there_were),
         TEST(a_pin_that_was_not_sent_is_not_remembered),
         TEST(the_file_holds_nothing_of_the_pin_and_is_removed_by_a_person),
         TEST(a_damaged_file_says_less_and_never_crashes),

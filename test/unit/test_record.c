@@ -259,17 +259,17 @@ static void the_dead_are_no_users(void)
     pid_t child;
 
     record_init(&record);
-    record_join(&record);
-    record_join(&record);
+    record_join(&record, RECORD_SHARED);
+    record_join(&record, RECORD_SHARED);
     EXPECT_NUMBER(record.user_count, 1);
     child = fork();
     if (child == 0) {
         (void)pause();
         _exit(0);
     }
-    record.users[record.user_count++] = (struct record_user){child, rundir_process_start(child)};
+    record.users[record.user_count++] = (struct record_user){child, rundir_process_start(child), 1};
     record.users[record.user_count++] =
-        (struct record_user){1, 42}; /* it started at another time */
+        (struct record_user){1, 42, 1}; /* it started at another time */
     EXPECT_NUMBER(record_leave(&record), 1);
     CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
     (void)usleep(50000);

@@ -19,7 +19,7 @@ static void fill_up(struct record *record)
     struct pin_refusal refusal = {.sim = "12345678901234567890", .reference = PIN_UICC, .left = 15};
 
     for (size_t i = 0; i < RECORD_USERS; i++)
-        record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i};
+        record->users[i] = (struct record_user){INT32_MAX, UINT64_MAX - i, 1};
     record->user_count = RECORD_USERS;
     for (size_t i = 0; i < STATE_OPENERS; i++) {
         struct pin_identity source = {PIN_LITERAL, {i}};
@@ -151,6 +151,37 @@ static void the_channels_of_a_torn_record_and_of_another_version_are_known(void)
     record_desk_end(&desk);
 }
 
+/* The second shared channel at its longest; each third process goes on with both. */
+static void fill_second(struct record *record)
+{
+    struct channel_state *second = &record->second;
+
+    record->second_generation = UINT32_MAX;
+    second->channel = (struct channel){.open = true, .selected = true, .carrier = CARRIER_CCHO};
+    (void)snprintf(second->channel.session, sizeof second->channel.session,
+                   "12345678901234567890999");
+    second->level = LEVEL_SELECTED;
+    second->applet = SELECTED_IOTSAFE;
+    second->kept = second->broken = second->iccid_asked = true;
+    (void)snprintf(second->iccid, ICCID_SIZE, "12345678901234567890");
+    for (unsigned i = 0; i < record->user_count; i++)
+        record->users[i].uses = i % 3 == 0 ? 3 : 1 + i % 2;
+}
+
+static void expect_second(const struct record *record, const struct record *wanted)
+{
+    const struct channel_state *second = &record->second;
+
+    EXPECT_NUMBER(record->second_generation, wanted->second_generation);
+    CU_ASSERT_TRUE(channel_same(&second->channel, &wanted->second.channel));
+    CU_ASSERT_TRUE(second->kept && second->broken && second->iccid_asked);
+    EXPECT_NUMBER(second->level, LEVEL_SELECTED);
+    EXPECT_NUMBER(second->applet, SELECTED_IOTSAFE);
+    EXPECT_TEXT(second->iccid, wanted->second.iccid);
+    for (unsigned i = 0; i < record->user_count; i++)
+        EXPECT_NUMBER(record->users[i].uses, wanted->users[i].uses);
+}
+
 /* All of it at its longest: no channel is left out, but sources that prove their PIN once more. */
 static void the_table_of_owners_is_read_again_however_much_there_is(void)
 {
@@ -163,6 +194,7 @@ static void the_table_of_owners_is_read_again_however_much_there_is(void)
     record_fill(&record);
     memcpy(record.binding, old.binding, sizeof record.binding);
     fill_up(&record);
+    fill_second(&record);
     record.generation = 77;
     for (unsigned i = 0; i < OWNERS_MAX; i++) {
         struct channel channel = {.open = true, .selected = true, .carrier = CARRIER_CCHO};
@@ -179,6 +211,7 @@ static void the_table_of_owners_is_read_again_however_much_there_is(void)
     CU_ASSERT_FALSE(old.dirty);
     EXPECT_NUMBER(old.generation, 77);
     EXPECT_NUMBER(old.owners.count, OWNERS_MAX);
+    expect_second(&old, &record);
     for (unsigned i = 0; i < old.owners.count; i++) {
         EXPECT_TEXT(old.owners.list[i].channel.session, record.owners.list[i].channel.session);
         EXPECT_NUMBER(old.owners.list[i].pid, record.owners.list[i].pid);

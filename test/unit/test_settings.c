@@ -73,6 +73,13 @@ static void values_arrive_where_they_belong(void)
     EXPECT(settings_set(&settings, "session", "private", &why), OUTCOME_OK, &why);
     EXPECT(settings_set(&settings, "run-dir", "/run/x", &why), OUTCOME_OK, &why);
     EXPECT(settings_set(&settings, "trace", "at", &why), OUTCOME_OK, &why);
+    EXPECT(settings_set(&settings, "log", "syslog", &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(settings.log, LOG_TO_SYSLOG);
+    EXPECT(settings_set(&settings, "log", "stderr", &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(settings.log, LOG_TO_STDERR);
+    EXPECT(settings_set(&settings, "log", "", &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(settings.log, LOG_TO_NOWHERE);
+    EXPECT(settings_set(&settings, "log", "file", &why), OUTCOME_USAGE, &why);
     EXPECT_TEXT(settings.device, "/dev/ttyUSB2");
     EXPECT_NUMBER(settings.baud, 921600);
     EXPECT_NUMBER(settings.carrier, CARRIER_CCHO);

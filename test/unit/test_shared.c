@@ -282,7 +282,7 @@ static void a_program_that_ends_does_not_hide_that_another_one_died(void)
     EXPECT(settings_copy(&settings, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
     fd = record_open(&settings, &record);
     record.users[record.user_count++] =
-        (struct record_user){getppid(), rundir_process_start(getppid())};
+        (struct record_user){getppid(), rundir_process_start(getppid()), 1};
     record.dirty = true;
     CU_ASSERT_TRUE(record_save(fd, &record));
     (void)close(fd);

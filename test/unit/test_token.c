@@ -73,7 +73,7 @@ static void keys_are_named_by_bytes_and_labels(void)
         struct uri uri;
 
         EXPECT(uri_parse(&uri, uris[i], &why), OUTCOME_OK, &why);
-        EXPECT(signing_key_read(sim, &uri, NULL, false, &signing, &why), OUTCOME_OK, &why);
+        EXPECT(signing_key_read(sim, &uri, NULL, SIGNING_BOTH, &signing, &why), OUTCOME_OK, &why);
         EXPECT_NUMBER(signing.key.type, TOKEN_EC);
         EXPECT_NUMBER(signing.key.name.id_length, i == 3 ? 20 : 2);
         proof.public_key = signing.public_key;
@@ -161,6 +161,8 @@ static void a_key_pair_is_made_where_the_family_can(void)
     seat_end(&seat);
 }
 
+static const struct token_ops *const mias_alone[] = {&token_mias, NULL};
+
 static void mias_has_no_keys_by_bytes_or_label(void)
 {
     static const struct modem_step nothing[] = {MODEM_END};
@@ -169,6 +171,7 @@ static void mias_has_no_keys_by_bytes_or_label(void)
     struct seat seat;
 
     seat_begin(&seat, nothing, nothing, NULL, NULL);
+    token_set_families(seat.sim, mias_alone);
     strcpy(name.label, "Client");
     EXPECT(token_read(seat.sim, "", &name, 0, &content, &seat.why), OUTCOME_USAGE, &seat.why);
     EXPECT_SAYS(seat.why.text, "container");

@@ -81,9 +81,9 @@ static enum outcome find_key(const struct token_name *name, size_t *found, struc
 }
 
 static enum outcome list_keys(struct sim *sim, struct token_item *list, size_t *count,
-                              struct report *why)
+                              struct deadline deadline, struct report *why)
 {
-    (void)sim, (void)why;
+    (void)sim, (void)deadline, (void)why;
     calls++;
     for (*count = 0; *count < KEYS; (*count)++)
         list[*count] =
@@ -92,12 +92,13 @@ static enum outcome list_keys(struct sim *sim, struct token_item *list, size_t *
 }
 
 static enum outcome read_key(struct sim *sim, const char *iccid, const struct token_name *name,
-                             unsigned candidate, struct token_content *content, struct report *why)
+                             unsigned candidate, struct token_content *content,
+                             struct deadline deadline, struct report *why)
 {
     size_t found;
     int length;
 
-    (void)sim, (void)iccid;
+    (void)sim, (void)iccid, (void)deadline;
     calls++;
     if (find_key(name, &found, why) != OUTCOME_OK)
         return OUTCOME_NOT_FOUND;
@@ -135,12 +136,12 @@ static enum outcome sign_digest(struct sim *sim, const struct token_key *key,
     return OUTCOME_OK;
 }
 
-static enum outcome generate_key(struct sim *sim, const struct token_key *key, uint8_t *point,
-                                 size_t *length, struct report *why)
+static enum outcome generate_key(struct sim *sim, struct token_key *key, uint8_t *point,
+                                 size_t *length, struct deadline deadline, struct report *why)
 {
     size_t found;
 
-    (void)sim;
+    (void)sim, (void)deadline;
     calls++;
     if (find_key(&key->name, &found, why) != OUTCOME_OK)
         return OUTCOME_NOT_FOUND;
@@ -174,14 +175,14 @@ const struct token_ops token_memory_device = {.name = MEMORY_NAME,
 /* ---- behind an applet ---- */
 
 static enum outcome list_in_sim(struct sim *sim, struct token_item *list, size_t *count,
-                                struct report *why)
+                                struct deadline deadline, struct report *why)
 {
     uint8_t aid[16];
     size_t length = bytes_of(MEMORY_AID, aid, sizeof aid);
     enum carrier carrier = CARRIER_AUTO;
     enum outcome outcome = sim_probe(sim, aid, length, MEMORY_NAME, &carrier, why);
 
-    return outcome == OUTCOME_OK ? list_keys(sim, list, count, why) : outcome;
+    return outcome == OUTCOME_OK ? list_keys(sim, list, count, deadline, why) : outcome;
 }
 
 const struct token_ops token_memory_applet = {.name = MEMORY_NAME, .list = list_in_sim};

@@ -32,6 +32,9 @@ void add_riders_suite(void);
 void add_pin_echo_suite(void);
 void add_mias_suite(void);
 void add_mias_crypto_suite(void);
+void add_iotsafe_suite(void);
+void add_iotsafe_crypto_suite(void);
+void add_token_iotsafe_suite(void);
 void add_typea_suite(void);
 void add_settings_suite(void);
 void add_modems_suite(void);
@@ -51,10 +54,15 @@ void add_shared_suite(void);
 void add_queue_suite(void);
 void add_safe2_suite(void);
 void add_safe2_loss_suite(void);
+void add_agent_suite(void);
+void add_agent_rules_suite(void);
 void add_outfile_suite(void);
 void add_uri_suite(void);
 void add_keyref_suite(void);
 void add_config_suite(void);
+void add_sim_iotsafe_suite(void);
+void add_sim_iotsafe_keys_suite(void);
+void add_sim_iotsafe_shapes_suite(void);
 void add_token_suite(void);
 
 #endif

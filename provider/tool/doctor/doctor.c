@@ -13,6 +13,7 @@ static const struct step {
 } steps[] = {
     {"provider", 0, 0, doctor_provider},
     {"settings", 0, FOUND_SETTINGS, doctor_settings},
+    {"agent", FOUND_SETTINGS, FOUND_SIM, doctor_agent}, /* only where it is in use */
     {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source},
     {"run-dir", FOUND_SETTINGS, 0, doctor_run_dir},
     {"ownership", 0, 0, doctor_ownership},
@@ -53,8 +54,11 @@ static void walk(struct doctor *doctor)
 {
     for (size_t i = 0; i < STEPS; i++) {
         unsigned missing = steps[i].needs & ~doctor->found;
+        const bool by_agent = doctor_by_agent(doctor);
 
         doctor->step = steps[i].name;
+        if (by_agent ? doctor_agent_matter(steps[i].name) : steps[i].judge == doctor_agent)
+            continue;
         if (missing == 0)
             steps[i].judge(doctor);
         else
@@ -77,10 +81,17 @@ static enum outcome run_doctor(const struct command_line *line, struct sim *none
     doctor->json = (line->given & OPTION_JSON) != 0;
     doctor->list = cJSON_CreateArray();
     doctor->first = (struct report)REPORT_INIT;
+    doctor->trace = -1;
     settings_init(&doctor->settings);
-    outcome = doctor_wanted(line, doctor->wanted, why);
+    if (line->report != NULL && line->options[settings_index("trace")] != NULL)
+        outcome = report_set(why, OUTCOME_USAGE,
+                             "--report makes a trace of its own: give --trace without it");
+    if (outcome == OUTCOME_OK)
+        outcome = doctor_file(doctor, why);
     if (outcome == OUTCOME_OK)
         walk(doctor);
+    if (outcome == OUTCOME_OK && line->report != NULL)
+        outcome = doctor_send(doctor, why);
     if (doctor->json && outcome == OUTCOME_OK) {
         text = cJSON_Print(doctor->list);
         if (text != NULL)
@@ -95,6 +106,7 @@ static enum outcome run_doctor(const struct command_line *line, struct sim *none
     }
     cJSON_Delete(doctor->list);
     signing_key_clear(&doctor->signing);
+    EVP_PKEY_free(doctor->expected);
     sim_free(doctor->sim);
     settings_clear(&doctor->settings);
     free(doctor);
@@ -106,6 +118,6 @@ const struct command command_doctor = {
     .operands = "[FILE]",
     .purpose = "walks from the provider to a signature and says what to do where it fails;\n"
                "    ends with the exit status of the first failure",
-    .options = OPTION_JSON,
+    .options = OPTION_JSON | OPTION_REPORT,
     .without_sim = true,
     .run = run_doctor};

@@ -32,6 +32,7 @@ struct doctor {
     bool json;
     cJSON *list;
     struct report first; /* the first failure */
+    int trace;           /* --report: the descriptor of its trace, else -1 */
 
     char module[4096]; /* the file of simkey.so, "" if none is known */
     struct settings settings;
@@ -46,6 +47,7 @@ struct doctor {
     struct modem_identity identity;
     char iccid[ICCID_SIZE];
     char wanted[ICCID_SIZE]; /* the SIM that FILE names, "" if none */
+    EVP_PKEY *expected;      /* the public key in FILE, NULL if none */
     enum carrier carrier;
     enum outcome mias_outcome;
     struct report mias_why;
@@ -66,15 +68,43 @@ void doctor_skip(struct doctor *doctor, const char *remedy, const char *format, 
 /* A failure in the words of what failed, with the remedy that goes with its outcome. */
 void doctor_report(struct doctor *doctor, const struct report *why);
 
-/* The ICCID that the operand names, a key reference's file or a sim: URI; "" if it names none
- * (modem.c). Errors: OUTCOME_USAGE. */
-enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
-                           struct report *why);
+/* What to do where FILE is not this SIM's. */
+#define DOCTOR_REPLACED                                                                            \
+    "insert the SIM that it belongs to; or, if the SIM was replaced, put the PIN of this one "     \
+    "into "                                                                                        \
+    "the PIN file and make both files anew: simkey cert signing --out sim.crt; simkey key "        \
+    "signing "                                                                                     \
+    "--out sim.key"
 
-/* setup.c */
+/* file.c. Reads what the operand names: the ICCID of a key reference or a sim: URI to wanted, the public
+ * key of a key reference or a certificate to expected. Errors: OUTCOME_USAGE. */
+enum outcome doctor_file(struct doctor *doctor, struct report *why);
+
+/* setup.c, pin_source.c */
 void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
+
+/* send.c. Has all APDUs from now on traced into memory, for the report. Errors: OUTCOME_SYSTEM. */
+enum outcome doctor_trace(struct doctor *doctor, struct report *why);
+
+/* Writes the report when all steps are judged. Errors: those of outfile_write. */
+enum outcome doctor_send(struct doctor *doctor, struct report *why);
+
+/* users.c. DOCTOR_NAME: bytes of a user's or group's name with its NUL. */
+#define DOCTOR_NAME 64
+void doctor_user_name(uid_t id, char name[DOCTOR_NAME]);
+void doctor_group_name(gid_t id, char name[DOCTOR_NAME]);
+
+/* Whether the list of users has this one in the group, though perhaps not yet this process. */
+bool doctor_listed_in(gid_t group);
+
+/* Writes "sudo -u USER OPENSSL_CONF=... simkey doctor" with what this environment has; user NULL: as
+ * root. */
+void doctor_command(const char *user, char *text, size_t size);
+
+/* The folder with configs/'s files: another one where this program is an installed one. */
+const char *doctor_examples(void);
 
 /* properties.c: false, with a warning, if the default properties of openssl.cnf, which was loaded into
  * libctx, take the SIM's keys or anything else from where programs find it. */
@@ -85,8 +115,13 @@ void doctor_run_dir(struct doctor *doctor);
 /* owners.c: a warning for each file or folder that others can change. */
 void doctor_ownership(struct doctor *doctor);
 
-/* Whether somebody else than root and this user can change this file, or put another in its place. */
+/* Whether other users than root and this one can change this file, or put another in its place. */
 bool doctor_others_change(const char *path);
+
+/* agent.c: the device is simkey-agent; a step that is its own matter then; the step that asks it. */
+bool doctor_by_agent(const struct doctor *doctor);
+bool doctor_agent_matter(const char *step);
+void doctor_agent(struct doctor *doctor);
 
 /* port.c, holders.c */
 void doctor_port(struct doctor *doctor);
@@ -102,9 +137,6 @@ void doctor_control_holders(struct doctor *doctor);
 /* Tells of a way that the modem's firmware refuses, and of the AT port to try instead. False if it is
  * something else. */
 bool doctor_control_refused(struct doctor *doctor, const struct report *why);
-
-/* A pseudo-terminal's end that programs open, by its device number. */
-bool doctor_is_pty(dev_t device);
 
 /* The first word of a file that sysfs has for the USB interface behind a serial port
  * ("bInterfaceNumber"). False if there is none. */

@@ -31,16 +31,19 @@ void doctor_pin(struct doctor *doctor)
         doctor_report(doctor, &why);
     } else if (pin->blocked) {
         doctor_fail(doctor, OUTCOME_PIN_BLOCKED, "replace the SIM",
-                    "the signing PIN is blocked for ever: this SIM cannot sign any more");
+                    "the signing PIN is permanently blocked: this SIM can no longer sign");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is wanted: it is disabled");
+        doctor_ok(doctor, "no PIN is needed: %s",
+                  token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
+                      ? "the IoT SAFE applet has none"
+                      : "it is disabled");
     } else if (pin->left < 0) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
                     token_tries_text(pin, tries));
     } else if (pin->left < PIN_SOFTWARE_TRIES) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "%s: a wrong PIN was tried, and below %d programs do not try any",
+                    "%s: a wrong PIN was tried, and with fewer than %d programs do not try any",
                     token_tries_text(pin, tries), PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
@@ -56,22 +59,38 @@ void doctor_pin(struct doctor *doctor)
 
 /* ---- the certificate ---- */
 
-/* The first key with a certificate; the list is in their order. */
-static enum outcome find_key(struct doctor *doctor, struct token_name *name, struct report *why)
+/* The first key with a certificate, or the one that FILE is for; the list is in their order. */
+static enum outcome read_key(struct doctor *doctor, struct token_name *name, struct report *why)
 {
     struct token_item list[TOKEN_ITEMS];
-    size_t count;
+    size_t count, certificates = 0;
+    struct uri uri;
     enum outcome outcome = token_list(doctor->sim, list, &count, why);
 
+    for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++) {
+        if (!list[i].certificate || list[i].empty || list[i].no_signing)
+            continue;
+        certificates++;
+        uri_init(&uri);
+        uri.key = *name = list[i].name;
+        outcome = signing_key_read(doctor->sim, &uri, NULL, SIGNING_BOTH, &doctor->signing, why);
+        if (outcome == OUTCOME_OK &&
+            (doctor->expected == NULL ||
+             EVP_PKEY_eq(doctor->signing.public_key, doctor->expected) == 1))
+            return OUTCOME_OK;
+        if (outcome == OUTCOME_OK)
+            signing_key_clear(&doctor->signing);
+        else if (doctor->expected != NULL &&
+                 (outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_UNSUPPORTED))
+            outcome = OUTCOME_OK; /* it is not that one */
+    }
     if (outcome != OUTCOME_OK)
         return outcome;
-    for (size_t i = 0; i < count; i++)
-        if (list[i].certificate) {
-            *name = list[i].name;
-            return OUTCOME_OK;
-        }
-    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu containers has a certificate",
-                      count);
+    if (certificates > 0)
+        return report_set(why, OUTCOME_WRONG_SIM,
+                          "no key in this SIM is the one of %s: no PIN is tried on it",
+                          doctor->line->operands[0]);
+    return report_set(why, OUTCOME_NOT_FOUND, "none of the %zu keys has a certificate", count);
 }
 
 /* Days from the clock's now to a time; false if that cannot be told. 30 years do not fit into a
@@ -152,21 +171,18 @@ static void judge_dates(struct doctor *doctor, const char *key, const char *subj
 void doctor_certificate(struct doctor *doctor)
 {
     struct report why = REPORT_INIT;
-    struct uri uri;
+    struct token_name key;
     char subject[256], name[TOKEN_NAME_TEXT];
-    enum outcome outcome;
 
-    uri_init(&uri);
-    outcome = find_key(doctor, &uri.key, &why);
-    if (outcome == OUTCOME_OK)
-        outcome = signing_key_read(doctor->sim, &uri, NULL, false, &doctor->signing, &why);
-    if (outcome != OUTCOME_OK) {
+    if (read_key(doctor, &key, &why) == OUTCOME_OK) {
+        doctor->found |= FOUND_CERTIFICATE;
+        doctor_subject(doctor->signing.certificate, subject, sizeof subject);
+        judge_dates(doctor, token_name_text(&key, name), subject);
+    } else if (why.outcome == OUTCOME_WRONG_SIM) {
+        doctor_fail(doctor, why.outcome, DOCTOR_REPLACED, "%s", why.text);
+    } else {
         doctor_report(doctor, &why);
-        return;
     }
-    doctor->found |= FOUND_CERTIFICATE;
-    doctor_subject(doctor->signing.certificate, subject, sizeof subject);
-    judge_dates(doctor, token_name_text(&uri.key, name), subject);
 }
 
 /* ---- the key ---- */
@@ -197,12 +213,12 @@ void doctor_key(struct doctor *doctor)
         return;
     }
     if (algorithms == 0) {
-        doctor_fail(doctor, OUTCOME_NOT_FOUND,
-                    "if the rule fails for this SIM, name the applet's key reference: "
-                    "sim:signing;key-id=HEX",
-                    "the applet takes key %s, which belongs to this container by rule, for "
-                    "nothing",
-                    id);
+        doctor_fail(
+            doctor, OUTCOME_NOT_FOUND,
+            "if the rule fails for this SIM, name the applet's key reference: "
+            "sim:signing;key-id=HEX",
+            "the applet accepts no algorithm for key %s, which belongs to this container by rule",
+            id);
         return;
     }
     doctor->found |= FOUND_KEY;

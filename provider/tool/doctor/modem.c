@@ -2,18 +2,12 @@
 /* simkey doctor: from the modem's first answer to the applets of its SIM. No PIN is known here. */
 #include "apdu/aid.h"
 #include "apdu/typea.h"
-#include "provider/keyref.h"
 #include "provider/objects.h"
 #include "provider/tool/doctor/doctor.h"
-#include "provider/tool/input.h"
 
-#include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define REFERENCE_MAX 1048576 /* with certificates beside it */
 
 /* ---- modem, SIM, network ---- */
 
@@ -96,80 +90,22 @@ void doctor_network(struct doctor *doctor)
     struct report why = REPORT_INIT;
 
     if (doctor->transport->registration == NULL)
-        doctor_skip(doctor, "", "a %s is in no network", doctor->transport->noun);
+        doctor_skip(doctor, "", "a %s has no network", doctor->transport->noun);
     else if (sim_registration(doctor->sim, &state, &why) != OUTCOME_OK)
         doctor_report(doctor, &why);
     else if (state == REGISTRATION_DONE)
         doctor_ok(doctor, "the modem is registered");
     else if (state == REGISTRATION_NONE)
-        doctor_warn(doctor, remedy, "the modem is in no network");
+        doctor_warn(doctor, remedy, "the modem is not registered with a network");
     else
-        doctor_warn(doctor, remedy, "the modem does not tell whether it is in a network");
-}
-
-/* A key reference, whose public key is of no interest here. The file may be anybody's. */
-static enum outcome read_reference(const char *path, char wanted[ICCID_SIZE], struct report *why)
-{
-    BIO *in = NULL;
-    char *text = NULL, *label = NULL, *header = NULL;
-    unsigned char *der = NULL;
-    struct keyref keyref;
-    size_t text_length;
-    long length = 0;
-    enum outcome outcome = input_read(path, REFERENCE_MAX, &text, &text_length, why);
-
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    in = BIO_new_mem_buf(text, (int)text_length);
-    if (in == NULL || PEM_read_bio(in, &label, &header, &der, &length) != 1 ||
-        strcmp(label, KEYREF_PEM_LABEL) != 0)
-        outcome = report_set(why, OUTCOME_USAGE,
-                             "%s is neither a key reference (`simkey key`) nor a sim: URI", path);
-    if (outcome == OUTCOME_OK)
-        outcome = keyref_read(&keyref, der, (size_t)length, NULL, why);
-    if (outcome == OUTCOME_OK) {
-        memcpy(wanted, keyref.iccid[0] != '\0' ? keyref.iccid : keyref.uri.iccid, ICCID_SIZE);
-        keyref_clear(&keyref);
-    }
-    OPENSSL_free(label);
-    OPENSSL_free(header);
-    OPENSSL_clear_free(der, (size_t)length); /* it may be somebody's private key */
-    BIO_free(in);
-    OPENSSL_cleanse(text, text_length);
-    free(text);
-    ERR_clear_error();
-    return outcome;
-}
-
-enum outcome doctor_wanted(const struct command_line *line, char wanted[ICCID_SIZE],
-                           struct report *why)
-{
-    const char *what = line->operand_count > 0 ? line->operands[0] : NULL;
-    struct uri uri;
-    enum outcome outcome;
-
-    wanted[0] = '\0';
-    if (line->operand_count > 1)
-        return report_set(why, OUTCOME_USAGE, "simkey doctor takes one FILE, not \"%s\" too",
-                          line->operands[1]);
-    if (what == NULL)
-        return OUTCOME_OK;
-    if (strncmp(what, "sim:", 4) != 0)
-        return read_reference(what, wanted, why);
-    outcome = uri_parse(&uri, what, why);
-    if (outcome == OUTCOME_OK) {
-        memcpy(wanted, uri.iccid, ICCID_SIZE);
-        uri_clear(&uri);
-    }
-    return outcome;
+        doctor_warn(doctor, remedy,
+                    "the modem does not tell whether it is registered with a network");
 }
 
 /* Whether it is the SIM that FILE names: the PIN that is configured is that one's, and no other one
  * gets it. Where the modem does not tell, the SIM itself is asked. */
 static void judge_wanted(struct doctor *doctor)
 {
-    static const char remedy[] = "insert that SIM, or make a key reference of this one: simkey key "
-                                 "signing";
     struct report why = REPORT_INIT;
     char iccid[ICCID_SIZE];
 
@@ -181,7 +117,7 @@ static void judge_wanted(struct doctor *doctor)
             "no PIN is tried (%s)",
             doctor->wanted, why.text);
     } else if (strcmp(iccid, doctor->wanted) != 0) {
-        doctor_fail(doctor, OUTCOME_WRONG_SIM, remedy,
+        doctor_fail(doctor, OUTCOME_WRONG_SIM, DOCTOR_REPLACED,
                     "the SIM in the modem is %s, but %s names %s: no PIN is tried on it", iccid,
                     doctor->line->operands[0], doctor->wanted);
     } else {
@@ -241,12 +177,23 @@ void doctor_channel(struct doctor *doctor)
 
 void doctor_mias(struct doctor *doctor)
 {
-    if (doctor->mias_outcome != OUTCOME_OK) {
+    struct token_item list[TOKEN_ITEMS];
+    struct report why = REPORT_INIT;
+    size_t count;
+
+    if (doctor->mias_outcome != OUTCOME_OK && doctor->mias_outcome != OUTCOME_NO_APPLET) {
         doctor_report(doctor, &doctor->mias_why);
         return;
     }
+    /* another family, or one that the settings name */
+    if ((doctor->mias_outcome != OUTCOME_OK || doctor->settings.applet == TOKEN_APPLET_IOTSAFE) &&
+        token_list(doctor->sim, list, &count, &why) != OUTCOME_OK) {
+        doctor_report(doctor, &why);
+        return;
+    }
     doctor->found |= FOUND_MIAS;
-    doctor_ok(doctor, "the applet with the keys is there");
+    doctor_ok(doctor, "the applet with the keys is there%s",
+              token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE ? ": IoT SAFE" : "");
 }
 
 /* How Type A stands in one of its places: its certificate's subject, or the reason why not. */

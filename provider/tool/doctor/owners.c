@@ -249,7 +249,7 @@ void doctor_ownership(struct doctor *doctor)
     if (pin != NULL && (pin[0] == '/' || strchr(pin, ':') == NULL))
         look_at(doctor, &seen, "the PIN file", pin, true);
     if (seen.count == 0)
-        doctor_ok(doctor, "nobody but root and this user can change OpenSSL's configuration, the "
+        doctor_ok(doctor, "only root and this user can change OpenSSL's configuration, the "
                           "settings, the module and the folders above them");
     OPENSSL_free(conf);
 }

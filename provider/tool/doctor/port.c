@@ -2,14 +2,13 @@
 /* simkey doctor: whether the port is there, what it is, and who may open it. It is not opened here:
  * closing it again could drop the modem's lines. */
 #include "provider/tool/doctor/doctor.h"
+#include "provider/tool/holders.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <libserialport.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +16,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define BY_ID     "/dev/serial/by-id"
-#define NAME_SIZE 64 /* of a user or group */
-
-/* Linux's numbers of the ptys that programs open (Documentation/admin-guide/devices.txt). */
-#define MAJOR_PTY_FIRST 136
-#define MAJOR_PTY_LAST  143
+#define BY_ID "/dev/serial/by-id"
 
 /* ---- what a port is ---- */
 
@@ -44,16 +38,11 @@ static void class_of(dev_t device, char *name, size_t size)
     (void)snprintf(name, size, "%.60s", last != NULL ? last + 1 : target);
 }
 
-bool doctor_is_pty(dev_t device)
-{
-    return major(device) >= MAJOR_PTY_FIRST && major(device) <= MAJOR_PTY_LAST;
-}
-
 /* In words, or NULL for what cannot be a modem's port. */
 static const char *kind_of(dev_t device, char class_name[64])
 {
     class_of(device, class_name, 64);
-    if (doctor_is_pty(device))
+    if (holders_is_pty(device))
         return "a pseudo-terminal";
     if (strcmp(class_name, "tty") == 0)
         return "a serial port";
@@ -211,59 +200,24 @@ out:
 
 /* ---- the step: it may be opened ---- */
 
-static void user_name(uid_t id, char name[NAME_SIZE])
-{
-    const struct passwd *user = getpwuid(id);
-
-    if (user != NULL)
-        (void)snprintf(name, NAME_SIZE, "%s", user->pw_name);
-    else
-        (void)snprintf(name, NAME_SIZE, "user %lu", (unsigned long)id);
-}
-
-static void group_name(gid_t id, char name[NAME_SIZE])
-{
-    const struct group *group = getgrgid(id);
-
-    if (group != NULL)
-        (void)snprintf(name, NAME_SIZE, "%s", group->gr_name);
-    else
-        (void)snprintf(name, NAME_SIZE, "%lu", (unsigned long)id);
-}
-
-/* In the list of users, though perhaps not yet in this process. */
-static bool listed_in(gid_t group)
-{
-    const struct passwd *user = getpwuid(geteuid());
-    gid_t groups[256];
-    int count = (int)(sizeof groups / sizeof groups[0]);
-
-    if (user == NULL || getgrouplist(user->pw_name, user->pw_gid, groups, &count) < 0)
-        return false;
-    for (int i = 0; i < count; i++)
-        if (groups[i] == group)
-            return true;
-    return false;
-}
-
 static void denied(struct doctor *doctor, const struct stat *file)
 {
-    char self[NAME_SIZE], owner[NAME_SIZE], group[NAME_SIZE], remedy[512];
+    char self[DOCTOR_NAME], owner[DOCTOR_NAME], group[DOCTOR_NAME], remedy[512];
 
-    user_name(geteuid(), self);
-    user_name(file->st_uid, owner);
-    group_name(file->st_gid, group);
+    doctor_user_name(geteuid(), self);
+    doctor_user_name(file->st_uid, owner);
+    doctor_group_name(file->st_gid, group);
     if ((file->st_mode & 0060) != 0060 || file->st_gid == 0)
+        (void)snprintf(remedy, sizeof remedy,
+                       "give it to a group by a udev rule: GROUP=\"dialout\", MODE=\"0660\", as in "
+                       "%s/78-simkey.rules; then sudo usermod -aG dialout %s, and log in again",
+                       doctor_examples(), self);
+    else if (doctor_listed_in(file->st_gid))
         (void)snprintf(
             remedy, sizeof remedy,
-            "give it to a group by a udev rule: GROUP=\"dialout\", MODE=\"0660\", as in "
-            "configs/78-simkey.rules; then sudo usermod -aG dialout %s, and log in again",
-            self);
-    else if (listed_in(file->st_gid))
-        (void)snprintf(
-            remedy, sizeof remedy,
-            "%s is in the group %s since a short time: log in again, restart the service", self,
-            group);
+            "%s is in the group %s only since it logged in or the service started: log in again, "
+            "or restart the service",
+            self, group);
     else
         (void)snprintf(remedy, sizeof remedy, "sudo usermod -aG %s %s, then log in again", group,
                        self);
@@ -274,7 +228,7 @@ static void denied(struct doctor *doctor, const struct stat *file)
 
 void doctor_permission(struct doctor *doctor)
 {
-    char self[NAME_SIZE];
+    char self[DOCTOR_NAME];
     struct stat file;
 
     if (doctor->transport->service != NULL) {
@@ -289,10 +243,10 @@ void doctor_permission(struct doctor *doctor)
     }
     if (stat(doctor->real, &file) != 0) {
         doctor_fail(doctor, OUTCOME_NO_MODEM, "check the modem's cable and power",
-                    "%s is gone while it was looked at", doctor->real);
+                    "%s disappeared while it was looked at", doctor->real);
     } else if (faccessat(AT_FDCWD, doctor->real, R_OK | W_OK, AT_EACCESS) == 0) {
         doctor->found |= FOUND_ACCESS;
-        user_name(geteuid(), self);
+        doctor_user_name(geteuid(), self);
         doctor_ok(doctor, "%s may open it", self);
     } else if (errno == EACCES || errno == EPERM) {
         denied(doctor, &file);

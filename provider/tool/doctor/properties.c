@@ -74,8 +74,8 @@ bool doctor_properties(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *
             line, conf);
     else if (strcmp(general, "simkey") == 0)
         doctor_warn(doctor, REMEDY,
-                    "%s gives simkey what is the other providers' (`default_properties = %s`): TLS "
-                    "has no P-256, P-384 and P-521 then, and programs can make no keys",
+                    "%s makes OpenSSL ask simkey for what other providers do (`default_properties "
+                    "= %s`): TLS has no P-256, P-384 and P-521 then, and programs cannot make keys",
                     conf, line);
     else
         return true;

@@ -51,7 +51,6 @@ static void say(struct doctor *doctor, const char *result, const char *remedy, c
         if (remedy[0] != '\0')
             text_line(stdout, "%21s -> %s", "", remedy);
         (void)fflush(stdout); /* the next step may take its time */
-        return;
     }
     object = cJSON_CreateObject();
     (void)cJSON_AddStringToObject(object, "step", doctor->step);

@@ -19,8 +19,7 @@ void doctor_run_dir(struct doctor *doctor)
         doctor_warn(
             doctor,
             "make one that only root or this user, and the port's group, can write: install "
-            "-d -m 2770 -g dialout /run/simkey; where somebody else has taken the name, "
-            "remove that",
+            "-d -m 2770 -g dialout /run/simkey; if another user has taken the name, remove that",
             "no run-dir can be used (%s%s): programs work, but each operation opens a "
             "session of its own, and does not know of the others'",
             doctor->settings.run_dir != NULL

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey doctor, before any device is touched: which provider a program of this environment gets,
- * where the settings come from, whether the PIN can be read. */
-#include "apdu/pin_source.h"
+/* simkey doctor, before any device is touched: which provider a program of this environment gets, and
+ * where the settings come from. */
 #include "provider/tool/doctor/doctor.h"
 
 #include <dlfcn.h>
@@ -84,11 +83,13 @@ static void judge_active(struct doctor *doctor, OSSL_LIB_CTX *libctx, const stru
                          const char *conf)
 {
     const char *version = version_of(line_up->simkey);
+    char remedy[256];
 
+    (void)snprintf(remedy, sizeof remedy,
+                   "activate default in that file's section of providers, as %s/openssl.cnf does",
+                   doctor_examples());
     if (!line_up->complete)
-        doctor_fail(doctor, OUTCOME_USAGE,
-                    "activate default in that file's section of providers, as configs/openssl.cnf "
-                    "does",
+        doctor_fail(doctor, OUTCOME_USAGE, remedy,
                     "%s activates simkey, but neither default nor fips: nothing else of TLS works",
                     conf);
     else if (strcmp(version, SIMKEY_VERSION) != 0)
@@ -127,8 +128,8 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
         return true;
     note_module(doctor, module);
     doctor_warn(doctor, "do what the step ownership says, then run simkey doctor again",
-                "nothing is loaded: others than root and this user can change %.400s, and whoever "
-                "does has his code run by every program that loads it",
+                "nothing is loaded: others than root and this user can change %.400s, and so run "
+                "code in every program that loads it",
                 file ? conf : module);
     return false;
 }
@@ -136,11 +137,13 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
 /* It is not active: does -provider simkey find it? */
 static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf)
 {
-    static const char remedy[] =
-        "configs/openssl.cnf activates it: name a copy of that file by OPENSSL_CONF, also in "
-        "services; or give programs -provider-path, -provider default -provider simkey";
+    char remedy[320];
     OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(libctx, "simkey", 1);
 
+    (void)snprintf(remedy, sizeof remedy,
+                   "%s/openssl.cnf activates it: name a copy of that file by OPENSSL_CONF, also in "
+                   "services; or give programs -provider-path, -provider default -provider simkey",
+                   doctor_examples());
     if (provider != NULL)
         note_module(doctor, module_of(provider));
     if (provider != NULL)
@@ -150,7 +153,7 @@ static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char
     else
         doctor_warn(doctor, remedy,
                     "%s does not activate simkey, and there is no simkey.so in %s: programs of "
-                    "this environment know nothing of the SIM's keys",
+                    "this environment cannot use the SIM's keys",
                     conf, modules_directory());
     if (provider != NULL)
         OSSL_PROVIDER_unload(provider);
@@ -162,14 +165,25 @@ static void judge_failed(struct doctor *doctor, const char *conf, const char *mo
     const char *error = NULL;
     const char *remedy =
         "correct its lines `module =` (the full path of simkey.so) and `activate = 1`";
+    char path[PATH_MAX], absent[PATH_MAX + 64], install[PATH_MAX + 160];
     void *handle = module != NULL ? dlopen(module, RTLD_NOW | RTLD_LOCAL) : NULL;
 
-    if (module != NULL && access(module, R_OK) != 0 && errno == EACCES)
-        remedy =
-            "this user may not read the module: install it (sudo make install), or put it where "
-            "all may; home directories are often closed";
+    module_path(module, path);
+    (void)snprintf(absent, sizeof absent, "there is no %s", path);
+    (void)snprintf(install, sizeof install,
+                   "install the module (the package simkey, or sudo make install), or name it by a "
+                   "line `module = ` with its full path");
+    if (access(path, R_OK) != 0 && errno == EACCES)
+        remedy = module != NULL
+                     ? "this user may not read the module: install it (sudo make install), or put "
+                       "it where all may; home directories are often closed"
+                     : "this user may not read the installed module: sudo chmod 644 it";
+    else if (module == NULL && access(path, F_OK) != 0)
+        remedy = install;
     if (module != NULL && handle == NULL)
         error = dlerror();
+    else if (module == NULL && access(path, R_OK) != 0)
+        error = errno == EACCES ? "the module in OpenSSL's folder cannot be read" : absent;
     else if (!activate)
         error = "it has no line `activate = 1`";
     doctor_fail(doctor, OUTCOME_USAGE, remedy,
@@ -218,15 +232,19 @@ void doctor_provider(struct doctor *doctor)
     char *conf = CONF_get1_default_config_file();
     OSSL_LIB_CTX *libctx = OSSL_LIB_CTX_new();
     struct report why = REPORT_INIT;
-    char error[512];
+    char error[512], remedy[256];
 
     if (conf == NULL || libctx == NULL) {
         doctor_fail(doctor, OUTCOME_SYSTEM, "end other programs", "out of memory");
     } else if (openssl_conf_check(conf, &why) != OUTCOME_OK) {
-        doctor_fail(doctor, why.outcome, "name a copy of configs/openssl.cnf by OPENSSL_CONF", "%s",
-                    why.text);
+        (void)snprintf(remedy, sizeof remedy, "name a copy of %s/openssl.cnf by OPENSSL_CONF",
+                       doctor_examples());
+        doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
     } else if (access(conf, R_OK) != 0) {
-        doctor_warn(doctor, "correct OPENSSL_CONF, or make that file from configs/openssl.cnf",
+        (void)snprintf(remedy, sizeof remedy,
+                       "correct OPENSSL_CONF, or make that file from %s/openssl.cnf",
+                       doctor_examples());
+        doctor_warn(doctor, remedy,
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
                     conf, strerror(errno));
     } else if (judge_trust(doctor, conf)) {
@@ -326,26 +344,40 @@ static enum outcome make_sim(struct doctor *doctor, struct report *why)
     return outcome;
 }
 
+/* A service's settings come with its environment, which sudo does not have. */
+static void tell_no_device(struct doctor *doctor)
+{
+    char remedy[512], self[DOCTOR_NAME];
+
+    doctor_user_name(geteuid(), self);
+    (void)snprintf(remedy, sizeof remedy,
+                   "simkey devices shows the ports; then `device = ...` in " SETTINGS_FILE
+                   ". Where a service has its settings in openssl.cnf: sudo -u %s "
+                   "OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
+                   geteuid() != 0 ? self : "www-data");
+    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s%s", self,
+                secure_getenv("OPENSSL_CONF") != NULL ? "" : ", and OPENSSL_CONF is not set",
+                secure_getenv("SIMKEY_CONF") != NULL ? "" : "; " SETTINGS_FILE " names none");
+}
+
 void doctor_settings(struct doctor *doctor)
 {
     struct report why = REPORT_INIT;
     struct origin origin;
     const struct settings *settings = &doctor->settings;
-    char names[256], found[2 * sizeof origin];
+    char names[256], found[2 * sizeof origin], self[DOCTOR_NAME];
 
     if (command_line_settings(doctor->line, &doctor->settings, &why) != OUTCOME_OK) {
         doctor_fail(doctor, why.outcome, "correct that setting", "%s", why.text);
         return;
     }
     if (settings->device == NULL) {
-        doctor_fail(doctor, OUTCOME_USAGE,
-                    "name the modem's AT port: ls -l /dev/serial/by-id/ shows the ports; then "
-                    "`device = ...` in openssl.cnf or " SETTINGS_FILE ", or SIMKEY_DEVICE",
-                    "no device is set");
+        tell_no_device(doctor);
         return;
     }
     /* what other programs have standing on the card would hide what a new one meets */
     if (settings_set(&doctor->settings, "session", "private", &why) != OUTCOME_OK ||
+        (doctor->line->report != NULL && doctor_trace(doctor, &why) != OUTCOME_OK) ||
         make_sim(doctor, &why) != OUTCOME_OK) {
         doctor_report(doctor, &why);
         return;
@@ -354,61 +386,21 @@ void doctor_settings(struct doctor *doctor)
     doctor->transport = transport_of(settings->device);
     doctor->pin_set = settings->pin != NULL || settings->pin_source != NULL;
     doctor->found |= FOUND_SETTINGS;
-    (void)snprintf(found, sizeof found, "device %.300s, %s; %s%.300s%s%s", settings->device,
-                   origin.device, doctor->pin_set ? "PIN " : "no PIN is configured",
+    doctor_user_name(geteuid(), self);
+    (void)snprintf(found, sizeof found, "user %s; device %.300s, %s; %s%.300s%s%s", self,
+                   settings->device, origin.device,
+                   doctor->pin_set           ? "PIN "
+                   : doctor_by_agent(doctor) ? "simkey-agent does what programs ask"
+                                             : "no PIN is configured",
                    settings->pin_source != NULL ? settings->pin_source : "",
                    settings->pin_source != NULL ? ", " : "", doctor->pin_set ? origin.pin : "");
     if (find_unknown(names, sizeof names))
-        doctor_warn(doctor,
-                    "correct the name: device, pin-source, session and the others are in "
-                    "provider-simkey(7), Settings",
-                    "in simkey's section of openssl.cnf there is what simkey does not know: %s; %s",
-                    names, found);
+        doctor_warn(
+            doctor,
+            "correct the name: device, pin-source, session and the others are in "
+            "provider-simkey(7), Settings",
+            "simkey's section of openssl.cnf has settings that simkey does not know: %s; %s", names,
+            found);
     else
         doctor_ok(doctor, "%s", found);
-}
-
-static void mend_pin_file(const char *file, char *text, size_t size)
-{
-    (void)snprintf(
-        text, size,
-        "its first line is the PIN; for this user alone: chmod 600 %.300s; for a group that "
-        "the user is in: chgrp dialout %.300s; chmod 640 %.300s",
-        file, file, file);
-    if (strncmp(file, "credential:", 11) == 0)
-        (void)snprintf(text, size,
-                       "run simkey doctor within the service (systemd-run -P -p "
-                       "LoadCredential=%.200s:/path), or correct pin-source",
-                       file + 11);
-    else if (access(file, F_OK) != 0)
-        (void)snprintf(text, size, "(umask 077; echo <PIN> > %.300s), or correct pin-source", file);
-}
-
-void doctor_pin_source(struct doctor *doctor)
-{
-    static const char remedy[] =
-        "echo <PIN> | sudo install -D -m 640 -g dialout /dev/stdin "
-        "/etc/simkey/pin, and `pin-source = /etc/simkey/pin` in openssl.cnf";
-    const struct settings *settings = &doctor->settings;
-    struct report why = REPORT_INIT;
-    char pin[PIN_SIZE], mend[1200];
-
-    if (!doctor->pin_set) {
-        doctor->found |= FOUND_PIN_SOURCE; /* a card may want none */
-        doctor_warn(doctor, remedy, "no PIN is configured: programs cannot sign");
-        return;
-    }
-    if (pin_from_settings(settings, PIN_APPLET, pin, &why) == OUTCOME_OK) {
-        doctor->found |= FOUND_PIN_SOURCE;
-        if (settings->pin != NULL)
-            doctor_warn(doctor, remedy,
-                        "the PIN is in a setting itself, which is for tests: others may see it");
-        else
-            doctor_ok(doctor, "a PIN can be read from %s by this user", settings->pin_source);
-    } else {
-        mend_pin_file(settings->pin_source != NULL ? settings->pin_source : "/etc/simkey/pin", mend,
-                      sizeof mend);
-        doctor_fail(doctor, why.outcome, mend, "%s", why.text);
-    }
-    OPENSSL_cleanse(pin, sizeof pin);
 }

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's children: the program executed anew, so that each has a memory layout of its own and
+ * nothing of another connection in it. */
+#ifndef SIMKEY_APDU_AGENT_CHILD_H
+#define SIMKEY_APDU_AGENT_CHILD_H
+
+#include "apdu/agent/conf.h"
+
+#include <sys/types.h>
+
+/* What a child finds at these descriptors. */
+#define CHILD_CONNECTION 3 /* the client's */
+#define CHILD_CONTROL    4 /* to the parent */
+#define CHILD_CONFIG     5 /* see conf_receive */
+
+/* Bytes to the parent: the number of the modem whose turn is asked for, or that it is over. The parent
+ * gives a turn by the modem's number. */
+#define CONTROL_DONE 0x80
+
+/* Words on a child's command line, behind `--child`. */
+#define CHILD_SERVE "serve" /* one request of one client */
+#define CHILD_IDLE  "idle"  /* closes the channel that nobody needs just now */
+#define CHILD_END   "end"   /* closes it because the agent ends */
+
+struct child {
+    pid_t parent;
+    gid_t socket_group;
+    struct conf config;
+    struct modems modems;
+};
+
+/* Takes the command line and the configuration, and gives up what a child needs not. False if this is no
+ * child of an agent. argv: WORD PARENT GROUP. */
+bool child_begin(struct child *child, int argc, char **argv);
+
+/* CHILD_SERVE (serve.c), CHILD_IDLE and CHILD_END (leave.c). Return the exit status. */
+int child_serve(const struct child *child);
+int child_leave(const struct child *child, bool end);
+
+#endif
