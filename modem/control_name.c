@@ -69,12 +69,23 @@ static enum control_protocol of_wwan(const char *sysfs, const char *name)
     return strcasecmp(type, "MBIM") == 0 ? CONTROL_MBIM : CONTROL_NONE;
 }
 
+/* What is a serial port or a pty by its name is not looked at, so that its operations cost no more. */
+static bool is_serial(const char *path)
+{
+    static const char *const serial[] = {"/dev/tty", "/dev/pts/", "/dev/serial/"};
+
+    for (size_t i = 0; i < sizeof serial / sizeof serial[0]; i++)
+        if (strncmp(path, serial[i], strlen(serial[i])) == 0)
+            return true;
+    return false;
+}
+
 enum control_protocol control_kind(const char *sysfs, const char *path)
 {
     char real[PATH_MAX];
     const char *name;
 
-    if (path[0] != '/' || realpath(path, real) == NULL)
+    if (path[0] != '/' || is_serial(path) || realpath(path, real) == NULL)
         return CONTROL_NONE;
     name = strrchr(real, '/') + 1;
     if (strncmp(name, "cdc-wdm", 7) == 0)

@@ -356,6 +356,10 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
     struct mbim_message answer;
     enum outcome outcome = exchange_check(exchange, why);
 
+    if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */
+        outcome =
+            report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by MBIM");
+
     if (outcome == OUTCOME_OK)
         outcome = send_either(mbim, channel, exchange, deadline, &answer, why);
     if (outcome == OUTCOME_OK)

@@ -19,6 +19,7 @@
 #define KEPT_SLOT         0x00000F00u
 #define KEPT_SLOT_SHIFT   8
 #define KEPT_NO_PROCEDURE 0x00001000u
+#define KEPT_LOST         0x00002000u /* an earlier operation found its client id void */
 #define KEPT_WANTED       0x000F0000u /* for which `slot` that is */
 #define KEPT_WANTED_SHIFT 16
 
@@ -31,7 +32,7 @@ static void keep(struct qmi *qmi)
 {
     qmi->transport->kept = qmi->client | (unsigned)qmi->slot << KEPT_SLOT_SHIFT |
                            (qmi->no_procedure ? KEPT_NO_PROCEDURE : 0) |
-                           qmi->wanted_slot << KEPT_WANTED_SHIFT;
+                           (qmi->lost ? KEPT_LOST : 0) | qmi->wanted_slot << KEPT_WANTED_SHIFT;
 }
 
 static void take_kept(struct qmi *qmi)
@@ -40,6 +41,7 @@ static void take_kept(struct qmi *qmi)
 
     qmi->client = (uint8_t)(kept & KEPT_CLIENT);
     qmi->no_procedure = (kept & KEPT_NO_PROCEDURE) != 0;
+    qmi->lost = (kept & KEPT_LOST) != 0;
     if ((kept & KEPT_WANTED) >> KEPT_WANTED_SHIFT == qmi->wanted_slot)
         qmi->slot = (uint8_t)((kept & KEPT_SLOT) >> KEPT_SLOT_SHIFT);
 }
@@ -112,8 +114,12 @@ static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
     }
     if (outcome == OUTCOME_OK)
         outcome = qmi_need_slot(qmi, deadline, why);
-    if (outcome == OUTCOME_LOST && (transport->events & EVENT_RESTARTED)) /* the kept client id */
+    if (outcome == OUTCOME_LOST && qmi->lost) /* the kept client id */
         outcome = qmi_need_slot(qmi, deadline, why);
+    if (outcome == OUTCOME_OK && qmi->lost) {
+        transport->events |= EVENT_FORGOT; /* there may have been a restart */
+        qmi->lost = false;
+    }
     keep(qmi);
     return outcome;
 }
@@ -292,6 +298,10 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
     struct qmi *qmi = self_of(transport);
     struct qmi_message answer;
     enum outcome outcome = exchange_check(exchange, why);
+
+    if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */
+        outcome =
+            report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by QMI");
 
     if (outcome == OUTCOME_OK)
         outcome = qmi_need_slot(qmi, deadline, why);

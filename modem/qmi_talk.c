@@ -47,7 +47,7 @@ static void trace_message(const struct qmi *qmi, char direction, const struct qm
 static void forget_client(struct qmi *qmi)
 {
     qmi->client = qmi->slot = 0;
-    qmi->transport->events |= EVENT_RESTARTED;
+    qmi->lost = true;
 }
 
 /* The next message, whatever it is. */
@@ -65,8 +65,10 @@ static enum outcome next_message(struct qmi *qmi, struct deadline deadline,
     }
     trace_message(qmi, '<', message);
     if (message->service == QMI_CTL && message->id == QMI_CTL_SYNC &&
-        message->kind == QMI_INDICATION)
+        message->kind == QMI_INDICATION) {
         forget_client(qmi);
+        qmi->transport->events |= EVENT_RESTARTED;
+    }
     return OUTCOME_OK;
 }
 

@@ -16,13 +16,14 @@ struct qmi {
     unsigned wanted_slot; /* the setting */
     uint8_t client;       /* of UIM; 0: none yet */
     uint8_t slot;         /* how the modem calls the wanted one; 0: not asked yet */
+    bool lost;            /* the client id was void: the modem may have restarted unseen */
     bool no_procedure;    /* the firmware does not know that word of Send APDU */
     uint16_t transaction;
     struct qmi_stream stream;
 };
 
 /* Sends a request and waits for its response, good or bad; *answer is good until the next call. Sets
- * EVENT_RESTARTED where the modem says that it forgot the client ids, and EVENT_LATE where an answer
+ * EVENT_RESTARTED where the modem says that it took all client ids, and EVENT_LATE where an answer
  * is outstanding at the end. Errors: OUTCOME_TIMEOUT, OUTCOME_LOST, OUTCOME_NO_MODEM. */
 enum outcome qmi_ask(struct qmi *qmi, struct qmi_frame *request, int timeout_ms,
                      struct deadline deadline, struct qmi_message *answer, struct report *why);
@@ -40,7 +41,7 @@ enum outcome qmi_take_client(struct qmi *qmi, uint8_t service, uint8_t *client,
 void qmi_drop_client(struct qmi *qmi, uint8_t service, uint8_t client, struct deadline deadline);
 
 /* What a result of a UIM message means, as a sentence that begins with what was tried ("open a
- * channel"); OUTCOME_OK for QMI_OK. Sets EVENT_NO_SIM, and EVENT_RESTARTED for an invalid client id. */
+ * channel"); OUTCOME_OK for QMI_OK. Sets EVENT_NO_SIM, and forgets an invalid client id. */
 enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, struct report *why);
 
 /* True for a result that says that the SIM is not ready yet. */

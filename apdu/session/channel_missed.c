@@ -115,7 +115,8 @@ void channel_find_missed(struct operation *operation, enum carrier carrier)
     channel_know_claims(operation);
     if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found))
         (void)close_found(operation, &found);
-    if (carrier != CARRIER_CSIM && find_by(operation, CARRIER_CCHO, false, &found))
+    if (carrier != CARRIER_CSIM && operation->transport.ops->carrier == CARRIER_AUTO &&
+        find_by(operation, CARRIER_CCHO, false, &found))
         (void)close_found(operation, &found);
 }
 

@@ -276,6 +276,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     if (outcome != OUTCOME_OK)
         return outcome;
     (void)atomic_load_explicit(&sim->turn, memory_order_acquire);
+    sim->transport = operation->transport.ops; /* the device's kind is asked once */
     operation->begun = true;
     own_anew(sim);
     transport_give(&operation->transport, &sim->half);

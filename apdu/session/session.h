@@ -47,11 +47,11 @@ struct proof {
 struct sim {
     _Atomic unsigned references;
     struct settings settings;
-    const struct transport_ops *transport;    /* NULL, or see sim_reach_by */
-    const struct token_ops *const *families;  /* see token_ops.h; NULL: all that there are */
-    _Atomic(const struct token_ops *) family; /* the one of this SIM; NULL: not known yet */
-    _Atomic bool forget;                      /* set by sim_forget */
-    _Atomic unsigned under_way;               /* operations */
+    _Atomic(const struct transport_ops *) transport; /* NULL: not known yet; or see sim_reach_by */
+    const struct token_ops *const *families;         /* see token_ops.h; NULL: all that there are */
+    _Atomic(const struct token_ops *) family;        /* the one of this SIM; NULL: not known yet */
+    _Atomic bool forget;                             /* set by sim_forget */
+    _Atomic unsigned under_way;                      /* operations */
     _Atomic bool recalled; /* that the SIM lacks mIAS was said from memory alone */
     _Atomic bool misled;   /* such a memory was of another SIM */
     bool limited;          /* see sim_limit */

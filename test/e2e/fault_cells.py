@@ -13,7 +13,7 @@ import termios
 import time
 
 import fixture
-from fixture import BUILD, SANITIZED, SHARED, SIMKEY, Failure, Talk
+from fixture import BUILD, SANITIZED, SHARED, SIMKEY, Apdu, Failure, Talk
 from tls import HELLO, OLLEH, Server, client_command
 
 JOBS = ("tls", "typea", "safe2")
@@ -30,9 +30,11 @@ CHANNELS = 3  # supplementary ones of the card
 MOMENTS = (("7000", "OPEN"), ("7080", "CLOSE"), ("A404", "SELECT"), ("A4", "FILE"), ("B0", "READ"),
            ("20", "VERIFY"), ("22", "MSE"), ("2A90", "HASH"), ("2A9E", "SIGN"), ("DA02C0", "ID"),
            ("CA00", "START"), ("CC", "POLL"), ("CA01", "FETCH"), ("C0", "RESPONSE"))
+EVENTS = ("OPEN", "CLOSE", "ICCID")
 OTHERS = {"CRSM": "ICCID", "CCHO": "OPEN", "CCHC": "CLOSE", "CPIN": "CPIN"}
-LINE = re.compile(r"\S+ at - AT[+#%](?:(CRSM|CCHO|CCHC|CPIN|\w*CCID)|"
-                  r"C(?:SIM=|GLA=[^,]*,) *(\d+),\"?(\w*))")
+LINE = re.compile(r"\S+ (?:at - AT[+#%]|control - )(?:(CRSM|CCHO|CCHC|CPIN|\w*CCID|OPEN|CLOSE)|"
+                  r"(?:CSIM=|CGLA=[^,]*,|APDU) *(\d+)[, ]\"?(\w*))")
+CONTROL = ("qmi", "mbim")  # carriers that are no words of SIMKEY_TRANSPORT
 
 
 def moments(sim):
@@ -41,7 +43,7 @@ def moments(sim):
     with open(sim.trace, encoding="latin1") as trace:
         for match in map(LINE.match, trace):
             if match and match[1]:
-                found.append(OTHERS.get(match[1], "CCID"))
+                found.append(OTHERS.get(match[1], match[1] if match[1] in EVENTS else "CCID"))
             elif match:
                 head = match[3][2:].upper()
                 name = next((name for start, name in MOMENTS if head.startswith(start)), "?")
@@ -88,11 +90,15 @@ class Cell:
         self.timeout, self.interval, self.server = timeout, interval, None
         if job == "safe2":
             self.serve()
+        if carrier in CONTROL:
+            switches = [*switches, "--protocol", carrier]
         for fault in faults:
             switches = [*switches, "--fault", fault]
         self.switches = f"simmodem {' '.join(switches)}, {carrier}, timeout {timeout}"
         self.sim = t.sim(card, "--trace-at", "--imei", IMEI, "--safe2-host", "127.0.0.1",
                          "--safe2-port", str(self.server or 1), *switches)
+        if carrier in CONTROL:
+            self.sim.device = f"{carrier}:{self.sim.device},direct"
 
     def limit(self):
         """Seconds after which the job hangs."""
@@ -123,7 +129,8 @@ class Cell:
         return getattr(self, self.job)()
 
     def env(self, preload):
-        return self.t.env(self.sim, preload, SIMKEY_TRANSPORT=self.carrier,
+        transport = "auto" if self.carrier in CONTROL else self.carrier
+        return self.t.env(self.sim, preload, SIMKEY_TRANSPORT=transport,
                           SIMKEY_TIMEOUT=str(self.timeout))
 
     def tls(self):
@@ -200,16 +207,25 @@ class Cell:
     def open_by_trace(self):
         """Channels that are open now, if only commands closed any."""
         numbers = set()
-        for apdu in self.sim.all_apdus():
+        for apdu in self.sim.all_apdus() if self.carrier not in CONTROL else self.since_reset():
             if apdu.words == "MANAGE CHANNEL OPEN" and apdu.sw == "9000":
                 numbers.add(int(apdu.command[6:8], 16) or int(apdu.answer[:2], 16))
             elif apdu.words == "MANAGE CHANNEL CLOSE" and apdu.sw == "9000":
                 numbers.discard(int(apdu.command[6:8], 16) or int(apdu.channel))
         return numbers
 
+    def since_reset(self):
+        """The APDUs since the card was reset, which a control device's trace tells."""
+        with open(self.sim.trace, encoding="latin1") as trace:
+            text = trace.read().rpartition("control - RESET\n")[2]
+        return [Apdu(match) for match in map(Apdu.LINE.match, text.splitlines()) if match]
+
     def open_by_asking(self):
         """How many channels are not free, by opening all that are. The modem may still be mute or
         away for a while."""
+        if self.carrier in CONTROL:
+            self.t.check(self.comes_back(), "the modem does not come back")
+            return len(self.open_by_trace())
         end = time.monotonic() + 10
         while time.monotonic() < end:
             try:
@@ -223,6 +239,15 @@ class Cell:
                 pass
             time.sleep(0.2)
         raise Failure("the modem does not come back")
+
+    def comes_back(self):
+        """True if a control device answers: by a program that asks it for its names."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            if os.path.exists(self.sim.device.partition(":")[2].partition(",")[0]):
+                return True
+            time.sleep(0.2)
+        return False
 
     def recorded(self):
         """How many channels the run-dir knows of: claims, and what stands in the session record."""

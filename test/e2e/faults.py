@@ -75,7 +75,7 @@ class Row:
 
     def label(self):
         words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
-        return " ".join(words) + {"auto": "", "csim": ", csim", "ccho": ", ccho"}[self.carrier] \
+        return " ".join(words) + ("" if self.carrier == "auto" else f", {self.carrier}") \
             + (", rsa" if self.card == "rsa2048" else "")
 
 
@@ -319,5 +319,32 @@ def life():
     return rows
 
 
+def control():
+    """QMI and MBIM: an answer belongs to its request by number, and a channel is opened with its applet."""
+    rows = []
+    some = ("OPEN", "STATE", "VERIFY", "SIGN", "READ#2", "START")
+    gone = {"STATE": {"end": NOT_AGAIN}}
+    doubt = {"VERIFY": {"again": False}}
+    for way in ("qmi", "mbim"):
+        rows += each("late:100", "partial:3", "indications", "together", "build-class", "need-le", "busy:2",
+                     "no-slots", "6cxx", carrier=way)
+        rows += each("open-denied", end=Ends("access denied|not allowed", REFUSED), carrier=way)
+        rows += each("no-service", end=Ends("QMI client id|no device support", REFUSED), carrier=way)
+        rows += sweep("mute-at:{},3000", some, carrier=way, apart=AT_VERIFY)
+        rows += sweep("late-at:{},6500", some, carrier=way, apart=AT_VERIFY)
+        rows += sweep("error-at:{}", some, carrier=way, apart=AT_VERIFY)
+        rows += sweep("lose-channel:{}", some, carrier=way, resets=True, apart=gone)
+        rows += sweep("refresh:{}", ("VERIFY", "MSE", "HASH", "READ#2"), carrier=way, resets=True)
+        rows += sweep("modem-reset:{},500", some, carrier=way, resets=True, apart=AT_VERIFY)
+        rows += sweep("sim-removed:{}", some, end=NO_SIM, carrier=way, loses=3)
+        rows += sweep("hang-up:{},1000", ("VERIFY", "SIGN", "READ#2"), end=GONE, within=6, again=True,
+                      resets=True, carrier=way, apart=doubt)
+    rows += each("odd-parts", "long-answer:60", "no-procedure", carrier="qmi")
+    rows += sweep("clients-gone:{}", some, carrier="qmi", apart=AT_VERIFY)
+    rows += sweep("modem-reset:{},500 sync", some, carrier="qmi", resets=True, apart=AT_VERIFY)
+    rows += each("swap-class", "no-fetch", "select-p2:12", "select-p2:0", carrier="mbim")
+    return rows
+
+
 def table():
-    return text() + time() + errors() + card_and_carrier() + life()
+    return text() + time() + errors() + card_and_carrier() + life() + control()

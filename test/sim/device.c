@@ -90,6 +90,8 @@ static void send_due(struct device *d, struct pty *p, int64_t now)
 static void reset_card(struct device *d)
 {
     uicc_reset(d->uicc);
+    if (d->trace->at)
+        trace_note(d->trace, "control - RESET");
     memset(d->channels, 0, sizeof d->channels);
 }
 
@@ -114,12 +116,29 @@ static void remove_sim(struct device *d, int64_t now)
     d->back_at = ms >= 0 ? now + ms * NS_PER_MS : 0;
 }
 
-enum befalls device_before(struct device *d, long *n)
+static void trace_message(const struct device *d, const char *what, const uint8_t *apdu,
+                          size_t size)
+{
+    char head[9] = "";
+
+    if (!d->trace->at)
+        return;
+    if (apdu != NULL && size >= 4)
+        hex_write(head, apdu, 4);
+    if (head[0] != '\0')
+        trace_note(d->trace, "control - %s %zu %s", what, 2 * size, head);
+    else
+        trace_note(d->trace, "control - %s", what);
+}
+
+enum befalls device_before(struct device *d, long *n, const char *what, const uint8_t *apdu,
+                           size_t size)
 {
     const struct faults *f = &d->options->faults;
     int64_t now = clock_ns();
 
     *n = ++d->sim_messages;
+    trace_message(d, what, apdu, size);
     if (fault_nth(f, FAULT_CLIENTS_GONE, *n))
         memset(d->clients, 0, sizeof d->clients);
     if (fault_nth(f, FAULT_OTHER_SIM, *n) && d->other != NULL) {
@@ -162,6 +181,8 @@ static void intrude(struct device *d, enum fault fault, enum intrusion what, boo
     if (!f->on[fault] || *done || n < f->arg[fault])
         return;
     *done = uicc_intrude(d->uicc, what);
+    if (*done && what == INTRUSION_CLOSE && d->trace->at)
+        trace_note(d->trace, "control - RESET");
     if (*done && what == INTRUSION_CLOSE)
         memset(d->channels, 0, sizeof d->channels);
 }

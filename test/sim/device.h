@@ -78,7 +78,8 @@ void device_say_later(struct device *d, struct bytes *message, long ms);
 
 bool device_fault(const struct device *d, enum fault fault);
 
-/* A SIM message comes: counts it, and has befall what its number says. */
+/* A SIM message comes: counts it, and has befall what its number says. With --trace-at there is a line for
+ * it in the trace: what ("OPEN"), of an APDU its header. */
 enum befalls {
     BEFALLS_NOTHING,
     BEFALLS_SILENCE, /* it is swallowed */
@@ -86,7 +87,8 @@ enum befalls {
     BEFALLS_FAILURE, /* the modem's own error; the card has not seen it */
     BEFALLS_NO_SIM
 };
-enum befalls device_before(struct device *d, long *n);
+enum befalls device_before(struct device *d, long *n, const char *what, const uint8_t *apdu,
+                           size_t size);
 /* It has been answered; the milliseconds that are added to its answer are to be asked for before. */
 void device_after(struct device *d, long n);
 long device_late(const struct device *d, long n);

@@ -124,6 +124,8 @@ void mbim_uicc(struct device *d, const struct mbim_command *c, struct mbim_answe
     static const uint32_t statuses[] = {[BEFALLS_BUSY] = STATUS_BUSY,
                                         [BEFALLS_FAILURE] = STATUS_FAILURE,
                                         [BEFALLS_NO_SIM] = STATUS_NO_SIM};
+    static const char *const names[] = {"", "", "OPEN", "CLOSE", "APDU"};
+    const size_t size = c->number == 4 && c->size > 20 ? mbim_value(c, 12) : 0;
     enum befalls befalls;
     long n;
 
@@ -136,7 +138,8 @@ void mbim_uicc(struct device *d, const struct mbim_command *c, struct mbim_answe
         return;
     }
     a->sim = true;
-    befalls = device_before(d, &n);
+    befalls =
+        device_before(d, &n, names[c->number], c->buffer + 20, size <= c->size - 20 ? size : 0);
     a->silent = befalls == BEFALLS_SILENCE;
     if (befalls != BEFALLS_NOTHING) {
         a->status = a->silent ? 0 : statuses[befalls];

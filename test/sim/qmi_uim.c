@@ -292,8 +292,15 @@ static void sim_message(struct device *d, const struct qmi_request *r, struct qm
     static const unsigned errors[] = {[BEFALLS_BUSY] = ERROR_NOT_READY,
                                       [BEFALLS_FAILURE] = ERROR_INTERNAL,
                                       [BEFALLS_NO_SIM] = ERROR_NO_SIM};
+    const char *what = r->id == 0x003B   ? "APDU"
+                       : r->id == 0x003F ? "CLOSE"
+                       : r->id == 0x0042 ? "OPEN"
+                                         : "ICCID";
+    size_t size = 0;
+    const uint8_t *apdu = r->id == 0x003B ? qmi_part(r, 0x02, 2, &size) : NULL;
     long n;
-    enum befalls befalls = device_before(d, &n);
+    enum befalls befalls =
+        device_before(d, &n, what, apdu != NULL ? apdu + 2 : NULL, apdu != NULL ? size - 2 : 0);
 
     a->silent = befalls == BEFALLS_SILENCE;
     if (d->clients[r->client].service != r->service && !a->silent) {

@@ -24,6 +24,10 @@
  *
  *   SECONDS.MS at - AT+CSIM=10,"012A9E9A00"
  *
+ * and of a control device's messages that concern the SIM, before they run; and where the card is reset:
+ *
+ *   SECONDS.MS control - OPEN, CLOSE, ICCID, RESET, or APDU DIGITS HEADER
+ *
  * With --trace-line there is a line after each answer has left: octets that have come and gone on
  * the line since the start.
  *
