@@ -288,11 +288,11 @@ static void one_process_joins_and_leaves_in_the_name_of_another(void)
         _exit(0);
     }
     record_init(&record);
-    record_join_for(&record, child);
-    record_join_for(&record, child);
+    record_join_for(&record, RECORD_SHARED, child);
+    record_join_for(&record, RECORD_SHARED, child);
     EXPECT_NUMBER(record.user_count, 1);
     EXPECT_NUMBER(record.users[0].pid, child);
-    record_join(&record);
+    record_join(&record, RECORD_SHARED);
     EXPECT_NUMBER(record_leave_for(&record, child), 1);
     EXPECT_NUMBER(record.users[0].pid, getpid());
     CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
