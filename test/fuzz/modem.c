@@ -157,13 +157,13 @@ static void open_session(struct modem *modem)
         return;
     }
     (void)snprintf(text, sizeof text, "\r\n+CCHO: %u\r\n\r\nOK\r\n", channel);
+    modem->card.disturbed = modem->card.disturbed || kind >= 0x80;
     if (kind < 0x80) {
         hostile_open(&modem->card, channel, true);
         say(text);
     } else if ((kind & 1) != 0) { /* its number is not heard, or late */
         hostile_open(&modem->card, channel, true);
         modem->card.channels[channel].owed = false;
-        modem->card.disturbed = true;
         line_say(text, strlen(text), LATE_MS);
     }
 }
