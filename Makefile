@@ -40,8 +40,6 @@ SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*
 # apdu/agent is simkey-agent, and how the others speak to it.
 AGENT_CLIENT := $(call objects,apdu/agent/client.c apdu/agent/client_packet.c)
 AGENT := $(filter-out $(AGENT_CLIENT),$(call objects,$(call sources,apdu/agent/*.c)))
-# every program that loads the module has it, and few use it
-$(AGENT_CLIENT): override CFLAGS += $(if $(SANITIZE),,-Os)
 APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET) \
 	$(AGENT_CLIENT)
 # provider/tool is the simkey command, which shares a few files of the module.

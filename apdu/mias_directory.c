@@ -3,7 +3,7 @@
 #include "apdu/token_mias.h"
 
 #include "apdu/applet/mias.h"
-#include "apdu/session/session.h"
+#include "apdu/session/operation.h"
 
 #include <stdlib.h>
 #include <string.h>

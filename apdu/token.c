@@ -4,7 +4,7 @@
 #include "apdu/token_mias.h"
 
 #include "apdu/agent/client.h"
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 
 #include <stdio.h>
 #include <stdlib.h>

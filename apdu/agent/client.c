@@ -5,7 +5,7 @@
 
 #include "apdu/agent/protocol.h"
 #include "apdu/applet/mias.h"
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 #include "modem/descriptor.h"
 #include "modem/forks.h"
 

@@ -2,7 +2,7 @@
 /* The child that closes what the agent holds open in its modems. */
 #include "apdu/agent/child.h"
 #include "apdu/agent/say.h"
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 
 #define SHUT_MS 10000
 

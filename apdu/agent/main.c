@@ -64,6 +64,7 @@ int main(int argc, char **argv)
 
     descriptor_fill();
     (void)signal(SIGXFSZ, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN); /* the log may have lost its reader */
     if (argc > 2 && strcmp(argv[1], "--child") == 0)
         return run_child(argc - 2, argv + 2);
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)

@@ -3,7 +3,7 @@
  * answer, one line in the log. Nothing is done for a client that has gone away. */
 #include "apdu/agent/child.h"
 #include "apdu/agent/say.h"
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 #include "apdu/token_ops.h"
 #include "modem/descriptor.h"
 

@@ -2,7 +2,7 @@
 /* Which algorithms the card refused for which keys. One word may be an answer that belongs to another
  * command, so that a refusal counts when it was said twice, each time on a new channel; and what
  * counts is asked again after a while. */
-#include "apdu/session/session.h"
+#include "apdu/session/operation.h"
 
 #define ASK_AGAIN_S 600
 

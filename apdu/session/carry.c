@@ -2,7 +2,7 @@
 /* One exchange on the operation's channel: what some modems want otherwise than 3GPP TS 27.007 has it
  * is tried where the usual way is refused, and remembered (enum card_quirk). Nothing that holds a PIN
  * is sent twice. */
-#include "apdu/session/session.h"
+#include "apdu/session/operation.h"
 #include "modem/manage_channel.h"
 
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
  * on it. The basic channel is the modem's and never used. */
 #include "apdu/card/file.h"
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 #include "modem/cme.h"
 
 #include <stdio.h>

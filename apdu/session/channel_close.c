@@ -3,7 +3,7 @@
  * died. How they begin is in channel.c. None is forgotten before it is known to be closed. */
 #include "apdu/aid.h"
 #include "apdu/session/old_claims.h"
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A channel that was opened and whose number nobody heard: the answer was lost, or came to a program
  * that had died. It is looked for by asking the channels that nobody knows. */
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* In which SIM a channel is: the modem tells the ICCID, or else the card. */
 #include "apdu/card/file.h"
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `simkey close` does: every channel that may be ours is looked at. */
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <stdio.h>
 #include <string.h>

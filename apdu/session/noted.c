@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the record has of a device, for those who only look. */
+#include "apdu/card/apdu.h"
 #include "apdu/session/record.h"
 #include "apdu/sim.h"
 
@@ -8,15 +9,18 @@
 bool sim_noted(const struct settings *settings, struct sim_noted *noted)
 {
     struct record record;
-    bool selected;
+    bool mias, iotsafe;
 
     memset(noted, 0, sizeof *noted);
     if (settings->device == NULL || !record_peek(settings, &record))
         return false;
-    selected = record.shared.level >= LEVEL_SELECTED;
+    mias = record.shared.level >= LEVEL_SELECTED || record.quirks.short_way;
+    iotsafe = record.second.level >= LEVEL_SELECTED || (record.quirks.modem & QUIRK_AIDS) != 0;
     memcpy(noted->iccid, record.quirks.iccid, sizeof noted->iccid);
     if (noted->iccid[0] == '\0')
         memcpy(noted->iccid, record.shared.iccid, sizeof noted->iccid);
-    noted->applet = selected || record.quirks.short_way ? "mias" : NULL;
+    if (noted->iccid[0] == '\0')
+        memcpy(noted->iccid, record.second.iccid, sizeof noted->iccid);
+    noted->applet = mias && iotsafe ? "mias, iotsafe" : mias ? "mias" : iotsafe ? "iotsafe" : NULL;
     return noted->iccid[0] != '\0';
 }

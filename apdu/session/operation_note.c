@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What an operation notes for the next one, and what its transport's events mean for it. Used by all
  * that is done in an operation; it uses nothing of that but what forgets a channel. */
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 #include "modem/forks.h"
 
 #include <string.h>

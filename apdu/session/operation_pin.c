@@ -2,7 +2,7 @@
 /* The PIN of an operation: whether what stands was opened by ours, and how ours is proven without taking
  * anything from the others. */
 #include "apdu/session/pin_store.h"
-#include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <string.h>
 

@@ -3,6 +3,7 @@
 #include "apdu/sim.h"
 
 #include "apdu/card/file.h"
+#include "apdu/session/channel.h"
 #include "apdu/session/session.h"
 
 #include <stdio.h>

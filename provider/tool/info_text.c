@@ -114,6 +114,7 @@ static void fill_certificate(struct row *row, const cJSON *object)
     else
         (void)snprintf(row->cells[COLUMN_SUBJECT], sizeof row->cells[0], "%s",
                        text_of(object, "subject")[0] != '\0' ? text_of(object, "subject")
+                       : is_set(object, "empty")             ? "empty: a place for a key pair"
                                                              : "no certificate");
 }
 

@@ -261,13 +261,13 @@ def a_forbidden_user_key_or_operation_reaches_no_sim(t):
 @test(seconds=240)
 def broken_packets_attached_descriptors_and_dropped_connections_do_nothing(t):
     sim = t.sim("p256")
-    one = Agent(t, sim, settings="requests = 10000")
+    one = Agent(t, sim, settings="requests = 10000\nidle = 3600")
     _, key = one.exported()
     one.sign(WWW, key)
     sim.mark()
     tries, descriptors = sim.tries(), len(os.listdir(f"/proc/{one.process.popen.pid}/fd"))
     for seed in range(2):
-        said = t.run(one.user(WWW, PYTHON, HOSTILE, one.socket, "garbage", "1000", str(seed)), preload=False,
+        said = t.run(one.user(WWW, PYTHON, HOSTILE, one.socket, "garbage", "600", str(seed)), preload=False,
                      seconds=100).out
         print(said)
     until(lambda: not one.children(), "rid of all children")
@@ -305,7 +305,7 @@ def a_flood_by_one_user_delays_another_by_the_operation_under_way(t):
     one = Agent(t, sim)
     _, key = one.exported()
     one.sign(OTHER, key)
-    flood = t.start("flood", one.user(WWW, PYTHON, HOSTILE, one.socket, "flood", "15"), preload=False)
+    flood = t.start("flood", one.user(WWW, PYTHON, HOSTILE, one.socket, "flood", "12"), preload=False)
     until(lambda: sim.count("PSO CDS") > 2, "flooded")
     for _ in range(5):  # this process is another user's: root's
         with agent.connect(one.socket) as client:

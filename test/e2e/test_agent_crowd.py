@@ -84,7 +84,7 @@ def crowd_of(t):
     return sim, one, crowd
 
 
-@test(seconds=300, long=True)
+@test(seconds=900, long=True)
 def three_users_share_the_sim_and_it_is_never_idle(t):
     sim, one, crowd = crowd_of(t)
     try:
@@ -104,12 +104,12 @@ def three_users_share_the_sim_and_it_is_never_idle(t):
     for number in got:
         t.check(abs(number - sum(got) / 3) <= max(2, sum(got) / 30), f"the users got {got}")
     t.check(crowd.longest < PATIENCE, f"one waited {crowd.longest} s")
-    t.check(len(apdus) - 2 * signed in (0, 1), f"{len(apdus)} APDUs for {signed} signatures")
+    t.check(abs(len(apdus) - 2 * signed) <= 1, f"{len(apdus)} APDUs for {signed} signatures")
     t.equal(one.process.stop(), 0, "the agent's status")
     none_open(t, sim)
 
 
-@test(seconds=400, long=True)
+@test(seconds=900, long=True)
 def clients_and_the_agent_are_killed_at_random_and_nothing_wrong_comes_of_it(t):
     sim, one, crowd = crowd_of(t)
     random.seed(16)

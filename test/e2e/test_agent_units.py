@@ -6,7 +6,7 @@ import os
 import re
 
 from agent import WWW
-from fixture import PATH, ROOT, SIMKEY, SYSTEMD, UNREACHABLE
+from fixture import PATH, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
 from fixture import test as any_test
 from signer import dgst, verified
 from test_agent import AGENT, Agent, test
@@ -14,6 +14,7 @@ from test_readme import tagged
 
 UNITS = os.path.join(ROOT, "configs/agent")
 EXPOSURE = 2.0
+CLIENT_ROOM = 8000
 
 
 def text_of(*name):
@@ -114,7 +115,7 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     one = Agent(t, sim)
     cert, key = one.exported()
     told = one.run(WWW, SIMKEY, "doctor", key, more={"SIMKEY_PIN_SOURCE": "/nowhere"}, expect=None).out
-    t.says(told, ["(?m)^ok +settings +device agent:.*from SIMKEY_DEVICE", "(?m)^ok +agent .*pin-source.*means nothing",
+    t.says(told, ["(?m)^ok +settings +user \\S+; device agent:.*from SIMKEY_DEVICE", "(?m)^ok +agent .*pin-source.*means nothing",
                   "(?m)^ok +pin +3 tries", "(?m)^ok +signature +the SIM signed"])
     t.silent(told, r"(?m)^\w+ +(port|holders|pin-source|channel) ")
     one.sign(WWW, key)
@@ -122,3 +123,14 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     one.process.stop()
     told = one.run(WWW, SIMKEY, "doctor", expect=UNREACHABLE).out
     t.says(told, "(?m)^failure +agent +simkey-agent does not run")
+
+
+@any_test(left_out="sanitizers make code longer" if SANITIZED else None)
+def the_client_takes_little_room_in_the_module(t):
+    objects = [t.path(name + ".o") for name in ("client", "client_packet")]
+    for name, to in zip(("client", "client_packet"), objects):
+        t.run(["gcc", "-std=c11", "-D_GNU_SOURCE", "-I", ROOT, "-Os", "-fPIC", "-c",
+               os.path.join(ROOT, f"apdu/agent/{name}.c"), "-o", to], preload=False)
+    sizes = [line.split()[:2] for line in t.run(["size", *objects], preload=False).out.split("\n")[1:3]]
+    room = sum(int(text) + int(data) for text, data in sizes)
+    t.check(room <= CLIENT_ROOM, f"the client's code has {room} bytes")

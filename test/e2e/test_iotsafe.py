@@ -123,7 +123,7 @@ WAYS = [
     ("9110 after each command", ["--iotsafe-9110"], []),
     ("T=0", ["--t0"], []),
     ("T=0 and pages", ["--t0", "--iotsafe-page", "90"], []),
-    ("T=0, its answers fetched by the modem", ["--get-response"], []),
+    ("answers fetched by the modem", ["--get-response", "--iotsafe-page", "200"], []),
     ("case 4 commands without Le", ["--reject-le"], []),
     ("administration for a while", ["--fault", "iotsafe-6984:4,3"], []),
     ("administration that ends", ["--fault", "iotsafe-6989:5"], []),
@@ -338,6 +338,9 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     record = t.write("info.json", json.dumps(info))
     t.says(t.run([SIMKEY, "inventory", record, "--json"]).out, "sim:signing;id=%01;applet=iotsafe")
     t.simkey(sim, "verify", "signing", "--CAfile", os.path.join(sim.card, "ca.pem"))
+    found = json.loads(t.simkey(sim, "devices", "--json").out)
+    t.equal([device["applet"] for device in found if device["device"] == sim.device], ["iotsafe"], "the applet")
+    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty"])
 
 
 

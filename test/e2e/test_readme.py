@@ -482,7 +482,7 @@ def the_messages_in_the_documents_are_those_of_the_code(t):
         with open(source, encoding="utf-8") as file:
             literals += re.sub(r'"\s*\n\s*"', "", file.read())
     table = document("provider/README.md").split("| message |")[1].split("\n\n")[0]
-    foreign = ("DECODER|No supported|unable to set|PEM|could not load|TLS error|simkey::|unknown ca|"
+    foreign = ("DECODER|No supported|unable to set|Unable to load|PEM|could not load|TLS error|simkey::|unknown ca|"
                "store loader|Scheme|crypto provider|--engine")  # of other programs
     for message in re.findall(r"^\| (`[^|]*) \|", table, re.M):
         for quoted in re.findall("`([^`]*)`", message):

@@ -8,7 +8,7 @@
  * and what other programs write into the record. */
 #include "apdu/applet/mias.h"
 #include "apdu/safe2/applet.h"
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 #include "apdu/token.h"
 #include "apdu/typea.h"
 #include "provider/key.h"

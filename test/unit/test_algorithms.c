@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Algorithms that a card refuses for a key: other ways round, what is remembered, and how long. */
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 

@@ -277,10 +277,33 @@ static void the_dead_are_no_users(void)
     (void)waitpid(child, NULL, 0);
 }
 
+/* As simkey-agent's processes do, which end long before it. */
+static void one_process_joins_and_leaves_in_the_name_of_another(void)
+{
+    struct record record;
+    pid_t child = fork();
+
+    if (child == 0) {
+        (void)pause();
+        _exit(0);
+    }
+    record_init(&record);
+    record_join_for(&record, RECORD_SHARED, child);
+    record_join_for(&record, RECORD_SHARED, child);
+    EXPECT_NUMBER(record.user_count, 1);
+    EXPECT_NUMBER(record.users[0].pid, child);
+    record_join(&record, RECORD_SHARED);
+    EXPECT_NUMBER(record_leave_for(&record, child), 1);
+    EXPECT_NUMBER(record.users[0].pid, getpid());
+    CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
+    (void)waitpid(child, NULL, 0);
+}
+
 void add_record_suite(void)
 {
     static const struct test tests[] = {
         TEST(what_was_written_is_read),
+        TEST(one_process_joins_and_leaves_in_the_name_of_another),
         TEST(a_torn_record_is_not_believed_and_counts_as_dirty),
         TEST(a_dead_process_leaves_it_dirty),
         TEST(links_and_foreign_files_are_left_alone),

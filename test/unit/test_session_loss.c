@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What can go wrong on the way of a signature, end to end: channels that vanish, answers that do not come, other SIMs, wrong
  * PINs, cards that want more. A lost operation is redone once from a new session; PSO and VERIFY are never resent. */
-#include "apdu/session/session.h"
+#include "apdu/session/operation.h"
 #include "modem/port.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"

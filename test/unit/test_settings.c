@@ -425,9 +425,24 @@ static void another_sim_pin_or_way_is_not_equal(void)
     }
 }
 
+static void the_agent_is_a_device_with_or_without_a_path(void)
+{
+    const char *path = "before";
+
+    CU_ASSERT(settings_agent("agent", &path) && path == NULL);
+    CU_ASSERT(settings_agent("agent:", &path) && path == NULL);
+    CU_ASSERT(settings_agent("agent:/run/x", &path));
+    EXPECT_TEXT(path, "/run/x");
+    CU_ASSERT(settings_agent("agent:/run/x", NULL));
+    CU_ASSERT(!settings_agent("agents", &path) && !settings_agent("/dev/agent", &path) &&
+              !settings_agent("agen", &path) && !settings_agent("", &path) &&
+              !settings_agent(NULL, &path));
+}
+
 void add_settings_suite(void)
 {
     static const struct test tests[] = {
+        TEST(the_agent_is_a_device_with_or_without_a_path),
         TEST(the_defaults_are_those_of_the_table),
         TEST(every_name_is_known_with_hyphens_and_underscores),
         TEST(values_arrive_where_they_belong),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operations on keys spoken in IoT SAFE, from the port to the applet: what each costs, which family a
  * name leads to, what is remembered of a SIM, and one shared channel for each of two families. */
-#include "apdu/session/session.h"
+#include "apdu/session/sim_state.h"
 #include "apdu/token_iotsafe.h"
 #include "apdu/token_mias.h"
 #include "test/unit/seat.h"

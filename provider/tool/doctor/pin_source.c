@@ -124,7 +124,9 @@ void doctor_pin_source(struct doctor *doctor)
 
     if (!doctor->pin_set) {
         doctor->found |= FOUND_PIN_SOURCE; /* a card may want none */
-        doctor_warn(doctor, remedy, "no PIN is configured: programs cannot sign");
+        doctor_warn(doctor, remedy,
+                    "no PIN is configured: programs cannot sign, unless the SIM has IoT SAFE's "
+                    "applet, which needs none");
         return;
     }
     if (pin_from_settings(settings, PIN_APPLET, pin, &why) == OUTCOME_OK) {
