@@ -291,8 +291,9 @@ static enum outcome send_command(struct mbim *mbim, const struct channel *channe
     return outcome;
 }
 
-static enum outcome take_answer(struct mbim *mbim, const struct mbim_message *answer,
-                                struct exchange *exchange, struct report *why)
+static enum outcome take_answer(struct mbim *mbim, const struct channel *channel,
+                                const struct mbim_message *answer, struct exchange *exchange,
+                                struct report *why)
 {
     const uint8_t *data;
     uint16_t sw;
@@ -304,15 +305,11 @@ static enum outcome take_answer(struct mbim *mbim, const struct mbim_message *an
     sw = mbim_card_word(answer);
     if (data == NULL || sw == 0)
         return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is no answer of a SIM");
-    if (length > APDU_ANSWER_SIZE - 2)
-        return report_set(why, OUTCOME_BAD_DATA,
-                          "the modem's answer has %zu bytes, and 256 at most "
-                          "were asked for",
+    if (length > sizeof mbim->held.data)
+        return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is too long (%zu bytes)",
                           length);
-    memcpy(exchange->answer, data, length);
-    exchange->answer[length] = (uint8_t)(sw >> 8);
-    exchange->answer[length + 1] = (uint8_t)sw;
-    exchange->answer_length = length + 2;
+    memcpy(mbim->held.data, data, length);
+    held_give(&mbim->held, channel, length, sw, exchange);
     return OUTCOME_OK;
 }
 
@@ -360,10 +357,12 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         outcome =
             report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by MBIM");
 
+    if (outcome == OUTCOME_OK && held_more(&mbim->held, channel, exchange))
+        return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = send_either(mbim, channel, exchange, deadline, &answer, why);
     if (outcome == OUTCOME_OK)
-        outcome = take_answer(mbim, &answer, exchange, why);
+        outcome = take_answer(mbim, channel, &answer, exchange, why);
     explicit_bzero(mbim->stream.data, mbim->stream.used);
     keep(mbim);
     return outcome;

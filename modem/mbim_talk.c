@@ -113,6 +113,7 @@ enum outcome mbim_ask(struct mbim *mbim, struct mbim_frame *request, int timeout
     struct mbim_message asked;
     enum outcome outcome;
 
+    memset(answer, 0, sizeof *answer);
     if (request->full)
         return report_set(why, OUTCOME_USAGE, "an MBIM message of that length does not exist");
     mbim_number(request, next_transaction(mbim));

@@ -5,6 +5,7 @@
 #define SIMKEY_MODEM_MBIM_TALK_H
 
 #include "modem/control.h"
+#include "modem/held.h"
 #include "modem/mbim_message.h"
 
 /* Which type of the class byte the modem wants for a CLA below 80. */
@@ -22,6 +23,7 @@ struct mbim {
     enum mbim_class class; /* what was learnt */
     uint32_t transaction;
     struct mbim_stream stream;
+    struct held held;
 };
 
 /* Sends a message and waits for its answer, good or bad; *answer is good until the next call. Sets

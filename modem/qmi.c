@@ -211,12 +211,12 @@ static enum outcome open_channel(struct transport *transport, const struct chann
 }
 
 /* The parts of a long answer, which come by indications; those of other answers are passed over. */
-static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct exchange *exchange,
-                            struct deadline deadline, struct report *why)
+static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct deadline deadline,
+                            struct report *why)
 {
     size_t got = 0;
 
-    if (all->total < 2 || all->total > APDU_ANSWER_SIZE)
+    if (all->total < 2 || all->total > sizeof qmi->held.data)
         return report_set(why, OUTCOME_BAD_DATA, "the modem announces an answer of %u bytes",
                           all->total);
     while (got < all->total) {
@@ -231,31 +231,44 @@ static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct 
             continue;
         if (part.offset != got || part.length == 0 || part.length > all->total - got)
             return report_set(why, OUTCOME_BAD_DATA, "a part of the modem's answer is missing");
-        memcpy(exchange->answer + got, part.data, part.length);
+        memcpy(qmi->held.data + got, part.data, part.length);
         got += part.length;
     }
-    exchange->answer_length = got;
     return OUTCOME_OK;
 }
 
-static enum outcome take_answer(struct qmi *qmi, const struct qmi_message *answer,
-                                struct exchange *exchange, struct deadline deadline,
-                                struct report *why)
+/* What stands in qmi->held is the whole answer, with its status word. */
+static void give_answer(struct qmi *qmi, const struct channel *channel, size_t length,
+                        struct exchange *exchange)
+{
+    const uint8_t *end = qmi->held.data + length;
+
+    held_give(&qmi->held, channel, length - 2, (uint16_t)(end[-2] << 8 | end[-1]), exchange);
+}
+
+static enum outcome take_answer(struct qmi *qmi, const struct channel *channel,
+                                const struct qmi_message *answer, struct exchange *exchange,
+                                struct deadline deadline, struct report *why)
 {
     const unsigned result = qmi_result(answer);
     struct qmi_long all;
     const uint8_t *apdu;
     size_t length;
 
-    if ((result == QMI_OK || result == QMI_NO_RESOURCES) && qmi_is_long(answer, &all))
-        return collect(qmi, &all, exchange, deadline, why);
+    if ((result == QMI_OK || result == QMI_NO_RESOURCES) && qmi_is_long(answer, &all)) {
+        enum outcome outcome = collect(qmi, &all, deadline, why);
+
+        if (outcome == OUTCOME_OK)
+            give_answer(qmi, channel, all.total, exchange);
+        return outcome;
+    }
     if (result != QMI_OK)
         return qmi_outcome(qmi, result, "pass a command on to the SIM", why);
     apdu = qmi_apdu_answer(answer, &length);
-    if (apdu == NULL || length > APDU_ANSWER_SIZE)
+    if (apdu == NULL || length > sizeof qmi->held.data)
         return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is no answer of a SIM");
-    memcpy(exchange->answer, apdu, length);
-    exchange->answer_length = length;
+    memcpy(qmi->held.data, apdu, length);
+    give_answer(qmi, channel, length, exchange);
     return OUTCOME_OK;
 }
 
@@ -303,6 +316,8 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         outcome =
             report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by QMI");
 
+    if (outcome == OUTCOME_OK && held_more(&qmi->held, channel, exchange))
+        return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = qmi_need_slot(qmi, deadline, why);
     if (outcome == OUTCOME_OK)
@@ -313,7 +328,7 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         qmi->no_procedure = outcome == OUTCOME_OK && qmi_result(&answer) == QMI_OK;
     }
     if (outcome == OUTCOME_OK)
-        outcome = take_answer(qmi, &answer, exchange,
+        outcome = take_answer(qmi, channel, &answer, exchange,
                               deadline_within(deadline, exchange->timeout_ms), why);
     explicit_bzero(qmi->stream.data, qmi->stream.used);
     keep(qmi);

@@ -100,6 +100,7 @@ enum outcome qmi_ask(struct qmi *qmi, struct qmi_frame *request, int timeout_ms,
     struct qmi_message asked;
     enum outcome outcome;
 
+    memset(answer, 0, sizeof *answer);
     if (request->full)
         return report_set(why, OUTCOME_USAGE, "a QMI message of that length does not exist");
     qmi_number(request, next_transaction(qmi, request->data[4] == QMI_CTL));

@@ -6,6 +6,7 @@
 #define SIMKEY_MODEM_QMI_TALK_H
 
 #include "modem/control.h"
+#include "modem/held.h"
 #include "modem/qmi_message.h"
 
 /* The transport's own. */
@@ -20,6 +21,7 @@ struct qmi {
     bool no_procedure;    /* the firmware does not know that word of Send APDU */
     uint16_t transaction;
     struct qmi_stream stream;
+    struct held held;
 };
 
 /* Sends a request and waits for its response, good or bad; *answer is good until the next call. Sets

@@ -9,6 +9,7 @@ import time
 from control import (Squatter, clients, direct, mbim_words, open_channels, own_network, proxied,
                      start_proxy, stranger, wait_listening, why_not)
 from fixture import ABSENT, REFUSED, SIMKEY, TIMEOUT, UNREACHABLE, USAGE, test, with_providers
+from test_iotsafe import KEY, iotsafe, signed, verified
 from test_safe2 import CONFIG, Site
 from tls import CLOSING, COLD, handshake
 
@@ -396,3 +397,19 @@ def safe2_goes_by_control(t, protocol):
     t.equal(site.get().raw, CONFIG, "the configuration")
     site.send(t.write("telemetry", "23.5"))
     t.says(site.safe2("status").out, "0007")
+
+
+@each()
+def iot_safe_goes_by_control(t, protocol):
+    sim = iotsafe(t, "--protocol", protocol)
+    sim.device = f"{protocol}:{sim.device},direct"
+    verified(t, sim, *signed(t, sim, KEY))
+    _, key = t.exported(sim)
+    t.simkey(sim, "close")
+    sim.mark()
+    for wanted in (5, 3, 3):  # as over AT
+        verified(t, sim, *signed(t, sim, key, SIMKEY_SESSION="keep"))
+        t.equal(len(sim.apdus()), wanted, "APDUs of a signature")
+        sim.mark()
+    t.simkey(sim, "close")
+    t.equal(open_channels(sim), set(), "channels after close")

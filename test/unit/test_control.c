@@ -3,6 +3,7 @@
  * of the test's own. */
 #include "modem/control_name.h"
 #include "modem/control_proxy.h"
+#include "modem/held.h"
 #include "modem/transport.h"
 #include "test/unit/check.h"
 #include "test/unit/unit.h"
@@ -144,9 +145,44 @@ static void a_proxy_that_does_not_run_is_not_found(void)
     EXPECT_TEXT(control_proxy_name(CONTROL_MBIM), "mbim-proxy");
 }
 
+/* 600 bytes come as a card would give them: 256, 256, 88. */
+static void an_answer_that_is_too_long_is_given_by_parts(void)
+{
+    static const uint8_t read[] = {0x00, 0xB0, 0x00, 0x00, 0x00},
+                         more[] = {0x00, 0xC0, 0x00, 0x00, 0x00},
+                         last[] = {0x00, 0xC0, 0x00, 0x00, 0x58};
+    const struct channel channel = {.open = true, .number = 1}, other = {.open = true, .number = 2};
+    static struct held held;
+    uint8_t answer[APDU_ANSWER_SIZE];
+    struct exchange exchange = {.command = read, .length = sizeof read, .answer = answer};
+
+    memset(&held, 0, sizeof held);
+    CU_ASSERT_FALSE(held_more(&held, &channel, &exchange));
+    memset(held.data, 0x5A, 600);
+    held_give(&held, &channel, 600, 0x9000, &exchange);
+    EXPECT_NUMBER(exchange.answer_length, 258);
+    EXPECT_BYTES(answer + 256, 2, "6100");
+    exchange.command = more;
+    CU_ASSERT_TRUE(held_more(&held, &channel, &exchange));
+    EXPECT_NUMBER(exchange.answer_length, 258);
+    EXPECT_BYTES(answer + 256, 2, "6158");
+    exchange.command = last;
+    CU_ASSERT_TRUE(held_more(&held, &channel, &exchange));
+    EXPECT_NUMBER(exchange.answer_length, 90);
+    EXPECT_BYTES(answer + 88, 2, "9000");
+    CU_ASSERT_FALSE(held_more(&held, &channel, &exchange));
+    memset(held.data, 0x5A, 300);
+    held_give(&held, &channel, 300, 0x9000, &exchange);
+    CU_ASSERT_FALSE(held_more(&held, &other, &exchange)); /* and is forgotten */
+    CU_ASSERT_FALSE(held_more(&held, &channel, &exchange));
+    held_give(&held, &channel, 0, 0x63C2, &exchange);
+    EXPECT_BYTES(answer, exchange.answer_length, "63C2");
+}
+
 static const struct test tests[] = {
     TEST(names_are_taken_apart),
     TEST(the_kernel_tells_which_device_it_is),
+    TEST(an_answer_that_is_too_long_is_given_by_parts),
     TEST(a_proxy_that_does_not_run_is_not_found),
 };
 

@@ -163,7 +163,7 @@ static void requests_are_the_known_bytes(void)
 
 static void answers_mean_what_they_say(void)
 {
-    uint8_t bytes[BYTES_MAX], channel;
+    uint8_t bytes[BYTES_MAX], channel = 0;
     struct mbim_message answer = read_vector(CHANNEL_OPENED, bytes);
     struct modem_identity identity;
     const uint8_t *data;

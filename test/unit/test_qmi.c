@@ -134,7 +134,7 @@ static void requests_are_the_known_bytes(void)
 
 static void answers_mean_what_they_say(void)
 {
-    uint8_t bytes[BYTES_MAX], number;
+    uint8_t bytes[BYTES_MAX], number = 0;
     struct qmi_message answer = read_vector(ALLOCATED, bytes);
     char text[64], iccid[ICCID_SIZE];
     const uint8_t *apdu;
