@@ -205,10 +205,27 @@ static void add_available(cJSON *root, struct sim *sim)
     X509_free(certificate);
 }
 
-static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *why)
+/* keys: what became of looking for keys; both: of both families. The agent selects no applet for its
+ * programs: none is told of there. */
+static enum outcome add_applets(cJSON *root, struct sim *sim, enum outcome keys, bool both,
+                                struct report *why)
 {
-    enum outcome outcome = add_applet(applets, sim, "typea_files", &aids[AID_FILES], why);
+    const enum token_applet meant = sim_settings(sim)->applet;
+    cJSON *applets = cJSON_AddObjectToObject(root, "applets");
+    enum outcome outcome;
 
+    if (settings_agent(sim_settings(sim)->device, NULL))
+        return OUTCOME_OK;
+    if (meant != TOKEN_APPLET_IOTSAFE) /* else it was not asked for */
+        (void)cJSON_AddBoolToObject(
+            applets, "mias", keys == OUTCOME_OK && token_applet_known(sim) != TOKEN_APPLET_IOTSAFE);
+    if (meant != TOKEN_APPLET_MIAS)
+        (void)cJSON_AddBoolToObject(applets, "iotsafe",
+                                    keys == OUTCOME_OK &&
+                                        (both || token_applet_known(sim) == TOKEN_APPLET_IOTSAFE));
+    if (keys != OUTCOME_OK && keys != OUTCOME_NO_APPLET)
+        return OUTCOME_OK;
+    outcome = add_applet(applets, sim, "typea_files", &aids[AID_FILES], why);
     return outcome == OUTCOME_OK ? add_applet(applets, sim, "safe2", &aids[AID_SAFE2], why)
                                  : outcome;
 }
@@ -216,10 +233,8 @@ static enum outcome add_others(cJSON *applets, struct sim *sim, struct report *w
 static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
 {
     struct report other = REPORT_INIT;
-    const enum token_applet meant = sim_settings(sim)->applet;
     bool both = false;
-    cJSON *applets;
-    enum outcome outcome;
+    enum outcome outcome, applets;
 
     (void)cJSON_AddStringToObject(root, "schema", INFO_SCHEMA);
     (void)cJSON_AddNumberToObject(root, "version", INFO_VERSION);
@@ -227,19 +242,10 @@ static enum outcome gather(cJSON *root, struct sim *sim, struct report *why)
     if (outcome != OUTCOME_OK)
         return outcome;
     outcome = add_keys(root, sim, &both, why);
-    applets = cJSON_AddObjectToObject(root, "applets");
-    if (meant != TOKEN_APPLET_IOTSAFE) /* else it was not asked for */
-        (void)cJSON_AddBoolToObject(applets, "mias",
-                                    outcome == OUTCOME_OK &&
-                                        token_applet_known(sim) != TOKEN_APPLET_IOTSAFE);
-    if (meant != TOKEN_APPLET_MIAS)
-        (void)cJSON_AddBoolToObject(applets, "iotsafe",
-                                    outcome == OUTCOME_OK &&
-                                        (both || token_applet_known(sim) == TOKEN_APPLET_IOTSAFE));
-    if ((outcome == OUTCOME_OK || outcome == OUTCOME_NO_APPLET) &&
-        add_others(applets, sim, &other) != OUTCOME_OK) {
+    applets = add_applets(root, sim, outcome, both, &other);
+    if (applets != OUTCOME_OK) {
         *why = other;
-        return why->outcome;
+        return applets;
     }
     if (outcome == OUTCOME_OK)
         add_available(root, sim);

@@ -93,6 +93,8 @@ static void print_applets(const cJSON *root)
         (void)snprintf(list + used, sizeof there - used, "%s%s", used > 0 ? ", " : "",
                        applet->string);
     }
+    if (cJSON_GetArraySize(applets) == 0)
+        return;
     text_line(stdout, "applets  %s%s%s%s", there[0] != '\0' ? there : "none that simkey knows",
               missing[0] != '\0' ? " (not there: " : "", missing, missing[0] != '\0' ? ")" : "");
 }

@@ -2,6 +2,7 @@
 """simkey-agent: programs of other users, which have neither the port nor the PIN, get signatures; and
 nothing else, whatever they do."""
 
+import json
 import os
 import re
 import signal
@@ -202,6 +203,9 @@ def what_the_agent_does_not_give_says_where_it_can_be_done(t):
             says="allow.*says who may do what")
     t.equal(len(sim.all_apdus()), apdus, "APDUs of all that")
     t.equal(sim.tries(), 3, "tries")
+    told = json.loads(one.run(WWW, SIMKEY, "info", "--json").out)
+    t.equal(told["applets"], {}, "applets, for which the agent asks nothing")
+    t.silent(one.run(WWW, SIMKEY, "info").out, "applets")
 
 
 @test

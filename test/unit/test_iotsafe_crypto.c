@@ -227,7 +227,7 @@ static void a_raw_signature_that_begins_like_der_is_raw(void)
 
 static void what_is_no_signature_is_refused(void)
 {
-    static const char *const forms[] = {"",          "33",        "33 00",   "34 40" R S,
+    static const char *const forms[] = {"",          "33",        "33 00",     "34 40" R S,
                                         "33 41" R S, "33 3F" R S, ("33 20" R), "33 0000"};
 
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
