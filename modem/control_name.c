@@ -83,11 +83,14 @@ static bool is_serial(const char *path)
 enum control_protocol control_kind(const char *sysfs, const char *path)
 {
     char real[PATH_MAX];
-    const char *name;
 
     if (path[0] != '/' || is_serial(path) || realpath(path, real) == NULL)
         return CONTROL_NONE;
-    name = strrchr(real, '/') + 1;
+    return control_kind_of(sysfs, strrchr(real, '/') + 1);
+}
+
+enum control_protocol control_kind_of(const char *sysfs, const char *name)
+{
     if (strncmp(name, "cdc-wdm", 7) == 0)
         return of_driver(sysfs, name);
     return strncmp(name, "wwan", 4) == 0 ? of_wwan(sysfs, name) : CONTROL_NONE;

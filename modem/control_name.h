@@ -26,6 +26,9 @@ void control_parse(const char *device, struct control_name *name);
  * port; CONTROL_NONE for any other device. sysfs: where the kernel's files are, "/sys". */
 enum control_protocol control_kind(const char *sysfs, const char *path);
 
+/* The same by the kernel's name of the device: "cdc-wdm0". */
+enum control_protocol control_kind_of(const char *sysfs, const char *name);
+
 /* The AT ports of the same modem: "/dev/ttyUSB2, /dev/ttyUSB3", "" if there are none. */
 void control_at_ports(const char *sysfs, const char *path, char *ports, size_t size);
 

@@ -73,7 +73,8 @@ static bool may_ask(struct device *device)
     }
     (void)holders_of(device->real, device->holders, sizeof device->holders);
     if (!device->asks)
-        (void)snprintf(device->error, sizeof device->error, "not asked: not a modem's driver");
+        (void)snprintf(device->error, sizeof device->error, "not asked%s",
+                       device->control ? "" : ": not a modem's driver");
     else if (device->holders[0] != '\0')
         (void)snprintf(device->error, sizeof device->error, "not asked: it is in use");
     else if (faccessat(AT_FDCWD, device->real, R_OK | W_OK, AT_EACCESS) != 0)

@@ -18,6 +18,7 @@ struct device {
     char real[PATH_MAX]; /* the file without symbolic links; "" where there is none */
     const char *kind;    /* for people: "serial port", "card reader" */
     char driver[64];
+    bool control;                      /* QMI or MBIM: asked by its proxy, if it is configured */
     bool asks;                         /* it is a modem's, or configured: it may be asked */
     const struct settings *configured; /* borrowed from the modems; NULL: it is not */
     char holders[256];                 /* other programs that have it open */

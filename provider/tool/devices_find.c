@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey devices: which ways to a SIM there are, by what the kernel, pcscd and the configuration say. A
  * further kind of device is a function here and its row in `finders`. */
+#include "modem/control_name.h"
 #include "modem/deadline.h"
 #include "modem/transport.h"
 #include "provider/tool/devices.h"
@@ -12,10 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BY_ID  "/dev/serial/by-id"
-#define TTYS   "/sys/class/tty"
-#define WWAN   "/sys/class/wwan"
-#define READER "card reader"
+#define BY_ID   "/dev/serial/by-id"
+#define TTYS    "/sys/class/tty"
+#define WWAN    "/sys/class/wwan"
+#define USBMISC "/sys/class/usbmisc"
+#define READER  "card reader"
 
 /* Drivers (as sysfs calls them) whose ports are those of modems. Others are listed and never asked:
  * what AT means to a machine tool nobody knows. */
@@ -86,9 +88,10 @@ static void prefer_lasting(struct device *device)
         (void)closedir(folder);
 }
 
-/* A port of a class of the kernel's, if it has a driver (the virtual ones have none) and a file. */
-static void add_port(struct search *search, const char *class_folder, const char *name,
-                     const char *kind)
+/* A port of a class of the kernel's, if it has a driver (the virtual ones have none) and a file. NULL if
+ * not. */
+static struct device *add_port(struct search *search, const char *class_folder, const char *name,
+                               const char *kind)
 {
     static const char *const places[] = {"device/driver", "device/device/driver"};
     char path[PATH_MAX], driver[64] = "", *real;
@@ -102,7 +105,7 @@ static void add_port(struct search *search, const char *class_folder, const char
     /* the ports of a PC's board: most of them are not even there */
     if (driver[0] == '\0' || strcmp(driver, "serial8250") == 0 || strcmp(driver, "port") == 0 ||
         (real = realpath(path, NULL)) == NULL)
-        return;
+        return NULL;
     device = add(search, kind);
     if (device != NULL) {
         (void)snprintf(device->name, sizeof device->name, "%s", path);
@@ -112,6 +115,7 @@ static void add_port(struct search *search, const char *class_folder, const char
         prefer_lasting(device);
     }
     free(real);
+    return device;
 }
 
 static int by_name(const struct dirent **a, const struct dirent **b)
@@ -126,7 +130,7 @@ static void find_ttys(struct search *search)
 
     for (int i = 0; i < count; i++) {
         if (entries[i]->d_name[0] != '.')
-            add_port(search, TTYS, entries[i]->d_name, "serial port");
+            (void)add_port(search, TTYS, entries[i]->d_name, "serial port");
         free(entries[i]);
     }
     if (count >= 0)
@@ -143,11 +147,46 @@ static void find_wwan(struct search *search)
         unsigned modem, port;
 
         if (sscanf(entries[i]->d_name, "wwan%uat%u", &modem, &port) == 2)
-            add_port(search, WWAN, entries[i]->d_name, "AT port");
+            (void)add_port(search, WWAN, entries[i]->d_name, "AT port");
         free(entries[i]);
     }
     if (count >= 0)
         free(entries);
+}
+
+/* What speaks QMI or MBIM is listed and not asked: it is ModemManager's, by whose proxy it is reached. */
+static void find_controls_in(struct search *search, const char *class_folder)
+{
+    struct dirent **entries;
+    int count = scandir(class_folder, &entries, NULL, by_name);
+
+    for (int i = 0; i < count; i++) {
+        char path[PATH_MAX];
+        enum control_protocol protocol;
+        struct device *device = NULL;
+
+        (void)snprintf(path, sizeof path, "/dev/%.200s", entries[i]->d_name);
+        protocol = control_kind_of("/sys", entries[i]->d_name);
+        if (protocol != CONTROL_NONE)
+            device = add_port(search, class_folder, entries[i]->d_name,
+                              protocol == CONTROL_QMI ? "QMI" : "MBIM");
+        if (device != NULL) {
+            (void)snprintf(device->name, sizeof device->name, "%s%.200s",
+                           protocol == CONTROL_QMI ? CONTROL_QMI_PREFIX : CONTROL_MBIM_PREFIX,
+                           path);
+            device->control = true;
+            device->asks = false;
+        }
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+}
+
+static void find_controls(struct search *search)
+{
+    find_controls_in(search, USBMISC);
+    find_controls_in(search, WWAN);
 }
 
 static void find_readers(struct search *search)
@@ -170,12 +209,12 @@ static void take_configured(struct search *search, const struct settings *settin
 {
     const struct transport_ops *transport;
     struct device *device = NULL;
-    char *real;
+    char path[PATH_MAX], *real;
 
     if (settings->device == NULL)
         return;
     transport = transport_of(settings->device);
-    real = transport->service == NULL ? realpath(settings->device, NULL) : NULL;
+    real = transport->service == NULL ? realpath(control_path(settings->device, path), NULL) : NULL;
     for (size_t i = 0; i < search->devices->count && device == NULL; i++) {
         struct device *other = &search->devices->list[i];
 
@@ -208,8 +247,8 @@ static void find_configured(struct search *search)
 }
 
 /* In the order of the output. The configured ones come last: most of them are there already. */
-static void (*const finders[])(struct search *search) = {find_ttys, find_wwan, find_readers,
-                                                         find_configured};
+static void (*const finders[])(struct search *search) = {find_ttys, find_wwan, find_controls,
+                                                         find_readers, find_configured};
 
 void devices_find(struct device_list *devices, const struct modems *modems, int timeout_ms)
 {

@@ -8,7 +8,7 @@ from fixture import SIMKEY, UNREACHABLE, USAGE, test
 from reader import NAMES, Reader, own_mounts
 
 ROOT = os.geteuid() == 0
-SYS = "/sys/class/tty"
+SYS = "/sys/class"
 
 
 def devices(t, env, *arguments, expect=0):
@@ -96,13 +96,14 @@ def wrong_arguments_and_settings(t):
     t.run(["sh", "-c", f"exec {SIMKEY} devices >/dev/full"], env=t.env(sim), expect="failure", preload=False)
 
 
-def machine(t, ports):
-    """A mount namespace in which the kernel has these ports ({name: driver}): each is a link to a pty."""
-    for folder in ("sys", "dev/pts", "dev/shm", "dev/serial/by-id", "drivers"):
+def machine(t, ports, controls=()):
+    """A mount namespace in which the kernel has these ports ({name: (driver, pty)}): each is a link to a pty."""
+    for folder in ("sys/tty", "sys/usbmisc", "dev/pts", "dev/shm", "dev/serial/by-id", "drivers"):
         os.makedirs(t.path(folder), exist_ok=True)
-    for name, (driver, target) in ports.items():
-        os.makedirs(t.path(f"sys/{name}/device"))
-        os.symlink(f"../../../drivers/{driver}", t.path(f"sys/{name}/device/driver"))
+    for name, (driver, target) in (*ports.items(), *controls):
+        folder = f"sys/{'tty' if name in ports else 'usbmisc'}/{name}/device"
+        os.makedirs(t.path(folder))
+        os.symlink(f"../../../drivers/{driver}", t.path(f"{folder}/driver"))
         os.symlink(target, t.path(f"dev/{name}"))
     mounts = [["--rbind", "/dev/pts", t.path("dev/pts")]]
     for name in ("null", "zero", "urandom", "random", "tty", "full"):
@@ -129,6 +130,23 @@ def ports_of_modems_are_asked_and_others_never(t):
     found = devices(t, t.env(SIMKEY_DEVICE=real[1]))
     t.equal([(device["asked"], device["configured"]) for device in found], [(True, False), (True, True), (True, False)],
             "asked where it is configured")
+
+
+@test(left_out=None if ROOT else "only root may have a /dev of his own")
+def control_devices_are_named_by_what_they_speak_and_left_to_their_proxy(t):
+    sims = [t.sim("p256", "--protocol", protocol) for protocol in ("qmi", "mbim")]
+    real = [os.path.realpath(sim.device) for sim in sims]
+    t.check(own_mounts(t), "a mount namespace")
+    machine(t, {}, [("cdc-wdm0", ("qmi_wwan", real[0])), ("cdc-wdm1", ("cdc_mbim", real[1])),
+                    ("cdc-wdm2", ("cdc_acm", real[1]))])
+    found = devices(t, t.env())
+    t.equal([(device["device"], device["kind"], device["driver"], device["asked"], device["error"]) for device in found],
+            [("qmi:/dev/cdc-wdm0", "QMI", "qmi_wwan", False, "not asked"),
+             ("mbim:/dev/cdc-wdm1", "MBIM", "cdc_mbim", False, "not asked")], "the control devices")
+    found = devices(t, t.env(SIMKEY_DEVICE="qmi:/dev/cdc-wdm0,direct"))
+    t.equal([(device["device"], device["configured"]) for device in found],
+            [("qmi:/dev/cdc-wdm0,direct", True), ("mbim:/dev/cdc-wdm1", False)], "the configured one")
+    t.equal((found[0]["asked"], found[0]["model"]), (True, "simmodem"), f"what it says: {found[0]['error']}")
 
 
 @test(left_out=None if ROOT else "only root may have a /dev of his own")

@@ -92,7 +92,7 @@ static void a_broken_list_is_none(void)
     static const char *const broken[] = {"84", "84 05 0102", "C1 7F 840101", "84 83 000001 01",
                                          "C1", "C1 81"};
     struct iotsafe_objects *objects = calloc(1, sizeof *objects);
-    uint8_t bytes[64];
+    uint8_t bytes[64] = {0};
 
     for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++)
         CU_ASSERT_FALSE(iotsafe_parse_objects(

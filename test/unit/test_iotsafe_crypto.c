@@ -187,7 +187,7 @@ static void an_empty_key_is_told_from_a_session_in_the_way(void)
 static void a_signature_comes_raw_or_as_der(void)
 {
     static const char *const forms[] = {"33 40" R S, "33 0040" R S, "33 8140" R S, "33 820040" R S};
-    uint8_t bytes[128], signature[TOKEN_SIGNATURE_MAX];
+    uint8_t bytes[128] = {0}, signature[TOKEN_SIGNATURE_MAX];
     size_t length;
 
     for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
