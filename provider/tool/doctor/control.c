@@ -28,6 +28,8 @@ bool doctor_is_control(const struct doctor *doctor)
 {
     struct control_name name;
 
+    if (doctor->settings.device == NULL)
+        return false;
     name_of(doctor, &name);
     return name.protocol != CONTROL_NONE;
 }
