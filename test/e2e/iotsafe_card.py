@@ -38,7 +38,7 @@ class Card:
         self.line = Line(t, *fault, card=self.folder, switches=serving.split())
         channel = 1
         if carrier == "csim":
-            self.line.channel()
+            t.says(self.line.apdu("0070000001"), "^01(9000|91..)$")
             self.card = Applet(self.line.apdu, channel, **how)
             self.card.select(aid)
         else:  # the modem puts the channel into the class and selects

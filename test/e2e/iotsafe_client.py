@@ -158,7 +158,7 @@ class Applet:
     def __init__(self, exchange, channel=0, cla=0x80, le=True, patience=0):
         self.exchange, self.channel, self.cla = exchange, channel, cla
         self.le, self.patience = le, patience
-        self.used, self.page_number = set(), 0
+        self.used = set()
 
     # APDUs
 
@@ -205,11 +205,9 @@ class Applet:
     def pages(self):
         """The object list as it comes."""
         data, sw = self.send(GET_DATA, 1, 0, le=0, good=("9000", "6300"))
-        self.page_number = 1
         while sw == "6300":
             more, sw = self.send(GET_DATA, 1, 1, le=0, good=("9000", "6300"))
             data += more
-            self.page_number += 1
         return data
 
     def list(self):

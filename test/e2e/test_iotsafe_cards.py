@@ -4,9 +4,9 @@ answers, other keys and hashes, sessions, remote administration, and APDUs that 
 
 from fixture import test
 from iotsafe_card import LONG, NOT_NOW, NOT_OF_THIS_KEY, TEXT, Card
-from iotsafe_client import (CLOSE, CMAC, DIGEST, FULL_TEXT, LAST, PRIVATE, PSS, PUBLIC, RSA, SECRET,
+from iotsafe_client import (CLOSE, CMAC, DIGEST, FULL_TEXT, GET_DATA, LAST, PRIVATE, PSS, PUBLIC, RSA, SECRET,
                             SHA256, SHA384, SHA512, SIGN_INIT, SIGN_UPDATE, by_id, digest_block,
-                            raw_of, signature, tagged_point, text_block, tlv)
+                            objects, raw_of, signature, tagged_point, text_block, tlv)
 from iotsafe_host import der_of, digest, extract
 from test_iotsafe_client import every_command, reads_files, signed, verified
 
@@ -131,6 +131,16 @@ def iot_safe_keeps_what_was_generated_and_put_through_a_new_start(t):
     signed(again, again.host.key_of(octets), by_id(PRIVATE, b"\4"))
 
 
+@test
+def iot_safe_tells_its_objects_in_pages(t):
+    c = Card(t, serving="--iotsafe-page 50")
+    first, sw = c.card.send(GET_DATA, 1, 0, le=0, good=("9000", "6300"))
+    t.equal((len(first), sw), (50, "6300"), "the first page")
+    whole = c.card.pages()
+    t.equal((whole[:50], len(objects(whole))), (first, 8), "all pages: how they begin, how many objects")
+    t.equal([(o.kind, o.id) for o in objects(whole)], [(o.kind, o.id) for o in c.card.list()], "twice")
+
+
 for sw, patience in (("6984", 0), ("6989", 0), ("6984", 2), ("6989", 1)):
     @test(name=f"IoT SAFE under remote administration: {sw}, {patience} more tries", sw=sw, patience=patience)
     def _administration(t, sw, patience):
@@ -179,15 +189,18 @@ def iot_safe_takes_the_apdus_of_real_clients(t):
     has("81240102", "9000")
     hashed = digest(TEXT).hex().upper()
     for close in ("812A0101", "812A010100", "012A0101"):
-        has("812A00010E" + private + "A10103910200019201 04".replace(" ", ""), "9000")
+        has("812A00010E" + private + "A1010391020001920104", "9000")
         value = fetched("812B8001229E20" + hashed, "6142|6143")
         t.says(value, "^33(40|0040)[0-9A-F]{128}9000$")
         t.check(c.host.is_signature(c.host.key_of(made), digest(TEXT), der_of(bytes.fromhex(value[-132:-4]))),
                 "wrong signature")
         has(close, "9000")
+    for _ in range(6):  # Thales': session 0, Le everywhere, and it is never closed
+        has("012A00000E" + private + "A1010391020001920104" + "00", "9000")
+        has("012B8000229E20" + hashed + "00", "33(40|0040)[0-9A-F]{128}9000")
     value = raw(c, host).hex().upper()
     for length, sw in (("40", "9000"), ("0040", "9000"), ("40", "6D01"), ("0040", "6D01")):
-        has("812C00020E" + public + "A101039102000192 0104".replace(" ", ""), "9000")
+        has("812C00020E" + public + "A1010391020001920104", "9000")
         signed_hash = hashed if sw == "9000" else hashed[2:] + "00"
         has(f"812D8002{0x63 + len(length) // 2:02X}9E20{signed_hash}33{length}{value}", sw)
         has("812C0102", "9000")

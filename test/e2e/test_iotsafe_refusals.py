@@ -5,8 +5,8 @@ there, not in this state, not in this session, not of this form."""
 from fixture import test
 from iotsafe_card import (BEHIND, LONG, NOT_ALLOWED, NOT_NOW, NOT_OF_THIS_KEY, NOT_THERE, TEXT, WRONG_DATA, WRONG_P,
                           Card)
-from iotsafe_client import (AIDS, CLOSE, DH, DIGEST, ECDSA, FILE, FULL_TEXT, GENERATE, GET_DATA, HKDF, LAST,
-                            LAST_BLOCK, MORE, OPEN, PRF, PRIVATE, PSS, PUBLIC, PUT_INIT, PUT_UPDATE, RANDOM,
+from iotsafe_client import (AIDS, DH, DIGEST, ECDSA, FILE, FULL_TEXT, GENERATE, GET_DATA, HKDF, LAST,
+                            LAST_BLOCK, OPEN, PRF, PRIVATE, PSS, PUBLIC, PUT_INIT, PUT_UPDATE, RANDOM,
                             READ_FILE, READ_KEY, RSA, SECRET, SHA256, SHA384, SIGN_INIT, SIGN_UPDATE, VERIFY_INIT,
                             VERIFY_UPDATE, by_id, digest_block, last_block, tagged_point, text_block, tlv)
 from iotsafe_host import Sha2, digest
