@@ -278,10 +278,11 @@ static bool end_text(const struct iotsafe_session *s, const struct update *u, ui
     return iotsafe_end_hash(s->hash, &u->state, count, &u->last, digest);
 }
 
-/* 33 and the signature. */
+/* 33 and the signature. What one octet cannot say has two in any case: the only RSA cards that are known
+   answer 33 0100 and 256 octets, none the form that BER has for it. */
 static void answer_signature(const struct iotsafe_call *c, const struct bytes *value)
 {
-    if (c->card->options->iotsafe_two_octets) {
+    if (c->card->options->iotsafe_two_octets || value->size > UINT8_MAX) {
         bytes_add8(&c->r->data, TAG_SIGNATURE);
         bytes_add16(&c->r->data, (unsigned)value->size);
         bytes_add(&c->r->data, value->data, value->size);
