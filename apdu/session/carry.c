@@ -106,26 +106,63 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     return outcome;
 }
 
-/* STATUS without data (ETSI TS 102 221, 11.1.2): network applications and the basic channel say 9000,
- * the applets with PINs of their own do not know it. *sw is 0 where nobody answered. */
-static enum outcome ask_status(struct operation *operation, uint8_t number, uint16_t *sw,
-                               struct report *why)
+/* What STATUS (ETSI TS 102 221, 11.1.2) is answered. */
+struct status {
+    uint16_t sw;     /* 0: nobody answered */
+    size_t length;   /* of the name's TLV */
+    uint8_t tlv[20]; /* with named: 84, length, the AID of what is selected */
+};
+
+/* Network applications and the basic channel say 9000, the applets with PINs of their own do not know it.
+ * number: put into the CLA; 0: left to the modem. named: with the name, else without data. */
+static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
+                               struct status *status, struct report *why)
 {
-    static const uint8_t status[] = {0x80, 0xF2, 0x00, 0x0C};
+    const uint8_t command[] = {0x80, 0xF2, 0x00, named ? 0x01 : 0x0C, 0x00};
     const struct channel *channel = &operation->current->channel;
     uint8_t answer[APDU_ANSWER_SIZE];
-    struct exchange exchange = {.command = status,
-                                .length = sizeof status,
+    struct exchange exchange = {.command = command,
+                                .length = named ? 5 : 4,
                                 .timeout_ms = APDU_TIMEOUT_MS,
                                 .secrecy = SECRET_NOTHING,
                                 .answer = answer};
     enum outcome outcome;
 
+    memset(status, 0, sizeof *status);
     outcome = number > 0
                   ? send_numbered(operation, channel, number, &exchange, operation->deadline, why)
                   : send_on(operation, channel, &exchange, operation->deadline, why);
-    *sw = outcome == OUTCOME_OK && exchange.answer_length >= 2 ? status_of(&exchange) : 0;
+    if (outcome == OUTCOME_OK && exchange.answer_length >= 2) {
+        status->sw = status_of(&exchange);
+        status->length = exchange.answer_length - 2;
+        if (status->length <= sizeof status->tlv)
+            memcpy(status->tlv, answer, status->length);
+    }
     return outcome == OUTCOME_CARRIER_REFUSED ? OUTCOME_OK : outcome;
+}
+
+/* True if it is the application's name, which was selected with the channel. */
+static bool is_named(const struct status *status, const struct applet *applet)
+{
+    return applet != NULL && status->length == applet->aid_length + 2 && status->tlv[0] == 0x84 &&
+           status->tlv[1] == applet->aid_length &&
+           memcmp(status->tlv + 2, applet->aid, applet->aid_length) == 0;
+}
+
+/* Both ways came to something that knows STATUS: only its name tells which is the applet's channel. */
+static enum outcome ask_names(struct operation *operation, uint8_t number, bool *put,
+                              struct report *why)
+{
+    struct status left, numbered;
+    enum outcome outcome = ask_status(operation, 0, true, &left, why);
+
+    *put = true;
+    if (outcome != OUTCOME_OK || left.sw != SW_OK || is_named(&left, operation->applet))
+        return outcome;
+    outcome = ask_status(operation, number, true, &numbered, why);
+    /* the modem's own application, or the card's MF, and another one behind the number */
+    *put = left.length == numbered.length && memcmp(left.tlv, numbered.tlv, sizeof left.tlv) == 0;
+    return outcome;
 }
 
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
@@ -133,22 +170,25 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
     const struct channel *channel = &operation->current->channel;
     const uint8_t number = number_of(channel);
     unsigned *quirks = &operation->sim->quirks.modem;
-    uint16_t sw, numbered = 0;
+    struct status left, numbered = {.sw = 0};
+    bool put = true;
     enum outcome outcome;
 
     if (operation->transport.ops->carrier != CARRIER_AUTO || channel->carrier != CARRIER_CCHO ||
         number == 0 || has(operation, QUIRK_PLAIN_CLASS) || has(operation, QUIRK_CLASS_PUT))
         return OUTCOME_OK;
-    outcome = ask_status(operation, 0, &sw, why);
-    if (outcome == OUTCOME_OK && sw == SW_OK)
-        outcome = ask_status(operation, number, &numbered, why);
+    outcome = ask_status(operation, 0, false, &left, why);
+    if (outcome == OUTCOME_OK && left.sw == SW_OK)
+        outcome = ask_status(operation, number, false, &numbered, why);
+    if (outcome == OUTCOME_OK && left.sw == SW_OK && numbered.sw == SW_OK)
+        outcome = ask_names(operation, number, &put, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    if (sw != SW_OK) {
+    if (left.sw != SW_OK) {
         *quirks |= QUIRK_CLASS_PUT;
         return OUTCOME_OK;
     }
-    if (numbered == SW_OK || numbered == 0 || numbered == 0x6881)
+    if (put && (numbered.sw == SW_OK || numbered.sw == 0 || numbered.sw == 0x6881))
         return OUTCOME_OK; /* an application that knows the question: nothing is learnt of the modem */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,

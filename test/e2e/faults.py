@@ -91,7 +91,7 @@ def each(*faults, **how):
 
 # What is said. The words must name the fault, not only that something failed.
 SILENT = Ends("does not answer|did not answer|has not answered|nothing answers", LATE, UNREACHABLE)
-TOO_LATE = Ends("did not answer|time-out|does not answer|did not end", LATE)
+TOO_LATE = Ends("did not answer|has not answered|time-out|does not answer|did not end", LATE)
 BUSY = Ends("busy.*14", LATE)
 TORN = Ends("torn|malformed|makes no sense", REFUSED)
 ENDLESS = Ends("no end", REFUSED, LATE)
