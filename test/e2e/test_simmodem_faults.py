@@ -26,7 +26,9 @@ def the_help_lists_every_fault_in_order(t):
         no-number no-csim-channels plain-class basic-response no-ccho
         no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
         boot-words sim-removed
-        other-sim hang-up iotsafe-6984 iotsafe-6989 iotsafe-63cf""".split(), "the faults")
+        other-sim hang-up iotsafe-6984 iotsafe-6989 iotsafe-63cf
+        clients-gone client-limit sync open-denied no-slots no-procedure long-answer odd-parts indications
+        together build-class swap-class no-fetch need-le select-p2 no-service""".split(), "the faults")
 
 
 @test

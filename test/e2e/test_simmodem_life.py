@@ -184,11 +184,13 @@ def arguments(name, pick):
         return f"{name}:{number},{pick.randint(0, 60)}"
     if name in ("cme", "cme-after"):
         return f"{name}:{number},{pick.choice((0, 3, 13, 14, 100))}"
-    if name in ("mute", "late", "slow-lines", "partial", "max-length", "max-line"):
+    if name in ("mute", "late", "slow-lines", "partial", "max-length", "max-line", "long-answer"):
         return f"{name}:{pick.randint(5, 40)}"
     takes_none = """echo-stays lower-case no-quotes no-blank blanks bare-ccho session16 no-cchc cme-text
         plain-error no-compound two-finals open-garbage get-response 6cxx refuse-le no-manage-channel
-        no-ccho no-csim leaked ok-first no-csim-channels plain-class basic-response quoted-imei open-le no-number""".split()
+        no-ccho no-csim leaked ok-first no-csim-channels plain-class basic-response quoted-imei open-le no-number
+        sync open-denied no-slots no-procedure odd-parts indications together build-class swap-class no-fetch need-le
+        no-service""".split()
     return name if name in takes_none else f"{name}:{number}"
 
 
