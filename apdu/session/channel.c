@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
  * on it. The basic channel is the modem's and never used. */
-#include "apdu/card/file.h"
 #include "apdu/session/channel.h"
+#include "apdu/card/file.h"
 #include "modem/cme.h"
 
 #include <stdio.h>

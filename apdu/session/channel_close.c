@@ -2,8 +2,8 @@
 /* How channels end: closed, lost, left to the next operation, or found again after their programs
  * died. How they begin is in channel.c. None is forgotten before it is known to be closed. */
 #include "apdu/aid.h"
-#include "apdu/session/old_claims.h"
 #include "apdu/session/channel.h"
+#include "apdu/session/old_claims.h"
 
 #include <stdio.h>
 #include <stdlib.h>

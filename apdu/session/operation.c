@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An operation as such: the device taken and let go, the record read and written, the modem woken.
  * What is done with it is in session.c, its PIN in operation_pin.c. */
-#include "apdu/session/rundir.h"
 #include "apdu/session/channel.h"
+#include "apdu/session/rundir.h"
 #include "modem/forks.h"
 
 #include <string.h>

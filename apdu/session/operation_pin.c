@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The PIN of an operation: whether what stands was opened by ours, and how ours is proven without taking
  * anything from the others. */
-#include "apdu/session/pin_store.h"
 #include "apdu/session/channel.h"
+#include "apdu/session/pin_store.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which PINs the SIM of an operation has refused: noted, doubted afterwards, forgiven by a person. */
-#include "apdu/session/pin_store.h"
 #include "apdu/session/operation.h"
+#include "apdu/session/pin_store.h"
 
 #include <string.h>
 

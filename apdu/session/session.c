@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The way of a job through an operation, how it leaves the card, and the new starts that it may get.
  */
-#include "apdu/session/channel.h"
 #include "apdu/session/session.h"
+#include "apdu/session/channel.h"
 
 #include <string.h>
 #include <unistd.h>
