@@ -239,6 +239,10 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     if (try->load != NULL)
         try->load(try->settings, try->sim, try->memory);
     outcome = judge_memory(try, reference, left, why);
+    /* the SIM that was called busy has counted it all the same */
+    if (outcome != OUTCOME_OK && try->given->busy &&
+        !pin_memory_refuses(try->memory, try->sim, reference, &try->given->identity))
+        pin_remember(try, reference, &try->given->identity, left);
     if (outcome != OUTCOME_OK)
         return outcome;
     pin_memory_see(try->memory, try->sim, reference, left);

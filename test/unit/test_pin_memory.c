@@ -179,6 +179,38 @@ static enum outcome echo_is_on(void *arg, struct report *why)
     return report_set(why, OUTCOME_PIN_PROTECTED, "the echo is on");
 }
 
+/* A modem called the SIM busy, which had counted the PIN: known beyond a reboot, like any other refusal. */
+static void a_pin_that_a_busy_sim_counted_is_not_tried_again(void)
+{
+    static const struct card_step busy[] = {{ASK_81, "63CA"}, {VERIFY_81, "+CME 14"}, CARD_END};
+    static const struct card_step nine[] = {{ASK_81, "63C9"}, CARD_END};
+    const struct card_step *const starts[] = {busy, nine};
+    struct pin_given given;
+    struct bench bench;
+
+    bench_begin(&bench);
+    pin_given_read(&given, &bench.settings, PIN_APPLET);
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++) {
+        struct pin_try try = {.given = &given,
+                              .memory = &bench.memory,
+                              .sim = SIM,
+                              .load = pin_store_load,
+                              .save = pin_store_save,
+                              .settings = &bench.settings};
+        struct scripted_card card;
+
+        card_start(&card, starts[i]);
+        card_select(&card, mias_aid, sizeof mias_aid);
+        EXPECT(pin_unlock(&card.card, PIN_APPLET, &try, &bench.why),
+               i == 0 ? OUTCOME_LOST : OUTCOME_PIN_PROTECTED, &bench.why);
+        card_finish(&card);
+    }
+    pin_given_clear(&given);
+    memset(&bench.memory, 0, sizeof bench.memory); /* a reboot */
+    EXPECT(bench_unlock(&bench, nine), OUTCOME_PIN_PROTECTED, &bench.why);
+    bench_end(&bench);
+}
+
 /* Whoever asks knows how many there were, also a program that has no PIN to send. */
 static void a_program_without_a_pin_knows_how_many_tries_there_were(void)
 {
@@ -392,6 +424,7 @@ void add_pin_memory_suite(void)
         TEST(a_credential_is_the_same_source_after_a_restart),
         TEST(all_literal_pins_are_one_source),
         TEST(fewer_tries_than_before_are_no_time_to_try),
+        TEST(a_pin_that_a_busy_sim_counted_is_not_tried_again),
         TEST(a_program_without_a_pin_knows_how_many_tries_there_were),
         TEST(a_pin_that_was_not_sent_is_not_remembered),
         TEST(the_file_holds_nothing_of_the_pin_and_is_removed_by_a_person),
