@@ -26,6 +26,9 @@ WORKERS = 8
 TIMEOUT = 12  # seconds an operation may take
 SLACK = 1.5  # seconds by which it may be late
 STOPPED = 1.9  # seconds at most
+# A PIN whose answer was lost, with the modem or to another program, is not sent again: that takes a person.
+UNANSWERED = re.compile("its answer never came|PIN.*(did not|not) answer")
+PERSONS = 3  # so often at most
 SESSION_SELECT = re.compile(r"A404..0D" + "A0000000188000000006624151")
 
 # What happens, and how often beside each other.
@@ -65,6 +68,7 @@ class Soak:
         self.disturbed, self.rest = Counter(), b""
         self.victims, self.visitors = [], []
         self.ready = set()  # workers that listen to signals
+        self.unanswered = False
         self.begin()
 
     def begin(self):
@@ -120,6 +124,11 @@ class Soak:
         now = time.monotonic()
         for pid in [pid for pid, until in self.stopped.items() if now >= until]:
             self.resume(pid)
+        if self.unanswered:
+            self.counts["a person"] += 1
+            self.t.simkey(self.sim, "pin", "verify", expect=None)
+            self.read()
+            self.unanswered = False
         for due in [due for due in self.victims if now >= due]:
             self.victims.remove(due)
             self.kill(self.holder())
@@ -185,6 +194,8 @@ class Soak:
         allowed = TIMEOUT + SLACK + (STOPPED if pid in self.ever_stopped else 0)
         if word == "sign":
             self.progress = time.monotonic()
+        elif word == "failed" and UNANSWERED.search(line) and self.counts["a person"] < PERSONS:
+            self.unanswered = True
         else:
             self.wrong.append(f"at {time.monotonic():.3f}: {line}")
         if took > allowed * 1000:

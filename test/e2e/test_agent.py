@@ -268,6 +268,7 @@ def broken_packets_attached_descriptors_and_dropped_connections_do_nothing(t):
     one = Agent(t, sim, settings="requests = 10000\nidle = 3600")
     _, key = one.exported()
     one.sign(WWW, key)
+    until(lambda: not one.children(), "rid of the first child")
     sim.mark()
     tries, descriptors = sim.tries(), len(os.listdir(f"/proc/{one.process.popen.pid}/fd"))
     for seed in range(2):
