@@ -8,6 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Characters; some modems cut their lines at 500 or 512. */
+#define LONG_VALUE 480
+
 /* "AT+CGLA=", a session word, a comma. */
 #define HEAD_SIZE 40
 
@@ -24,6 +27,19 @@ size_t at_parse_apdu(const char *value, uint8_t *bytes, size_t size)
     if (count < 4 || (size_t)announced != count || *value != '\0')
         return 0;
     return hex_decode_part(digits, count, bytes, size);
+}
+
+/* True for one that has a part of what it announces, at least LONG_VALUE of it. */
+static bool is_cut(const char *value)
+{
+    long announced;
+    size_t count;
+
+    if (!at_take_number(&value, &announced))
+        return false;
+    value += strcspn(value, "0123456789ABCDEFabcdef"); /* comma, blanks, a quote */
+    count = strspn(value, "0123456789ABCDEFabcdef");
+    return count >= LONG_VALUE && announced > (long)count;
 }
 
 enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct exchange *exchange,
@@ -55,6 +71,7 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
     if (outcome == OUTCOME_OK) {
         exchange->answer_length = at_parse_apdu(result.value, exchange->answer, APDU_ANSWER_SIZE);
         at_note(at, EVENT_DOUBT, exchange->answer_length == 0);
+        exchange->cut = exchange->answer_length == 0 && is_cut(result.value);
         if (exchange->answer_length == 0)
             outcome =
                 report_set(why, OUTCOME_BAD_DATA, "the modem's %.5s answer is cut off or malformed",

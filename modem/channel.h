@@ -45,6 +45,7 @@ struct exchange {
     int secrecy;            /* enum secrecy */
     uint8_t *answer;        /* APDU_ANSWER_SIZE bytes; the status word is at the end */
     size_t answer_length;   /* at least 2 after OUTCOME_OK */
+    bool cut; /* with OUTCOME_BAD_DATA: a long line ended before its announced length */
 };
 
 #endif

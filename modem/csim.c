@@ -22,6 +22,7 @@ enum outcome csim_exchange(struct at *at, const struct channel *channel, struct 
     sent.command = numbered;
     outcome = at_pass(at, &csim, &sent, deadline, why);
     exchange->answer_length = sent.answer_length;
+    exchange->cut = sent.cut;
     explicit_bzero(numbered, sizeof numbered);
     return outcome;
 }

@@ -24,6 +24,9 @@
 /* With this much data, a Le and the name of a session an AT line has less than 512 characters. */
 #define SHORT_PIECE 224
 
+/* Bytes of an answer whose line has at most 500 characters. */
+#define SHORT_ANSWER 240
+
 static size_t encode(const struct apdu *command, int le, uint8_t bytes[APDU_COMMAND_SIZE])
 {
     size_t length = 4;
@@ -159,6 +162,8 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
     note_command(card, command);
     outcome = card->exchange(card->arg, &sent, card->deadline, why);
     got_length = sent.answer_length;
+    if (outcome == OUTCOME_BAD_DATA && sent.cut && card->quirks != NULL)
+        *card->quirks |= QUIRK_SHORT_LINES; /* the next start asks for less at a time */
     trace_apdu(card->trace, bytes, sent.length, outcome == OUTCOME_OK ? got : NULL, got_length,
                monotonic_ms() - started, sent.secrecy);
     if (outcome == OUTCOME_OK) {
@@ -264,6 +269,36 @@ static bool class_refused(uint16_t sw)
     return sw == 0x6E00 || sw == 0x6D00;
 }
 
+/* So much at a time as goes through a modem with short lines. */
+static int short_le(const struct card *card, int le)
+{
+    return card->quirks != NULL && (*card->quirks & QUIRK_SHORT_LINES) && le > SHORT_ANSWER
+               ? SHORT_ANSWER
+               : le;
+}
+
+/* One GET RESPONSE, in the way that this modem and card take it: what was tried stays in the command. */
+static enum outcome fetch(const struct card *card, struct apdu *get_response, struct answer *answer,
+                          struct report *why)
+{
+    enum outcome outcome;
+
+    get_response->le = short_le(card, get_response->le);
+    outcome = exchange(card, get_response, get_response->le, answer, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && get_response->le > SHORT_ANSWER &&
+        card->quirks != NULL) { /* the answer's line may be too long for it */
+        get_response->le = SHORT_ANSWER;
+        outcome = exchange(card, get_response, get_response->le, answer, why);
+        if (outcome == OUTCOME_OK)
+            *card->quirks |= QUIRK_SHORT_LINES;
+    }
+    if (outcome == OUTCOME_OK && class_refused(answer->sw) && (get_response->cla & 0x80) != 0) {
+        get_response->cla &= 0x7F; /* it is an interindustry command for some */
+        outcome = exchange(card, get_response, get_response->le, answer, why);
+    }
+    return outcome;
+}
+
 static enum outcome collect(const struct card *card, const struct apdu *command,
                             struct answer *answer, struct report *why)
 {
@@ -274,19 +309,16 @@ static enum outcome collect(const struct card *card, const struct apdu *command,
 
     for (int round = 0; (answer->sw & 0xFF00) == 0x6100; round++) {
         size_t before = answer->length;
+        const int told = answer->sw & 0xFF; /* 0: 256 bytes or more */
         bool announced;
         enum outcome outcome;
 
         if (round == ROUNDS_MAX)
             return report_set(why, OUTCOME_BAD_DATA, "the card's answer has no end (61%02X again)",
                               answer->sw & 0xFF);
-        announced = (answer->sw & 0xFF) != 0; /* 6100: 256 bytes or more */
-        get_response.le = (answer->sw & 0xFF) == 0 ? APDU_LE_ALL : answer->sw & 0xFF;
-        outcome = exchange(card, &get_response, get_response.le, answer, why);
-        if (outcome == OUTCOME_OK && class_refused(answer->sw) && (get_response.cla & 0x80) != 0) {
-            get_response.cla &= 0x7F; /* it is an interindustry command for some */
-            outcome = exchange(card, &get_response, get_response.le, answer, why);
-        }
+        get_response.le = told == 0 ? APDU_LE_ALL : told;
+        outcome = fetch(card, &get_response, answer, why);
+        announced = get_response.le == told;
         if (outcome == OUTCOME_OK && (answer->sw & 0xFF00) == 0x6C00) {
             announced = false; /* the card has less after all */
             outcome = right_length(card, &get_response, answer, why);

@@ -45,6 +45,7 @@ static enum outcome send_numbered(struct operation *operation, const struct chan
     sent.command = numbered;
     outcome = send_on(operation, channel, &sent, deadline, why);
     exchange->answer_length = sent.answer_length;
+    exchange->cut = sent.cut;
     explicit_bzero(numbered, sizeof numbered);
     return outcome;
 }
@@ -101,6 +102,7 @@ static enum outcome carry_session(struct operation *operation, const struct chan
         operation->sim->quirks.modem |= QUIRK_PLAIN_CLASS;
         memcpy(exchange->answer, answer, again.answer_length);
         exchange->answer_length = again.answer_length;
+        exchange->cut = again.cut;
     }
     explicit_bzero(answer, sizeof answer);
     return outcome;
@@ -233,6 +235,7 @@ static enum outcome carry_response(struct operation *operation, const struct cha
         operation->sim->quirks.modem |= QUIRK_BASIC_RESPONSE;
         memcpy(exchange->answer, answer, again.answer_length);
         exchange->answer_length = again.answer_length;
+        exchange->cut = again.cut;
         report_clear(why);
         outcome = OUTCOME_OK;
     }

@@ -111,6 +111,27 @@ static void get_response_is_corrected_by_6cxx_too(void)
     EXPECT_ANSWER(steps, &command, "AABB", 0x9000);
 }
 
+/* Modems with lines of 512 characters: what waits comes in smaller pieces, and from then on at once. */
+static void get_response_asks_for_less_where_the_modem_carries_less(void)
+{
+    static const struct card_step steps[] = {
+        {"00 2A 9E 9A 00", "6100"},      {"00 C0 00 00 00", "ERROR"},
+        {"00 C0 00 00 F0", "AABB 6102"}, {"00 C0 00 00 02", "CCDD 9000"},
+        {"00 2A 9E 9A 00", "61F8"},      {"00 C0 00 00 F0", "01 6101"},
+        {"00 C0 00 00 01", "02 9000"},   CARD_END};
+    struct apdu command = apdu(0x00, 0x2A, 0x9E, 0x9A, 0, APDU_LE_ALL);
+    struct scripted_card card;
+    struct answer answer;
+    struct report why = REPORT_INIT;
+
+    card_start(&card, steps);
+    EXPECT(apdu_send(&card.card, &command, &answer, &why), OUTCOME_OK, &why);
+    EXPECT_BYTES(answer.data, answer.length, "AABBCCDD");
+    EXPECT(apdu_send(&card.card, &command, &answer, &why), OUTCOME_OK, &why);
+    EXPECT_BYTES(answer.data, answer.length, "0102");
+    card_finish(&card);
+}
+
 /* A card that answers the same for ever. */
 struct stubborn {
     size_t calls;
@@ -438,6 +459,7 @@ void add_apdu_suite(void)
         TEST(get_response_goes_with_the_same_cla),
         TEST(a_signature_of_256_bytes_comes_by_6100),
         TEST(get_response_is_corrected_by_6cxx_too),
+        TEST(get_response_asks_for_less_where_the_modem_carries_less),
         TEST(answers_without_an_end_are_given_up),
         TEST(a_wrong_le_is_corrected_keeping_lc_and_data),
         TEST(a_corrected_command_may_have_data_waiting),
