@@ -63,10 +63,11 @@ static enum outcome find_node(struct control *control, struct report *why)
         stat(control->node, &file) != 0)
         return cannot_open(control, control->name.path[0] != '/' ? ENOENT : errno, why);
     if (!S_ISCHR(file.st_mode))
-        return report_set(why, OUTCOME_NO_MODEM,
-                          "%s is no device: `device` must name the modem's control device, such as "
-                          "%s/dev/cdc-wdm0",
-                          control->name.path, prefix_of(control));
+        return report_set(
+            why, OUTCOME_NO_MODEM,
+            "%s is not a device: `device` must name the modem's control device, such as "
+            "%s/dev/cdc-wdm0",
+            control->name.path, prefix_of(control));
     control->device = file.st_rdev;
     control->owner = file.st_uid;
     return OUTCOME_OK;

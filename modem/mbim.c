@@ -304,7 +304,8 @@ static enum outcome take_answer(struct mbim *mbim, const struct channel *channel
     data = mbim_apdu_data(answer, &length);
     sw = mbim_card_word(answer);
     if (data == NULL || sw == 0)
-        return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is no answer of a SIM");
+        return report_set(why, OUTCOME_BAD_DATA,
+                          "the modem's answer has no status word of the SIM");
     if (length > sizeof mbim->held.data)
         return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is too long (%zu bytes)",
                           length);

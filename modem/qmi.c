@@ -266,7 +266,8 @@ static enum outcome take_answer(struct qmi *qmi, const struct channel *channel,
         return qmi_outcome(qmi, result, "pass a command on to the SIM", why);
     apdu = qmi_apdu_answer(answer, &length);
     if (apdu == NULL || length > sizeof qmi->held.data)
-        return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is no answer of a SIM");
+        return report_set(why, OUTCOME_BAD_DATA,
+                          "the modem's answer has no answer of the SIM, or one that is too long");
     memcpy(qmi->held.data, apdu, length);
     give_answer(qmi, channel, length, exchange);
     return OUTCOME_OK;

@@ -85,7 +85,7 @@ bool agent_read_request(const uint8_t *packet, size_t length, struct agent_reque
 
     memset(request, 0, sizeof *request);
     if (!span_take(&rest, AGENT_REQUEST, &head) || head.data[0] != 'S' || head.data[1] != 'K')
-        return refuse(why, "it is none of its protocol");
+        return refuse(why, "it does not follow the agent's protocol");
     if (head.data[2] != AGENT_VERSION)
         return refuse(why, "it is of another version of simkey");
     if (!good_head(head.data, why))
@@ -96,7 +96,7 @@ bool agent_read_request(const uint8_t *packet, size_t length, struct agent_reque
         !span_take(&rest, data_length, &data) || rest.length != 0)
         return refuse(why, "it is not as long as it says");
     if (!good_iccid(iccid) || !good_text(label))
-        return refuse(why, "a name in it is no text");
+        return refuse(why, "a name in it is not text");
     request->operation = (enum agent_operation)head.data[3];
     request->patience = (uint32_t)head.data[4] << 24 | (uint32_t)head.data[5] << 16 |
                         (uint32_t)head.data[6] << 8 | head.data[7];

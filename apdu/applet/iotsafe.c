@@ -294,7 +294,7 @@ enum outcome iotsafe_read_public_key(const struct card *card, const struct token
         return iotsafe_refused(&answer, "read a public key", why);
     if (!iotsafe_parse_point((struct span){answer.data, answer.length}, point, length))
         return report_set(why, OUTCOME_BAD_DATA,
-                          "the SIM's public key is no uncompressed point of a curve");
+                          "the SIM's public key is not an uncompressed point of a curve");
     return OUTCOME_OK;
 }
 
@@ -311,7 +311,7 @@ enum outcome iotsafe_random(const struct card *card, uint8_t *bytes, size_t leng
         if (outcome == OUTCOME_OK && answer.sw != SW_OK && answer.sw != 0x6300)
             outcome = iotsafe_refused(&answer, "get random bytes", why);
         if (outcome == OUTCOME_OK && answer.length == 0)
-            outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM gives no random bytes");
+            outcome = report_set(why, OUTCOME_BAD_DATA, "the SIM returned no random bytes");
         if (outcome == OUTCOME_OK) {
             if (answer.length < piece)
                 piece = answer.length;

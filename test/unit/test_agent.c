@@ -74,8 +74,8 @@ static void expect_refused(size_t at, uint8_t byte, const char *said)
 
 static void a_request_of_another_kind_is_refused_in_words(void)
 {
-    expect_refused(0, 'X', "none of its protocol");
-    expect_refused(1, 'X', "none of its protocol");
+    expect_refused(0, 'X', "does not follow the agent's protocol");
+    expect_refused(1, 'X', "does not follow the agent's protocol");
     expect_refused(2, 2, "another version");
     expect_refused(3, 0, "no such operation");
     expect_refused(3, AGENT_OPERATIONS, "no such operation");
@@ -94,8 +94,8 @@ static void a_request_of_another_kind_is_refused_in_words(void)
     expect_refused(17, TOKEN_LABEL_SIZE, "too long");
     expect_refused(18, 0xFF, "not as long as it says");
     expect_refused(19, 0x1F, "not as long as it says");
-    expect_refused(20, 'x', "no text");
-    expect_refused(20, 0, "no text");
+    expect_refused(20, 'x', "not text");
+    expect_refused(20, 0, "not text");
 }
 
 static void data_without_a_hash_fit_the_key(void)
@@ -156,7 +156,7 @@ static void a_label_with_a_nul_is_refused(void)
     length = agent_write_request(&request, packet);
     packet[length - 32 - 3] = 0;
     CU_ASSERT(!agent_read_request(packet, length, &read, &why));
-    EXPECT_SAYS(why.text, "no text");
+    EXPECT_SAYS(why.text, "not text");
 }
 
 static void options_are_of_their_operation(void)

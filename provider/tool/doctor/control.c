@@ -51,7 +51,7 @@ void doctor_control_port(struct doctor *doctor)
     }
     kernel = control_kind("/sys", name.path);
     if (!S_ISCHR(file.st_mode)) {
-        doctor_fail(doctor, OUTCOME_NO_MODEM, "name the modem's control device", "%s is no device",
+        doctor_fail(doctor, OUTCOME_NO_MODEM, "name the modem's control device", "%s is not a device",
                     name.path);
         return;
     }
