@@ -188,16 +188,18 @@ static enum outcome open_way(struct control *control, struct deadline deadline, 
     return open_directly(control, why);
 }
 
-enum outcome control_reopen(struct control *control, struct deadline deadline, struct report *why)
+/* The way, and behind a proxy the greeting. */
+static enum outcome open_and_greet(struct control *control, control_greet_fn *greet, void *arg,
+                                   struct deadline deadline, struct report *why)
 {
-    forks_close(control->fd);
-    control->fd = -1;
-    control->proxied = false;
-    return open_way(control, deadline, why);
+    enum outcome outcome = open_way(control, deadline, why);
+
+    return outcome == OUTCOME_OK && control->proxied ? greet(arg, deadline, why) : outcome;
 }
 
 enum outcome control_open(struct control *control, const struct transport_target *target,
-                          struct deadline deadline, struct report *why)
+                          control_greet_fn *greet, void *arg, struct deadline deadline,
+                          struct report *why)
 {
     enum outcome outcome;
 
@@ -209,7 +211,13 @@ enum outcome control_open(struct control *control, const struct transport_target
         outcome = lock_node(control, target->turn, deadline, why);
     if (outcome != OUTCOME_OK)
         return outcome;
-    return open_way(control, deadline, why);
+    outcome = open_and_greet(control, greet, arg, deadline, why);
+    if (outcome != OUTCOME_NO_MODEM || !control->proxied || control->answered)
+        return outcome;
+    forks_close(control->fd);
+    control->fd = -1;
+    control->proxied = false;
+    return open_and_greet(control, greet, arg, deadline, why);
 }
 
 enum outcome control_alone(const struct control *control, struct report *why)

@@ -32,14 +32,16 @@ struct control {
     uid_t owner;
 };
 
-/* Opens the way, and has the device for this program until the end. Errors: OUTCOME_NO_MODEM with the
- * ways out where this user has no right to it, or another program holds it; OUTCOME_PORT_BUSY, ... */
-enum outcome control_open(struct control *control, const struct transport_target *target,
-                          struct deadline deadline, struct report *why);
+/* Tells the proxy which device the connection is for, in the protocol's own words. */
+typedef enum outcome control_greet_fn(void *arg, struct deadline deadline, struct report *why);
 
-/* Opens it once more, with the lock that it has: a proxy that was about to end may have taken the
- * connection, and closed it without a word. */
-enum outcome control_reopen(struct control *control, struct deadline deadline, struct report *why);
+/* Opens the way, and has the device for this program until the end. Behind a proxy greet(arg) follows,
+ * and once more on a new connection where the first was closed without a word: a proxy that was about
+ * to end may have taken it. Errors: greet's; OUTCOME_NO_MODEM with the ways out where this user has no
+ * right to it, or another program holds it; OUTCOME_PORT_BUSY, ... */
+enum outcome control_open(struct control *control, const struct transport_target *target,
+                          control_greet_fn *greet, void *arg, struct deadline deadline,
+                          struct report *why);
 
 /* Directly only: that no other program has the node open, as far as this user can see. Some 5 ms.
  * Errors: OUTCOME_PORT_BUSY, naming it. */

@@ -54,8 +54,9 @@ static void take_kept(struct mbim *mbim)
 }
 
 /* Tells the proxy which device this connection is for, and opens it, which the proxy does by itself. */
-static enum outcome open_at_proxy(struct mbim *mbim, struct deadline deadline, struct report *why)
+static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct report *why)
 {
+    struct mbim *mbim = arg;
     struct mbim_frame request;
     struct mbim_message answer;
     enum outcome outcome;
@@ -77,21 +78,13 @@ static enum outcome begin(struct transport *transport, const struct transport_ta
                           struct deadline deadline, struct report *why)
 {
     struct mbim *mbim = transport->self = calloc(1, sizeof *mbim);
-    enum outcome outcome;
 
     if (mbim == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     mbim->transport = transport;
     mbim->trace = target->trace;
     mbim->wanted_slot = target->slot > 0 ? target->slot : 1;
-    outcome = control_open(&mbim->control, target, deadline, why);
-    if (outcome == OUTCOME_OK && mbim->control.proxied)
-        outcome = open_at_proxy(mbim, deadline, why);
-    if (outcome != OUTCOME_NO_MODEM || !mbim->control.proxied || mbim->control.answered)
-        return outcome;
-    outcome = control_reopen(&mbim->control, deadline, why);
-    return outcome == OUTCOME_OK && mbim->control.proxied ? open_at_proxy(mbim, deadline, why)
-                                                          : outcome;
+    return control_open(&mbim->control, target, open_at_proxy, mbim, deadline, why);
 }
 
 static void end(struct transport *transport)

@@ -47,8 +47,9 @@ static void take_kept(struct qmi *qmi)
 }
 
 /* Tells the proxy which device this connection is for. */
-static enum outcome open_at_proxy(struct qmi *qmi, struct deadline deadline, struct report *why)
+static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct report *why)
 {
+    struct qmi *qmi = arg;
     struct qmi_frame request;
     struct qmi_message answer;
     enum outcome outcome;
@@ -71,21 +72,13 @@ static enum outcome begin(struct transport *transport, const struct transport_ta
                           struct deadline deadline, struct report *why)
 {
     struct qmi *qmi = transport->self = calloc(1, sizeof *qmi);
-    enum outcome outcome;
 
     if (qmi == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     qmi->transport = transport;
     qmi->trace = target->trace;
     qmi->wanted_slot = target->slot > 0 ? target->slot : 1;
-    outcome = control_open(&qmi->control, target, deadline, why);
-    if (outcome == OUTCOME_OK && qmi->control.proxied)
-        outcome = open_at_proxy(qmi, deadline, why);
-    if (outcome != OUTCOME_NO_MODEM || !qmi->control.proxied || qmi->control.answered)
-        return outcome;
-    outcome = control_reopen(&qmi->control, deadline, why);
-    return outcome == OUTCOME_OK && qmi->control.proxied ? open_at_proxy(qmi, deadline, why)
-                                                         : outcome;
+    return control_open(&qmi->control, target, open_at_proxy, qmi, deadline, why);
 }
 
 static void end(struct transport *transport)
