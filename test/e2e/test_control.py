@@ -4,6 +4,7 @@
 import json
 import os
 import signal
+import socket
 import time
 
 from control import (Squatter, clients, direct, mbim_words, open_channels, own_network, proxied,
@@ -313,6 +314,26 @@ def the_end_of_the_control_proxy_is_a_repair_or_one_error(t, protocol):
     sim.proxy.stop(signal.SIGKILL)
     start_proxy(t, protocol)  # as ModemManager does
     t.equal(process.wait(20), 0, f"a proxy that is there again at once: {process.said()}")
+    t.equal(sim.tries(), 3, "tries")
+
+
+@each(real=True, seconds=120)
+def a_control_proxy_that_ends_as_a_program_comes_is_tried_once_more(t, protocol):
+    """It takes the connection and closes it without a word; the next one, which ModemManager starts, serves."""
+    sim = proxied(t, protocol)
+    cert, key = t.exported(sim)
+    sim.proxy.stop(signal.SIGKILL)
+    wait_listening(f"{protocol}-proxy", False)
+    with socket.socket(socket.AF_UNIX) as ending:
+        ending.bind(f"\0{protocol}-proxy")
+        ending.listen(1)
+        ending.settimeout(10)
+        process = t.start("openssl", signing(t, key), env=t.env(sim, preload=True))
+        connection, _ = ending.accept()
+    connection.close()
+    sim.proxy = start_proxy(t, protocol)
+    t.equal(process.wait(20), 0, f"the signature: {process.said()}")
+    signs(t, sim, cert, key)
     t.equal(sim.tries(), 3, "tries")
 
 
