@@ -51,8 +51,8 @@ void doctor_control_port(struct doctor *doctor)
     }
     kernel = control_kind("/sys", name.path);
     if (!S_ISCHR(file.st_mode)) {
-        doctor_fail(doctor, OUTCOME_NO_MODEM, "name the modem's control device", "%s is not a device",
-                    name.path);
+        doctor_fail(doctor, OUTCOME_NO_MODEM, "name the modem's control device",
+                    "%s is not a device", name.path);
         return;
     }
     if (kernel != CONTROL_NONE && kernel != name.protocol) {
