@@ -33,7 +33,10 @@ static bool open_by_simkey(const char *device)
     struct port *port;
     struct report why = REPORT_INIT;
 
-    return port_open(&port, device, 115200, deadline_in(2000), NULL, &why) == OUTCOME_OK;
+    if (port_open(&port, device, 115200, deadline_in(2000), NULL, &why) != OUTCOME_OK)
+        return false;
+    port_close(port);
+    return true;
 }
 
 /* What libserialport has for it; since its version 0.1.2 it makes the port exclusive, which is taken
