@@ -152,7 +152,7 @@ class Sim(Process):
 
     def __init__(self, test, card, switches):
         number = test.number()
-        self.card = card
+        self.test, self.card = test, card
         self.device = os.path.join(test.dir, f"modem-{number}")
         self.trace = os.path.join(test.dir, f"apdu-{number}.trace")
         self.seen = 0
@@ -188,6 +188,14 @@ class Sim(Process):
         """Tries left, from the card's memory."""
         with open(os.path.join(self.card, "private", "pins"), encoding="ascii") as pins:
             return int(re.search(rf"^{name} = \S+ (\d+) of", pins.read(), re.M)[1])
+
+    def unplug(self):
+        """The modem is gone in the middle of it all, and its name with it: the number of its terminal is soon
+        another simmodem's."""
+        os.unlink(self.device)
+        self.popen.kill()
+        self.popen.wait()
+        self.test.running.remove(self)
 
     def stop_cleanly(self):
         status = self.stop()

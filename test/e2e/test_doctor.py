@@ -515,9 +515,7 @@ def a_modem_that_vanishes(t):
     sim = t.sim("p256", "--sign-ms", "5000")
     process = t.start("doctor", [SIMKEY, "doctor", "--json"], environment(t, sim), preload=False)
     process.wait_for(lambda: sim.count("PSO HASH") == 1, "signing")
-    sim.popen.kill()
-    sim.popen.wait()
-    t.running.remove(sim)
+    sim.unplug()
     t.equal(process.wait(10), UNREACHABLE, "exit status")
     t.says(process.said(), '"signature",\\s*"result":\\s*"failure"')
 
