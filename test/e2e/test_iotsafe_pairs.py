@@ -62,10 +62,14 @@ def by_carriers(t, carriers, card_reader, both):
 
 
 def put_in(t, card_reader, sim):
-    """The SIM into the reader."""
+    """The SIM into the reader, whose pcscd is a new one: it misses a card now and then that comes into the
+    place of another."""
     if card_reader is None:
         return reader.Reader(t, sim)
+    card_reader.pcscd.stop()
+    t.running.remove(card_reader.pcscd)
     card_reader.sim = sim
+    card_reader.start()
     card_reader.insert()
     return card_reader
 
