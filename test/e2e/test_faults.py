@@ -226,8 +226,9 @@ def results():
 
 
 def rows_of_report(lines):
-    order = {row.label(): number for number, row in enumerate(ROWS)}
-    grouped = {}
+    order, grouped = {}, {}
+    for number, row in enumerate(ROWS):
+        order.setdefault(row.label(), number)
     for line in sorted(lines, key=lambda line: (order[line["fault"]], EVERY_JOB.index(line["job"]))):
         grouped.setdefault(line["fault"], {})[line["job"]] = line
     return grouped
