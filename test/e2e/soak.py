@@ -98,7 +98,7 @@ class Soak:
     def start(self, slot):
         """A worker; a new one in the place of one that ended."""
         carriers, manners, families = (self.plan[name] for name in ("carriers", "manners", "families"))
-        family = families[slot // 4 % len(families)]  # each of the manners in each family
+        family = families[slot // 4 % len(families)]  # four of one, four of the other
         env = self.t.env(self.sim, SIMKEY_TIMEOUT=str(TIMEOUT),
                          SIMKEY_TRANSPORT=carriers[slot % len(carriers)],
                          SIMKEY_SESSION=manners[slot % len(manners)])
