@@ -71,7 +71,7 @@ class Row:
     def is_busy(self):
         """SIM busy: the modem says that the card has not seen the command, so that it may be said
         again."""
-        return any(re.fullmatch("busy:.*|cme:.*,14", fault) for fault in self.faults)
+        return any(re.fullmatch("busy:.*|cme:.*,(14|515)", fault) for fault in self.faults)
 
     def label(self):
         words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
@@ -201,7 +201,7 @@ def errors():
     rows += sweep("cme:{},13", apart=AT_VERIFY)
     rows += sweep("cme:{},3", BUT_CLOSE, apart=AT_VERIFY)
     for code in (0, 4, 14, 22, 50, 100, 515):
-        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code == 14 else AT_VERIFY)
+        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code in (14, 515) else AT_VERIFY)
     # Final: what it means, in words. Without its SIM a modem has no channels.
     final = ("OPEN", "SIGN", "READ#2", "START")
     rows += sweep("cme:{},10", final, end=NO_SIM, loses=1)

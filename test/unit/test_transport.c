@@ -236,9 +236,9 @@ static void refused_channels_are_told_from_exhausted_ones(void)
 {
     static const char *const exhausted[] = {SAYS_SW("6A81"), SAYS_SW("6A84"), SAYS_SW("6881")};
     static const uint16_t words[] = {0x6A81, 0x6A84, 0x6881};
-    static const char *const carrier[] = {
-        SAYS_SW("6E00"),         SAYS_SW("6D00"), "\r\n+CME ERROR: 3\r\n",
-        "\r\n+CME ERROR: 4\r\n", REFUSE,          "\r\n+CME ERROR: operation not allowed\r\n"};
+    static const char *const carrier[] = {SAYS_SW("6E00"), SAYS_SW("6D00"), "\r\n+CME ERROR: 3\r\n",
+                                          "\r\n+CME ERROR: 4\r\n",
+                                          "\r\n+CME ERROR: operation not allowed\r\n"};
     struct report why;
     size_t i;
 
@@ -248,6 +248,25 @@ static void refused_channels_are_told_from_exhausted_ones(void)
     }
     for (i = 0; i < sizeof carrier / sizeof carrier[0]; i++)
         EXPECT(opening(CARRIER_CSIM, carrier[i], &why), OUTCOME_CARRIER_REFUSED, &why);
+}
+
+/* Some want another Le, and say so in words that may mean anything else. */
+static void another_le_is_tried_where_opening_is_refused_without_a_reason(void)
+{
+    static const char *const words[] = {REFUSE, SAYS_SW("6A86")};
+    static const char *const ends[] = {"\r\n+CSIM: 6,\"019000\"\r\n" OK, REFUSE, SAYS_SW("6A86")};
+
+    for (size_t i = 0; i < 2 * sizeof ends / sizeof ends[0]; i++) {
+        const struct modem_step steps[] = {LINE("AT+CSIM=10,\"0070000001\"", words[i % 2]),
+                                           LINE("AT+CSIM=10,\"0070000000\"", ends[i / 2]),
+                                           MODEM_END};
+        struct line line;
+
+        line_begin(&line, CARRIER_CSIM, steps);
+        EXPECT(open_channel(&line), i / 2 == 0 ? OUTCOME_OK : OUTCOME_CARRIER_REFUSED, &line.why);
+        CU_ASSERT_EQUAL(line.channel.open, i / 2 == 0);
+        line_end(&line);
+    }
 }
 
 static void a_senseless_channel_number_is_refused(void)
@@ -303,7 +322,7 @@ static void nothing_is_resent_and_every_refusal_has_its_number(void)
         {"\r\n+CSIM: 8,\"61\r\nRING\r\n1A9000\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 3,\"900\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 2,\"90\"\r\n" OK, -1, OUTCOME_BAD_DATA},
-        {"\r\n" OK, -1, OUTCOME_BAD_DATA},
+        {"\r\n" OK, -1, OUTCOME_LOST}, /* OK alone: nothing was passed on */
     };
     size_t i;
 
@@ -481,6 +500,7 @@ void add_transport_suite(void)
         TEST(csim_writes_far_channels_and_proprietary_classes_right),
         TEST(the_longest_apdus_pass),
         TEST(refused_channels_are_told_from_exhausted_ones),
+        TEST(another_le_is_tried_where_opening_is_refused_without_a_reason),
         TEST(a_senseless_channel_number_is_refused),
         TEST(finals_that_concern_the_user_are_said_in_words),
         TEST(nothing_is_resent_and_every_refusal_has_its_number),
