@@ -435,10 +435,10 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
 {
     const struct owned *owned = owners_find(&operation->record.owners, channel);
 
-    if (owned == NULL)
-        (void)channel_ask_left(operation, channel->number);
-    else
+    if (owned != NULL)
         close_ours(operation, channel);
+    else if (channel->number > 0) /* a session that was taken out meanwhile is closed */
+        (void)channel_ask_left(operation, channel->number);
 }
 
 void channel_close_dead(struct operation *operation)

@@ -322,7 +322,7 @@ static void nothing_is_resent_and_every_refusal_has_its_number(void)
         {"\r\n+CSIM: 8,\"61\r\nRING\r\n1A9000\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 3,\"900\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 2,\"90\"\r\n" OK, -1, OUTCOME_BAD_DATA},
-        {"\r\n" OK, -1, OUTCOME_LOST}, /* OK alone: nothing was passed on */
+        {"\r\n" OK, -1, OUTCOME_CARRIER_REFUSED}, /* OK alone: nothing was passed on */
     };
     size_t i;
 
