@@ -22,15 +22,15 @@ static bool in_use_elsewhere(enum outcome outcome, const struct report *why)
     return outcome == OUTCOME_REFUSED && (why->sw == 0x6985 || why->sw == 0x6999);
 }
 
-/* AT+CCHO failed in a way that leaves open whether the channel is: some modems open it, and then say that
- * something went wrong. */
+/* Opening failed in a way that tells little: some modems do it, and then say that something went wrong. (By
+ * AT+CSIM 0 is how others refuse MANAGE CHANNEL, and 13 what a SIM in trouble is answered.) */
 static bool may_be_open(const struct operation *operation, const struct channel_wish *wish,
                         enum outcome outcome, const struct report *why)
 {
-    return outcome == OUTCOME_LOST && wish->carrier == CARRIER_CCHO &&
-           operation->transport.ops->carrier == CARRIER_AUTO &&
-           (why->cme == CME_PHONE_FAILURE || why->cme == CME_SIM_FAILURE ||
-            why->cme == CME_UNKNOWN);
+    return outcome == OUTCOME_LOST && operation->transport.ops->carrier == CARRIER_AUTO &&
+           (why->cme == CME_UNKNOWN ||
+            (wish->carrier == CARRIER_CCHO &&
+             (why->cme == CME_PHONE_FAILURE || why->cme == CME_SIM_FAILURE)));
 }
 
 /* Opens it by the transport, once more where that may help. */

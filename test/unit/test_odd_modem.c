@@ -133,6 +133,21 @@ static void a_channel_that_ccho_opened_in_spite_of_its_error_is_closed(void)
     seat_end(&seat);
 }
 
+/* The same by AT+CSIM: the other way works. */
+static void a_channel_that_csim_opened_in_spite_of_its_error_is_closed(void)
+{
+#define OPEN_FAILED LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 100\r\n")
+#define BARE_CLOSED STATUS("9000"), NAMED("9000"), NAMED("9000"), CSIM("00 70 80 01 00", "9000")
+    static const struct modem_step steps[] = {OPEN_FAILED, BARE_CLOSED, OPEN_FAILED,
+                                              BARE_CLOSED, CCHO_COLD,   LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* ---- what is not answered, or not to be had ---- */
 
 /* Two operations ask, the third one knows. */
@@ -301,6 +316,7 @@ void add_odd_modem_suite(void)
         TEST(a_modem_that_takes_nothing_but_select_is_left_for_ccho),
         TEST(without_another_way_the_refusal_is_told),
         TEST(a_channel_that_ccho_opened_in_spite_of_its_error_is_closed),
+        TEST(a_channel_that_csim_opened_in_spite_of_its_error_is_closed),
         TEST(a_modem_that_never_tells_the_iccid_is_not_asked_for_ever),
         TEST(one_that_told_it_once_is_asked_again),
         TEST(a_setting_that_is_not_answered_costs_its_time_once),

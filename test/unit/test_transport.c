@@ -250,25 +250,6 @@ static void refused_channels_are_told_from_exhausted_ones(void)
         EXPECT(opening(CARRIER_CSIM, carrier[i], &why), OUTCOME_CARRIER_REFUSED, &why);
 }
 
-/* Some want another Le, and say so in words that may mean anything else. */
-static void another_le_is_tried_where_opening_is_refused_without_a_reason(void)
-{
-    static const char *const words[] = {REFUSE, SAYS_SW("6A86")};
-    static const char *const ends[] = {"\r\n+CSIM: 6,\"019000\"\r\n" OK, REFUSE, SAYS_SW("6A86")};
-
-    for (size_t i = 0; i < 2 * sizeof ends / sizeof ends[0]; i++) {
-        const struct modem_step steps[] = {LINE("AT+CSIM=10,\"0070000001\"", words[i % 2]),
-                                           LINE("AT+CSIM=10,\"0070000000\"", ends[i / 2]),
-                                           MODEM_END};
-        struct line line;
-
-        line_begin(&line, CARRIER_CSIM, steps);
-        EXPECT(open_channel(&line), i / 2 == 0 ? OUTCOME_OK : OUTCOME_CARRIER_REFUSED, &line.why);
-        CU_ASSERT_EQUAL(line.channel.open, i / 2 == 0);
-        line_end(&line);
-    }
-}
-
 static void a_senseless_channel_number_is_refused(void)
 {
     static const char *const said[] = {"\r\n+CSIM: 6,\"009000\"\r\n" OK,
@@ -500,7 +481,6 @@ void add_transport_suite(void)
         TEST(csim_writes_far_channels_and_proprietary_classes_right),
         TEST(the_longest_apdus_pass),
         TEST(refused_channels_are_told_from_exhausted_ones),
-        TEST(another_le_is_tried_where_opening_is_refused_without_a_reason),
         TEST(a_senseless_channel_number_is_refused),
         TEST(finals_that_concern_the_user_are_said_in_words),
         TEST(nothing_is_resent_and_every_refusal_has_its_number),
