@@ -346,6 +346,10 @@ static int open_signals(void)
     static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     sigset_t set;
 
+    /* who started it may have ignored some: its children would do so too, and their ends not be told */
+    for (int number = 1; number < SIGRTMIN; number++)
+        if (number != SIGPIPE && number != SIGXFSZ)
+            (void)signal(number, SIG_DFL);
     (void)sigemptyset(&set);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void)sigaddset(&set, numbers[i]);

@@ -27,8 +27,8 @@ def test(function=None, **how):
 class Agent:
     """A running agent, and what other users need of it."""
 
-    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", device=None, **env):
-        self.t, self.sim, self.settings, self.sections = t, sim, settings, sections
+    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", device=None, prefix=(), **env):
+        self.t, self.sim, self.settings, self.sections, self.prefix = t, sim, settings, sections, prefix
         self.pin = t.write("agent-pin", pin + "\n")
         self.env = {"SIMKEY_STATE_DIR": t.path("agent-state"), **env}
         os.makedirs(t.path("agent-state"), exist_ok=True)
@@ -45,7 +45,7 @@ class Agent:
                                    f"{self.sections}")
 
     def start(self):
-        self.process = self.t.start("simkey-agent", [AGENT, "--socket", self.socket, "--config",
+        self.process = self.t.start("simkey-agent", [*self.prefix, AGENT, "--socket", self.socket, "--config",
                                                      self.t.path("agent.conf")],
                                     self.t.env(preload=False, **self.env))
         self.process.wait_for(lambda: "ready at" in self.process.said(), "ready")

@@ -192,6 +192,18 @@ def the_agent_works_as_a_user_of_its_own_without_any_capability(t):
 
 
 @test
+def what_was_ignored_where_it_was_started_is_not_ignored(t):
+    """Else the end of no child would be told, and a user had soon as many connections as it may."""
+    sim = t.sim("p256")
+    one = Agent(t, sim, settings="connections = 2", prefix=["env", "--ignore-signal=CHLD,TERM,HUP"])
+    _, key = one.exported()
+    for _ in range(4):
+        one.sign(WWW, key)
+    t.equal(one.process.stop(), 0, "the agent's status")
+    none_open(t, sim)
+
+
+@test
 def a_log_that_nobody_reads_holds_up_no_signature(t):
     sim = t.sim("p256")
     one = Agent(t, sim)

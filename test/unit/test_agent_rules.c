@@ -291,6 +291,8 @@ static void the_file_has_settings_and_lines_of_its_own(void)
     fd = conf_seal(&config);
     CU_ASSERT(fd >= 0 && conf_receive(fd, &received));
     CU_ASSERT(pwrite(fd, "x", 1, 0) < 0);
+    EXPECT_NUMBER(received.rules.list[0].rights, RIGHT_SIGN);
+    EXPECT_TEXT(received.text, config.text);
     (void)close(fd);
     EXPECT(conf_modems(&received, &modems, &why), OUTCOME_OK, &why);
     settings = conf_modem(&modems, 0, &name);
