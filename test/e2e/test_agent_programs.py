@@ -3,6 +3,7 @@
 modem, and for both families of applets."""
 
 import grp
+import json
 import os
 import pwd
 import subprocess
@@ -11,7 +12,7 @@ import types
 import tls
 from agent import OTHER, WWW
 from control import direct, open_channels, own_network, proxied, why_not
-from fixture import BUILD, CURL, PYTHON, with_providers
+from fixture import BUILD, CURL, PYTHON, SIMKEY, with_providers
 from fixture import test as any_test
 from reader import Reader
 from signer import none_open
@@ -145,7 +146,24 @@ for kind, name in (("qmi", "mias"), ("mbim", "iotsafe")):
              left_out=ROOT_ONLY or CURL or why_not(kind), seconds=180)(servers)
 
 
-# CA certificates in the SIM
+# What the SIM tells
+
+def told(t, applet):
+    """simkey info says the same of the keys by the agent as by the port."""
+    sim = t.sim(t.new_card("--key", "p256", "--applet", applet))
+    own = json.loads(t.simkey(sim, "info", "--json").out)["containers"]
+    t.simkey(sim, "close")
+    one = Agent(t, sim, device=sim.device)
+    t.equal(json.loads(one.run(WWW, SIMKEY, "info", "--json").out)["containers"], own, "the keys by the agent")
+    one.process.stop()
+    return len(own)
+
+
+@test
+def the_keys_of_a_sim_are_the_same_by_the_agent_as_by_the_port(t):
+    t.check(told(t, "both") > told(t, "iotsafe") > 0, "a SIM with both applets has no more keys than with one")
+
+
 
 def trusting(t, device, card):
     """A user verifies by the CAs in the SIM, and finds as many as who has the modem."""
