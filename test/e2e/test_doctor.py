@@ -17,6 +17,7 @@ import time
 
 from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKEY, TIMEOUT, UNREACHABLE,
                      USAGE, VALGRIND, VERIFY, test, with_providers)
+from fixture import ROOT as PROJECT
 from test_order import conf
 
 STEPS = ["provider", "settings", "pin-source", "run-dir", "ownership", "port", "permission", "holders", "modem", "sim",
@@ -313,12 +314,35 @@ for name, how in {"of a group that the user is not in": {"mode": 0o640, "group":
 
 
 @test
-def the_user_and_the_services_command_are_told(t):
+def the_user_and_the_settings_file_are_told(t):
     found = doctor(t, t.env(), USAGE)["settings"]
-    t.says(found["text"], f"no device is set for {pwd.getpwuid(os.geteuid()).pw_name}, and OPENSSL_CONF is not set")
-    t.says(found["remedy"], "sudo -u \\S+ OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor")
+    t.says(found["text"], f"no device is set for {pwd.getpwuid(os.geteuid()).pw_name}; /dev/null names none$")
+    t.says(found["remedy"], "^simkey devices shows the ports; write a line `device = ` .* into /dev/null$")
     sim = t.sim("p256")
     t.says(doctor(t, environment(t, sim))["settings"]["text"], f"^user {pwd.getpwuid(os.geteuid()).pw_name}; device ")
+
+
+def with_etc_simkey(t, openssl_cnf):
+    """What doctor says of the settings to a user without variables, on a machine with this openssl.cnf."""
+    etc = t.path("etc-" + str(t.number()))
+    os.makedirs(etc + "/simkey", 0o755)
+    t.run(["cp", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", etc])
+    shutil.copy(openssl_cnf, etc + "/simkey/openssl.cnf")
+    done = t.run(["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh", etc, SIMKEY,
+                  "doctor", "--json"], env=t.env(SIMKEY_CONF=None), expect=USAGE, preload=False)
+    return {step["step"]: step for step in json.loads(done.out)}["settings"]
+
+
+@test(left_out=None if ROOT else "only root makes such namespaces")
+def a_device_that_only_the_services_openssl_cnf_names_is_told(t):
+    found = with_etc_simkey(t, conf(t, t.sim("p256"), ("default", "simkey")))
+    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; /etc/simkey/simkey.conf names none$")
+    t.says(found["remedy"], ["sudo -u www-data OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
+                             "move its lines .* into /etc/simkey/simkey.conf$"])
+    found = with_etc_simkey(t, os.path.join(PROJECT, "configs/openssl.cnf"))  # which holds no settings
+    t.says(found["text"], "no device is set for root; /etc/simkey/simkey.conf names none$")
+    t.says(found["remedy"], "write a line `device = ` with the modem's one into /etc/simkey/simkey.conf$")
+    t.silent(found["remedy"], "OPENSSL_CONF")
 
 
 @test

@@ -265,6 +265,9 @@ void doctor_provider(struct doctor *doctor)
 
 /* ---- the settings ---- */
 
+/* What units of services name by OPENSSL_CONF, as README has it. */
+#define SERVICES_CONF "/etc/simkey/openssl.cnf"
+
 /* Where device and PIN come from: the strongest of the sources that has them. */
 struct origin {
     char device[512], pin[512];
@@ -281,7 +284,7 @@ static void note(struct origin *origin, const struct settings *settings, const c
 
 static void find_origin(const struct command_line *line, struct origin *origin)
 {
-    const char *file = secure_getenv("SIMKEY_CONF");
+    const char *file = doctor_settings_file();
     char *conf = CONF_get1_default_config_file();
     struct settings settings;
     struct report ignored = REPORT_INIT;
@@ -289,8 +292,7 @@ static void find_origin(const struct command_line *line, struct origin *origin)
     memset(origin, 0, sizeof *origin);
     settings_init(&settings);
     if (settings_load_file(&settings, NULL, &ignored) == OUTCOME_OK)
-        note(origin, &settings, "from %s", file != NULL ? file : SETTINGS_FILE,
-             file != NULL ? file : SETTINGS_FILE);
+        note(origin, &settings, "from %s", file, file);
     settings_clear(&settings);
     if (conf != NULL && openssl_conf_settings(&settings, &ignored) == OUTCOME_OK)
         note(origin, &settings, "from simkey's section in %s", conf, conf);
@@ -300,8 +302,7 @@ static void find_origin(const struct command_line *line, struct origin *origin)
              settings.pin != NULL ? "SIMKEY_PIN" : "SIMKEY_PIN_SOURCE");
     settings_clear(&settings);
     if (line->modem != NULL) { /* whatever describes the first modem is not its matter */
-        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem,
-                       file != NULL ? file : SETTINGS_FILE);
+        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem, file);
         memcpy(origin->pin, origin->device, sizeof origin->pin);
     }
     if (line->options[settings_index("device")] != NULL)
@@ -344,20 +345,41 @@ static enum outcome make_sim(struct doctor *doctor, struct report *why)
     return outcome;
 }
 
-/* A service's settings come with its environment, which sudo does not have. */
+/* Whether the services' openssl.cnf has the device, as set-ups of before had it: only who names that
+ * file in the environment gets it, and sudo drops that. */
+static bool services_have_device(void)
+{
+    CONF *conf = NCONF_new(NULL);
+    const char *section = conf != NULL && access(SERVICES_CONF, R_OK) == 0
+                              ? openssl_conf_section(conf, SERVICES_CONF)
+                              : NULL;
+    bool found = section != NULL && openssl_conf_value(conf, section, "device") != NULL;
+
+    NCONF_free(conf);
+    return found;
+}
+
 static void tell_no_device(struct doctor *doctor)
 {
+    const char *file = doctor_settings_file();
+    bool services = secure_getenv("OPENSSL_CONF") == NULL && services_have_device();
     char remedy[512], self[DOCTOR_NAME];
 
     doctor_user_name(geteuid(), self);
-    (void)snprintf(remedy, sizeof remedy,
-                   "simkey devices shows the ports; then `device = ...` in " SETTINGS_FILE
-                   ". Where a service has its settings in openssl.cnf: sudo -u %s "
-                   "OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
-                   geteuid() != 0 ? self : "www-data");
-    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s%s", self,
-                secure_getenv("OPENSSL_CONF") != NULL ? "" : ", and OPENSSL_CONF is not set",
-                secure_getenv("SIMKEY_CONF") != NULL ? "" : "; " SETTINGS_FILE " names none");
+    if (services)
+        (void)snprintf(remedy, sizeof remedy,
+                       SERVICES_CONF " has one for those that name that file: sudo -u %s "
+                                     "OPENSSL_CONF=" SERVICES_CONF
+                                     " simkey doctor. For all, move its lines `device = ` and "
+                                     "`pin-source = ` into %.200s",
+                       geteuid() != 0 ? self : "www-data", file);
+    else
+        (void)snprintf(remedy, sizeof remedy,
+                       "simkey devices shows the ports; write a line `device = ` with the modem's "
+                       "one into %.200s",
+                       file);
+    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s; %.200s names none", self,
+                services ? ", and OPENSSL_CONF is not set" : "", file);
 }
 
 void doctor_settings(struct doctor *doctor)
