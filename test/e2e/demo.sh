@@ -80,7 +80,7 @@ wait_for 10 "the server" grep -q '^ACCEPT .*:[0-9]' "$dir/server.log"
 port=$(sed -n 's/^ACCEPT .*://p' "$dir/server.log" | head -n 1)
 say "listens on" "localhost:$port"
 
-echo "4. Mutual TLS, each with one signature by the SIM"
+echo "4. Mutual TLS, each with one signature by the SIM (curl is held to TLS 1.2, to show that too)"
 printf '  %-9s %-8s %-29s %-10s %s\n' program TLS cipher signatures "client certificate at the server"
 handshake() { # name, command...
     local before page signed tls cipher seen

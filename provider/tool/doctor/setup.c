@@ -17,6 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What programs name by OPENSSL_CONF, as README has it. */
+#define SERVICES_CONF "/etc/simkey/openssl.cnf"
+
 /* ---- the provider ---- */
 
 struct line_up {
@@ -137,13 +140,18 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
 /* It is not active: does -provider simkey find it? */
 static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf)
 {
-    char remedy[320];
+    char remedy[512], install[200] = "";
     OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(libctx, "simkey", 1);
 
+    if (access(SERVICES_CONF, R_OK) != 0)
+        (void)snprintf(install, sizeof install,
+                       "sudo install -D -m 644 %s/openssl.cnf " SERVICES_CONF "; then ",
+                       doctor_examples());
     (void)snprintf(remedy, sizeof remedy,
-                   "%s/openssl.cnf activates it: name a copy of that file by OPENSSL_CONF, also in "
-                   "services; or give programs -provider-path, -provider default -provider simkey",
-                   doctor_examples());
+                   "%sput OPENSSL_CONF=" SERVICES_CONF " into the environment of programs and "
+                   "services (sudo, cron and systemd drop it), and of simkey doctor; or give "
+                   "programs -provider-path, -provider default -provider simkey",
+                   install);
     if (provider != NULL)
         note_module(doctor, module_of(provider));
     if (provider != NULL)
@@ -237,12 +245,11 @@ void doctor_provider(struct doctor *doctor)
     if (conf == NULL || libctx == NULL) {
         doctor_fail(doctor, OUTCOME_SYSTEM, "end other programs", "out of memory");
     } else if (openssl_conf_check(conf, &why) != OUTCOME_OK) {
-        (void)snprintf(remedy, sizeof remedy, "name a copy of %s/openssl.cnf by OPENSSL_CONF",
+        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF: name a copy of %s/openssl.cnf",
                        doctor_examples());
         doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
     } else if (access(conf, R_OK) != 0) {
-        (void)snprintf(remedy, sizeof remedy,
-                       "correct OPENSSL_CONF, or make that file from %s/openssl.cnf",
+        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF, or copy %s/openssl.cnf there",
                        doctor_examples());
         doctor_warn(doctor, remedy,
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
@@ -264,9 +271,6 @@ void doctor_provider(struct doctor *doctor)
 }
 
 /* ---- the settings ---- */
-
-/* What units of services name by OPENSSL_CONF, as README has it. */
-#define SERVICES_CONF "/etc/simkey/openssl.cnf"
 
 /* Where device and PIN come from: the strongest of the sources that has them. */
 struct origin {
