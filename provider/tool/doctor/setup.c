@@ -195,7 +195,7 @@ static void judge_failed(struct doctor *doctor, const char *conf, const char *mo
     else if (!activate)
         error = "it has no line `activate = 1`";
     doctor_fail(doctor, OUTCOME_USAGE, remedy,
-                "simkey has a section in %s, but OpenSSL does not take it: %s", conf,
+                "simkey has a section in %s, but OpenSSL does not load it: %s", conf,
                 error != NULL ? error : "the module cannot be used");
     if (handle != NULL)
         (void)dlclose(handle);
