@@ -102,10 +102,11 @@ static enum outcome judge_time(const struct card *card, enum pin_reference refer
         needed = APDU_TIMEOUT_MS;
     if (left >= needed)
         return OUTCOME_OK;
-    return report_set(why, OUTCOME_PIN_PROTECTED,
-                      "%s was not sent, because %d ms of the time-out are left and its answer may "
-                      "take %lld: raise `timeout`",
-                      pin_name(reference), left, (long long)needed);
+    return report_set(
+        why, OUTCOME_PIN_PROTECTED,
+        "%s was not sent, because only %d ms of the time-out are left and its answer may "
+        "take %lld: raise `timeout`",
+        pin_name(reference), left, (long long)needed);
 }
 
 /* The one way by which a PIN leaves: to the applet that it belongs to, and over a line that does not

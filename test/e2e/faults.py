@@ -16,6 +16,8 @@ MOMENTS = {
     "typea": ("ICCID", "OPEN", "SELECT", "FILE", "READ", "STATE", "VERIFY", "FILE#2", "READ#2",
               "READ#4", "CLOSE"),
     "safe2": ("ICCID", "OPEN", "SELECT", "ID", "START", "POLL", "FETCH", "CLOSE"),
+    # its rows are in faults_iotsafe.py; END closes the signing session
+    "iotsafe": ("ICCID", "OPEN", "SELECT", "INIT", "UPDATE", "END", "CLOSE"),
 }
 EVERY = tuple(dict.fromkeys(moment for job in JOBS for moment in MOMENTS[job]))
 CCHO = tuple(moment for moment in EVERY if moment != "SELECT")  # opening selects
@@ -76,7 +78,7 @@ class Row:
     def label(self):
         words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
         return " ".join(words) + ("" if self.carrier == "auto" else f", {self.carrier}") \
-            + (", rsa" if self.card == "rsa2048" else "")
+            + (", rsa" if self.card.endswith("rsa2048") else "")
 
 
 def sweep(fault, moments=EVERY, end=WORKS, apart=None, **how):
