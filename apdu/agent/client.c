@@ -121,7 +121,9 @@ static enum turn take_answer(struct talk *talk, int fd, struct report *why)
     const ssize_t length = wait_packet(talk, fd);
 
     if (length < 0) {
-        (void)report_set(why, OUTCOME_TIMEOUT, "simkey-agent did not answer in time");
+        (void)report_set(why, OUTCOME_TIMEOUT,
+                         "simkey-agent did not answer in time: the SIM is slow, or the modem "
+                         "silent; the agent's log says what became of it");
         return TURN_FAILED;
     }
     talk->met = true;

@@ -7,7 +7,7 @@
  *    0  'S' 'K'                                  0  'S' 'K'
  *    2  version (AGENT_VERSION)                  2  version
  *    3  operation                                3  outcome (enum outcome)
- *    4  milliseconds that the caller waits, 4    4  status word, 2
+ *    4  milliseconds until its turn, 4           4  status word, 2
  *    8  type of the key                          6  number of +CME ERROR, 2; FFFF: none
  *    9  scheme                                   8  length of the sentence, 2
  *   10  hash                                    10  number of list entries, 2
@@ -80,7 +80,7 @@ enum agent_operation {
 
 struct agent_request {
     enum agent_operation operation;
-    uint32_t patience;    /* milliseconds */
+    uint32_t patience;    /* milliseconds until its turn: what has begun is not broken off */
     struct token_key key; /* its ICCID is the SIM's that is meant, "": the first modem's */
     enum token_scheme scheme;
     enum token_hash hash;

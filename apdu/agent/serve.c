@@ -24,7 +24,10 @@ struct service {
     struct peer peer;
     struct agent_request request;
     struct agent_answer answer;
-    struct deadline deadline;
+    struct deadline deadline; /* the caller's: for its turn */
+    struct deadline
+        limit; /* the modem's: for the operation, once it has its turn. One that was broken off
+                               * would cost the others the session, and the wait for a late answer */
     struct sim *sims[MODEMS_ALL];    /* those that were worked with; they end with the process */
     uint8_t *owned;                  /* what answer.data borrows, from malloc */
     size_t owned_length;             /* bytes to cleanse */
@@ -125,7 +128,7 @@ static enum outcome do_sign(struct service *service, struct sim *sim, struct rep
         sim_forget(sim);
     service->answer.data = service->result;
     return token_sign(sim, &request->key, &digest, service->result, &service->answer.length,
-                      service->deadline, why);
+                      service->limit, why);
 }
 
 static enum outcome do_decrypt(struct service *service, struct sim *sim, struct report *why)
@@ -207,7 +210,8 @@ static enum outcome work_with(struct service *service, unsigned char modem,
     if (outcome == OUTCOME_OK) {
         sim_act_for(sim, service->child->parent);
         sim_ask_before(sim, client_waits, NULL);
-        sim_limit(sim, service->deadline);
+        service->limit = deadline_in((int64_t)settings->timeout * 1000);
+        sim_limit(sim, service->limit);
         outcome = do_operation(service, sim, why);
     }
     give_turn();

@@ -136,6 +136,12 @@ def flood(path, seconds):
     return 0
 
 
+def hasty(path, patience):
+    """Signatures for which there is no time, until it is killed."""
+    while True:
+        ask(path, sign_request(patience=int(patience)))
+
+
 def crash(path):
     """Stays silent on a connection until that ends."""
     client = connect(path)
@@ -145,4 +151,4 @@ def crash(path):
 
 
 if __name__ == "__main__":
-    sys.exit({"garbage": garbage, "flood": flood, "crash": crash}[sys.argv[2]](sys.argv[1], *sys.argv[3:]))
+    sys.exit({"garbage": garbage, "flood": flood, "hasty": hasty, "crash": crash}[sys.argv[2]](sys.argv[1], *sys.argv[3:]))

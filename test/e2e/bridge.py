@@ -38,10 +38,14 @@ class Modem:
         self.reset()
 
     def reset(self):
+        """Restarts modem and card. The modem may still answer before it goes down, and hears nothing while it
+        starts: then all is said once more."""
         self.say("AT+CFUN=1,1")
-        self.wake()
-        for command in ("ATE0", "AT+CMEE=1"):
-            self.say(command)
+        for _ in range(10):
+            self.wake()
+            if all(self.say(command, 2) for command in ("ATE0", "AT+CMEE=1")):
+                return
+        sys.exit("bridge: the modem does not come back")
 
     def wake(self):
         """A modem that starts anew hears nothing for a while."""
@@ -54,12 +58,13 @@ class Modem:
                 return
         sys.exit("bridge: the modem does not come back")
 
-    def say(self, command):
+    def say(self, command, seconds=15):
+        """The answer, or "" where none comes in that time."""
         os.write(self.fd, command.encode() + b"\r")
         answer = b""
         while not FINAL.search(answer):
-            if not select.select([self.fd], [], [], 15)[0]:
-                sys.exit(f"bridge: no answer to {command[:20]}")
+            if not select.select([self.fd], [], [], seconds)[0]:
+                return ""
             answer += os.read(self.fd, 4096)
         return answer.decode("latin1")
 

@@ -85,7 +85,8 @@ class Reader:
             if self.t.run(["timeout", str(seconds), "opensc-tool", "--wait", "--atr"], expect=None,
                           preload=False).status == 0:
                 return
-        raise Failure("no card in the virtual reader: " + self.pcscd.said()[-1000:])
+        raise Failure(f"no card in the virtual reader: {self.pcscd.said()[-1000:]}"
+                      f"the bridge's status {self.bridge.popen.poll()}: {self.bridge.said()[-1000:]}")
 
     def program(self):
         """Another program, see pcsc_program.py."""

@@ -327,6 +327,22 @@ def a_flood_by_one_user_delays_another_by_the_operation_under_way(t):
 
 
 @test
+def a_user_without_patience_costs_the_others_no_session(t):
+    sim = t.sim("p256", "--sign-ms", "300")
+    one = Agent(t, sim)
+    _, key = one.exported()
+    one.sign(OTHER, key)
+    sim.mark()
+    hasty = t.start("hasty", one.user(WWW, PYTHON, HOSTILE, one.socket, "hasty", "100"), preload=False)
+    until(lambda: sim.count("PSO CDS") > 2, "at work")
+    for _ in range(3):
+        one.sign(OTHER, key)
+    hasty.stop()
+    until(lambda: not one.children(), "rid of all children")
+    t.equal(set(sim.words()), set(TWO), "the commands beside signatures")
+
+
+@test
 def a_user_whose_request_a_process_died_of_waits_ten_seconds(t):
     sim = t.sim("p256")
     one = Agent(t, sim)
