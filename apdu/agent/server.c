@@ -161,10 +161,13 @@ static void serve_connection(struct server *server, int connection, size_t place
     free_seat(server, place, false, now);
 }
 
-/* Who is over a limit is sent away: clients come again by themselves. */
+/* Who is over a limit is sent away: clients come again by themselves. One gets a child in a round, whose
+ * start takes long enough: between two of them turns are given. */
 static void take_connections(struct server *server, int64_t now)
 {
-    for (int i = 0; i < ACCEPTS; i++) {
+    bool served = false;
+
+    for (int i = 0; i < ACCEPTS && !served; i++) {
         int connection = spawn_lift(accept4(server->listening, NULL, NULL, SOCK_CLOEXEC));
         struct ucred cred;
         socklen_t length = sizeof cred;
@@ -179,7 +182,8 @@ static void take_connections(struct server *server, int64_t now)
         if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0) {
             seating = turns_sit(&server->turns, cred.uid, server->config->connections,
                                 server->config->requests, now, &seat);
-            if (seating == SEATING_GOOD)
+            served = seating == SEATING_GOOD;
+            if (served)
                 serve_connection(server, connection, seat, now);
             else
                 complain(server, cred.uid, seating, now);
@@ -347,6 +351,10 @@ static int open_signals(void)
     static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     sigset_t set;
 
+    /* who started it may have ignored some: its children would do so too, and their ends not be told */
+    for (int number = 1; number < SIGRTMIN; number++)
+        if (number != SIGPIPE && number != SIGXFSZ)
+            (void)signal(number, SIG_DFL);
     (void)sigemptyset(&set);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void)sigaddset(&set, numbers[i]);
