@@ -120,7 +120,8 @@ static void without_another_way_the_refusal_is_told(void)
 static void a_channel_that_ccho_opened_in_spite_of_its_error_is_closed(void)
 {
 #define FAILED    CCHO_SAYS("\r\n+CME ERROR: 100\r\n")
-#define IS_CLOSED CGLA("80 F2 00 0C", "6D00"), CGLA("00 20 00 81", "63C3"), LINE("AT+CCHC=1", OK)
+#define IS_OURS   CGLA("80 F2 00 0C", "6D00"), CGLA("00 20 00 81", "63C3")
+#define IS_CLOSED IS_OURS, IS_OURS, LINE("AT+CCHC=1", OK)
     static const struct modem_step steps[] = {FAILED, IS_CLOSED, FAILED, IS_CLOSED, MODEM_END};
     static const struct modem_step standing[] = {WAKING,
                                                  LINE(CRSM, CRSM_SAYS),
