@@ -260,6 +260,9 @@ test-faults: deps
 	@$(MAKE) --no-print-directory -s -j2 tests
 	@E2E_BUILD=$(OUT) E2E_SANITIZE='$(SANITIZE)' E2E_LIBASAN=$$(gcc -print-file-name=libasan.so) \
 		/usr/bin/python3 test/e2e/fault_pairs.py </dev/null
+	@$(if $(ONLY),,E2E_FAULTS=iotsafe E2E_BUILD=$(OUT) E2E_SANITIZE='$(SANITIZE)' \
+		E2E_LIBASAN=$$(gcc -print-file-name=libasan.so) \
+		/usr/bin/python3 test/e2e/run.py '^(faults|iotsafe_pairs): ' </dev/null)
 
 soak: deps
 	@$(MAKE) --no-print-directory -s -j2 tests
@@ -336,7 +339,7 @@ install: not-packaged all
 	cd configs && for file in $$(find . -path ./debian -prune -o -path ./install -prune -o -type f -print); do \
 		mode=644; [ ! -x $$file ] || mode=755; \
 		$(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$${file%/*} && \
-		sed 's|^module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
+		sed 's|^# module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
 # All that install puts there, and those of its folders that are empty then.
@@ -377,7 +380,8 @@ help:
 	@echo "make test             all tests; ONLY=unit or ONLY=PATTERN: a part of them"
 	@echo "                      SEED=n ONLY=unit: the model test's walks from that one on; STEPS=n of them"
 	@echo "                      FAULT_REPORT=FILE: keeps the table of the fault matrix"
-	@echo "make test-faults      random pairs of faults; PAIRS=n (200), SEED=n repeats a run"
+	@echo "make test-faults      random pairs of faults; PAIRS=n (200), SEED=n repeats a run; then every fault with"
+	@echo "                      a key of IoT SAFE, and all pairs of the ways of its cards"
 	@echo "make soak             10,000 signatures of 8 processes that are killed, stopped, forked and"
 	@echo "                      disturbed; SIGNATURES=n, SEED=n repeats a run"
 	@echo "make PCSC=0           builds without PC/SC even if libpcsclite is there"

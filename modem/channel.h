@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Short APDUs: 5 bytes of header, 255 of data, 1 of Le; 256 of answer and 2 of status word. */
+/* Short APDUs: 5 bytes of header, 255 of data, 1 of Le; 256 of answer and 2 of status word. A modem that
+ * follows 61xx itself puts two answers of the card together: a signature of 256 bytes and its tag. */
 #define APDU_COMMAND_SIZE 261
-#define APDU_ANSWER_SIZE  258
+#define APDU_ANSWER_SIZE  300
 
 /* How a channel is opened: by MANAGE CHANNEL, as with AT+CSIM, or by the modem, together with an
  * applet, as with AT+CCHO. */

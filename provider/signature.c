@@ -186,7 +186,9 @@ static int sign_digest(const struct signature *signature, unsigned char *out, si
     *out_length = room;
     if (key_sign(signature->key, &what, out, out_length, &why) == OUTCOME_OK)
         return 1;
-    if (why.outcome == OUTCOME_UNSUPPORTED && scheme_rule(signature->scheme)->salted)
+    /* a SIM that told what the key can do, and was not asked, may do PSS with TLS's first digest */
+    if (why.outcome == OUTCOME_UNSUPPORTED && scheme_rule(signature->scheme)->salted &&
+        (why.sw != 0 || signature->hash == TOKEN_SHA256))
         signature_raise_no_pss(signature, why.text);
     else
         RAISE_REPORT(signature->provider, &why);

@@ -181,7 +181,7 @@ static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct agent_
         if (deadline_passed(talk->deadline))
             return report_set(
                 why, OUTCOME_TIMEOUT,
-                "simkey-agent had no room for this request in time, or ended over it");
+                "simkey-agent was too busy for this request, or ended while it did it");
         deadline_sleep(talk->deadline, pause);
         pause = 2 * pause < PAUSE_LONGEST_MS ? 2 * pause : PAUSE_LONGEST_MS;
     }

@@ -43,17 +43,16 @@ static enum outcome take_who(struct rule *rule, const char *word, struct report 
         if (group != NULL)
             rule->id = group->gr_gid;
         else if (!take_number(word + 1, &rule->id))
-            return no_word(why, "a group that there is not:", word);
+            return no_word(why, "an unknown group,", word);
     } else {
         user = getpwnam(word);
         if (user != NULL)
             rule->id = user->pw_uid;
         else if (!take_number(word, &rule->id))
-            return no_word(why, "a user that there is not:", word);
+            return no_word(why, "an unknown user,", word);
     }
     if (rule->id == RULES_NOBODY)
-        return no_word(why,
-                       "a name that stands for all users without a number of their own:", word);
+        return no_word(why, "the user or group that stands for all without a number here:", word);
     return OUTCOME_OK;
 }
 
@@ -74,8 +73,8 @@ static enum outcome take_rights(struct rule *rule, char *words, struct report *w
         while (i < sizeof rights / sizeof rights[0] && strcmp(word, rights[i].word) != 0)
             i++;
         if (i == sizeof rights / sizeof rights[0])
-            return no_word(why,
-                           "an operation that is none of read, sign, decrypt, available:", word);
+            return no_word(why, "an unknown operation (they are read, sign, decrypt, available),",
+                           word);
         rule->rights |= rights[i].right;
     }
     return OUTCOME_OK;
@@ -183,17 +182,17 @@ static enum outcome take_key(struct rule *rule, char *uri, struct report *why)
     else if (strcmp(word, "trust") == 0)
         rule->what = RULE_TRUST;
     else
-        return no_word(why, "a key that is none of *, signing, available, trust:", word);
+        return no_word(why, "an unknown key (they are *, signing, available, trust),", word);
     while ((word = strsep(&uri, ";")) != NULL) {
         char *value = strchr(word, '=');
 
         if (value == NULL)
-            return no_word(why, "a key with an attribute without a value:", word);
+            return no_word(why, "a key whose attribute has no value,", word);
         *value++ = '\0';
         if (!take_attribute(rule, word, value))
             return no_word(why,
-                           "a key with an attribute that is none, or does not go with the others "
-                           "(container, key-id, id, object, applet, iccid, modem):",
+                           "a key with an unknown attribute, or with two that exclude each other "
+                           "(container, key-id, id, object, applet, iccid, modem),",
                            word);
     }
     return OUTCOME_OK;
@@ -411,5 +410,5 @@ const char *rules_word(const struct agent_request *request)
 
     return request->operation < AGENT_OPERATIONS && words[request->operation] != NULL
                ? words[request->operation]
-               : "a request that is none";
+               : "an unknown request";
 }

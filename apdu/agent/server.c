@@ -124,12 +124,12 @@ static void free_seat(struct server *server, size_t seat, bool crashed, int64_t 
 
 static void complain(struct server *server, uid_t uid, enum seating seating, int64_t now)
 {
-    static const char *const reasons[] = {
-        [SEATING_GOOD] = "",
-        [SEATING_FULL] = "there are too many connections",
-        [SEATING_MANY] = "it has too many connections at once",
-        [SEATING_FAST] = "it makes too many requests a second",
-        [SEATING_BARRED] = "a process has crashed over what it sent, seconds ago"};
+    static const char *const reasons[] = {[SEATING_GOOD] = "",
+                                          [SEATING_FULL] = "there are too many connections",
+                                          [SEATING_MANY] = "it has too many connections at once",
+                                          [SEATING_FAST] = "it makes too many requests a second",
+                                          [SEATING_BARRED] =
+                                              "what it sent made a process crash, seconds ago"};
 
     if (now - server->complained_at < COMPLAIN_MS && server->complained_at != 0)
         return;
@@ -210,7 +210,8 @@ static void hear_child(struct server *server, size_t place, int64_t now)
     } else if (byte < MODEMS_ALL && seat->state == SEAT_QUIET) {
         turns_wait(&server->turns, place, byte, now);
     } else {
-        agent_say("process %ld said what none says: it is ended", (long)seat->pid);
+        agent_say("process %ld broke the rules between it and the agent, and is ended",
+                  (long)seat->pid);
         (void)kill(seat->pid, SIGKILL);
     }
 }
@@ -267,7 +268,7 @@ static void check_times(struct server *server, int64_t now)
             seat->state == SEAT_QUIET ? QUIET_MS : server->operation_ms + OVERTIME_MS;
 
         if (seat->state != SEAT_FREE && seat->pid > 0 && now - seat->since > most) {
-            agent_say("process %ld is over its time: it is ended", (long)seat->pid);
+            agent_say("process %ld took longer than its time, and is ended", (long)seat->pid);
             (void)kill(seat->pid, SIGKILL);
         }
     }

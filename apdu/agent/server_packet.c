@@ -74,7 +74,7 @@ static bool good_use(const struct agent_request *request, struct report *why)
         return (request->option & ~AGENT_PRIVATE) <= TYPEA_FILES ||
                refuse(why, "there is no such store");
     default:
-        return request->length == 0 || refuse(why, "it has data that mean nothing");
+        return request->length == 0 || refuse(why, "it has data, and its operation takes none");
     }
 }
 

@@ -46,12 +46,13 @@ static size_t encode(const struct apdu *command, int le, uint8_t bytes[APDU_COMM
 }
 
 /* True if these data may be the answer to the command: a card gives no more than it was asked for,
- * and nothing where nothing can be. (A modem that follows 61xx itself may add data to SELECT.) What
- * cannot be was another command's answer, another program's for instance. */
+ * and nothing where nothing can be. (A modem that follows 61xx itself may add data to SELECT, or give
+ * more at once than a card can.) What cannot be was another command's answer, another program's for
+ * instance. */
 static bool fits(const struct apdu *command, int le, size_t length, uint16_t sw)
 {
     if (command->le != APDU_LE_NONE || le != APDU_LE_NONE)
-        return le == APDU_LE_NONE || length <= (size_t)le;
+        return le == APDU_LE_NONE || le == APDU_LE_ALL || length <= (size_t)le;
     return length == 0 || sw != SW_OK ||
            (command->ins != INS_VERIFY && command->ins != INS_CHANGE &&
             command->ins != INS_UNBLOCK && command->ins != INS_MSE && command->ins != INS_PUT_DATA);

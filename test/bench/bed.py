@@ -18,7 +18,13 @@ from fixture import Failure
 HANDSHAKE = os.path.join(fixture.BUILD, "handshake")
 NS = 1_000_000_000
 BITS = 10  # of an octet on the line, with start and stop bit
-KEYS = ("rsa2048", "p256")
+IOTSAFE = "p256, IoT SAFE"
+# The cards by their key; how simmodem makes them.
+CARDS = {"rsa2048": ("--key", "rsa2048"), "p256": ("--key", "p256"),
+         IOTSAFE: ("--key", "p256", "--applet", "iotsafe")}
+# The commands that make the card calculate, and the last command of a signature.
+SIGN = ("PSO CDS", "COMPUTE SIGNATURE UPDATE")
+SIGNED = ("PSO CDS", "COMPUTE SIGNATURE CLOSE")
 
 CONFIGURATION = """openssl_conf = init
 [init]
@@ -38,6 +44,11 @@ def median(values):
     return statistics.median(values)
 
 
+def words_of(fields):
+    """What a line of the trace calls its APDU."""
+    return " ".join(fields[6:])
+
+
 class Traffic:
     """What went over the line and to the card between two moments."""
 
@@ -52,7 +63,7 @@ class Traffic:
                 self.commands += 1
             elif fields[1] != "modem" and "->" in fields:
                 self.apdus += 1
-                self.signatures += fields[-2:] == ["PSO", "CDS"]
+                self.signatures += words_of(fields) in SIGN
                 self.note_read(fields)
 
     def note_read(self, fields):
@@ -92,7 +103,7 @@ class Modem:
         found, part, signed = [], [], False
         for fields in self.lines():
             part.append(fields)
-            signed = signed or fields[-2:] == ["PSO", "CDS"]
+            signed = signed or words_of(fields) in SIGNED
             if signed and fields[1] == "line":
                 found.append(self.count(part))
                 part, signed = [], False
@@ -194,11 +205,11 @@ class Bed:
         tls.make_server_certificates(os.path.join(fixture.SHARED, "pki"),
                                      {"PATH": fixture.PATH, "HOME": folder})
         self.configuration = self.t.write("openssl.cnf", CONFIGURATION.format(module=fixture.MODULE))
-        self.cards = {key: self.t.new_card("--key", key) for key in KEYS}
-        for key in KEYS:
+        self.cards = {key: self.t.new_card(*made) for key, made in CARDS.items()}
+        for key in CARDS:
             self.export(key)
         self.trust = self.t.write("clients.pem", b"".join(
-            open(os.path.join(self.cards[key], "ca.pem"), "rb").read() for key in KEYS))
+            open(os.path.join(self.cards[key], "ca.pem"), "rb").read() for key in CARDS))
         self.ports = {}
         self.servers = {"p256": (tls.pki("server-p256.pem"), tls.pki("server-p256.key"),
                                  tls.pki("ca.pem")), "ed25519": self.ed25519_server()}

@@ -5,7 +5,7 @@ limit that line and card set: octets x 10 / baud + the card's time."""
 
 import math
 
-from bed import Run, median
+from bed import IOTSAFE, Run, median
 
 BAUDS = (9600, 115200, 921600, 0)
 CARD_MS = (0, 100, 500)
@@ -73,6 +73,8 @@ def variants(bed, tell):
     runs = 1 if bed.quick else 5
     rows = cell(bed, "p256", *MAIN, runs)
     tell("handshakes with a P-256 key")
+    rows += cell(bed, IOTSAFE, *MAIN, 3 if bed.quick else 9)
+    tell("handshakes with a key of IoT SAFE")
     rows += cell(bed, "rsa2048", *MAIN, runs, transport="ccho", label=" (AT+CCHO)")
     tell("handshakes over AT+CCHO")
     return rows + shared_again(bed, runs)

@@ -17,6 +17,9 @@ from fixture import BUILD, SANITIZED, SHARED, SIMKEY, Apdu, Failure, Talk
 from tls import HELLO, OLLEH, Server, client_command
 
 JOBS = ("tls", "typea", "safe2")
+EVERY_JOB = (*JOBS, "iotsafe")  # a handshake with a key of the other applet: faults_iotsafe.py
+# Cards with that applet, by the card whose keys they have.
+IOTSAFE = {"p256": "iotsafe-p256", "rsa2048": "iotsafe-rsa2048"}
 SAFE2 = os.path.join(BUILD, "safe2")
 PLACE = os.path.join(SHARED, "faults")  # what the cells share: exported files, how a job goes
 IMEI, PACKED_IMEI = "356938035643809", "356938035643809F"
@@ -28,7 +31,8 @@ CHANNELS = 3  # supplementary ones of the card
 
 # SIM commands by what follows the CLA, and the names that faults.py aims with.
 MOMENTS = (("7000", "OPEN"), ("7080", "CLOSE"), ("A404", "SELECT"), ("A4", "FILE"), ("B0", "READ"),
-           ("20", "VERIFY"), ("22", "MSE"), ("2A90", "HASH"), ("2A9E", "SIGN"), ("DA02C0", "ID"),
+           ("20", "VERIFY"), ("22", "MSE"), ("2A90", "HASH"), ("2A9E", "SIGN"), ("2A00", "INIT"), ("2B", "UPDATE"),
+           ("2A01", "END"), ("CB", "INFO"), ("DA02C0", "ID"),
            ("CA00", "START"), ("CC", "POLL"), ("CA01", "FETCH"), ("C0", "RESPONSE"))
 EVENTS = ("OPEN", "CLOSE", "ICCID")
 OTHERS = {"CRSM": "ICCID", "CCHO": "OPEN", "CCHC": "CLOSE", "CPIN": "CPIN"}
@@ -81,7 +85,7 @@ def reap(popen, seconds):
 
 
 class Cell:
-    """A modem with a copy of the shared card, and one job. job: of JOBS. faults: NAME[:ARG]…,
+    """A modem with a copy of the shared card, and one job. job: of EVERY_JOB. faults: NAME[:ARG]…,
     with numbers, not moments. carrier: SIMKEY_TRANSPORT."""
 
     def __init__(self, t, job, faults=(), carrier="auto", switches=(), card="p256", timeout=TIMEOUT,
@@ -163,6 +167,8 @@ class Cell:
             wrong = f"a wrong signature reached the server:\n{said}"
         return Ran(answered and verified and status == 0, status, client.text, seconds, cpu, wrong)
 
+    iotsafe = tls  # by another card's files
+
     def command(self, arguments):
         """Runs one of our commands. Gives what it wrote to stdout too."""
         print("$", " ".join(arguments), flush=True)
@@ -213,6 +219,22 @@ class Cell:
             elif apdu.words == "MANAGE CHANNEL CLOSE" and apdu.sw == "9000":
                 numbers.discard(int(apdu.command[6:8], 16) or int(apdu.channel))
         return numbers
+
+    def sessions_by_trace(self):
+        """How many signing sessions of IoT SAFE are open now, if only commands closed any; and the most that
+        were so at once."""
+        sessions, most = set(), 0
+        for apdu in self.sim.all_apdus() if self.carrier not in CONTROL else self.since_reset():
+            if apdu.sw[:2] not in ("90", "91"):
+                continue
+            if apdu.words == "COMPUTE SIGNATURE INIT":
+                sessions.add(apdu.channel)
+                most = max(most, len(sessions))
+            elif apdu.words in ("COMPUTE SIGNATURE CLOSE", "SELECT AID"):
+                sessions.discard(apdu.channel)
+            elif apdu.words == "MANAGE CHANNEL CLOSE":
+                sessions.discard(str(int(apdu.command[6:8], 16) or int(apdu.channel)))
+        return len(sessions), most
 
     def since_reset(self):
         """The APDUs since the card was reset, which a control device's trace tells."""
@@ -355,23 +377,38 @@ class Lock:
         os.close(self.file)
 
 
+def make_iotsafe(t, card):
+    """The card with IoT SAFE beside those that run.py makes."""
+    folder, key = os.path.join(SHARED, "cards", card), card.removeprefix("iotsafe-")
+    if not os.path.exists(folder):
+        t.run([fixture.SIMMODEM, "--card", folder, "--new", "--applet", "iotsafe", "--key", "p256", "--keys-of",
+               os.path.join(SHARED, "cards", "p256"), "--iotsafe-key", key], preload=False)
+
+
 def export(t, card):
     """What the jobs need of the card: certificate, key reference; and the Type A key as it must
     come out."""
     with Lock(card):
-        if os.path.exists(shared(f"{card}-available.key")):
+        if os.path.exists(shared(f"{card}-key.pem")):
             return
+        if card in IOTSAFE.values():
+            make_iotsafe(t, card)
         sim = t.sim(card)
         cert, key = t.exported(sim)
+        if card not in IOTSAFE.values():
+            export_typea(t, card, sim)
+        sim.stop_cleanly()
         shutil.copy(cert, shared(f"{card}-cert.pem"))
         shutil.copy(key, shared(f"{card}-key.pem"))
-        out = t.path("exported.key")
-        t.simkey(sim, "key", "available", "--out", out)
-        sim.stop_cleanly()
-        texts = [t.run(["openssl", "pkey", "-in", path], preload=False).out
-                 for path in (out, os.path.join(sim.card, "private", "available.key"))]
-        t.equal(*texts, "the Type A key")
-        shutil.copy(out, shared(f"{card}-available.key"))
+
+
+def export_typea(t, card, sim):
+    out = t.path("exported.key")
+    t.simkey(sim, "key", "available", "--out", out)
+    texts = [t.run(["openssl", "pkey", "-in", path], preload=False).out
+             for path in (out, os.path.join(sim.card, "private", "available.key"))]
+    t.equal(*texts, "the Type A key")
+    shutil.copy(out, shared(f"{card}-available.key"))
 
 
 def smooth(t, job, carrier, switches, card):

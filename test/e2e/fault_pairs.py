@@ -35,18 +35,21 @@ FORMS = (
     "leaked", "leaked:{some}", "lose-channel:{n}", "foreign:{n}", "foreign-mse:{n}", "refresh:{n}",
     "modem-reset:{n}", "modem-reset:{n},{ms}", "sim-removed:{n}", "sim-removed:{n},{ms}",
     "other-sim:{n}", "boot-words:{some}", "no-number", "open-le", "quoted-imei", "max-line:512", "basic-response", "plain-class", "no-csim-channels", "no-csim-channels:{refusal}", "no-end:{some}", "no-answer:{some}", "hang-up:{n}", "hang-up:{n},{ms}")
+IOTSAFE_FORMS = ("iotsafe-6984:{some},{n}", "iotsafe-6989:{some}", "iotsafe-6989:{some},{n}", "iotsafe-63cf:{some},{n}")
 CODES = (0, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 50, 100)
 
 
 def pick(seed, number):
     """The pair with that number: job, carrier, two faults of different names."""
     rng = random.Random(f"{seed}/{number}")
+    job = rng.choice(("tls", "typea", "safe2", "iotsafe"))
+    forms = FORMS + IOTSAFE_FORMS if job == "iotsafe" else FORMS
     faults = [form.format(n=rng.randint(1, 14), some=rng.randint(1, 3),
                           ms=rng.choice((20, 100, 700, 3000, 6000)), code=rng.choice(CODES),
                           refusal=rng.choice((0, 3, 4, 50)), bytes=rng.choice((40, 100, 200, 257)))
-              for form in rng.sample(FORMS, len(FORMS))]
+              for form in rng.sample(forms, len(forms))]
     second = next(fault for fault in faults[1:] if name_of(fault) != name_of(faults[0]))
-    return {"job": rng.choice(("tls", "typea", "safe2")), "faults": [faults[0], second],
+    return {"job": job, "faults": [faults[0], second],
             "carrier": rng.choice(("auto", "auto", "csim", "ccho")),
             "t0": rng.random() < 0.3}
 
@@ -58,7 +61,7 @@ def name_of(fault):
 def wrong_with(pair, folder):
     """Runs it. Gives what is wrong, and a line for the list."""
     import fixture
-    from fault_cells import SLACK, Cell, made
+    from fault_cells import IOTSAFE, SLACK, Cell, made, moments
     from test_faults import other_card, tries_left
     t = fixture.Test(made(folder))
     wrong, said = [], "-"
@@ -67,9 +70,9 @@ def wrong_with(pair, folder):
         if any(name_of(fault) == "other-sim" for fault in pair["faults"]):
             cards.append(other_card(t))
             switches += ["--other-card", cards[0]]
-        cell = Cell(t, pair["job"], pair["faults"], pair["carrier"], switches, timeout=TIMEOUT,
-                    interval=0.3)
-        if pair["job"] != "tls":
+        cell = Cell(t, pair["job"], pair["faults"], pair["carrier"], switches,
+                    IOTSAFE["p256"] if pair["job"] == "iotsafe" else "p256", timeout=TIMEOUT, interval=0.3)
+        if pair["job"] in ("typea", "safe2"):
             cards.clear()  # only the key reference says which SIM is meant
         cards.append(cell.sim.card)
         before = [tries_left(card) for card in cards]
@@ -85,6 +88,8 @@ def wrong_with(pair, folder):
             wrong.append("the PIN tries are not what they were")
         if cell.blind_verify(any(name_of(fault) in ("busy", "cme") for fault in pair["faults"])):
             wrong.append("VERIFY without asking for the tries left, or thrice")
+        if pair["job"] == "iotsafe" and {"VERIFY", "STATE"} & set(moments(cell.sim)):
+            wrong.append("VERIFY for a key that has no PIN")
         said += "  " + ran.sentence()
     except fixture.Failure as failure:
         wrong.append(str(failure))
@@ -101,7 +106,8 @@ def run_pairs(seed, numbers, base):
     from run import leftovers
     first = fixture.Test(fault_cells.made(os.path.join(base, "first")))
     with contextlib.redirect_stdout(io.StringIO()):
-        fault_cells.export(first, "p256")
+        for card in ("p256", fault_cells.IOTSAFE["p256"]):
+            fault_cells.export(first, card)
         first.close()
     out, bad = sys.stdout, 0
     pairs = [(number, pick(seed, number)) for number in numbers]

@@ -5,8 +5,9 @@ forked in the middle of an operation and told to end, the modem restarts, and a 
 as it likes with the channels.
 
 SIGNATURES=n: so many (10000). SEED=n repeats a run, as far as the moments of several processes can
-be repeated. KEY=rsa2048|p256|p384, TRANSPORT=csim|ccho, MANNERS=shared,keep,private: what to use
-in place of the seed's choice. WITHOUT=fork,foreign: events that shall not come."""
+be repeated. KEY=rsa2048|p256|p384, TRANSPORT=csim|ccho, MANNERS=shared,keep,private,
+FAMILIES=mias|mias,iotsafe: what to use in place of the seed's choice. WITHOUT=fork,foreign: events that
+shall not come."""
 
 import ctypes
 import os
@@ -29,7 +30,8 @@ STOPPED = 1.9  # seconds at most
 # A PIN whose answer was lost, with the modem or to another program, is not sent again: that takes a person.
 UNANSWERED = re.compile("its answer never came|PIN.*(did not|not) answer")
 PERSONS = 3  # so often at most
-SESSION_SELECT = re.compile(r"A404..0D" + "A0000000188000000006624151")
+SELECTS = {"mias": re.compile(r"A404..0D" + "A0000000188000000006624151"),
+           "iotsafe": re.compile(r"A404..07" + "A0000005590010")}
 
 # What happens, and how often beside each other.
 EVENTS = {"kill": 5, "kill the holder": 4, "stop": 2, "stop the holder": 1, "fork": 5, "end": 1,
@@ -46,8 +48,11 @@ def plan(seed):
     chosen = {"key": rng.choice(("p256", "p256", "rsa2048", "p384")), "carriers": carriers,
               "manners": manners, "sign_ms": rng.choice((0, 2, 5)), "t0": rng.random() < 0.3,
               "reset": rng.random() < 0.5}
+    chosen["families"] = rng.choice((["mias"], ["mias", "iotsafe"]))
+    chosen["one_session"] = rng.random() < 0.5  # of signing, on IoT SAFE's card
     for name, variable, words in (("key", "KEY", str), ("carriers", "TRANSPORT", lambda w: [w]),
-                                  ("manners", "MANNERS", lambda w: w.split(","))):
+                                  ("manners", "MANNERS", lambda w: w.split(",")),
+                                  ("families", "FAMILIES", lambda w: w.split(","))):
         if os.environ.get(variable):
             chosen[name] = words(os.environ[variable])
     return chosen
@@ -77,8 +82,12 @@ class Soak:
         # one of each, some way into the run; a signature is two commands
         for fault in ("modem-reset:{},700", "refresh:{}", "lose-channel:{}") if chosen["reset"] else ():
             switches += ["--fault", fault.format(rng.randint(40, 40 + self.wanted))]
-        self.sim = self.t.sim(chosen["key"], *switches)
-        self.cert, self.reference = self.t.exported(self.sim)
+        card = chosen["key"]
+        if "iotsafe" in chosen["families"]:
+            card = self.t.new_card("--applet", "both", "--key", card)
+            switches += ["--iotsafe-sessions", "1"] * chosen["one_session"]
+        self.sim = self.t.sim(card, *switches)
+        self.files = {family: self.t.exported(self.sim, "--applet", family) for family in chosen["families"]}
         open(self.log, "wb").close()
         self.since = self.progress = time.monotonic()
         for slot in range(WORKERS):
@@ -88,16 +97,19 @@ class Soak:
 
     def start(self, slot):
         """A worker; a new one in the place of one that ended."""
-        carriers, manners = self.plan["carriers"], self.plan["manners"]
+        carriers, manners, families = (self.plan[name] for name in ("carriers", "manners", "families"))
+        family = families[slot // 4 % len(families)]  # four of one, four of the other
         env = self.t.env(self.sim, SIMKEY_TIMEOUT=str(TIMEOUT),
                          SIMKEY_TRANSPORT=carriers[slot % len(carriers)],
                          SIMKEY_SESSION=manners[slot % len(manners)])
+        if family == "iotsafe":
+            del env["SIMKEY_PIN_SOURCE"]
         if "ASAN_OPTIONS" in env:  # the children have what a thread owned that they have not
             env["ASAN_OPTIONS"] += ":detect_leaks=0"
         out = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         with open(self.t.path("workers.err"), "ab") as err:
             process = subprocess.Popen(
-                [os.path.join(self.build, "worker"), self.build, self.cert, self.reference,
+                [os.path.join(self.build, "worker"), self.build, *self.files[family],
                  str(self.rng.randrange(1, 10 ** 9))], env=env, stdin=subprocess.DEVNULL, stdout=out,
                 stderr=err, cwd=self.t.dir)
         os.close(out)
@@ -204,8 +216,9 @@ class Soak:
     # What happens to them
 
     def event(self):
-        from foreign import DISTURBANCES, ENDING
+        from foreign import DISTURBANCES, DISTURBANCES_IOTSAFE, ENDING
         rng = self.rng
+        disturbances = DISTURBANCES_IOTSAFE if "iotsafe" in self.plan["families"] else DISTURBANCES
         kind = rng.choices(list(EVENTS), EVENTS.values())[0]
         if any(word and kind.startswith(word) for word in os.environ.get("WITHOUT", "").split(",")):
             return
@@ -219,7 +232,7 @@ class Soak:
             if process.poll() is None and process.pid in self.ready:
                 process.send_signal(signal.SIGUSR1 if kind == "fork" else signal.SIGTERM)
         elif kind == "foreign":
-            self.foreign(rng.choice(DISTURBANCES))
+            self.foreign(rng.choice(disturbances))
         else:  # those who make a new session die of it
             self.foreign(rng.choice(ENDING))
             now = time.monotonic()
@@ -353,22 +366,50 @@ class Soak:
         refused = [str(a) for a in verifies if a.sw.startswith("63") or a.sw == "6983"]
         if refused:
             self.wrong.append("a PIN was refused: " + "; ".join(refused[:3]))
-        sessions = sum(bool(SESSION_SELECT.search(a.command)) for a in apdus) \
-            - 3 * self.disturbed["selects mIAS"]
+        sessions = self.selected("mias", apdus) - 3 * self.disturbed["selects mIAS"]
         if len(verifies) > sessions:
             self.wrong.append(f"{len(verifies)} times VERIFY for {sessions} sessions")
         self.counts["sessions"], self.counts["VERIFY"] = sessions, len(verifies)
         self.counts["APDUs"] = len(apdus)
+        if "iotsafe" in self.plan["families"]:
+            self.inspect_families(apdus)
         self.expect_few_sessions()
+
+    @staticmethod
+    def selected(family, apdus):
+        return sum(bool(SELECTS[family].search(a.command)) for a in apdus)
+
+    def inspect_families(self, apdus):
+        """Both have signed, and no program of ours has selected one's applet on the other one's channel."""
+        counts = self.counts
+        counts["IoT SAFE sessions"] = self.selected("iotsafe", apdus) - 3 * self.disturbed["selects IoT SAFE"]
+        for words, name in (("PSO CDS", "mIAS"), ("COMPUTE SIGNATURE UPDATE", "IoT SAFE")):
+            counts[f"signatures of {name}"] = sum(a.words == words for a in apdus)
+            if counts[f"signatures of {name}"] < self.wanted / 10:
+                self.wrong.append(f"only {counts[f'signatures of {name}']} signatures of {name}")
+        standing, crossed = {}, 0
+        for a in apdus:
+            family = next((name for name, select in SELECTS.items() if select.search(a.command)), None)
+            if a.words.startswith("MANAGE CHANNEL") and a.sw == "9000":
+                number = a.answer[:2] if a.words.endswith("OPEN") else a.command[6:8]
+                standing.pop(str(int(number, 16)), None)
+            elif family and a.sw[:2] in ("90", "61"):
+                crossed += standing.get(a.channel, family) != family
+                standing[a.channel] = family
+        counts["crossed"] = crossed
+        foreign = 3 * (self.disturbed["selects mIAS"] + self.disturbed["selects IoT SAFE"])
+        if crossed > foreign:
+            self.wrong.append(f"{crossed} SELECTs on the other applet's channel, and {foreign} of a foreign program")
 
     def expect_few_sessions(self):
         """Nobody starts anew without a reason."""
-        from foreign import ENDING
+        from foreign import ENDING, ENDING_IOTSAFE
         reasons = self.counts["killed"] + self.counts["stopped"] + self.counts["end"] + 3 \
-            + sum(self.disturbed[how] for how in ENDING)
-        if "private" not in self.plan["manners"] and len(set(self.plan["carriers"])) == 1 \
-                and self.counts["sessions"] > 2 * reasons:
-            self.wrong.append(f"{self.counts['sessions']} sessions for {reasons} disturbances")
+            + sum(self.disturbed[how] for how in (*ENDING, *ENDING_IOTSAFE))
+        for what in ("sessions", "IoT SAFE sessions"):
+            if "private" not in self.plan["manners"] and len(set(self.plan["carriers"])) == 1 \
+                    and self.counts[what] > 2 * reasons:
+                self.wrong.append(f"{self.counts[what]} {what} for {reasons} disturbances")
 
     def figures(self):
         seconds = time.monotonic() - self.since

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fault matrix: every fault of simmodem by a TLS handshake with the key in the SIM, reading
-Type A, and safe2 get. Each ends as faults.py says, in time, and leaves nothing behind.
+Type A, and safe2 get. Each ends as faults.py says, in time, and leaves nothing behind. Some also by a
+handshake with a key of IoT SAFE; with E2E_FAULTS=iotsafe all of these, and nothing else.
 
 One test is one fault at all its moments. At the end a table is printed; FAULT_REPORT=FILE keeps it
 with all sentences."""
@@ -15,10 +16,11 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import faults_iotsafe
 import fixture
-from fault_cells import (CPU_SHARE, CPU_WALL, PLACE, SLACK, Cell, Lock, made, moments, number_of,
-                         shared, smooth)
-from faults import JOBS, WORKS, table
+from fault_cells import (CPU_SHARE, CPU_WALL, EVERY_JOB, PLACE, SLACK, Cell, Lock, made, moments,
+                         number_of, shared, smooth)
+from faults import WORKS, table
 from fixture import ROOT, SANITIZED, SHARED, SIMMODEM, Failure, test
 
 AT_ONCE = 6  # cells of a test: they mostly wait
@@ -69,6 +71,8 @@ class Try:
         self.claim(not self.cell.blind_verify(row.is_busy()),
                    "VERIFY without asking for the tries left, or thrice")
         self.check_channels()
+        if job == "iotsafe":
+            self.check_sessions()
         self.check_cpu()
         if row.again:
             self.check_again()
@@ -101,7 +105,7 @@ class Try:
         self.claim(not ran.good, "it works, but it should not")
         if ran.good:
             return
-        if self.job != "tls":
+        if self.job not in ("tls", "iotsafe"):
             self.claim(ran.status in end.statuses, f"status {ran.status}, not {end.statuses}")
         self.claim(re.search(end.words, ran.sentence(), re.I),
                    f"it should say \"{end.words}\", not \"{ran.sentence()}\"")
@@ -115,6 +119,18 @@ class Try:
         # only what is recorded, or what nobody could know of
         allowed = min(row.keeps, recorded) + row.lost_by(self.job)
         self.claim(left <= allowed, f"{left} channels are left open, {recorded} recorded")
+
+    def check_sessions(self):
+        """Of signing: one at a time, closed behind the signature; none is left but with its channel. And no
+        PIN was sent."""
+        row, (left, most), got = self.row, self.cell.sessions_by_trace(), moments(self.cell.sim)
+        if not row.resets:  # with the channels they are gone then
+            self.claim(left <= row.keeps + row.lost_by(self.job), f"{left} signing sessions are left open")
+            self.claim(most <= 1, f"{most} signing sessions at once")
+        last = max((i for i, moment in enumerate(got) if moment == "UPDATE"), default=len(got))
+        self.claim(not self.ran.good or "END" in got[last:], f"the session is not closed: {got}")
+        sent = [moment for moment in got if moment in ("VERIFY", "STATE")]
+        self.claim(not sent, f"{sent} for a key that has no PIN")
 
     def check_cpu(self):
         used = max(0, self.ran.cpu - self.course["cpu"])
@@ -175,7 +191,7 @@ def note(line):
 
 def fault(t, name):
     """All cells of a fault."""
-    cells = [(row, job) for row in table() if row.name() == name for job in row.jobs_with_it()]
+    cells = [(row, job) for row in ROWS if row.name() == name for job in row.jobs_with_it()]
     unknown = [row for row in ROWS if row.name() == name and not row.jobs_with_it()]
     t.check(not unknown, f"rows that aim at nothing: {[row.label() for row in unknown]}")
     # What is run is told only of what is red.
@@ -191,7 +207,8 @@ def fault(t, name):
     t.check(not red, f"{len(red)} of {len(lines)} cells do not end as they should")
 
 
-ROWS = table()
+ROWS = faults_iotsafe.whole() if os.environ.get("E2E_FAULTS") == "iotsafe" else \
+    table() + faults_iotsafe.sample()
 LONG = ("mute-at", "cme", "half-line", "late-at", "half-late", "modem-reset")  # the matrix ends with no long one
 for each in dict.fromkeys(row.name() for row in ROWS):
     test(name=each, name_of=each, light=True, long=each in LONG, seconds=900)(
@@ -209,9 +226,10 @@ def results():
 
 
 def rows_of_report(lines):
-    order = {row.label(): number for number, row in enumerate(ROWS)}
-    grouped = {}
-    for line in sorted(lines, key=lambda line: (order[line["fault"]], JOBS.index(line["job"]))):
+    order, grouped = {}, {}
+    for number, row in enumerate(ROWS):
+        order.setdefault(row.label(), number)
+    for line in sorted(lines, key=lambda line: (order[line["fault"]], EVERY_JOB.index(line["job"]))):
         grouped.setdefault(line["fault"], {})[line["job"]] = line
     return grouped
 
@@ -229,10 +247,10 @@ def report():
     lines = results()
     if not lines:
         return
-    text = [f"{'fault':<44} {'tls':<22} {'typea':<22} safe2".rstrip()]
+    text = [f"{'fault':<44} {'tls':<22} {'typea':<22} {'safe2':<22} iotsafe"]
     for label, cells in rows_of_report(lines).items():
-        columns = [words_of(cells.get(job)) for job in JOBS]
-        text.append(f"{label:<44} {columns[0]:<22} {columns[1]:<22} {columns[2]}".rstrip())
+        columns = [words_of(cells.get(job)) for job in EVERY_JOB]
+        text.append(f"{label:<44} " + " ".join(f"{column:<22}" for column in columns).rstrip())
     took = max(line["ended"] for line in lines) - min(line["began"] for line in lines)
     red = sum(bool(line["wrong"]) for line in lines)
     text.append(f"fault matrix: {len(lines)} cells, {red} red; {took:.0f} s")

@@ -137,16 +137,29 @@ WAYS = [
 ]
 
 
-def ways_of_cards(t, switches, new):
-    sim = iotsafe(t, *switches, new=new)
-    for key in ("sim:signing", t.exported(sim)[1]):
-        data, signature = signed(t, sim, key)
-        verified(t, sim, data, signature)
+def handshakes(t, sim, peer, files, **how):
+    """TLS 1.2 and 1.3 by URI and by key reference: one signature each, and no channel is left."""
+    sim.mark()
+    for cert, key in (("sim:signing", "sim:signing"), files):
+        for version in ("-tls1_2", "-tls1_3"):
+            command = tls.client_command(peer.port, cert, key, [version])
+            answered, said, status = tls.talk(t, command, t.env(sim, True, SIMKEY_PIN_SOURCE=None, **how))
+            t.check(answered and status == 0, f"{' '.join(command)}\n  status {status}\n{said}\n{peer.said()}")
+    made = [a for a in sim.apdus() if a.words == "COMPUTE SIGNATURE UPDATE" and a.sw[:2] in ("90", "91", "61", "63")]
+    t.equal(len(made), 4, "signatures of the card:\n" + "\n".join(map(str, sim.apdus())))
+    t.equal(sim.count("VERIFY"), 0, "commands with a PIN")
     closed(t, sim)
 
 
-for n, s, c in WAYS:
-    test(name=f"a card with {n}", switches=s, new=c)(ways_of_cards)
+def ways_of_cards(t, carrier, switches, new):
+    sim = iotsafe(t, *switches, new=new)
+    peer = tls.Server(t, os.path.join(sim.card, "ca.pem"))
+    handshakes(t, sim, peer, t.exported(sim), SIMKEY_TRANSPORT=carrier)
+
+
+# All pairs of them are in test_iotsafe_pairs.py.
+for i, (n, s, c) in enumerate(WAYS):
+    test(name=f"a card with {n}", carrier=("csim", "ccho")[i % 2], switches=s, new=c)(ways_of_cards)
 
 
 def without_a_list(t, way, missing):
@@ -182,17 +195,48 @@ def an_aid_that_nobody_knows_is_a_setting(t):
 @test
 def what_the_key_cannot_do_is_told_by_what_it_can(t):
     sim = iotsafe(t)
-    _, key = t.exported(sim)
-    can = "cannot sign .* it can do ECDSA with SHA256"
-    t.openssl(sim, "req", "-new", "-key", key, "-sha384", "-subj", "/CN=x", expect="failure", says=can)
-    t.openssl(sim, "dgst", "-sha512", "-sign", "sim:signing", "-out", t.path("no"), t.write("data", "x"),
-              expect="failure", says=can)
+    cert, key = t.exported(sim)
+    can = r"cannot sign ECDSA with SHA384: it can do ECDSA with SHA256$"
+    data = t.write("data", "x")
+    t.openssl(sim, "req", "-new", "-key", key, "-sha384", "-subj", "/CN=x", expect="failure", says="(?m)" + can)
+    t.openssl(sim, "cms", "-sign", "-signer", cert, "-inkey", key, "-md", "sha384", "-in", data, "-out",
+              t.path("no"), expect="failure", says="(?m)" + can)
+    t.openssl(sim, "dgst", "-sha512", "-sign", "sim:signing", "-out", t.path("no"), data,
+              expect="failure", says="cannot sign .* it can do ECDSA with SHA256")
+    t.equal(sim.count("COMPUTE SIGNATURE INIT"), 0, "signatures that were begun")
     sim = iotsafe(t, new=["--iotsafe-all-hashes"])
     for digest in ("sha384", "sha512"):
         data, signature = signed(t, sim, "sim:signing", digest)
         verified(t, sim, data, signature, digest)
-    sim = iotsafe(t, new=["--iotsafe-key", "rsa2048"])
-    t.simkey(sim, "info", says=None)
+
+
+def rsa_key_cannot(t, bits, can, pss_sha256):
+    """bits: what the card says of its key's signatures; SHA-256 is all that it hashes."""
+    card = t.new_card("--applet", "iotsafe", "--key", "p256", "--iotsafe-key", "rsa2048")
+    with open(os.path.join(card, "iotsafe"), encoding="ascii") as file:
+        text = file.read()
+    t.write(os.path.join(card, "iotsafe"), text.replace("hash 0001 sign 03 label BootstrapKey_1",
+                                                        f"hash 0001 sign {bits} label BootstrapKey_1"))
+    sim = t.sim(card)
+    cert, key = t.exported(sim)
+    request = ["req", "-new", "-key", key, "-subj", "/CN=x", "-out", t.path("csr")]
+    signed_data = ["cms", "-sign", "-signer", cert, "-inkey", key, "-in", t.write("data", "x"), "-out", t.path("cms")]
+    pss = ["rsa_padding_mode:pss", "rsa_pss_saltlen:digest"]
+    for words, name in ((request + ["-sha384"], "PKCS1"), (signed_data + ["-md", "sha384"], "PKCS1"),
+                        ([*request, "-sha384", "-sigopt", pss[0], "-sigopt", pss[1]], "PSS"),
+                        ([*signed_data, "-md", "sha384", "-keyopt", pss[0], "-keyopt", pss[1]], "PSS")):
+        failed = t.openssl(sim, *words, expect="failure", says=rf"cannot sign {name} with SHA384: it can do {can}\b")
+        t.silent(failed.err, "cannot do PSS")
+    how = {} if pss_sha256 else {"expect": "failure", "says": rf"cannot do PSS, which TLS 1\.3 .*it can do {can}\b"}
+    t.openssl(sim, *request, "-sha256", "-sigopt", pss[0], "-sigopt", pss[1], **how)
+    t.openssl(sim, *request, "-sha256")
+    t.run(["openssl", "req", "-in", t.path("csr"), "-noout", "-verify"], preload=False)
+
+
+test(name="what an RSA key cannot do is told by what it can", bits="03", can="PKCS1 with SHA256, PSS with SHA256",
+     pss_sha256=True)(rsa_key_cannot)
+test(name="what an RSA key without PSS cannot do is told by what it can", bits="01", can="PKCS1 with SHA256",
+     pss_sha256=False)(rsa_key_cannot)
 
 
 @test

@@ -5,8 +5,9 @@ once."""
 import os
 
 import reader
+import tls
 from fixture import test, with_providers
-from test_iotsafe import closed, iotsafe, signed, verified
+from test_iotsafe import closed, handshakes, iotsafe, signed, verified
 
 # ---- modems ----
 
@@ -58,15 +59,14 @@ for f in MODEMS:
 # ---- a card reader ----
 
 @test(seconds=180)
-def a_signature_in_a_card_reader(t):
+def handshakes_in_a_card_reader(t):
     sim = iotsafe(t)
     reader.Reader(t, sim)
     env = {"SIMKEY_DEVICE": "pcsc:" + reader.NAMES[0]}
-    key = t.path("sim.key")
+    cert, key = t.path("sim.crt"), t.path("sim.key")
+    t.simkey(sim, "cert", "signing", "--out", cert, **env)
     t.simkey(sim, "key", "signing", "--out", key, **env)
-    for one in ("sim:signing", key):
-        data, signature = signed(t, sim, one, **env)
-        verified(t, sim, data, signature)
+    handshakes(t, sim, tls.Server(t, os.path.join(sim.card, "ca.pem")), (cert, key), **env)
 
 
 # ---- many programs ----

@@ -9,7 +9,8 @@
  *   model_check.c    what must be true afterwards
  *   model_program.c  a program: one process, its settings, its operations
  *   model_modem.c    the modem: AT, and what goes wrong while it answers
- *   model_card.c     the card, exact: channels, applets, PINs; and what no program may ask of it */
+ *   model_card.c     the card, exact: channels, applets, PINs; and what no program may ask of it
+ *   model_iotsafe.c  of its applets the one that has sessions and no PIN */
 #ifndef SIMKEY_TEST_UNIT_MODEL_H
 #define SIMKEY_TEST_UNIT_MODEL_H
 
@@ -29,13 +30,18 @@
 #define MODEL_STEPS_SHOWN   30
 #define MODEL_DIALOGUE_SIZE 8192
 #define MODEL_TIMEOUT_S     20
+#define MODEL_SESSIONS      4
+
+/* Its keys' ids. */
+#define IOTSAFE_FIRST_KEY  0x01
+#define IOTSAFE_SECOND_KEY 0x02
 
 /* Whose a channel is, if it is none of the programs': another one's, or taken by another one, which
  * selected on it, so that nobody can say who has to close it. */
 #define OPENED_BY_OTHERS (-1)
 #define TAKEN_BY_OTHERS  (-2)
 
-enum model_applet { APPLET_NONE, APPLET_MIAS, APPLET_SAFE2, APPLET_NETWORK };
+enum model_applet { APPLET_NONE, APPLET_MIAS, APPLET_SAFE2, APPLET_NETWORK, APPLET_IOTSAFE };
 
 struct model_channel {
     bool open;
@@ -50,6 +56,12 @@ struct model_channel {
     uint8_t algorithm, key; /* 0: not set */
     uint8_t hash[MODEL_DIGEST];
     bool hashed;
+};
+
+struct model_session { /* of signing, by IoT SAFE's applet */
+    unsigned channel;  /* 0: it is not open */
+    uint8_t number, key;
+    bool done; /* it has given its signature */
 };
 
 enum model_source { SOURCE_SHARED_FILE, SOURCE_LITERAL, SOURCE_OTHER_FILE, SOURCE_NONE, SOURCES };
@@ -90,6 +102,7 @@ enum model_fault {
 
 enum model_act {
     ACT_SIGN,
+    ACT_IOTSAFE, /* signs by the other applet */
     ACT_RANDOM,
     ACT_STATE,  /* of the PIN */
     ACT_PERSON, /* verifies the PIN */
@@ -107,7 +120,7 @@ struct model_step {
     enum model_act act;
     int sim;     /* whose key it is */
     bool iccid;  /* the key's reference names that SIM */
-    uint8_t key; /* 61 or 62 */
+    uint8_t key; /* 61 or 62, or one of IoT SAFE's */
     uint8_t digest[MODEL_DIGEST];
     bool right_pin; /* a person's */
     enum model_fault fault;
@@ -118,11 +131,12 @@ struct model_step {
     int64_t took_ms;
     bool struck; /* the fault came to pass */
     char struck_by[24];
-    bool verified;     /* a VERIFY with a PIN reached the card */
-    bool sent;         /* it was on its way */
-    bool forgiven;     /* it was a person's and right */
-    bool doubtful;     /* whether its answer was believed nobody can say */
-    unsigned unproven; /* signatures that were another key's or another digest's */
+    bool verified;      /* a VERIFY with a PIN reached the card */
+    bool sent;          /* it was on its way */
+    bool forgiven;      /* it was a person's and right */
+    bool doubtful;      /* whether its answer was believed nobody can say */
+    unsigned signed_on; /* IoT SAFE's channel that gave a signature */
+    unsigned unproven;  /* signatures that were another key's or another digest's */
 };
 
 enum model_program {
@@ -141,12 +155,16 @@ struct model {
     unsigned walk_seed, steps; /* of this walk, so far */
     pid_t walker;
     int file_time;
-    bool swapped; /* another SIM was put in, and nobody has found what stands of the old one */
+    /* another SIM was put in, and nobody has found what stands of the old one on mIAS's channel, or
+     * on IoT SAFE's */
+    bool swapped, iotsafe_swapped;
     int64_t silent_until; /* line_now: it answers not even AT */
     bool disturbed;       /* something happened that no program has mended yet */
     bool heard;           /* a program spoke in this step */
     /* the card and its modem */
     struct model_channel channels[MODEL_CHANNELS];
+    struct model_session sessions[MODEL_SESSIONS];
+    bool one_session;
     struct model_sim sims[MODEL_SIMS];
     int sim;       /* which one is in */
     unsigned last; /* the highest channel */
@@ -162,7 +180,8 @@ struct model {
     unsigned session[PROGRAMS]; /* 0 shared, 1 keep, 2 private */
     char run_dir[128], shared_file[192], other_file[192];
     struct model_step step;
-    unsigned struck[FAULTS], acts[ACTS], signatures; /* how often, for the test of the test */
+    unsigned struck[FAULTS], acts[ACTS], signatures,
+        iotsafe_signatures; /* how often, for the test of the test */
     /* what was said, and what was wrong with it */
     char dialogue[MODEL_STEPS_SHOWN][MODEL_DIALOGUE_SIZE];
     char failure[1024];
@@ -210,6 +229,20 @@ void card_unheard(struct model *model, int sim);
 /* Whose PIN a program has. */
 enum model_source card_source(int program);
 
+/* A command for IoT SAFE's applet on a channel, but SELECT. Gives the status word; what comes before it
+ * goes into answer, which has room for 300. */
+unsigned card_iotsafe(struct model *model, unsigned channel, const uint8_t *command, size_t length,
+                      uint8_t *answer, size_t *answered);
+
+/* Ends the sessions of a channel; 0: all. */
+void card_end_sessions(struct model *model, unsigned channel);
+
+/* How many a channel has that another program did not begin. */
+unsigned card_sessions(const struct model *model, unsigned channel);
+
+/* Another program begins one, and leaves it. */
+void card_foreign_session(struct model *model, unsigned channel);
+
 /* ---- modem ---- */
 
 /* Takes a line that a program wrote: for line_start with the model. */
@@ -241,6 +274,10 @@ void programs_kill(struct model *model, struct program programs[PROGRAMS]);
 
 /* Whether the record has a channel of this number. */
 bool record_names(const struct model *model, unsigned number);
+
+/* Whether a channel that all share (owned: or one does not) stands in the record, but another program has
+ * taken it or closed it. */
+bool record_stale(const struct model *model, bool owned);
 
 /* Whether a channel is open that a program opened, or (ours false) that another one did. */
 bool channel_is(const struct model *model, unsigned number, bool ours);

@@ -30,6 +30,7 @@ static const struct {
     {APPLET_MIAS, 13, {0xA0, 0, 0, 0, 0x18, 0x80, 0, 0, 0, 0x06, 0x62, 0x41, 0x51}},
     {APPLET_SAFE2, 10, {0xF0, 0x70, 0x6F, 0x64, 0x67, 0x73, 0x61, 0x66, 0x65, 0x32, 1, 1}},
     {APPLET_NETWORK, 7, {0xA0, 0, 0, 0, 0x87, 0x10, 0x01}},
+    {APPLET_IOTSAFE, 7, {0xA0, 0, 0, 0x05, 0x59, 0x00, 0x10}},
 };
 
 struct answer {
@@ -53,6 +54,7 @@ static void put_word(struct answer *answer, unsigned sw)
 void card_reset(struct model *model)
 {
     memset(model->channels, 0, sizeof model->channels);
+    card_end_sessions(model, 0);
     model->waiting_length = 0;
 }
 
@@ -76,10 +78,13 @@ unsigned card_open(struct model *model, int opener)
 void card_close(struct model *model, unsigned number)
 {
     memset(&model->channels[number], 0, sizeof model->channels[number]);
+    card_end_sessions(model, number);
 }
 
-static void select_applet(struct model_channel *channel, enum model_applet applet)
+static void select_applet(struct model *model, struct model_channel *channel,
+                          enum model_applet applet)
 {
+    card_end_sessions(model, (unsigned)(channel - model->channels));
     channel->applet = applet;
     channel->verified = channel->file = channel->hashed = channel->asked = false;
     channel->algorithm = channel->key = 0;
@@ -91,11 +96,19 @@ void card_steal(struct model *model, unsigned number)
     struct model_channel *channel = &model->channels[number];
 
     channel->opener = TAKEN_BY_OTHERS;
-    if (model_random(model, 2) == 0) {
-        select_applet(channel, APPLET_NETWORK);
+    switch (model_random(model, 4)) {
+    case 0:
+    case 1:
+        select_applet(model, channel, APPLET_NETWORK);
         return;
+    case 2:
+        select_applet(model, channel, APPLET_IOTSAFE);
+        card_foreign_session(model, number);
+        return;
+    default:
+        break;
     }
-    select_applet(channel, APPLET_MIAS);
+    select_applet(model, channel, APPLET_MIAS);
     channel->fresh = false;
     channel->algorithm = 0x44;
     channel->key = 0x77;
@@ -105,7 +118,7 @@ void card_swap(struct model *model)
 {
     card_reset(model);
     model->sim = (model->sim + 1) % MODEL_SIMS;
-    model->swapped = true;
+    model->swapped = model->iotsafe_swapped = true;
 }
 
 /* Another program's channel is never closed, not even where no other is free. */
@@ -211,6 +224,8 @@ static unsigned pin(struct model *model, struct model_channel *channel, const ui
 {
     const struct model_sim *sim = &model->sims[model->sim];
 
+    if (length > HEAD && (channel->applet == APPLET_IOTSAFE || model->step.act == ACT_IOTSAFE))
+        model_fail(model, "a PIN was sent to an applet, or for a key, that has none");
     if (channel->applet == APPLET_NETWORK && length > HEAD)
         model_fail(model, "the applet's PIN was sent to another application");
     if (channel->applet == APPLET_NETWORK)
@@ -227,6 +242,15 @@ static unsigned pin(struct model *model, struct model_channel *channel, const ui
 
 /* ---- the applets' commands ---- */
 
+/* A channel that programs share is one family's. */
+static void check_families(struct model *model, const struct model_channel *channel,
+                           enum model_applet applet)
+{
+    if (channel->opener >= 0 && ((channel->applet == APPLET_MIAS && applet == APPLET_IOTSAFE) ||
+                                 (channel->applet == APPLET_IOTSAFE && applet == APPLET_MIAS)))
+        model_fail(model, "one family's applet was selected on the other one's channel");
+}
+
 static void select_by_name(struct model *model, struct model_channel *channel,
                            const uint8_t *command, size_t length, struct answer *answer)
 {
@@ -236,7 +260,8 @@ static void select_by_name(struct model *model, struct model_channel *channel,
         if (name < applets[i].length ||
             memcmp(command + HEAD, applets[i].aid, applets[i].length) != 0)
             continue;
-        select_applet(channel, applets[i].applet);
+        check_families(model, channel, applets[i].applet);
+        select_applet(model, channel, applets[i].applet);
         /* it got the number of one of ours, and nothing told of that: whose it is nobody can say now */
         if (channel->opener == OPENED_BY_OTHERS)
             channel->opener = TAKEN_BY_OTHERS;
@@ -383,6 +408,12 @@ static void on_channel(struct model *model, struct model_channel *channel, const
 
     if (!question && command[1] != INS_STATUS) /* which changes nothing */
         channel->fresh = channel->asked = false;
+    if (channel->applet == APPLET_IOTSAFE && !question && command[1] != INS_SELECT &&
+        command[1] != INS_READ) {
+        put_word(answer, card_iotsafe(model, (unsigned)(channel - model->channels), command, length,
+                                      answer->bytes, &answer->length));
+        return;
+    }
     switch (command[1]) {
     case INS_SELECT:
         if (command[2] == P1_NAME)

@@ -72,6 +72,35 @@ static bool files_name(const struct model *model, const struct files *files, uns
     return access(path, F_OK) == 0;
 }
 
+/* Whether a line of the record has a channel that is no program's any more. */
+static bool line_stale(const struct model *model, const char *line)
+{
+    unsigned open, named;
+
+    if (sscanf(line, "channel %u %*u %*u %u", &open, &named) != 2 || open == 0)
+        return false;
+    for (unsigned i = 1; i < MODEL_CHANNELS; i++)
+        if (line_names(line, i))
+            return !channel_is(model, i, true);
+    return true;
+}
+
+bool record_stale(const struct model *model, bool owned)
+{
+    struct files files;
+    const char *next;
+
+    read_files(model, &files);
+    for (const char *line = files.record; line != NULL; line = next) {
+        next = strchr(line, '\n');
+        next = next != NULL ? next + 1 : NULL;
+        /* behind one of those that all share stands its applet */
+        if (next != NULL && (owned || strncmp(next, "applet ", 7) == 0) && line_stale(model, line))
+            return true;
+    }
+    return false;
+}
+
 bool record_names(const struct model *model, unsigned number)
 {
     struct files files;
@@ -123,20 +152,28 @@ static unsigned count_free(const struct model *model)
     return count;
 }
 
+/* Whether the SIM can be reached, is the right one, and has room. */
+static bool may_reach(const struct model *model, const struct model_step *step)
+{
+    return model->plugged && step->sim == model->sim && (!step->iccid || model->tells_iccid) &&
+           count_free(model) > 0;
+}
+
 /* Whether a signature has to succeed: all is well before the step, and one disturbance looks like
- * none. */
+ * none. Where no PIN is wanted, a session that was left open is none either. */
 bool must_succeed(const struct model *model, const struct model_step *step)
 {
     const struct model_sim *sim = &model->sims[step->sim];
     enum model_source source = card_source(step->program);
 
+    if (step->act == ACT_IOTSAFE)
+        return may_reach(model, step) && !model->iotsafe_swapped;
     for (int i = 0; i < MODEL_SIMS; i++) /* where a SIM has no name, one stands for the other */
         if ((i == step->sim || !model->tells_iccid) &&
             (model->sims[i].refused[source] || model->sims[i].doubted[source]))
             return false;
-    return step->act == ACT_SIGN && model->plugged && step->sim == model->sim &&
-           strcmp(pin_of(model, step->program), sim->pin) == 0 && sim->tries == MODEL_TRIES &&
-           (!step->iccid || model->tells_iccid) && !model->swapped && count_free(model) > 0;
+    return step->act == ACT_SIGN && may_reach(model, step) && !model->swapped &&
+           strcmp(pin_of(model, step->program), sim->pin) == 0 && sim->tries == MODEL_TRIES;
 }
 
 void check_outcome_of(struct model *model, bool promised)
@@ -145,6 +182,11 @@ void check_outcome_of(struct model *model, bool promised)
 
     if (step->outcome == OUTCOME_OK && step->act == ACT_SIGN)
         model->signatures++;
+    if (step->outcome == OUTCOME_OK && step->act == ACT_IOTSAFE)
+        model->iotsafe_signatures++;
+    /* what has a signature needs its session no more */
+    if (step->signed_on > 0 && !step->struck && card_sessions(model, step->signed_on) > 0)
+        model_fail(model, "the signing session on channel %u is not closed", step->signed_on);
     /* one disturbance is mended, but where all the time went by in waiting for an answer */
     if (step->struck && (model->disturbed || step->took_ms >= (MODEL_TIMEOUT_S - 2) * 1000))
         promised = false;

@@ -38,6 +38,7 @@ const char *act_name(enum model_act act)
 {
     static const char *const names[ACTS] = {
         [ACT_SIGN] = "signs",
+        [ACT_IOTSAFE] = "signs by IoT SAFE",
         [ACT_RANDOM] = "takes random bytes",
         [ACT_STATE] = "asks the PIN's state",
         [ACT_PERSON] = "pin verify",
@@ -98,6 +99,10 @@ static enum outcome sign(struct model *model, struct sim *sim, struct report *wh
 
     if (step->iccid)
         memcpy(key.iccid, model->sims[step->sim].iccid, strlen(model->sims[step->sim].iccid) + 1);
+    if (step->act == ACT_IOTSAFE) {
+        key.name.container = TOKEN_CONTAINER_NONE;
+        key.name.applet = TOKEN_APPLET_IOTSAFE;
+    }
     card_signature(step->sim, step->key, step->digest, wanted);
     for (int i = 0; i < 2; i++) {
         enum outcome outcome = token_sign(sim, &key, &digest, signature, &length, deadline, why);
@@ -141,6 +146,7 @@ static enum outcome operate(struct model *model, struct sim *sim, struct report 
 
     switch (model->step.act) {
     case ACT_SIGN:
+    case ACT_IOTSAFE:
         return sign(model, sim, why);
     case ACT_RANDOM:
         return token_random(sim, bytes, sizeof bytes, why);

@@ -217,9 +217,9 @@ static enum model_act pick_act(struct model *model)
     static const struct {
         enum model_act act;
         unsigned weight;
-    } weights[] = {{ACT_SIGN, 60},    {ACT_RANDOM, 6}, {ACT_STATE, 4},
-                   {ACT_PERSON, 5},   {ACT_SAFE2, 10}, {ACT_PROBE, 2},
-                   {ACT_IDENTITY, 2}, {ACT_CLOSE, 4},  {ACT_END, 7}};
+    } weights[] = {{ACT_SIGN, 42},  {ACT_IOTSAFE, 18}, {ACT_RANDOM, 6}, {ACT_STATE, 4},
+                   {ACT_PERSON, 5}, {ACT_SAFE2, 10},   {ACT_PROBE, 2},  {ACT_IDENTITY, 2},
+                   {ACT_CLOSE, 4},  {ACT_END, 7}};
     unsigned drawn = model_random(model, 100);
     size_t i = 0;
 
@@ -237,7 +237,10 @@ static void pick_step(struct model *model)
     step->act = pick_act(model);
     step->sim = one_in(model, 8) ? (int)model_random(model, MODEL_SIMS) : model->sim;
     step->iccid = one_in(model, 2);
-    step->key = one_in(model, 3) ? 0x62 : 0x61;
+    step->key = step->act == ACT_IOTSAFE
+                    ? (one_in(model, 3) ? IOTSAFE_SECOND_KEY : IOTSAFE_FIRST_KEY)
+                : one_in(model, 3) ? 0x62
+                                   : 0x61;
     for (size_t i = 0; i < MODEL_DIGEST; i++)
         step->digest[i] = (uint8_t)model_random(model, 256);
     if (model->sims[model->sim].tries < MODEL_TRIES && one_in(model, 4))
@@ -289,11 +292,12 @@ static void note_channels(struct model *model)
         const struct model_channel *channel = &model->channels[i];
 
         if (channel->open)
-            model_note(model, "    channel %u: %s, since step %u, applet %d%s", i,
+            model_note(model, "    channel %u: %s, since step %u, applet %d%s, %u sessions", i,
                        channel->opener >= 0                  ? program_name(channel->opener)
                        : channel->opener == OPENED_BY_OTHERS ? "another program's"
                                                              : "anybody's",
-                       channel->opened, (int)channel->applet, channel->verified ? ", PIN" : "");
+                       channel->opened, (int)channel->applet, channel->verified ? ", PIN" : "",
+                       card_sessions(model, i));
     }
 }
 
@@ -302,10 +306,13 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
     struct model_step *step = &model->step;
     bool promised = must_succeed(model, step), answered;
 
-    model_note(model, "%u. \"%s\" %s%s", model->steps, program_name(step->program),
-               act_name(step->act),
-               step->act == ACT_SIGN ? (step->key == 0x61 ? " with key 61" : " with key 62") : "");
+    model_note(model, "%u. \"%s\" %s", model->steps, program_name(step->program),
+               act_name(step->act));
+    if (step->act == ACT_SIGN || step->act == ACT_IOTSAFE)
+        model_note(model, "    with key %02X", step->key);
     model->acts[step->act]++;
+    /* what no program has come upon yet, which the last ones had no need of */
+    model->disturbed = model->disturbed || record_stale(model, model->session[step->program] == 2);
     model->heard = false;
     answered = program_step(model, programs);
     note_pins(model, answered);
@@ -317,9 +324,10 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
         check_channels(model);
     model->disturbed =
         step->struck || (model->disturbed && (!model->heard || step->outcome != OUTCOME_OK));
-    if (model->heard && model->session[step->program] != 2 &&
-        (step->act == ACT_SIGN || step->act == ACT_RANDOM))
-        model->swapped = false;
+    if (model->heard && model->session[step->program] != 2) {
+        model->swapped = model->swapped && step->act != ACT_SIGN && step->act != ACT_RANDOM;
+        model->iotsafe_swapped = model->iotsafe_swapped && step->act != ACT_IOTSAFE;
+    }
 }
 
 /* All programs end, and `simkey close` closes what is left. */
@@ -356,6 +364,7 @@ static void set_up(struct model *model, unsigned seed, const struct folder *fold
     model->only_ccho = one_in(model, 5);
     model->tells_iccid = model->only_ccho || !one_in(model, 4);
     model->t0 = one_in(model, 3);
+    model->one_session = one_in(model, 2);
     model->plugged = model->echo = true;
     model->session[PROGRAM_ALONE] = 2;
     model->session[PROGRAM_SECOND] = one_in(model, 4) ? 1 : 0;
@@ -369,9 +378,9 @@ static void set_up(struct model *model, unsigned seed, const struct folder *fold
     folder_write(folder, "pin", "0000\n", 5, 0600, model->shared_file);
     (void)snprintf(model->other_file, sizeof model->other_file, "%s/other", folder->path);
     write_other_pin(model);
-    model_note(model, "channels up to %u, AT+%s, the modem %s the ICCID, T=%d", model->last,
+    model_note(model, "channels up to %u, AT+%s, the modem %s the ICCID, T=%d, %s", model->last,
                model->only_ccho ? "CCHO" : "CSIM", model->tells_iccid ? "tells" : "hides",
-               model->t0 ? 0 : 1);
+               model->t0 ? 0 : 1, model->one_session ? "one signing session" : "signing sessions");
     line_start(model_heard, model);
 }
 

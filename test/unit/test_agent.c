@@ -81,7 +81,7 @@ static void a_request_of_another_kind_is_refused_in_words(void)
     expect_refused(2, 2, "another version");
     expect_refused(3, 0, "no such operation");
     expect_refused(3, AGENT_OPERATIONS, "no such operation");
-    expect_refused(3, AGENT_LIST, "data that mean nothing");
+    expect_refused(3, AGENT_LIST, "its operation takes none");
     expect_refused(8, TOKEN_KEY_TYPES, "does not know");
     expect_refused(9, TOKEN_SCHEMES, "does not know");
     expect_refused(9, TOKEN_ECDSA, "another type of key");

@@ -90,26 +90,42 @@ static void a_key_is_named_by_up_to_20_bytes_or_by_its_label(void)
     EXPECT(sign_with(label, &key, TOKEN_ECDSA, &unclean, &why), OUTCOME_OK, &why);
 }
 
-static void an_rsa_signature_comes_in_two_pieces(void)
+/* With a length of two bytes, or BER's: 259 or 260 bytes. */
+static void an_rsa_signature_comes_in_two_pieces_or_at_once(void)
 {
-    char first[2 * 256 + 16] = "33 0100", second[16] = "";
-    const struct card_step steps[] = {{"80 2A 00 01 0D 840101 A10103 91020001 920101", "9000"},
-                                      {UPDATE, "6100"},
-                                      {"80 C0 00 00 00", first},
-                                      {"80 C0 00 00 03", second},
-                                      {CLOSE, "9000"},
-                                      CARD_END};
+    static const struct {
+        const char *head, *rest; /* GET RESPONSE */
+        const char *sw;
+        size_t first, second; /* bytes of the signature in each */
+    } forms[] = {{"33 0100", "80 C0 00 00 03", "6103", 253, 3},
+                 {"33 820100", "80 C0 00 00 04", "6104", 252, 4}};
+    static const char init[] = "80 2A 00 01 0D 840101 A10103 91020001 920101";
     struct token_key key = key_1;
     struct report why = REPORT_INIT;
     bool unclean;
 
-    append_hex(first, sizeof first, 0x5A, 253);
-    strcat(first, "6103");
-    append_hex(second, sizeof second, 0x5A, 3);
-    strcat(second, "9000");
     key.type = TOKEN_RSA;
     key.bits = 2048;
-    EXPECT(sign_with(steps, &key, TOKEN_PKCS1, &unclean, &why), OUTCOME_OK, &why);
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        char first[2 * 256 + 16] = "", second[24] = "", whole[2 * 260 + 16] = "";
+        const struct card_step pieces[] = {
+            {init, "9000"},          {UPDATE, "6100"}, {"80 C0 00 00 00", first},
+            {forms[i].rest, second}, {CLOSE, "9000"},  CARD_END};
+        /* by a modem that follows 61xx itself */
+        const struct card_step at_once[] = {
+            {init, "9000"}, {UPDATE, whole}, {CLOSE, "9000"}, CARD_END};
+
+        strcat(first, forms[i].head);
+        append_hex(first, sizeof first, 0x5A, forms[i].first);
+        strcat(first, forms[i].sw);
+        append_hex(second, sizeof second, 0x5A, forms[i].second);
+        strcat(second, "9000");
+        EXPECT(sign_with(pieces, &key, TOKEN_PKCS1, &unclean, &why), OUTCOME_OK, &why);
+        strcat(whole, forms[i].head);
+        append_hex(whole, sizeof whole, 0x5A, 256);
+        strcat(whole, "9000");
+        EXPECT(sign_with(at_once, &key, TOKEN_PKCS1, &unclean, &why), OUTCOME_OK, &why);
+    }
 }
 
 static void a_session_that_was_left_open_is_closed(void)
@@ -300,7 +316,7 @@ void add_iotsafe_crypto_suite(void)
     static const struct test tests[] = {
         TEST(a_signature_is_one_session),
         TEST(a_key_is_named_by_up_to_20_bytes_or_by_its_label),
-        TEST(an_rsa_signature_comes_in_two_pieces),
+        TEST(an_rsa_signature_comes_in_two_pieces_or_at_once),
         TEST(a_session_that_was_left_open_is_closed),
         TEST(a_session_is_closed_after_a_failure_too),
         TEST(what_a_key_cannot_do_is_said),

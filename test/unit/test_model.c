@@ -59,6 +59,7 @@ static void add_up(struct model *sum, const struct model *model)
     for (int i = 0; i < ACTS; i++)
         sum->acts[i] += model->acts[i];
     sum->signatures += model->signatures;
+    sum->iotsafe_signatures += model->iotsafe_signatures;
     sum->steps += model->steps;
 }
 
@@ -71,8 +72,10 @@ static void check_variety(const struct model *sum)
     for (int i = 0; i < ACTS; i++)
         if (sum->acts[i] == 0)
             FAIL("no program %s", act_name((enum model_act)i));
-    if (sum->signatures < sum->steps / 5)
-        FAIL("only %u signatures in %u steps", sum->signatures, sum->steps);
+    if (sum->signatures + sum->iotsafe_signatures < sum->steps / 5 ||
+        sum->iotsafe_signatures < sum->steps / 20)
+        FAIL("only %u and %u signatures in %u steps", sum->signatures, sum->iotsafe_signatures,
+             sum->steps);
 }
 
 static void programs_that_share_a_sim_do_no_harm(void)
@@ -99,7 +102,8 @@ static void programs_that_share_a_sim_do_no_harm(void)
         check_variety(sum);
     }
     if (getenv("UNIT_VERBOSE") != NULL)
-        (void)fprintf(stderr, "%u steps, %u signatures\n", sum->steps, sum->signatures);
+        (void)fprintf(stderr, "%u steps, %u signatures, %u of IoT SAFE\n", sum->steps,
+                      sum->signatures, sum->iotsafe_signatures);
     (void)munmap(line, line_size());
     (void)munmap(model, sizeof *model);
     (void)munmap(sum, sizeof *sum);
