@@ -233,3 +233,16 @@ def lines_with_keys_of_both_families_let_those_sign_and_no_other(t):
         one.sign(WWW, third, expect="failure", says=r"\(read\).*says who may do what")
     one.sign(WWW, "sim:signing;applet=iotsafe", expect="failure", says="says who may do what")
     t.equal(one.process.stop(), 0, "the agent's status")
+
+
+@test
+def a_signature_with_iot_safe_costs_three_apdus_for_a_new_process_each_time(t):
+    sim = t.sim(a_card(t, "iotsafe"))
+    one = Agent(t, sim)
+    cert, key = one.exported()
+    one.sign(WWW, key)
+    for user in (OTHER, WWW):
+        sim.mark()
+        one.sign(user, key)
+        t.equal(len(sim.apdus()), 3, "APDUs of a new process")
+        verified(t, cert)
