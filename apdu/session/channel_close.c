@@ -112,6 +112,11 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     struct answer answer;
 
     *word = channel_word(operation, channel, &status, &answer, &why);
+    if (*word == SW_OK && answer.length > 0) { /* another command's: the number of a channel, perhaps */
+        operation->transport.events |= EVENT_UNASKED;
+        operation->sim->line.opening = true;
+        return WHOSE_UNKNOWN;
+    }
     /* a modem that does not know the session is not asked for somebody else's */
     if (*word == 0 && (channel->carrier == CARRIER_CCHO || operation->transport.ops->selects) &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
