@@ -339,7 +339,7 @@ install: not-packaged all
 	cd configs && for file in $$(find . -path ./debian -prune -o -path ./install -prune -o -type f -print); do \
 		mode=644; [ ! -x $$file ] || mode=755; \
 		$(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$${file%/*} && \
-		sed 's|^module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
+		sed 's|^# module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
 
 # All that install puts there, and those of its folders that are empty then.

@@ -45,7 +45,8 @@ struct pin_given {
     char pin[PIN_SIZE];
     const char *where; /* the source in words, borrowed from the settings */
     struct pin_identity identity;
-    bool busy; /* the modem called the SIM busy when it was sent: believed once, see pin_unlock */
+    unsigned busy; /* how often the modem said of it that the SIM was busy, see pin_unlock */
+    bool again;    /* so it said the last time, and another start may send it again */
 };
 
 /* Reads the PIN from where the settings say. Always fills *given; ends with pin_given_clear. A

@@ -214,7 +214,7 @@ enum outcome token_list_of(struct sim *sim, enum token_applet applet, struct tok
     any.applet = applet;
     family = family_begin(sim, &any);
     do {
-        outcome = CALL(family, list, "list keys", list, count, family.deadline, why);
+        outcome = CALL(family, list, "list keys", applet, list, count, family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
 }
@@ -349,7 +349,7 @@ enum outcome token_certificate(struct sim *sim, const char *iccid, enum token_ap
     family = family_begin(sim, &any);
     memset(content, 0, sizeof *content);
     do {
-        outcome = CALL(family, certificate, "read certificates", iccid, number, content,
+        outcome = CALL(family, certificate, "read certificates", iccid, applet, number, content,
                        family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;

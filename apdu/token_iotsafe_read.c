@@ -177,9 +177,9 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
     return read_certificate(operation, &file->name, file->size, work->content, why);
 }
 
-enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, unsigned number,
-                                 struct token_content *content, struct deadline deadline,
-                                 struct report *why)
+enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, enum token_applet applet,
+                                 unsigned number, struct token_content *content,
+                                 struct deadline deadline, struct report *why)
 {
     struct applet given;
     const struct job job = {
@@ -187,6 +187,7 @@ enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, unsigned nu
     struct read_work *work = new_work(why);
     enum outcome outcome;
 
+    (void)applet;
     if (work == NULL)
         return OUTCOME_SYSTEM;
     work->number = number;
@@ -228,14 +229,15 @@ static enum outcome list_work(struct operation *operation, void *arg, struct rep
     return outcome;
 }
 
-enum outcome iotsafe_list(struct sim *sim, struct token_item *list, size_t *count,
-                          struct deadline deadline, struct report *why)
+enum outcome iotsafe_list(struct sim *sim, enum token_applet applet, struct token_item *list,
+                          size_t *count, struct deadline deadline, struct report *why)
 {
     struct applet given;
     const struct job job = {.deadline = &deadline, .applet = iotsafe_applet(sim, &given)};
     struct read_work *work = new_work(why);
     enum outcome outcome;
 
+    (void)applet;
     *count = 0;
     if (work == NULL)
         return OUTCOME_SYSTEM;

@@ -87,12 +87,13 @@ static enum outcome list_work(struct operation *operation, void *arg, struct rep
     return OUTCOME_OK;
 }
 
-static enum outcome mias_list(struct sim *sim, struct token_item *list, size_t *count,
-                              struct deadline deadline, struct report *why)
+static enum outcome mias_list(struct sim *sim, enum token_applet applet, struct token_item *list,
+                              size_t *count, struct deadline deadline, struct report *why)
 {
     const struct job job = {.deadline = &deadline, .applet = &applet_mias};
     struct list_result result = {list, count};
 
+    (void)applet;
     *count = 0;
     return session_run(sim, &job, list_work, &result, why);
 }
@@ -217,14 +218,15 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
     return OUTCOME_OK;
 }
 
-static enum outcome mias_certificate(struct sim *sim, const char *iccid, unsigned number,
-                                     struct token_content *content, struct deadline deadline,
-                                     struct report *why)
+static enum outcome mias_certificate(struct sim *sim, const char *iccid, enum token_applet applet,
+                                     unsigned number, struct token_content *content,
+                                     struct deadline deadline, struct report *why)
 {
     const struct job job = {.deadline = &deadline, .applet = &applet_mias, .iccid = iccid};
     struct certificate_work work = {number, content};
     enum outcome outcome = session_run(sim, &job, certificate_work, &work, why);
 
+    (void)applet;
     if (outcome != OUTCOME_OK)
         drop_certificate(content);
     return outcome;
@@ -480,17 +482,17 @@ const struct token_ops token_mias = {
     .applet = TOKEN_APPLET_MIAS,
     .asked_for = "A0000000188000000006624151 (mIAS)",
     .takes_name = mias_takes_name,
-    .list = TOOL_ONLY(mias_list),
+    .list = FOR_TOOLS(mias_list),
     .read = mias_read,
     .complete = mias_complete,
     .sign = mias_sign,
     .refuses = mias_refuses,
     .decrypt = mias_decrypt,
-    .random = TOOL_ONLY(mias_random_bytes),
-    .algorithms = TOOL_ONLY(mias_algorithms),
+    .random = FOR_TOOLS(mias_random_bytes),
+    .algorithms = FOR_TOOLS(mias_algorithms),
     .certificate = mias_certificate,
-    .pin_status = TOOL_ONLY(mias_pin_status),
-    .pin_verify = TOOL_ONLY(mias_pin_verify),
-    .pin_change = TOOL_ONLY(mias_pin_change),
+    .pin_status = FOR_TOOLS(mias_pin_status),
+    .pin_verify = FOR_TOOLS(mias_pin_verify),
+    .pin_change = FOR_TOOLS(mias_pin_change),
     .available = typea_find,
 };

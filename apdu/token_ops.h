@@ -12,6 +12,7 @@
 
 #include "apdu/token.h"
 #include "apdu/typea.h"
+#include "modem/transport.h"
 
 /* What is wanted of Type A. */
 struct typea_wish {
@@ -22,7 +23,8 @@ struct typea_wish {
 
 /* Each function means what token.h (available: typea.h) says of it. A function that is NULL is what
  * the family lacks; of takes_device and refuses it means never, of takes_name always, of identity and
- * close: as any SIM. */
+ * close: as any SIM. An applet that is given is the family's own, but where the family decides by the
+ * device. */
 struct token_ops {
     const char *name; /* for sentences: "the signing applet (mIAS)" */
     enum token_applet applet;
@@ -30,8 +32,8 @@ struct token_ops {
     const char *elsewhere; /* where what it lacks can be done; NULL: nowhere */
     bool (*takes_device)(const char *device);
     bool (*takes_name)(const struct token_name *name); /* NULL: any */
-    enum outcome (*list)(struct sim *sim, struct token_item *list, size_t *count,
-                         struct deadline deadline, struct report *why);
+    enum outcome (*list)(struct sim *sim, enum token_applet applet, struct token_item *list,
+                         size_t *count, struct deadline deadline, struct report *why);
     enum outcome (*read)(struct sim *sim, const char *iccid, const struct token_name *name,
                          unsigned candidate, struct token_content *content,
                          struct deadline deadline, struct report *why);
@@ -52,9 +54,9 @@ struct token_ops {
                                struct deadline deadline, struct report *why);
     enum outcome (*generate)(struct sim *sim, struct token_key *key, uint8_t *point, size_t *length,
                              struct deadline deadline, struct report *why);
-    enum outcome (*certificate)(struct sim *sim, const char *iccid, unsigned number,
-                                struct token_content *content, struct deadline deadline,
-                                struct report *why);
+    enum outcome (*certificate)(struct sim *sim, const char *iccid, enum token_applet applet,
+                                unsigned number, struct token_content *content,
+                                struct deadline deadline, struct report *why);
     enum outcome (*pin_status)(struct sim *sim, struct token_pin *state, size_t *refused,
                                struct deadline deadline, struct report *why);
     enum outcome (*pin_verify)(struct sim *sim, const char *pin, const struct pin_identity *source,
@@ -69,13 +71,6 @@ struct token_ops {
                              struct report *why);
     enum outcome (*close)(struct sim *sim, struct sim_found *found, struct report *why);
 };
-
-/* What the provider never calls stays out of the small module (SMALL in the Makefile). */
-#ifdef SIMKEY_SMALL_MODULE
-#define TOOL_ONLY(function) (false ? (function) : NULL)
-#else
-#define TOOL_ONLY(function) (function)
-#endif
 
 /* The families of one sim instead of all that token.c knows, by their order; ends with NULL, and lives
  * as long as the sim. Before its first use. For tests. */

@@ -10,6 +10,8 @@
 #define BUSY_TOTAL_MS   10000
 #define BUSY_FIRST_MS   250
 #define BUSY_LONGEST_MS 2000
+/* With less than that left a command is not said again to a busy SIM: its answer might come too late. */
+#define BUSY_LEAST_MS 400
 /* So long a modem that left a question unanswered may take to answer `AT`. */
 #define UNANSWERED_MS 1000
 
@@ -99,6 +101,7 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
     struct report ignored;
 
     for (int tries = 0;; tries++) {
+        const unsigned gap = *at->events & (EVENT_GAP | EVENT_LONG_GAP);
         enum outcome outcome = at_exchange(at, command, deadline, result, why);
 
         if (outcome == OUTCOME_TIMEOUT)
@@ -115,6 +118,9 @@ static enum outcome ask(struct at *at, const struct at_command *command, struct 
             return OUTCOME_OK;
         }
         outcome = resolve(at, command, deadline, result, why);
+        if (outcome == OUTCOME_OK && result->final == AT_FINAL_ERROR && !command->once &&
+            gap != (*at->events & (EVENT_GAP | EVENT_LONG_GAP))) /* it came too soon */
+            continue;
         if (!command->question || (outcome != OUTCOME_OK && outcome != OUTCOME_LOST) ||
             (outcome == OUTCOME_OK && result->final != AT_FINAL_OK)) /* refused, and in step */
             return outcome;
@@ -153,9 +159,11 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
             at_note(at, EVENT_NO_SIM, true);
         }
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || !cme_is_busy(result->cme) ||
-            command->once || deadline_passed(patience))
+            command->once || deadline_passed(patience) || deadline_left(deadline) <= BUSY_LEAST_MS)
             return outcome;
-        deadline_sleep(patience, pause);
+        deadline_sleep(patience, pause < deadline_left(deadline) - BUSY_LEAST_MS
+                                     ? pause
+                                     : deadline_left(deadline) - BUSY_LEAST_MS);
         pause = pause * 2 > BUSY_LONGEST_MS ? BUSY_LONGEST_MS : pause * 2;
     }
 }

@@ -61,12 +61,23 @@ struct at {
     bool prompted;    /* the modem was at the prompt for a message's text */
     bool escaped;     /* and was told to leave it */
     bool unheard;     /* nothing came for the last command, not even its echo */
+    bool refused;     /* the last one ended in an error without a number */
+    unsigned deaf;    /* bits of enum at_deaf; set by a caller that remembers them */
+    bool iccid_asked; /* the modem did not tell the ICCID, and that was noted */
     bool gap_asked;   /* commands are lost, but not for want of a gap, see at_learn_gap */
     int64_t heard_at; /* monotonic_ms when something came last */
     unsigned overdue; /* reads behind the deadline */
     /* what was read and not yet consumed */
     char input[AT_LINE_SIZE];
     size_t input_length;
+};
+
+/* What this modem does not answer, or does not have. */
+enum at_deaf {
+    AT_DEAF_COMPOUND = 1, /* ATE0V1Q0 in one line */
+    AT_DEAF_CMEE = 2,
+    AT_DEAF_ICCID_ONCE = 4, /* every way to the ICCID, in one operation */
+    AT_DEAF_ICCID = 8,      /* the same in two: it is not asked any more */
 };
 
 /* Binds the dialogue to an open port; what it notices goes to *events, 0 at first. */
@@ -84,7 +95,8 @@ static inline void at_note(struct at *at, enum event event, bool happened)
 }
 
 /* Start-up: `AT` until answered (up to 8 times, 250 ms each), then ATE0V1Q0 (or ATE0, ATV1, ATQ0)
- * and AT+CMEE=1. Errors: OUTCOME_NO_MODEM when nothing answers. */
+ * and AT+CMEE=1. What of these a modem does not answer that answers `AT` is noted in at->deaf. Errors:
+ * OUTCOME_NO_MODEM when nothing answers. */
 enum outcome at_start(struct at *at, struct deadline deadline, struct report *why);
 
 /* After an answer that did not come: discards input until the line was quiet for quiet_ms

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define INS_MANAGE_CHANNEL 0x70
+
 /* Characters; some modems cut their lines at 500 or 512. */
 #define LONG_VALUE 480
 
@@ -68,7 +70,13 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
     at_note(at, EVENT_WITHHELD, !result.said);
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "pass a command to the SIM", why);
-    if (outcome == OUTCOME_OK) {
+    if (outcome == OUTCOME_OK && result.values == 0) {
+        /* nor did it come until the line was in step; but a channel may be open, or closed */
+        outcome = report_set(
+            why,
+            exchange->command[1] == INS_MANAGE_CHANNEL ? OUTCOME_BAD_DATA : OUTCOME_CARRIER_REFUSED,
+            "the modem answered %.7s with OK alone, without what the SIM said", carriage->head);
+    } else if (outcome == OUTCOME_OK) {
         exchange->answer_length = at_parse_apdu(result.value, exchange->answer, APDU_ANSWER_SIZE);
         at_note(at, EVENT_DOUBT, exchange->answer_length == 0);
         exchange->cut = exchange->answer_length == 0 && is_cut(result.value);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pause that some modems need between a final result and the next command (u-blox SARA-R4 and
- * Telit LE910 ask for 20 ms): what comes sooner is lost without a word. Whether this one is such a
- * modem is only asked after a command that nothing answered. */
+ * Telit LE910 ask for 20 ms): what comes sooner is lost without a word, or answered ERROR. Whether this
+ * one is such a modem is only asked after a command that nothing answered, or that was answered so. */
 #include "modem/at_line.h"
 
 #include <string.h>
@@ -12,8 +12,9 @@
 
 #define GAPS (EVENT_GAP | EVENT_LONG_GAP)
 
-/* `AT` so many times, each as soon as the gap allows. Returns how often it was answered. */
-static unsigned count_answers(struct at *at, struct deadline deadline)
+/* `AT` so many times, each as soon as the gap allows. Returns how often it was answered OK. *heard: it was
+ * answered at all. */
+static unsigned count_answers(struct at *at, struct deadline deadline, bool *heard)
 {
     const struct at_command command = {.line = "AT", .timeout_ms = ASK_MS};
     struct at_result result;
@@ -24,6 +25,7 @@ static unsigned count_answers(struct at *at, struct deadline deadline)
            at_exchange(at, &command, deadline, &result, &ignored) == OUTCOME_OK &&
            result.final == AT_FINAL_OK)
         answered++;
+    *heard = answered > 0 || at->refused;
     return answered;
 }
 
@@ -39,19 +41,22 @@ static void suspect_gap(struct at *at)
     at_note(at, at_saw(at, EVENT_LOST) ? EVENT_GAP : EVENT_LOST, true);
 }
 
-/* The first `AT` comes after the silence of a time-out: every modem that listens answers it. */
+/* The first `AT` comes after the silence of a time-out, where it was one: every modem that listens answers
+ * it. */
 bool at_learn_gap(struct at *at, const struct at_command *command, struct deadline deadline)
 {
     static const unsigned ways[] = {0, EVENT_GAP, EVENT_LONG_GAP};
     const unsigned before = *at->events;
     const size_t first = (before & EVENT_GAP) != 0 ? 1 : 0;
-    unsigned answered = ASK_TIMES - 1;
+    const bool refused = at->refused;
+    unsigned answered = 0;
+    bool heard = true;
 
-    if (!at->unheard || at->gap_asked || (before & EVENT_LONG_GAP) != 0)
+    if ((!at->unheard && !refused) || at->gap_asked || (before & EVENT_LONG_GAP) != 0)
         return false;
-    for (size_t i = first; i < sizeof ways / sizeof ways[0] && answered > 0; i++) {
+    for (size_t i = first; i < sizeof ways / sizeof ways[0] && heard; i++) {
         *at->events = (*at->events & ~(unsigned)GAPS) | ways[i];
-        answered = count_answers(at, deadline);
+        answered = count_answers(at, deadline, &heard);
         if (answered == ASK_TIMES && i > first) {
             /* so often answered, it has nothing else to do; but a channel may be open */
             if (!reaches_sim(command))
@@ -63,7 +68,7 @@ bool at_learn_gap(struct at *at, const struct at_command *command, struct deadli
     }
     at->gap_asked = true;
     *at->events = (*at->events & ~(unsigned)GAPS) | (before & (GAPS | EVENT_LATE));
-    if (answered == ASK_TIMES && first == 0 && reaches_sim(command))
+    if (answered == ASK_TIMES && first == 0 && !refused && reaches_sim(command))
         suspect_gap(at);
     return false;
 }

@@ -79,8 +79,8 @@ static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char ic
     return outcome == OUTCOME_LOST ? OUTCOME_CARRIER_REFUSED : outcome;
 }
 
-enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
-                      struct report *why)
+static enum outcome iccid_by_any(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
+                                 struct report *why)
 {
     const struct iccid_way *unanswered = NULL;
     enum outcome outcome = OUTCOME_CARRIER_REFUSED;
@@ -101,6 +101,37 @@ enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline dea
     if (outcome == OUTCOME_CARRIER_REFUSED)
         return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
     return outcome;
+}
+
+/* A modem that may be starting does not tell it either: what it does not tell twice, in two operations, it
+ * does not have. After a restart, or with another SIM, it may. */
+enum outcome at_iccid(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
+                      struct report *why)
+{
+    enum outcome outcome;
+
+    iccid[0] = '\0';
+    if (at_saw(at, EVENT_RESTARTED) || at_saw(at, EVENT_NO_SIM))
+        at->deaf &= ~(unsigned)(AT_DEAF_ICCID | AT_DEAF_ICCID_ONCE);
+    if (at->deaf & AT_DEAF_ICCID)
+        return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
+    outcome = iccid_by_any(at, iccid, deadline, why);
+    if (outcome == OUTCOME_OK)
+        at->deaf &= ~(unsigned)AT_DEAF_ICCID_ONCE;
+    if (at->iccid_asked || (outcome != OUTCOME_REFUSED && outcome != OUTCOME_TIMEOUT) ||
+        at_saw(at, EVENT_LATE) || cme_is_busy(why->cme))
+        return outcome;
+    at->iccid_asked = true;
+    at->deaf |= at->deaf & AT_DEAF_ICCID_ONCE ? AT_DEAF_ICCID : AT_DEAF_ICCID_ONCE;
+    return outcome;
+}
+
+/* 14 digits, a check digit, or the two of the software's version (3GPP TS 23.003, 6.2). */
+static bool is_imei(const char *text)
+{
+    const size_t digits = strspn(text, "0123456789");
+
+    return text[digits] == '\0' && digits >= 14 && digits <= 17;
 }
 
 enum outcome at_identity(struct at *at, struct modem_identity *identity, struct deadline deadline,
@@ -145,6 +176,8 @@ enum outcome at_identity(struct at *at, struct modem_identity *identity, struct 
             if (*c < ' ' || *c > '~') /* whatever the host program's locale is */
                 *c = '?';             /* it will be printed on somebody's terminal */
     }
+    if (!is_imei(identity->imei))
+        identity->imei[0] = '\0';
     return OUTCOME_OK;
 }
 

@@ -56,6 +56,8 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->overdue = 0;
     at->heard_at = monotonic_ms();
     at->prompted = at->escaped = at->unheard = at->gap_asked = false;
+    at->refused = at->iccid_asked = false;
+    at->deaf = 0;
 }
 
 /* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
@@ -129,12 +131,14 @@ static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct dea
     return OUTCOME_OK;
 }
 
-/* Hex digits, in quotes or not. */
+/* Hex digits, in quotes or not; blanks may follow. */
 static bool all_hex(const char *line)
 {
-    size_t quote = line[0] == '"', digits = strspn(line + quote, "0123456789abcdefABCDEF");
+    const size_t quote = line[0] == '"';
+    const size_t digits = strspn(line + quote, "0123456789abcdefABCDEF");
+    const char *end = line + quote + digits + quote;
 
-    return digits > 0 && strcmp(line + quote + digits, quote > 0 ? "\"" : "") == 0;
+    return digits > 0 && (quote == 0 || end[-1] == '"') && end[strspn(end, " \t")] == '\0';
 }
 
 /* Unsolicited lines start with a mark, or are one of these words. */
@@ -154,14 +158,21 @@ static bool unsolicited(const char *line)
 /* The part of the line that answers the command, or NULL if it is none. */
 static const char *answer_of(const struct at_command *command, const char *line, bool have_one)
 {
+    const char *bare;
+
     if (command->answer == AT_ANSWER_NONE)
         return NULL;
     if (command->prefix != NULL && starts_with(line, command->prefix)) {
         line += strlen(command->prefix);
         return line + strspn(line, " \t");
     }
-    if (command->answer == AT_ANSWER_BARE_HEX && all_hex(line))
-        return line;
+    if (command->question && command->prefix != NULL && command->prefix[0] == '+' &&
+        starts_with(line, command->prefix + 1)) /* some leave the mark out */
+        return line + strlen(command->prefix + 1) +
+               strspn(line + strlen(command->prefix + 1), " \t");
+    bare = line + strspn(line, " \t");
+    if (command->answer == AT_ANSWER_BARE_HEX && all_hex(bare))
+        return bare;
     if (command->answer == AT_ANSWER_TEXT && !have_one && !unsolicited(line))
         return line;
     return NULL;
@@ -436,7 +447,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     result->value[0] = '\0';
     result->values = 0;
     result->differ = result->early = result->said = result->silent = false;
-    at->unheard = false;
+    at->unheard = at->refused = false;
     leave_gap(at, deadline);
     outcome = at_skip(at, command->once ? ONCE_QUIET_MS : 0, deadline, &finals, why);
     if (outcome != OUTCOME_OK)
@@ -453,6 +464,9 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
         if (outcome != OUTCOME_OK)
             return outcome;
     }
+    if (deadline_passed(deadline)) /* nobody would wait for the answer */
+        return report_set(why, OUTCOME_TIMEOUT, "no time was left for AT%.*s: raise `timeout`",
+                          (int)strcspn(command->line + 2, "="), command->line + 2);
     result->said = true;
     echoes = at->echoes;
     at->overdue = 0;
@@ -472,6 +486,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
                           (int)(monotonic_ms() - started));
     }
     at->prompted = at->prompted && outcome != OUTCOME_OK;
+    at->refused = outcome == OUTCOME_OK && result->final == AT_FINAL_ERROR;
     /* where an answer may still come it is looked for, see at_command */
     if (outcome == OUTCOME_OK && result->final != AT_FINAL_OK &&
         (command->answer == AT_ANSWER_NONE || command->question))

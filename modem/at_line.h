@@ -42,7 +42,8 @@ bool at_is_boot_line(const char *line);
 bool at_text_follows(const char *line);
 
 /* After a time-out: if nothing at all came for the command, asks by a few `AT` whether the modem loses
- * what comes too soon after a final result. True if it does, and the gap that is enough was learnt:
+ * what comes too soon after a final result. After a bare ERROR, with nothing outstanding: whether it
+ * answers so what comes too soon. True if it does, and the gap that is enough was learnt:
  * the command was not heard then; EVENT_LATE stays where it was one to the SIM. If it does not, and the command was one
  * to the SIM, EVENT_LOST is set; the second time EVENT_GAP. */
 bool at_learn_gap(struct at *at, const struct at_command *command, struct deadline deadline);

@@ -51,11 +51,13 @@ static enum outcome modem_wake(struct transport *transport, bool ready, int quie
     enum outcome outcome = OUTCOME_OK;
 
     at->echo_stays = (transport->habits & HABIT_ECHO) != 0;
+    at->deaf = transport->kept;
     if (quiet_ms > 0)
         outcome = at_resync(at, quiet_ms, transport->idle, deadline, why);
     if (outcome == OUTCOME_OK && !ready)
         outcome = at_start(at, deadline, why);
     transport->habits = at->echo_stays ? HABIT_ECHO : 0;
+    transport->kept = at->deaf;
     return outcome;
 }
 
@@ -97,7 +99,18 @@ static enum outcome modem_identity(struct transport *transport, struct modem_ide
 static enum outcome modem_iccid(struct transport *transport, char iccid[ICCID_SIZE],
                                 struct deadline deadline, struct report *why)
 {
-    return at_iccid(line_of(transport), iccid, deadline, why);
+    struct at *at = line_of(transport);
+    enum outcome outcome = at_iccid(at, iccid, deadline, why);
+
+    transport->kept = at->deaf;
+    return outcome;
+}
+
+/* What was learnt of a modem is asked again after `simkey close`. */
+static void modem_release(struct transport *transport, struct deadline deadline)
+{
+    (void)deadline;
+    line_of(transport)->deaf = transport->kept = 0;
 }
 
 static enum outcome modem_registration(struct transport *transport, enum registration *state,
@@ -216,4 +229,5 @@ const struct transport_ops transport_at = {.noun = "modem",
                                            .iccid = modem_iccid,
                                            .registration = FOR_TOOLS(modem_registration),
                                            .diagnose = modem_diagnose,
+                                           .release = modem_release,
                                            .line = &line};

@@ -21,28 +21,25 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
     return outcome;
 }
 
-/* The same, once more where the modem has not heard it. */
-static enum outcome set_up(struct at *at, const char *line, struct deadline deadline, bool *ok,
-                           struct report *why)
-{
-    static const struct at_command own = {.to_sim = false};
-    enum outcome outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
-
-    if (outcome == OUTCOME_TIMEOUT && at_learn_gap(at, &own, deadline))
-        outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
-    return outcome;
-}
-
 /* What makes a modem answer AT in words: it may have been left without words, or without answers. */
 static const char *const openers[] = {"AT", "AT", "ATE0V1Q0", "ATQ0", "ATV1", "AT", "AT", "AT"};
 #define OPENERS (sizeof openers / sizeof openers[0])
+
+/* `AT` was answered ERROR, not for the first time: it may have come too soon. True if so. */
+static bool refused_again(struct at *at, unsigned *refusals, struct deadline deadline)
+{
+    static const struct at_command own = {.to_sim = false};
+
+    *refusals += at->refused;
+    return at->refused && *refusals > 1 && at_learn_gap(at, &own, deadline);
+}
 
 /* `AT` until a clean OK. What never answered owes no answer: nothing but `AT` was said. */
 static enum outcome awaken(struct at *at, struct deadline deadline, struct report *why)
 {
     const bool owed = at_saw(at, EVENT_LATE);
     bool ok = false;
-    unsigned finals;
+    unsigned finals, refusals = 0;
 
     for (size_t i = 0; i < OPENERS && !ok && (i == 0 || !deadline_passed(deadline)); i++) {
         enum outcome outcome = plain(at, openers[i], START_TIMEOUT_MS, deadline, &ok, why);
@@ -52,6 +49,7 @@ static enum outcome awaken(struct at *at, struct deadline deadline, struct repor
             return outcome;
         if (outcome != OUTCOME_OK && outcome != OUTCOME_LOST)
             return outcome;
+        ok = ok || refused_again(at, &refusals, deadline);
         if (ok && i > 0) /* the others may be answered late */
             outcome = at_skip(at, AT_SETTLE_MS, deadline, &finals, why);
         if (ok)
@@ -68,37 +66,13 @@ static enum outcome awaken(struct at *at, struct deadline deadline, struct repor
     return OUTCOME_OK;
 }
 
-enum outcome at_start(struct at *at, struct deadline deadline, struct report *why)
-{
-    static const char *const single[] = {"ATE0", "ATV1", "ATQ0"};
-    enum outcome outcome = awaken(at, deadline, why);
-    bool ok;
-
-    at_note(at, EVENT_FORGOT, at_saw(at, EVENT_ECHOED));
-    if (outcome == OUTCOME_OK)
-        outcome = set_up(at, "ATE0V1Q0", deadline, &ok, why);
-    for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
-        bool taken;
-
-        outcome = set_up(at, single[i], deadline, &taken, why);
-    }
-    at->echo_stays = false;
-    at_note(at, EVENT_ECHOED, false);
-    /* a modem without numbers behind its errors still works */
-    if (outcome == OUTCOME_OK)
-        outcome = set_up(at, "AT+CMEE=1", deadline, &ok, why);
-    at->echo_stays = at_saw(at, EVENT_ECHOED);
-    at_note(at, EVENT_ECHOED, false);
-    return outcome;
-}
-
 /* Another OK than that of `AT` was an earlier command's. */
 enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
 {
     struct deadline deadline = deadline_within(outer, RESYNC_TOTAL_MS);
     int timeout_ms = START_TIMEOUT_MS;
     enum outcome outcome = OUTCOME_OK;
-    unsigned others = 1;
+    unsigned others = 1, refusals = 0;
     bool ok;
 
     for (size_t i = 0; !deadline_passed(deadline) && others > 0; i++) {
@@ -111,6 +85,7 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
         }
         if (outcome == OUTCOME_LOST)
             continue; /* restarting */
+        ok = ok || refused_again(at, &refusals, deadline);
         if (outcome == OUTCOME_OK)
             outcome = at_skip(at, AT_SETTLE_MS, deadline, &others, why);
         if (outcome != OUTCOME_OK)
@@ -126,6 +101,63 @@ enum outcome at_settle(struct at *at, struct deadline outer, struct report *why)
     at_note(at, EVENT_DOUBT, false);
     at->messages = at->unsettled = false;
     return OUTCOME_OK;
+}
+
+/* The same of the start-up: once more where the modem has not heard it. A modem that never answers it, but
+ * `AT`, is not kept waiting for; which is noted. */
+static enum outcome set_up(struct at *at, const char *line, unsigned deaf, struct deadline deadline,
+                           bool *ok, struct report *why)
+{
+    static const struct at_command own = {.to_sim = false};
+    struct report other = REPORT_INIT;
+    enum outcome outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
+
+    if ((outcome == OUTCOME_TIMEOUT || (outcome == OUTCOME_OK && !*ok)) &&
+        at_learn_gap(at, &own, deadline))
+        outcome = plain(at, line, SETUP_TIMEOUT_MS, deadline, ok, why);
+    if (outcome != OUTCOME_TIMEOUT ||
+        at_settle(at, deadline_within(deadline, SETUP_TIMEOUT_MS), &other) != OUTCOME_OK)
+        return outcome;
+    at->deaf |= deaf;
+    report_clear(why);
+    return OUTCOME_OK;
+}
+
+/* Echo off, words, answers. */
+static enum outcome set_line(struct at *at, struct deadline deadline, struct report *why)
+{
+    static const char *const single[] = {"ATE0", "ATV1", "ATQ0"};
+    enum outcome outcome = OUTCOME_OK;
+    bool ok = false;
+
+    if (!(at->deaf & AT_DEAF_COMPOUND))
+        outcome = set_up(at, "ATE0V1Q0", AT_DEAF_COMPOUND, deadline, &ok, why);
+    for (size_t i = 0; i < sizeof single / sizeof single[0] && outcome == OUTCOME_OK && !ok; i++) {
+        bool taken;
+
+        outcome = set_up(at, single[i], 0, deadline, &taken, why);
+    }
+    return outcome;
+}
+
+enum outcome at_start(struct at *at, struct deadline deadline, struct report *why)
+{
+    enum outcome outcome = awaken(at, deadline, why);
+    bool ok;
+
+    at_note(at, EVENT_FORGOT, at_saw(at, EVENT_ECHOED));
+    if (outcome == OUTCOME_OK)
+        outcome = set_line(at, deadline, why);
+    at->echo_stays = false;
+    at_note(at, EVENT_ECHOED, false);
+    /* a modem without numbers behind its errors still works; whether it echoes is seen all the same */
+    if (outcome == OUTCOME_OK && !(at->deaf & AT_DEAF_CMEE))
+        outcome = set_up(at, "AT+CMEE=1", AT_DEAF_CMEE, deadline, &ok, why);
+    else if (outcome == OUTCOME_OK)
+        outcome = plain(at, "AT", SETUP_TIMEOUT_MS, deadline, &ok, why);
+    at->echo_stays = at_saw(at, EVENT_ECHOED);
+    at_note(at, EVENT_ECHOED, false);
+    return outcome;
 }
 
 enum outcome at_resync(struct at *at, int quiet_ms, bool idle, struct deadline deadline,

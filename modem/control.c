@@ -243,9 +243,8 @@ static enum outcome proxy_ended(const struct control *control, struct report *wh
     if (geteuid() != 0)
         return no_right(control, why);
     return report_set(why, OUTCOME_NO_MODEM,
-                      "%s does not open %s: is it a %s device, and the modem there?",
-                      control->proxy, control->name.path,
-                      control->name.protocol == CONTROL_MBIM ? "MBIM" : "QMI");
+                      "%s cannot open %s: is it a %s device, and the modem there?", control->proxy,
+                      control->name.path, control->name.protocol == CONTROL_MBIM ? "MBIM" : "QMI");
 }
 
 static enum outcome wait_for(const struct control *control, short event, struct deadline deadline,

@@ -59,13 +59,15 @@ static enum outcome say(const struct basic_channel *basic, uint8_t number, const
 
 /* ---- opening ---- */
 
-/* Refused for its length: with another one, or without one, it may not be. */
-static bool length_refused(enum outcome outcome, const struct said *said, const struct report *why)
+/* Refused for its length: with another one, or without one, it may not be. first: also in words that may
+ * mean something else. */
+static bool length_refused(enum outcome outcome, const struct said *said, bool first,
+                           const struct report *why)
 {
     if (outcome == OUTCOME_CARRIER_REFUSED)
-        return why->cme == CME_WRONG_PARAMETERS;
+        return why->cme == CME_WRONG_PARAMETERS || (first && why->cme < 0);
     return outcome == OUTCOME_OK && said->length == 0 &&
-           (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00);
+           (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00 || (first && said->sw == 0x6A86));
 }
 
 /* MANAGE CHANNEL OPEN is answered by one byte, for which some cards want Le 00 or none; T=0 lets it be
@@ -77,7 +79,7 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
     uint8_t fetch[5] = {0x00, 0xC0, 0x00, 0x00, 0x00};
     enum outcome outcome = say(basic, 0, command, sizeof command, said, deadline, why);
 
-    for (int tries = 0; tries < 2 && length_refused(outcome, said, why); tries++) {
+    for (int tries = 0; tries < 2 && length_refused(outcome, said, tries == 0, why); tries++) {
         bool told = outcome == OUTCOME_OK && (said->sw & 0xFF00) == 0x6C00;
         size_t length = tries == 0 || told ? sizeof command : sizeof command - 1;
 
@@ -91,8 +93,7 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
     return outcome;
 }
 
-/* Refusals of the command's form: nothing was opened or closed. */
-static bool refused(uint16_t sw)
+bool manage_channel_refused(uint16_t sw)
 {
     return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6700 || sw == 0x6A86 || sw == 0x6B00 ||
            (sw & 0xFF00) == 0x6900 || (sw & 0xFF00) == 0x6C00;
@@ -122,7 +123,7 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
                          "the answer to MANAGE CHANNEL makes no sense");
     if (said.sw == 0x6A81 || said.sw == 0x6A84 || said.sw == 0x6881)
         return report_sw(why, OUTCOME_REFUSED, said.sw, "the SIM has no free logical channel");
-    if (refused(said.sw))
+    if (manage_channel_refused(said.sw))
         return report_sw(why, OUTCOME_CARRIER_REFUSED, said.sw,
                          "the modem does not let programs open a channel by AT+CSIM");
     return report_sw(why, OUTCOME_BAD_DATA, said.sw, "the answer to MANAGE CHANNEL makes no sense");
@@ -166,8 +167,9 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
 
     channel->open = false;
     for (int way = 0; way < 2; way++) {
-        const bool refusal = outcome == OUTCOME_CARRIER_REFUSED ||
-                             (outcome == OUTCOME_OK && said.length == 0 && refused(said.sw));
+        const bool refusal =
+            outcome == OUTCOME_CARRIER_REFUSED ||
+            (outcome == OUTCOME_OK && said.length == 0 && manage_channel_refused(said.sw));
 
         /* out of step the refusal may be another command's, and the channel be closed */
         if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_UNASKED)))

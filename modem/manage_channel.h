@@ -26,6 +26,9 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why);
 
+/* True for a refusal of the command's form: nothing was opened or closed. */
+bool manage_channel_refused(uint16_t sw);
+
 /* Puts a channel number into a CLA: 0..3 in bits 0-1, 4..19 as 40|(n-4), or C0|(n-4) for a
  * proprietary CLA (ISO 7816-4, 5.4.1). The chaining bit 10 has the same place in both codings and
  * is kept. */

@@ -68,7 +68,7 @@ static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct re
     if (outcome != OUTCOME_OK)
         return outcome;
     if (answer.word != MBIM_STATUS_OK)
-        return report_set(why, OUTCOME_NO_MODEM, "mbim-proxy does not open %s (status %lu, %s)",
+        return report_set(why, OUTCOME_NO_MODEM, "mbim-proxy cannot open %s (status %lu, %s)",
                           mbim->control.name.path, (unsigned long)answer.word,
                           mbim_status_name(answer.word));
     return mbim_start(mbim, deadline, why);

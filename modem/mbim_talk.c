@@ -162,7 +162,7 @@ static enum outcome say_open(struct mbim *mbim, struct deadline deadline, struct
     outcome = mbim_ask(mbim, &request, START_TIMEOUT_MS, deadline, &answer, why);
     if (outcome == OUTCOME_OK && answer.word != MBIM_STATUS_OK)
         return report_set(
-            why, OUTCOME_NO_MODEM, "the modem at %s does not open (MBIM status %lu, %s)",
+            why, OUTCOME_NO_MODEM, "the modem at %s cannot be opened (MBIM status %lu, %s)",
             mbim->control.name.path, (unsigned long)answer.word, mbim_status_name(answer.word));
     return outcome;
 }

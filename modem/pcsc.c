@@ -254,7 +254,7 @@ static const struct {
     {SCARD_E_PROTO_MISMATCH, OUTCOME_NO_SIM, MUTE},
     {SCARD_W_RESET_CARD, OUTCOME_LOST, "another program reset the card in the reader \"%s\""},
     {SCARD_E_SHARING_VIOLATION, OUTCOME_PORT_BUSY, BUSY},
-    {SCARD_E_NO_MEMORY, OUTCOME_SYSTEM, "no memory, or no thread, for the card reader \"%s\""},
+    {SCARD_E_NO_MEMORY, OUTCOME_SYSTEM, "memory or threads ran out for the card reader \"%s\""},
 };
 
 static enum outcome failed(const struct reader *reader, struct report *why)

@@ -63,7 +63,7 @@ static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct re
         return outcome;
     result = qmi_result(&answer);
     if (result != QMI_OK)
-        return report_set(why, OUTCOME_NO_MODEM, "qmi-proxy does not open %s (error %u, %s)",
+        return report_set(why, OUTCOME_NO_MODEM, "qmi-proxy cannot open %s (error %u, %s)",
                           qmi->control.name.path, result, qmi_error_name(result));
     return OUTCOME_OK;
 }

@@ -196,7 +196,7 @@ enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, str
     case QMI_INVALID_CLIENT:
         forget_client(qmi);
         return report_set(why, OUTCOME_LOST,
-                          "the modem knows this program's QMI client id no more (error 7): it "
+                          "the modem no longer knows this program's QMI client id (error 7): it "
                           "restarted");
     case QMI_INVALID_HANDLE:
     case QMI_NO_ENTRY:

@@ -324,12 +324,13 @@ static enum outcome check_setting(const char *name, struct report *why)
         if (strcmp(name, allowed[i]) == 0)
             return OUTCOME_OK;
     if (settings_index(name) == settings_index("pin"))
-        return report_set(why, OUTCOME_USAGE,
-                          "a sim: URI must not hold the PIN itself; use pin-source in openssl.cnf "
-                          "or " SETTINGS_FILE ", or SIMKEY_PIN");
+        return report_set(
+            why, OUTCOME_USAGE,
+            "a sim: URI must not hold the PIN itself; use pin-source in " SETTINGS_FILE
+            ", or SIMKEY_PIN");
     return report_set(why, OUTCOME_USAGE,
                       "a sim: URI must not set %s, because URIs may come from people who must not "
-                      "choose it: set that in openssl.cnf, in " SETTINGS_FILE
+                      "choose it: set that in " SETTINGS_FILE
                       ", in the environment or by an option",
                       settings_name(settings_index(name)));
 }

@@ -27,8 +27,7 @@ enum outcome uri_modems(const struct uri *uri, const char *iccid, const struct m
                    : report_set(why, OUTCOME_USAGE,
                                 "the device in the sim: URI is not one of the configured ones, and "
                                 "a URI may come from people who must not choose it: set `device` "
-                                "in openssl.cnf or in " SETTINGS_FILE
-                                ", SIMKEY_DEVICE or --device");
+                                "in " SETTINGS_FILE ", SIMKEY_DEVICE or --device");
     }
     if (iccid[0] == '\0' || modems->count == 0)
         return modems_named(modems, NULL, &list[0], why);

@@ -25,6 +25,7 @@ static void put_value(FILE *to, const char *value)
     }
 }
 
+/* One name is enough, and all that a URI may have: the id before the label. */
 static void put_name(FILE *to, const struct token_name *name)
 {
     bool numbered = name->container != TOKEN_CONTAINER_NONE;
@@ -35,7 +36,7 @@ static void put_name(FILE *to, const struct token_name *name)
         fputs(numbered ? ";key-id=" : ";id=", to);
     for (size_t i = 0; i < name->id_length; i++)
         fprintf(to, numbered ? "%02x" : "%%%02X", name->id[i]);
-    if (name->label[0] != '\0') {
+    if (name->label[0] != '\0' && name->id_length == 0) {
         fputs(";object=", to);
         put_value(to, name->label);
     }

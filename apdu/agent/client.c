@@ -29,6 +29,7 @@ struct talk {
     const struct agent_request *request;
     struct agent_answer *answer;
     const char *path;
+    enum token_applet applet; /* of the settings */
     struct deadline deadline;
     uint8_t *packet; /* the answer's */
     size_t length;
@@ -93,6 +94,8 @@ static enum turn send_request(const struct talk *talk, int fd)
     size_t length;
     ssize_t sent;
 
+    if (request.key.name.applet == TOKEN_APPLET_ANY)
+        request.key.name.applet = talk->applet;
     request.patience = left > 2 * WORD_MS ? (uint32_t)(left - WORD_MS) : (uint32_t)left;
     length = agent_write_request(&request, packet);
     sent = send(fd, packet, length, MSG_NOSIGNAL);
@@ -171,13 +174,14 @@ static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct agent_
     enum turn turn;
 
     talk->answer = answer;
+    talk->applet = sim->settings.applet;
     if (!settings_agent(sim->settings.device, &talk->path) || talk->path == NULL)
         talk->path = AGENT_SOCKET;
     while ((turn = exchange_once(talk, patient_until, why)) == TURN_AGAIN) {
         if (deadline_passed(talk->deadline))
             return report_set(
                 why, OUTCOME_TIMEOUT,
-                "simkey-agent had no room for this request in time, or ended over it");
+                "simkey-agent was too busy for this request, or ended while it did it");
         deadline_sleep(talk->deadline, pause);
         pause = 2 * pause < PAUSE_LONGEST_MS ? 2 * pause : PAUSE_LONGEST_MS;
     }
@@ -199,11 +203,11 @@ static void talk_end(struct talk *talk)
 
 /* ---- the operations ---- */
 
-static enum outcome agent_list(struct sim *sim, struct token_item *list, size_t *count,
-                               struct deadline deadline, struct report *why)
+static enum outcome agent_list(struct sim *sim, enum token_applet applet, struct token_item *list,
+                               size_t *count, struct deadline deadline, struct report *why)
 {
-    const struct agent_request request = {.operation = AGENT_LIST,
-                                          .key.name.container = TOKEN_CONTAINER_NONE};
+    const struct agent_request request = {
+        .operation = AGENT_LIST, .key.name = {.container = TOKEN_CONTAINER_NONE, .applet = applet}};
     struct agent_answer answer;
     struct talk talk = {.request = &request, .deadline = deadline};
     enum outcome outcome = talk_begin(&talk, sim, &answer, why);
@@ -217,11 +221,13 @@ static enum outcome agent_list(struct sim *sim, struct token_item *list, size_t 
     return outcome;
 }
 
-/* A copy for the caller, by malloc. */
+/* A copy for the caller, by malloc; NULL of nothing. */
 static enum outcome copy_data(const struct agent_answer *answer, uint8_t **data, size_t *length,
                               struct report *why)
 {
-    *data = malloc(answer->length > 0 ? answer->length : 1);
+    if (answer->length == 0)
+        return OUTCOME_OK;
+    *data = malloc(answer->length);
     if (*data == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     memcpy(*data, answer->data, answer->length);
@@ -229,22 +235,26 @@ static enum outcome copy_data(const struct agent_answer *answer, uint8_t **data,
     return OUTCOME_OK;
 }
 
-static enum outcome agent_read(struct sim *sim, const char *iccid, const struct token_name *name,
-                               unsigned candidate, struct token_content *content,
-                               struct deadline deadline, struct report *why)
+/* By the number of the candidate, or of the certificate. */
+static enum outcome read_content(struct sim *sim, enum agent_operation operation, const char *iccid,
+                                 const struct token_name *name, unsigned number,
+                                 struct token_content *content, struct deadline deadline,
+                                 struct report *why)
 {
-    struct agent_request request = {.operation = AGENT_READ, .key.name = *name};
+    struct agent_request request = {.operation = operation, .key.name = *name};
     struct agent_answer answer;
     struct talk talk = {.request = &request, .deadline = deadline};
     enum outcome outcome;
 
-    if (candidate > UINT8_MAX)
+    if (number > UINT8_MAX)
         return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate");
-    request.option = (uint8_t)candidate;
+    request.option = (uint8_t)number;
     strncpy(request.key.iccid, iccid != NULL ? iccid : "", ICCID_SIZE - 1);
     outcome = talk_begin(&talk, sim, &answer, why);
     if (outcome == OUTCOME_OK) {
         content->item = answer.list[0];
+        memcpy(content->point, answer.point, sizeof content->point);
+        content->point_length = answer.point_length;
         memcpy(content->iccid, answer.iccid, ICCID_SIZE);
         outcome = copy_data(&answer, &content->certificate, &content->length, why);
     }
@@ -252,7 +262,24 @@ static enum outcome agent_read(struct sim *sim, const char *iccid, const struct 
     return outcome;
 }
 
-/* Of a key that has a container the key reference follows from that; others are whole already. */
+static enum outcome agent_read(struct sim *sim, const char *iccid, const struct token_name *name,
+                               unsigned candidate, struct token_content *content,
+                               struct deadline deadline, struct report *why)
+{
+    return read_content(sim, AGENT_READ, iccid, name, candidate, content, deadline, why);
+}
+
+static enum outcome agent_certificate(struct sim *sim, const char *iccid, enum token_applet applet,
+                                      unsigned number, struct token_content *content,
+                                      struct deadline deadline, struct report *why)
+{
+    const struct token_name any = {.container = TOKEN_CONTAINER_NONE, .applet = applet};
+
+    return read_content(sim, AGENT_CERTIFICATE, iccid, &any, number, content, deadline, why);
+}
+
+/* Of a key that has a container the key reference follows from that; others are whole already: of an id
+ * and a label the `allow` lines may name either. */
 static void agent_complete(const struct token_item *item, enum token_key_type type,
                            struct token_name *name)
 {
@@ -413,14 +440,15 @@ const struct token_ops token_agent = {
     .name = "simkey-agent",
     .elsewhere = SETTINGS_ELSEWHERE,
     .takes_device = agent_device,
-    .list = agent_list,
+    .list = FOR_TOOLS(agent_list),
     .read = agent_read,
     .complete = agent_complete,
     .sign = agent_sign,
     .decrypt = agent_decrypt,
-    .algorithms = agent_algorithms,
-    .pin_status = agent_tries,
+    .algorithms = FOR_TOOLS(agent_algorithms),
+    .certificate = agent_certificate,
+    .pin_status = FOR_TOOLS(agent_tries),
     .available = agent_available,
-    .identity = agent_identity,
-    .close = agent_close,
+    .identity = FOR_TOOLS(agent_identity),
+    .close = FOR_TOOLS(agent_close),
 };

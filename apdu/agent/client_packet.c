@@ -39,7 +39,8 @@ size_t agent_write_request(const struct agent_request *request, uint8_t packet[A
                                          name->id_length,
                                          (uint8_t)label,
                                          (uint8_t)(request->length >> 8),
-                                         (uint8_t)request->length};
+                                         (uint8_t)request->length,
+                                         (uint8_t)name->applet};
     uint8_t *to = put_bytes(packet, head, sizeof head);
 
     to = put_bytes(to, request->key.iccid, iccid);
@@ -92,13 +93,25 @@ static bool take_iccid(struct span *rest, char iccid[ICCID_SIZE])
     return digits.length == 0 || iccid_from_text((const char *)digits.data, digits.length, iccid);
 }
 
+static bool take_point(struct span *rest, struct agent_answer *answer)
+{
+    struct span length, point;
+
+    if (!span_take(rest, 1, &length) || length.data[0] > TOKEN_POINT_MAX ||
+        !span_take(rest, length.data[0], &point))
+        return false;
+    memcpy(answer->point, point.data, point.length);
+    answer->point_length = point.length;
+    return true;
+}
+
 static bool take_item(struct span *rest, struct token_item *item)
 {
     struct span head, id, label;
 
-    if (!span_take(rest, 6, &head) || head.data[1] > TOKEN_ID_MAX ||
-        head.data[2] >= TOKEN_LABEL_SIZE || !span_take(rest, head.data[1], &id) ||
-        !span_take(rest, head.data[2], &label) ||
+    if (!span_take(rest, 8, &head) || head.data[1] > TOKEN_ID_MAX ||
+        head.data[2] >= TOKEN_LABEL_SIZE || head.data[6] >= TOKEN_APPLETS ||
+        !span_take(rest, head.data[1], &id) || !span_take(rest, head.data[2], &label) ||
         (head.data[0] != AGENT_NO_CONTAINER && head.data[0] >= TOKEN_CONTAINERS))
         return false;
     memset(item, 0, sizeof *item);
@@ -108,7 +121,12 @@ static bool take_item(struct span *rest, struct token_item *item)
     memcpy(item->name.label, label.data, label.length);
     item->decrypts = (head.data[3] & AGENT_ITEM_DECRYPTS) != 0;
     item->certificate = (head.data[3] & AGENT_ITEM_CERTIFICATE) != 0;
+    item->generates = (head.data[3] & AGENT_ITEM_GENERATES) != 0;
+    item->empty = (head.data[3] & AGENT_ITEM_EMPTY) != 0;
+    item->no_signing = (head.data[3] & AGENT_ITEM_NO_SIGNING) != 0;
     item->bits = number_of(head.data + 4, 2);
+    item->name.applet = (enum token_applet)head.data[6];
+    item->candidates = head.data[7];
     return true;
 }
 
@@ -171,7 +189,9 @@ static bool take_body(enum agent_operation operation, struct span *rest,
         return take_list(rest, answer);
     case AGENT_READ:
         return take_item(rest, &answer->list[0]) && take_iccid(rest, answer->iccid) &&
-               take_data(rest, answer);
+               take_point(rest, answer) && take_data(rest, answer);
+    case AGENT_CERTIFICATE:
+        return take_iccid(rest, answer->iccid) && take_data(rest, answer);
     case AGENT_ALGORITHMS:
         return take_set(rest, &answer->set);
     case AGENT_IDENTITY:

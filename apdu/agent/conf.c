@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 static enum outcome take_count(unsigned *number, const char *name, const char *value,
@@ -181,19 +182,33 @@ enum outcome conf_load(struct conf *config, const char *path, const char *run_di
 
 /* ---- from parent to child ---- */
 
-/* What is in use of it: the text comes last, but the rules before it are most of it. */
-static size_t used_size(const struct conf *config)
+/* What is in use of it, in three pieces: all before the list of rules, the rules, the text with its NUL. */
+#define PIECES 3
+static void pieces_of(const struct conf *config, struct iovec pieces[PIECES])
 {
-    return offsetof(struct conf, text) + config->length + 1;
+    pieces[0] = (struct iovec){(void *)config, offsetof(struct conf, rules.list)};
+    pieces[1] = (struct iovec){(void *)config->rules.list,
+                               config->rules.count * sizeof config->rules.list[0]};
+    pieces[2] = (struct iovec){(void *)config->text, config->length + 1};
+}
+
+static ssize_t size_of(const struct iovec pieces[PIECES])
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i < PIECES; i++)
+        size += pieces[i].iov_len;
+    return (ssize_t)size;
 }
 
 int conf_seal(const struct conf *config)
 {
-    const size_t size = used_size(config);
     int fd = memfd_create("simkey-agent", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct iovec pieces[PIECES];
     int saved;
 
-    if (fd >= 0 && write(fd, config, size) == (ssize_t)size &&
+    pieces_of(config, pieces);
+    if (fd >= 0 && writev(fd, pieces, PIECES) == size_of(pieces) &&
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
         return fd;
     saved = errno;
@@ -205,8 +220,12 @@ int conf_seal(const struct conf *config)
 
 bool conf_receive(int fd, struct conf *config)
 {
-    const ssize_t got = pread(fd, config, sizeof *config, 0);
+    struct iovec pieces[PIECES];
+    const ssize_t head = (ssize_t)offsetof(struct conf, rules.list);
 
-    return got > (ssize_t)offsetof(struct conf, text) && config->length < CONFIG_TEXT_MAX &&
-           (size_t)got == used_size(config);
+    if (pread(fd, config, (size_t)head, 0) != head || config->length >= CONFIG_TEXT_MAX ||
+        config->rules.count > RULES_MAX)
+        return false;
+    pieces_of(config, pieces);
+    return preadv(fd, pieces + 1, PIECES - 1, head) == size_of(pieces) - head;
 }

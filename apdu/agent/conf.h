@@ -19,10 +19,10 @@
 /* All of it but the modems' settings, whose text goes along. */
 struct conf {
     unsigned idle, connections, requests;
-    struct rules rules;
     char path[CONFIG_PATH_SIZE];    /* of the file, for sentences */
     char run_dir[CONFIG_PATH_SIZE]; /* where the settings name none */
     size_t length;                  /* of the text */
+    struct rules rules;             /* of these and the text only what is in use is handed on */
     char text[CONFIG_TEXT_MAX];     /* the file without the agent's own lines */
 };
 

@@ -13,7 +13,7 @@ static bool leaves_something(const struct settings *settings, bool *open)
 
     if (!record_peek(settings, &record))
         return false;
-    *open = record.shared.level > LEVEL_CLOSED;
+    *open = record.shared.level > LEVEL_CLOSED || record.second.level > LEVEL_CLOSED;
     return *open || record.dirty || record.owners.count > 0;
 }
 

@@ -18,20 +18,23 @@
  *   16  length of the key's id
  *   17  length of the key's label
  *   18  length of the data, 2
- *   20  ICCID, id, label, data
+ *   20  family of applets (enum token_applet), 0: the SIM's
+ *   21  ICCID, id, label, data
  *
  *   operation       option                      data         body
  *   1 list          -                           -            entries, each an item (below)
- *   2 read          number of the candidate     -            item; length of the ICCID, ICCID; certificate
+ *   2 read          number of the candidate     -            item; ICCID; point; certificate
  *   3 sign          1: distrust, see below      digest       signature
  *   4 decrypt       padding                     cryptogram   plain text
  *   5 algorithms    -                           -            set, 8
  *   6 identity      -                           -            five texts and the ICCID, a length before each
  *   7 tries left    -                           -            verified, blocked, tries left (FF: unknown), refused
  *   8 available     store; 80: the private key  -            blob
+ *   9 certificate   its number                  -            ICCID; certificate
  *
- *   item: container, length of the id, length of the label, flags (1 decrypts, 2 certificate), bits (2),
- *         id, label
+ *   item: container, length of the id, length of the label, flags (AGENT_ITEM_...), bits (2), family of
+ *         applets, candidates, id, label. ICCID and point have their length before them, in one byte. What
+ *         is behind them may have no byte: there is no such certificate.
  *
  * Each packet has exactly the length that follows from its head. Distrust: a signature did not verify, so
  * what stands on the card is not gone on with. */
@@ -60,11 +63,12 @@ enum agent_operation {
     AGENT_IDENTITY,
     AGENT_TRIES,
     AGENT_AVAILABLE,
+    AGENT_CERTIFICATE,
     AGENT_OPERATIONS /* how many numbers there are */
 };
 
 #define AGENT_DATA_MAX 512 /* bytes: a cryptogram of RSA-4096 */
-#define AGENT_REQUEST  20  /* bytes before the ICCID */
+#define AGENT_REQUEST  21  /* bytes before the ICCID */
 #define AGENT_REQUEST_MAX                                                                          \
     (AGENT_REQUEST + ICCID_SIZE + TOKEN_ID_MAX + TOKEN_LABEL_SIZE + AGENT_DATA_MAX)
 #define AGENT_ANSWER     16 /* bytes before the sentence */
@@ -72,6 +76,9 @@ enum agent_operation {
 
 #define AGENT_ITEM_DECRYPTS    1
 #define AGENT_ITEM_CERTIFICATE 2
+#define AGENT_ITEM_GENERATES   4
+#define AGENT_ITEM_EMPTY       8
+#define AGENT_ITEM_NO_SIGNING  16
 #define AGENT_NO_CONTAINER     0xFF
 #define AGENT_NO_CME           0xFFFF
 #define AGENT_TRIES_UNKNOWN    0xFF
@@ -95,6 +102,8 @@ struct agent_answer {
     size_t count;      /* of the list; read: 1 */
     struct token_item list[TOKEN_ITEMS];
     char iccid[ICCID_SIZE];
+    uint8_t point[TOKEN_POINT_MAX]; /* of read */
+    size_t point_length;
     uint64_t set; /* of TOKEN_ALGORITHM */
     struct modem_identity identity;
     struct token_pin pin;
@@ -105,6 +114,9 @@ struct agent_answer {
 
 /* The outcomes go over the line by their numbers: another order is another version. */
 _Static_assert(OUTCOME_SYSTEM == 19, "the protocol has this number");
+/* So do the families of applets. */
+_Static_assert(TOKEN_APPLET_MIAS == 1 && TOKEN_APPLET_IOTSAFE == 2,
+               "the protocol has these numbers");
 
 /* ---- the client's half (client_packet.c) ---- */
 

@@ -43,17 +43,16 @@ static enum outcome take_who(struct rule *rule, const char *word, struct report 
         if (group != NULL)
             rule->id = group->gr_gid;
         else if (!take_number(word + 1, &rule->id))
-            return no_word(why, "a group that there is not:", word);
+            return no_word(why, "an unknown group,", word);
     } else {
         user = getpwnam(word);
         if (user != NULL)
             rule->id = user->pw_uid;
         else if (!take_number(word, &rule->id))
-            return no_word(why, "a user that there is not:", word);
+            return no_word(why, "an unknown user,", word);
     }
     if (rule->id == RULES_NOBODY)
-        return no_word(why,
-                       "a name that stands for all users without a number of their own:", word);
+        return no_word(why, "the user or group that stands for all without a number here:", word);
     return OUTCOME_OK;
 }
 
@@ -74,8 +73,8 @@ static enum outcome take_rights(struct rule *rule, char *words, struct report *w
         while (i < sizeof rights / sizeof rights[0] && strcmp(word, rights[i].word) != 0)
             i++;
         if (i == sizeof rights / sizeof rights[0])
-            return no_word(why,
-                           "an operation that is none of read, sign, decrypt, available:", word);
+            return no_word(why, "an unknown operation (they are read, sign, decrypt, available),",
+                           word);
         rule->rights |= rights[i].right;
     }
     return OUTCOME_OK;
@@ -122,12 +121,22 @@ static bool take_label(struct token_name *name, const char *value)
     return true;
 }
 
+static bool take_applet(struct token_name *name, const char *value)
+{
+    for (int i = TOKEN_APPLET_ANY + 1; i < TOKEN_APPLETS; i++)
+        if (strcmp(value, token_applet_word((enum token_applet)i)) == 0)
+            name->applet = (enum token_applet)i;
+    return name->applet != TOKEN_APPLET_ANY;
+}
+
 static bool take_attribute(struct rule *rule, const char *name, const char *value)
 {
     struct token_name *key = &rule->name;
     size_t length = 0;
     uint32_t number;
 
+    if (strcmp(name, "applet") == 0 && rule->what == RULE_SIGNING)
+        return take_applet(key, value);
     if (strcmp(name, "iccid") == 0)
         return iccid_from_text(value, strlen(value), rule->iccid);
     if (strcmp(name, "modem") == 0 && modems_name_valid(value)) {
@@ -170,18 +179,20 @@ static enum outcome take_key(struct rule *rule, char *uri, struct report *why)
         rule->what = RULE_SIGNING;
     else if (strcmp(word, "available") == 0)
         rule->what = RULE_AVAILABLE;
+    else if (strcmp(word, "trust") == 0)
+        rule->what = RULE_TRUST;
     else
-        return no_word(why, "a key that is none of *, signing, available:", word);
+        return no_word(why, "an unknown key (they are *, signing, available, trust),", word);
     while ((word = strsep(&uri, ";")) != NULL) {
         char *value = strchr(word, '=');
 
         if (value == NULL)
-            return no_word(why, "a key with an attribute without a value:", word);
+            return no_word(why, "a key whose attribute has no value,", word);
         *value++ = '\0';
         if (!take_attribute(rule, word, value))
             return no_word(why,
-                           "a key with an attribute that is none, or does not go with the others "
-                           "(container, key-id, id, object, iccid, modem):",
+                           "a key with an unknown attribute, or with two that exclude each other "
+                           "(container, key-id, id, object, applet, iccid, modem),",
                            word);
     }
     return OUTCOME_OK;
@@ -294,7 +305,8 @@ static bool is_container(int container, const struct token_name *name)
            (name->id_length == 0 || container_has(container, name->id[0]));
 }
 
-/* Whether a rule's name is that of the request; *used is what of it goes on. */
+/* Whether a rule's name is that of the request; *used is what of it goes on: to the family that the rule
+ * names, or, as where a URI names none, to that of the SIM. */
 static bool same_key(const struct rule *rule, const struct token_name *name,
                      struct token_name *used)
 {
@@ -303,6 +315,10 @@ static bool same_key(const struct rule *rule, const struct token_name *name,
     *used = *name;
     if (rule->what == RULE_ANYTHING)
         return true;
+    if (wanted->applet != TOKEN_APPLET_ANY && name->applet != TOKEN_APPLET_ANY &&
+        name->applet != wanted->applet)
+        return false;
+    used->applet = rule->reference ? TOKEN_APPLET_MIAS : wanted->applet;
     if (wanted->container != TOKEN_CONTAINER_NONE)
         return is_container(wanted->container, name);
     if (rule->reference)
@@ -353,12 +369,15 @@ static bool rule_allows(const struct rule *rule, const struct agent_request *req
     case AGENT_IDENTITY:
     case AGENT_TRIES:
         return true;
-    case AGENT_LIST:
-        return rule->what != RULE_AVAILABLE;
+    case AGENT_CERTIFICATE:
+        return rule->what == RULE_ANYTHING || rule->what == RULE_TRUST;
     case AGENT_AVAILABLE:
-        return rule->what != RULE_SIGNING;
+        return rule->what == RULE_ANYTHING || rule->what == RULE_AVAILABLE;
+    case AGENT_LIST:
+        return rule->what == RULE_ANYTHING || rule->what == RULE_SIGNING;
     default:
-        return rule->what != RULE_AVAILABLE && same_key(rule, &request->key.name, name);
+        return (rule->what == RULE_ANYTHING || rule->what == RULE_SIGNING) &&
+               same_key(rule, &request->key.name, name);
     }
 }
 
@@ -386,9 +405,10 @@ const char *rules_word(const struct agent_request *request)
                                                         [AGENT_ALGORITHMS] = "algorithms",
                                                         [AGENT_IDENTITY] = "identity",
                                                         [AGENT_TRIES] = "tries",
-                                                        [AGENT_AVAILABLE] = "available"};
+                                                        [AGENT_AVAILABLE] = "available",
+                                                        [AGENT_CERTIFICATE] = "certificate"};
 
     return request->operation < AGENT_OPERATIONS && words[request->operation] != NULL
                ? words[request->operation]
-               : "a request that is none";
+               : "an unknown request";
 }

@@ -17,7 +17,7 @@
 
 enum right { RIGHT_READ = 1, RIGHT_SIGN = 2, RIGHT_DECRYPT = 4, RIGHT_AVAILABLE = 8 };
 
-enum rule_what { RULE_ANYTHING, RULE_SIGNING, RULE_AVAILABLE };
+enum rule_what { RULE_ANYTHING, RULE_SIGNING, RULE_AVAILABLE, RULE_TRUST };
 
 /* One key of one line. */
 struct rule {

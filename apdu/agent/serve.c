@@ -98,6 +98,14 @@ static void give_turn(void)
 
 /* ---- the operations ---- */
 
+/* Takes over the certificate, if there is one, and what the SIM is. */
+static void give_content(struct service *service, const struct token_content *content)
+{
+    memcpy(service->answer.iccid, content->iccid, ICCID_SIZE);
+    service->answer.data = service->owned = content->certificate;
+    service->answer.length = service->owned_length = content->length;
+}
+
 static enum outcome do_read(struct service *service, struct sim *sim, struct report *why)
 {
     struct agent_answer *answer = &service->answer;
@@ -110,10 +118,22 @@ static enum outcome do_read(struct service *service, struct sim *sim, struct rep
         return outcome;
     answer->list[0] = content.item;
     answer->count = 1;
-    memcpy(answer->iccid, content.iccid, ICCID_SIZE);
-    answer->data = service->owned = content.certificate;
-    answer->length = service->owned_length = content.length;
+    memcpy(answer->point, content.point, content.point_length);
+    answer->point_length = content.point_length;
+    give_content(service, &content);
     return OUTCOME_OK;
+}
+
+static enum outcome do_certificate(struct service *service, struct sim *sim, struct report *why)
+{
+    const struct agent_request *request = &service->request;
+    struct token_content content;
+    enum outcome outcome = token_certificate(sim, request->key.iccid, request->key.name.applet,
+                                             request->option, &content, why);
+
+    if (outcome == OUTCOME_OK)
+        give_content(service, &content);
+    return outcome;
 }
 
 static enum outcome do_sign(struct service *service, struct sim *sim, struct report *why)
@@ -173,7 +193,8 @@ static enum outcome do_operation(struct service *service, struct sim *sim, struc
 
     switch (service->request.operation) {
     case AGENT_LIST:
-        return token_list(sim, answer->list, &answer->count, why);
+        return token_list_of(sim, service->request.key.name.applet, answer->list, &answer->count,
+                             why);
     case AGENT_READ:
         return do_read(service, sim, why);
     case AGENT_SIGN:
@@ -188,6 +209,8 @@ static enum outcome do_operation(struct service *service, struct sim *sim, struc
         return token_pin_status(sim, &answer->pin, &answer->refused, why);
     case AGENT_AVAILABLE:
         return do_available(service, sim, why);
+    case AGENT_CERTIFICATE:
+        return do_certificate(service, sim, why);
     case AGENT_OPERATIONS:
         break;
     }
@@ -202,7 +225,7 @@ static enum outcome work_with(struct service *service, unsigned char modem,
     enum outcome outcome;
 
     if (!take_turn(service, modem))
-        return report_set(why, OUTCOME_TIMEOUT, "the SIM was in use until the time was up");
+        return report_set(why, OUTCOME_TIMEOUT, "the SIM was in use for the whole time-out");
     if (!client_waits(NULL))
         _exit(0);
     outcome = sim_new(&sim, settings, why);
@@ -227,7 +250,8 @@ static bool record_has(const struct settings *settings, const char *iccid)
 
     return record_peek(settings, &record) &&
            (strcmp(record.quirks.iccid, iccid) == 0 ||
-            (record.shared.level > LEVEL_CLOSED && strcmp(record.shared.iccid, iccid) == 0));
+            (record.shared.level > LEVEL_CLOSED && strcmp(record.shared.iccid, iccid) == 0) ||
+            (record.second.level > LEVEL_CLOSED && strcmp(record.second.iccid, iccid) == 0));
 }
 
 /* The modems to try, in their order: the first alone where no SIM is named. */

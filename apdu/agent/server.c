@@ -124,12 +124,12 @@ static void free_seat(struct server *server, size_t seat, bool crashed, int64_t 
 
 static void complain(struct server *server, uid_t uid, enum seating seating, int64_t now)
 {
-    static const char *const reasons[] = {
-        [SEATING_GOOD] = "",
-        [SEATING_FULL] = "there are too many connections",
-        [SEATING_MANY] = "it has too many connections at once",
-        [SEATING_FAST] = "it makes too many requests a second",
-        [SEATING_BARRED] = "a process has crashed over what it sent, seconds ago"};
+    static const char *const reasons[] = {[SEATING_GOOD] = "",
+                                          [SEATING_FULL] = "there are too many connections",
+                                          [SEATING_MANY] = "it has too many connections at once",
+                                          [SEATING_FAST] = "it makes too many requests a second",
+                                          [SEATING_BARRED] =
+                                              "what it sent made a process crash, seconds ago"};
 
     if (now - server->complained_at < COMPLAIN_MS && server->complained_at != 0)
         return;
@@ -161,10 +161,13 @@ static void serve_connection(struct server *server, int connection, size_t place
     free_seat(server, place, false, now);
 }
 
-/* Who is over a limit is sent away: clients come again by themselves. */
+/* Who is over a limit is sent away: clients come again by themselves. One gets a child in a round, whose
+ * start takes long enough: between two of them turns are given. */
 static void take_connections(struct server *server, int64_t now)
 {
-    for (int i = 0; i < ACCEPTS; i++) {
+    bool served = false;
+
+    for (int i = 0; i < ACCEPTS && !served; i++) {
         int connection = spawn_lift(accept4(server->listening, NULL, NULL, SOCK_CLOEXEC));
         struct ucred cred;
         socklen_t length = sizeof cred;
@@ -179,7 +182,8 @@ static void take_connections(struct server *server, int64_t now)
         if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0) {
             seating = turns_sit(&server->turns, cred.uid, server->config->connections,
                                 server->config->requests, now, &seat);
-            if (seating == SEATING_GOOD)
+            served = seating == SEATING_GOOD;
+            if (served)
                 serve_connection(server, connection, seat, now);
             else
                 complain(server, cred.uid, seating, now);
@@ -206,7 +210,8 @@ static void hear_child(struct server *server, size_t place, int64_t now)
     } else if (byte < MODEMS_ALL && seat->state == SEAT_QUIET) {
         turns_wait(&server->turns, place, byte, now);
     } else {
-        agent_say("process %ld said what none says: it is ended", (long)seat->pid);
+        agent_say("process %ld broke the rules between it and the agent, and is ended",
+                  (long)seat->pid);
         (void)kill(seat->pid, SIGKILL);
     }
 }
@@ -263,7 +268,7 @@ static void check_times(struct server *server, int64_t now)
             seat->state == SEAT_QUIET ? QUIET_MS : server->operation_ms + OVERTIME_MS;
 
         if (seat->state != SEAT_FREE && seat->pid > 0 && now - seat->since > most) {
-            agent_say("process %ld is over its time: it is ended", (long)seat->pid);
+            agent_say("process %ld took longer than its time, and is ended", (long)seat->pid);
             (void)kill(seat->pid, SIGKILL);
         }
     }
@@ -346,6 +351,10 @@ static int open_signals(void)
     static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     sigset_t set;
 
+    /* who started it may have ignored some: its children would do so too, and their ends not be told */
+    for (int number = 1; number < SIGRTMIN; number++)
+        if (number != SIGPIPE && number != SIGXFSZ)
+            (void)signal(number, SIG_DFL);
     (void)sigemptyset(&set);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         (void)sigaddset(&set, numbers[i]);

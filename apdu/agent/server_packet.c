@@ -39,6 +39,8 @@ static bool good_head(const uint8_t *head, struct report *why)
         return refuse(why, "it has a key type, scheme or hash that the agent does not know");
     if (head[14] >= TOKEN_CONTAINERS && head[14] != AGENT_NO_CONTAINER)
         return refuse(why, "there is no such container");
+    if (head[20] >= TOKEN_APPLETS)
+        return refuse(why, "it has a family of applets that the agent does not know");
     if (head[15] >= ICCID_SIZE || head[16] > TOKEN_ID_MAX || head[17] >= TOKEN_LABEL_SIZE)
         return refuse(why, "a name in it is too long");
     return true;
@@ -72,7 +74,7 @@ static bool good_use(const struct agent_request *request, struct report *why)
         return (request->option & ~AGENT_PRIVATE) <= TYPEA_FILES ||
                refuse(why, "there is no such store");
     default:
-        return request->length == 0 || refuse(why, "it has data that mean nothing");
+        return request->length == 0 || refuse(why, "it has data, and its operation takes none");
     }
 }
 
@@ -106,6 +108,7 @@ bool agent_read_request(const uint8_t *packet, size_t length, struct agent_reque
     request->option = head.data[11];
     request->key.bits = (unsigned)(head.data[12] << 8 | head.data[13]);
     name->container = head.data[14] == AGENT_NO_CONTAINER ? TOKEN_CONTAINER_NONE : head.data[14];
+    name->applet = (enum token_applet)head.data[20];
     name->id_length = head.data[16];
     memcpy(request->key.iccid, iccid.data, iccid.length);
     memcpy(name->id, id.data, id.length);
@@ -158,9 +161,14 @@ static void put_item(struct writer *to, const struct token_item *item)
     put_number(to, strlen(name->label), 1);
     put_number(to,
                (item->decrypts ? AGENT_ITEM_DECRYPTS : 0) |
-                   (item->certificate ? AGENT_ITEM_CERTIFICATE : 0),
+                   (item->certificate ? AGENT_ITEM_CERTIFICATE : 0) |
+                   (item->generates ? AGENT_ITEM_GENERATES : 0) |
+                   (item->empty ? AGENT_ITEM_EMPTY : 0) |
+                   (item->no_signing ? AGENT_ITEM_NO_SIGNING : 0),
                1);
     put_number(to, item->bits, 2);
+    put_number(to, name->applet, 1);
+    put_number(to, item->candidates, 1); /* no SIM lists more objects than IOTSAFE_OBJECTS */
     put_bytes(to, name->id, name->id_length);
     put_bytes(to, name->label, strlen(name->label));
 }
@@ -198,6 +206,12 @@ static void put_body(struct writer *to, enum agent_operation operation,
         return;
     case AGENT_READ:
         put_item(to, &answer->list[0]);
+        put_field(to, answer->iccid);
+        put_number(to, answer->point_length, 1);
+        put_bytes(to, answer->point, answer->point_length);
+        put_bytes(to, answer->data, answer->length);
+        return;
+    case AGENT_CERTIFICATE:
         put_field(to, answer->iccid);
         put_bytes(to, answer->data, answer->length);
         return;

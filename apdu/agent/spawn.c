@@ -26,13 +26,15 @@ int spawn_lift(int fd)
 }
 
 /* Of the environment a child needs two: where the PIN's credential is, and where refused PINs are kept.
- * (And what a build with sanitizers reads.) */
+ * (And what a build with sanitizers reads.) Its log has the time in UTC: no file says what that is. */
 static void pick_environment(char *picked[], size_t size)
 {
     static const char *const names[] = {
-        "CREDENTIALS_DIRECTORY=", "SIMKEY_STATE_DIR=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "TZ="};
+        "CREDENTIALS_DIRECTORY=", "SIMKEY_STATE_DIR=", "ASAN_OPTIONS=", "UBSAN_OPTIONS="};
+    static char utc[] = "TZ=UTC0";
     size_t count = 0;
 
+    picked[count++] = utc;
     for (char *const *at = environ; *at != NULL; at++)
         for (size_t i = 0; i < sizeof names / sizeof names[0] && count + 1 < size; i++)
             if (strncmp(*at, names[i], strlen(names[i])) == 0)
@@ -45,14 +47,12 @@ static int set_up(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attrib
 {
     const int from[] = {spawn->connection, spawn->control, spawn->config};
     const int to[] = {CHILD_CONNECTION, CHILD_CONTROL, CHILD_CONFIG};
-    sigset_t none, all;
+    sigset_t none;
     int error = 0;
 
     (void)sigemptyset(&none);
-    (void)sigfillset(&all);
-    (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK);
     (void)posix_spawnattr_setsigmask(attributes, &none);
-    (void)posix_spawnattr_setsigdefault(attributes, &all);
     for (size_t i = 0; i < sizeof from / sizeof from[0] && error == 0; i++)
         if (from[i] >= 0)
             error = posix_spawn_file_actions_adddup2(actions, from[i], to[i]);

@@ -17,6 +17,9 @@
 #define ANSWER_MS    400
 #define ANSWER_TIMES 3
 
+/* So often in an operation a PIN is sent of which the modem says that the SIM was busy. */
+#define BUSY_SENDS 4
+
 const struct applet applet_uicc = {.aid = uicc_aid,
                                    .aid_length = sizeof uicc_aid,
                                    .name = "the application with the Type A files",
@@ -99,10 +102,11 @@ static enum outcome judge_time(const struct card *card, enum pin_reference refer
         needed = APDU_TIMEOUT_MS;
     if (left >= needed)
         return OUTCOME_OK;
-    return report_set(why, OUTCOME_PIN_PROTECTED,
-                      "%s was not sent, because %d ms of the time-out are left and its answer may "
-                      "take %lld: raise `timeout`",
-                      pin_name(reference), left, (long long)needed);
+    return report_set(
+        why, OUTCOME_PIN_PROTECTED,
+        "%s was not sent, because only %d ms of the time-out are left and its answer may "
+        "take %lld: raise `timeout`",
+        pin_name(reference), left, (long long)needed);
 }
 
 /* The one way by which a PIN leaves: to the applet that it belongs to, and over a line that does not
@@ -127,9 +131,10 @@ static enum outcome send_secret(const struct card *card, enum pin_reference refe
     return outcome == OUTCOME_OK ? apdu_send(card, command, answer, why) : outcome;
 }
 
-/* Sends VERIFY, once, and says how the PIN stands afterwards. */
+/* Sends VERIFY, once, and says how the PIN stands afterwards. *busy: in place of the card's answer the
+ * modem said that the SIM is busy, so that the card has not seen it. */
 static enum outcome verify(const struct card *card, enum pin_reference reference, const char *pin,
-                           struct token_pin *state, struct report *why)
+                           struct token_pin *state, bool *busy, struct report *why)
 {
     size_t length = strlen(pin);
     uint8_t data[PIN_SIZE];
@@ -147,6 +152,7 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
     memcpy(data, pin, length);
     outcome = send_secret(card, reference, &command, &answer, why);
     explicit_bzero(data, sizeof data);
+    *busy = outcome == OUTCOME_TIMEOUT && cme_is_busy(why->cme) && answer.sw == 0;
     if (outcome != OUTCOME_OK)
         return outcome;
     if (!state_of(answer.sw, reference, state))
@@ -222,6 +228,7 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     struct token_pin state = {.left = -1};
     enum outcome outcome = pin_state(card, reference, &state, why);
     int left = state.left;
+    bool busy;
 
     try->sent = false;
     if (outcome != OUTCOME_OK || state.verified)
@@ -240,23 +247,21 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
         try->load(try->settings, try->sim, try->memory);
     outcome = judge_memory(try, reference, left, why);
     /* the SIM that was called busy has counted it all the same */
-    if (outcome != OUTCOME_OK && try->given->busy &&
+    if (outcome != OUTCOME_OK && try->given->busy > 0 &&
         !pin_memory_refuses(try->memory, try->sim, reference, &try->given->identity))
         pin_remember(try, reference, &try->given->identity, left);
     if (outcome != OUTCOME_OK)
         return outcome;
     pin_memory_see(try->memory, try->sim, reference, left);
-    outcome = verify(card, reference, try->given->pin, &state, why);
+    outcome = verify(card, reference, try->given->pin, &state, &busy, why);
     try->sent = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK || !card->selection->passed)
         return outcome;
-    /* A SIM that is busy has not seen it, but only the modem says so: believed once. The next start
-     * asks the SIM for its tries before. */
-    if (why->cme == CME_SIM_BUSY && !try->given->busy) {
-        try->given->busy = true;
-        why->outcome = OUTCOME_LOST;
-        return OUTCOME_LOST;
-    }
+    /* only the modem says so: before it is sent again, the SIM tells its tries on a new channel */
+    try->given->busy += busy;
+    try->given->again = busy && try->given->busy < BUSY_SENDS;
+    if (busy)
+        return outcome;
     pin_remember(try, reference, &try->given->identity, left);
     return outcome;
 }
@@ -265,6 +270,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
                          bool spend_last, struct token_pin *state, struct report *why)
 {
     enum outcome outcome;
+    bool busy;
 
     if (!pin_well_formed(pin, reference))
         return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
@@ -281,7 +287,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
                           pin_name(reference),
                           state->left < 0 ? "the card does not tell how many tries are left"
                                           : "only the last try is left");
-    return verify(card, reference, pin, state, why);
+    return verify(card, reference, pin, state, &busy, why);
 }
 
 /* The applet's CHANGE REFERENCE DATA, sent once. Unlike ISO 7816-4's (11.6.7) its class is

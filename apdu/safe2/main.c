@@ -44,7 +44,7 @@ static const struct option_row own_options[] = {
      "1 to 16 bytes; the modem's IMEI as packed digits, F padded"},
     {"timeout", OWN_TIMEOUT, "S", "of the whole job (300)"},
     {"interval", OWN_INTERVAL, "S", "between two polls (10)"},
-    {"out", OWN_OUT, "FILE", "get: writes there, whole or not at all, instead of standard output"},
+    {"out", OWN_OUT, "FILE", "get: writes to that file, completely or not at all"},
     {"exec", OWN_EXEC, "CMD", "get: runs CMD with the file's path when the content changed"},
     {"retries", OWN_RETRIES, "N", "how often a failed job is tried again (0)"},
     {"retry-delay", OWN_RETRY_DELAY, "S", "before that (300)"},

@@ -22,6 +22,17 @@ static bool in_use_elsewhere(enum outcome outcome, const struct report *why)
     return outcome == OUTCOME_REFUSED && (why->sw == 0x6985 || why->sw == 0x6999);
 }
 
+/* Opening failed in a way that tells little: some modems do it, and then say that something went wrong. (By
+ * AT+CSIM 0 is how others refuse MANAGE CHANNEL, and 13 what a SIM in trouble is answered.) */
+static bool may_be_open(const struct operation *operation, const struct channel_wish *wish,
+                        enum outcome outcome, const struct report *why)
+{
+    return outcome == OUTCOME_LOST && operation->transport.ops->carrier == CARRIER_AUTO &&
+           (why->cme == CME_UNKNOWN ||
+            (wish->carrier == CARRIER_CCHO &&
+             (why->cme == CME_PHONE_FAILURE || why->cme == CME_SIM_FAILURE)));
+}
+
 /* Opens it by the transport, once more where that may help. */
 static enum outcome open_channel(struct operation *operation, const struct channel_wish *wish,
                                  struct report *why)
@@ -37,10 +48,13 @@ static enum outcome open_channel(struct operation *operation, const struct chann
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
         !(operation->transport.events & EVENT_RESTARTED)) {
         /* one of two answers told of a channel that nobody uses now, or none was heard */
-        if (!channel_close_stray(operation) && outcome == OUTCOME_LOST && why->cme < 0)
+        if (!channel_close_stray(operation) && outcome == OUTCOME_LOST &&
+            (why->cme < 0 || may_be_open(operation, wish, outcome, why)))
             channel_find_missed(operation, wish->carrier);
         outcome = operation->transport.ops->open(&operation->transport, wish, channel,
                                                  operation->deadline, why);
+        if (may_be_open(operation, wish, outcome, why))
+            channel_find_missed(operation, wish->carrier);
     }
     if (outcome == OUTCOME_BAD_DATA && wish->carrier == CARRIER_CSIM && why->sw == SW_OK &&
         channel_find_opened(operation, channel)) {
@@ -221,7 +235,7 @@ static enum outcome select_by(struct operation *operation, enum carrier carrier,
     (void)carrier;
     if (operation->transport.events & EVENT_ECHOED)
         return operation_echoes(why);
-    if (operation->pin_follows && !operation->opened)
+    if (operation->pin_follows && (!operation->opened || operation->reused))
         return file_select_applet_again(&operation->card, applet->aid, applet->aid_length,
                                         applet->name, why);
     return file_select_applet(&operation->card, applet->aid, applet->aid_length, applet->name, why);
@@ -275,7 +289,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     operation->just_selected = operation->opened = true;
     operation->current->iccid_asked = false; /* whatever a record says without a channel */
     channel_close_dead(operation);
-    outcome = open_any(operation, applet, why);
+    outcome = channel_reuse(operation) ? OUTCOME_OK : open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
         report_prefix(why, "this modem does not support `transport` %s (set it to auto)",
                       sim->settings.carrier == CARRIER_CCHO ? "ccho" : "csim");

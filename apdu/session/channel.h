@@ -74,6 +74,11 @@ void channel_close_orphans(struct operation *operation);
 /* Reads what older programs say of channels, once an operation: operation->old_claims. */
 void channel_know_claims(struct operation *operation);
 
+/* Instead of opening one: goes on with a channel that was to be closed, which the modem refused to do, where
+ * an applet of simkey's still answers on it; once an operation. Or there would be one less with each
+ * program, until none is free (channel_reuse.c). False if there is none. */
+bool channel_reuse(struct operation *operation);
+
 /* Closes the channels that killed processes left. Best effort. */
 void channel_close_dead(struct operation *operation);
 

@@ -4,6 +4,7 @@
 #include "apdu/aid.h"
 #include "apdu/session/channel.h"
 #include "apdu/session/old_claims.h"
+#include "modem/manage_channel.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,11 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     struct answer answer;
 
     *word = channel_word(operation, channel, &status, &answer, &why);
+    if (*word == SW_OK && answer.length > 0) { /* another command's: the number of a channel, perhaps */
+        operation->transport.events |= EVENT_UNASKED;
+        operation->sim->line.opening = true;
+        return WHOSE_UNKNOWN;
+    }
     /* a modem that does not know the session is not asked for somebody else's */
     if (*word == 0 && (channel->carrier == CARRIER_CCHO || operation->transport.ops->selects) &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
@@ -154,7 +160,7 @@ static bool in_use(const struct operation *operation, const struct channel *chan
 
 /* It is not closed, or who knows: so often it stays in the table, once an operation. */
 static void count_refusal(struct operation *operation, const struct channel *channel,
-                          enum doubt doubt)
+                          enum doubt doubt, bool stays)
 {
     struct owners *owners = &operation->record.owners;
     struct owned *owned = owners_find(owners, channel);
@@ -162,10 +168,12 @@ static void count_refusal(struct operation *operation, const struct channel *cha
 
     owners_orphan(owners, channel, doubt);
     owned = owners_find(owners, channel);
-    owned->refused = before.refused + !before.tried;
+    owned->refused = (before.refused % OWNED_STAYS) + !before.tried;
     owned->tried = true;
     if (owned->refused >= CLOSE_REFUSALS)
         owners_remove(owners, channel);
+    else if (stays)
+        owned->refused += OWNED_STAYS;
 }
 
 /* Notes what came of closing a channel: it is closed, or stays in the table. */
@@ -180,13 +188,15 @@ static void note_close(struct operation *operation, const struct channel *channe
         owners_orphan(owners, channel, DOUBT_GONE);
     } else if (outcome == OUTCOME_OK &&
                (operation->transport.events & (EVENT_FOREIGN | EVENT_UNASKED))) {
-        count_refusal(operation, channel, DOUBT_ASK); /* it may be another command's answer */
+        count_refusal(operation, channel, DOUBT_ASK,
+                      false); /* it may be another command's answer */
     } else if (outcome == OUTCOME_OK &&
                (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
         owners_remove(owners, channel);
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
-        count_refusal(operation, channel, DOUBT_GONE);
+        count_refusal(operation, channel, DOUBT_GONE,
+                      outcome == OUTCOME_CARRIER_REFUSED || manage_channel_refused(sw));
     } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number given to somebody else: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
@@ -430,10 +440,10 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
 {
     const struct owned *owned = owners_find(&operation->record.owners, channel);
 
-    if (owned == NULL)
-        (void)channel_ask_left(operation, channel->number);
-    else
+    if (owned != NULL)
         close_ours(operation, channel);
+    else if (channel->number > 0) /* a session that was taken out meanwhile is closed */
+        (void)channel_ask_left(operation, channel->number);
 }
 
 void channel_close_dead(struct operation *operation)

@@ -32,7 +32,8 @@ static bool is_missed(struct operation *operation, const struct channel *channel
 {
     return channel->carrier == CARRIER_CSIM && !operation->transport.ops->selects
                ? is_bare(operation, channel, whose, word)
-               : whose == WHOSE_OURS && word != 0 && word != SW_CLOSED_CHANNEL;
+               : whose == WHOSE_OURS && word != 0 && word != SW_CLOSED_CHANNEL &&
+                     channel_looks_ours(operation, channel, word);
 }
 
 /* False where a session could not be closed: what was heard of its name may be half of it. */

@@ -283,7 +283,7 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     take_record(operation);
     operation->transport.events |= sim->line.gap;
     if (sim->wanted != NULL && !sim->wanted(sim->wanted_arg))
-        return report_set(why, OUTCOME_TIMEOUT, "who asked for it has gone away");
+        return report_set(why, OUTCOME_TIMEOUT, "the program that asked for it has ended");
     return OUTCOME_OK;
 }
 

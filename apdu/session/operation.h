@@ -30,6 +30,7 @@ struct operation {
         just_selected; /* the applet was selected in this operation: a refusal is the applet's own word */
     bool pin_follows; /* the applet is selected for the sake of a PIN */
     bool opened;      /* the channel in use was opened in this operation */
+    bool reused;      /* or it is one that could not be closed, see channel_reuse */
     bool answered;    /* the channel has answered in this operation */
     bool again;       /* it is the second start */
     bool tries_gap;   /* see operation_try_gap */

@@ -60,7 +60,8 @@ static bool others_verified(const struct operation *operation)
  * no other stands on which somebody else's PIN was. */
 static enum outcome unlock_alone(struct operation *operation, struct report *why)
 {
-    bool known = operation->current->level > LEVEL_CLOSED && !operation->opened;
+    bool known =
+        operation->current->level > LEVEL_CLOSED && (!operation->opened || operation->reused);
     bool sent;
     enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
 

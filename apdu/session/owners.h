@@ -35,13 +35,17 @@ enum owner {
     OWNER_IS_DEAD /* nobody will close it: an orphan */
 };
 
+#define OWNED_STAYS 4U
+
 struct owned {
     struct channel channel;
     pid_t pid;      /* 0: an orphan from the beginning, to be closed by whoever comes next */
     uint64_t start; /* when that process started, see rundir_process_start */
     enum doubt doubt;
-    unsigned refused; /* in how many operations closing it was not answered by 9000 */
-    bool tried;       /* in this operation; not recorded */
+    /* in how many operations closing it was not answered by 9000; OWNED_STAYS is added where the modem, or
+     * the card, does not take the command at all */
+    unsigned refused;
+    bool tried; /* in this operation; not recorded */
 };
 
 struct owners {

@@ -17,6 +17,8 @@
 #define REPAIR_FIRST_MS   50
 #define REPAIR_LONGEST_MS 1000
 #define REPAIR_RESERVE_MS 2000
+/* The first pause behind a SIM that was busy. */
+#define BUSY_FIRST_MS 250
 /* So many starts at most go on with a session that others have made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
@@ -243,6 +245,8 @@ struct start {
     char iccid[ICCID_SIZE]; /* of the SIM that it worked on */
     bool again;             /* another one may help */
     bool own_making;        /* it was on a channel that it opened itself */
+    bool other_way;         /* the modem refused what it sent: by the other carrier it may not */
+    bool busy;              /* its PIN met a SIM that was busy, and may be sent again */
     unsigned generation;    /* of the shared session that it used, 0: none */
 };
 
@@ -261,6 +265,23 @@ static bool known_to_lack(struct operation *operation, const struct job *job, st
     return true;
 }
 
+/* True if a command was refused by the modem itself, on a channel where the applet was selected: some take
+ * only a few commands by AT+CSIM, or by AT+CGLA. On the second time the next channel is opened in the
+ * other way, if there is one, and so are those of the next operations. */
+static bool wants_other_way(struct operation *operation, const struct job *job,
+                            enum outcome outcome, const struct report *why)
+{
+    const struct channel_state *state = operation->current;
+
+    if (outcome != OUTCOME_CARRIER_REFUSED || why->sw != 0 || !job->again ||
+        state->level < LEVEL_SELECTED || operation->transport.ops->carrier != CARRIER_AUTO ||
+        operation->sim->settings.carrier != CARRIER_AUTO)
+        return false;
+    operation->sim->line.carrier =
+        state->channel.carrier == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
+    return true;
+}
+
 static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
                             struct deadline deadline, struct start *start, struct report *why)
 {
@@ -272,6 +293,8 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
     operation.applet = job->applet;
     operation.iccid = job->iccid;
     operation.given = job->given;
+    if (job->given != NULL)
+        job->given->again = false;
     operation.pin_follows = job->pin;
     if (job->again)
         operation_try_gap(&operation);
@@ -288,6 +311,8 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
             outcome = transport_confirm(&operation.transport, operation.deadline, why);
         listen(&operation, outcome);
         start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
+        start->other_way = wants_other_way(&operation, job, outcome, why);
+        start->busy = outcome == OUTCOME_TIMEOUT && job->given != NULL && job->given->again;
         start->own_making = operation.opened || job->applet == NULL;
         start->generation = shared_generation(&operation);
         memcpy(start->iccid, operation.current->iccid, ICCID_SIZE);
@@ -315,17 +340,20 @@ static enum outcome say_swapped(const struct job *job, enum outcome outcome, str
  * before; it is not the last one where it went on with what another process had made meanwhile.
  * Further ones are for losses only (of the channel, the modem, the step of its answers), which
  * say nothing of the command itself: until shortly before the deadline, with growing pauses in which
- * others get the device. */
+ * others get the device. So they are, from the first one on, for a PIN that met a busy SIM. A third one
+ * may go by the other carrier. */
 static bool start_anew(const struct job *job, const struct start *last, enum outcome outcome,
                        unsigned starts, struct deadline deadline)
 {
-    int64_t pause = REPAIR_FIRST_MS;
+    int64_t pause = last->busy ? BUSY_FIRST_MS : REPAIR_FIRST_MS;
 
     if (job->once || deadline_passed(deadline))
         return false;
-    if (starts == 1 || (!last->own_making && starts < STARTS_ON_OTHERS))
+    if (last->other_way && starts == 2)
         return true;
-    if (outcome != OUTCOME_LOST || deadline_left(deadline) < REPAIR_RESERVE_MS)
+    if (!last->busy && (starts == 1 || (!last->own_making && starts < STARTS_ON_OTHERS)))
+        return true;
+    if ((outcome != OUTCOME_LOST && !last->busy) || deadline_left(deadline) < REPAIR_RESERVE_MS)
         return false;
     for (unsigned i = 2; i < starts && pause < REPAIR_LONGEST_MS; i++)
         pause *= 2;

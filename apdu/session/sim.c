@@ -28,9 +28,8 @@ enum outcome sim_new(struct sim **made, const struct settings *settings, struct 
     *made = NULL;
     if (settings->device == NULL)
         return report_set(why, OUTCOME_USAGE,
-                          "no device is set: name the modem's AT port by --device, SIMKEY_DEVICE, "
-                          "or `device` in openssl.cnf (safe2 does not read it) "
-                          "or /etc/simkey/simkey.conf");
+                          "no device is set: name the modem's port by a line `device = ` in "
+                          "/etc/simkey/simkey.conf, by SIMKEY_DEVICE or by --device");
     sim = calloc(1, sizeof *sim);
     if (sim == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");

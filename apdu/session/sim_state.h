@@ -36,6 +36,7 @@ struct sim {
      * order between them. */
     _Atomic unsigned turn;
     struct line_state line;
+    unsigned fetches_refused; /* GET RESPONSE on its channel: how often in a row, by a word in doubt */
     struct card_quirks quirks;
     bool lacks_mias; /* the SIM said so to this process */
     struct proof proof;

@@ -229,7 +229,7 @@ static void say_error(X509_STORE_CTX *ctx, const struct judging *judging, int er
         say(result, "%s is not a CA and must not issue certificates", subject);
         break;
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
-        say(result, "more CAs follow on %s than it allows", subject);
+        say(result, "the chain has more CAs below %s than that allows", subject);
         break;
     case X509_V_ERR_CERT_REVOKED:
         say_revoked(ctx, certificate, subject, result);

@@ -20,7 +20,8 @@ static void say_channel(const struct sim_channel *channel)
             printf("another program works on it\n");
         break;
     case SIM_CHANNEL_OTHERS:
-        printf("%s %s stays open: what is selected on it looks like the modem's own. If it is not, "
+        printf("%s %s stays open: the application selected on it may be in use by the modem "
+               "itself. If it is not, "
                "restart the modem\n",
                what, channel->name);
         break;

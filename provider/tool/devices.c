@@ -252,7 +252,7 @@ static enum outcome run_devices(const struct command_line *line, struct sim *non
         outcome = print_rows(devices, why);
     else if (outcome == OUTCOME_OK)
         outcome = report_set(why, OUTCOME_NO_MODEM,
-                             "no modem's port and no card reader is here: plug the modem in and "
+                             "no modem port and no card reader was found: plug the modem in and "
                              "switch it on; dmesg tells whether the kernel saw it");
     modems_clear(&modems);
     free(devices);

@@ -142,28 +142,34 @@ static enum outcome add_item(cJSON *list, struct sim *sim, const struct token_it
     return outcome;
 }
 
+/* *first: the family that the first key names, TOKEN_APPLET_ANY if it names none (mIAS's do not). */
 static enum outcome add_items(cJSON *containers, struct sim *sim, enum token_applet applet,
-                              struct report *why)
+                              enum token_applet *first, struct report *why)
 {
     struct token_item list[TOKEN_ITEMS];
     size_t count;
     enum outcome outcome = token_list_of(sim, applet, list, &count, why);
 
+    *first = count > 0 ? list[0].name.applet : TOKEN_APPLET_ANY;
     for (size_t i = 0; i < count && outcome == OUTCOME_OK; i++)
         outcome = add_item(containers, sim, &list[i], why);
     return outcome;
 }
 
-/* A SIM with mIAS may have IoT SAFE's applet too: its keys come behind mIAS's. *both: it has. */
-static enum outcome add_second(cJSON *containers, struct sim *sim, bool *both, struct report *why)
+/* A SIM with mIAS may have IoT SAFE's applet too: its keys come behind mIAS's. *both: it has. Which one an
+ * agent's SIM has, only its keys tell. */
+static enum outcome add_second(cJSON *containers, struct sim *sim, enum token_applet first,
+                               bool *both, struct report *why)
 {
+    const bool mias = settings_agent(sim_settings(sim)->device, NULL)
+                          ? first != TOKEN_APPLET_IOTSAFE
+                          : token_applet_known(sim) == TOKEN_APPLET_MIAS;
     enum outcome outcome;
 
     *both = false;
-    if (token_applet_known(sim) != TOKEN_APPLET_MIAS ||
-        sim_settings(sim)->applet != TOKEN_APPLET_ANY)
+    if (!mias || sim_settings(sim)->applet != TOKEN_APPLET_ANY)
         return OUTCOME_OK;
-    outcome = add_items(containers, sim, TOKEN_APPLET_IOTSAFE, why);
+    outcome = add_items(containers, sim, TOKEN_APPLET_IOTSAFE, &first, why);
     *both = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK || disturbed(outcome))
         return outcome;
@@ -173,6 +179,7 @@ static enum outcome add_second(cJSON *containers, struct sim *sim, bool *both, s
 
 static enum outcome add_keys(cJSON *root, struct sim *sim, bool *both, struct report *why)
 {
+    enum token_applet first;
     struct token_pin state;
     cJSON *containers, *pin;
     enum outcome outcome = token_pin_status(sim, &state, NULL, why);
@@ -185,8 +192,8 @@ static enum outcome add_keys(cJSON *root, struct sim *sim, bool *both, struct re
     if (state.left >= 0)
         (void)cJSON_AddNumberToObject(pin, "tries_left", state.left);
     containers = cJSON_AddArrayToObject(root, "containers");
-    outcome = add_items(containers, sim, TOKEN_APPLET_ANY, why);
-    return outcome == OUTCOME_OK ? add_second(containers, sim, both, why) : outcome;
+    outcome = add_items(containers, sim, TOKEN_APPLET_ANY, &first, why);
+    return outcome == OUTCOME_OK ? add_second(containers, sim, first, both, why) : outcome;
 }
 
 /* The Type A certificate, if it can be read without asking for PIN1. */

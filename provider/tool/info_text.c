@@ -46,7 +46,7 @@ static void print_sim(const cJSON *root)
         (void)snprintf(words, sizeof words, ", ready");
     else if (state[0] != '\0')
         (void)snprintf(words, sizeof words, ", the modem says \"%.40s\"", state);
-    text_line(stdout, "SIM      %s%s", iccid[0] != '\0' ? iccid : "its ICCID is not told", words);
+    text_line(stdout, "SIM      %s%s", iccid[0] != '\0' ? iccid : "ICCID unknown", words);
 }
 
 static void print_modem(const cJSON *root)
@@ -59,7 +59,7 @@ static void print_modem(const cJSON *root)
         revision += sizeof PREFIX - 1;
     text_line(
         stdout, "modem    %s%s%s%s%s%s%s", maker, maker[0] != '\0' && model[0] != '\0' ? " " : "",
-        maker[0] == '\0' && model[0] == '\0' ? "its name is not told" : model,
+        maker[0] == '\0' && model[0] == '\0' ? "name unknown" : model,
         revision[0] != '\0' ? ", firmware " : "", revision, imei[0] != '\0' ? ", IMEI " : "", imei);
 }
 

@@ -44,8 +44,7 @@ static enum outcome judge_kind(const char *path, const struct stat *file, size_t
     if (kind == S_IFREG || kind == S_IFDIR) /* a folder's read says what it is */
         return OUTCOME_OK;
     return report_set(why, OUTCOME_USAGE,
-                      "%s is %s, not a file: give a file, or what a program writes by /dev/stdin",
-                      path,
+                      "%s is %s, not a file: give a file, or pipe it in and give /dev/stdin", path,
                       kind == S_IFIFO    ? "a FIFO"
                       : kind == S_IFSOCK ? "a socket"
                                          : "a device");

@@ -191,7 +191,7 @@ static enum outcome tell_conflicts(const struct inventory *inventory, bool map, 
     cJSON_ArrayForEach(conflict, inventory->conflicts) if (told++ < CONFLICTS_TOLD)
         text_line(stderr, "simkey: conflict: %s", conflict->valuestring);
     if (count > CONFLICTS_TOLD)
-        text_line(stderr, "simkey: and %d conflicts more: --json lists all",
+        text_line(stderr, "simkey: and %d more conflicts: --json lists all",
                   count - CONFLICTS_TOLD);
     return count == 0
                ? OUTCOME_OK

@@ -94,6 +94,13 @@ def places(results):
                  ["place", "key", "a second", "handshake", "from start", "CPU", "peak", ""], rows)
 
 
+def agent(results):
+    rows = [[speed(r["baud"]), r["card_ms"], r["direct_ms"], r["client_ms"], r["agent_ms"], r["above_ms"],
+             r["executing_ms"], r["apdus"], r["wall"]] for r in results["agent"]]
+    return table("Through simkey-agent (processor time of a signature in ms; an agent executes a program for each)",
+                 ["baud", "card", "by the port", "client", "agent", "above", "/bin/true", "APDUs", "clock, ratio"], rows)
+
+
 def pick(rows, **wanted):
     """The first row that is so; an empty one if there is none."""
     return next((r for r in rows if all(r.get(k) == v for k, v in wanted.items())), {})
@@ -128,6 +135,11 @@ def figures(results):
               ("8 processes: longest wait / mean", eight.get("wait_ratio"), "1.5"),
               ("own processor time of a signature, ms", spent.get("own_ms"), "1"),
               ("own instructions / software RSA-2048 signature", counted.get("own_of_software"), "1")]
+    behind = pick(results.get("agent", []), baud=115200)
+    found += [("through simkey-agent, a new process: APDUs", behind.get("apdus"), "2"),
+              ("through simkey-agent: time / by the port", behind.get("wall"), "1.01"),
+              ("through simkey-agent: processor time above, ms",
+               pick(results.get("agent", []), baud=0).get("above_ms"), "0.6")]
     found += [(f"share of a core while waiting for {r['waits_for']}, per cent", 100 * r["share"],
                "0.5") for r in results.get("waiting", [])]
     return [line for line in found if line[1] is not None]
@@ -144,7 +156,7 @@ def text(results):
     for sources, part in ((("handshakes", "type_a"), handshakes), (("parallel",), parallel),
                           (("instructions",), instructions), (("processor",), processor),
                           (("waiting",), waiting), (("memory",), memory), (("size",), size),
-                          (("places",), places), (("handshakes", "parallel", "waiting"), wanted)):
+                          (("agent",), agent), (("places",), places), (("handshakes", "parallel", "waiting"), wanted)):
         if any(results.get(name) for name in sources):
             parts.append(part(results))
     return "\n".join(parts)

@@ -25,6 +25,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 def parts():
     """The parts in their order: name, what it leaves, function."""
+    import agent_cost
     import cost
     import crowd
     import line
@@ -38,6 +39,7 @@ def parts():
             ("waiting", ("waiting",), lambda bed, tell: (cost.waiting(bed, tell),)),
             ("memory", ("memory",), lambda bed, tell: (cost.memory(bed, tell),)),
             ("size", ("size",), lambda bed, tell: (cost.size(bed, tell),)),
+            ("agent", ("agent",), lambda bed, tell: (agent_cost.compared(bed, tell),)),
             ("places", ("places",), lambda bed, tell: (places.compared(bed, tell),))]
 
 

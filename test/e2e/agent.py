@@ -10,7 +10,7 @@ import struct
 import sys
 import time
 
-LIST, READ, SIGN, DECRYPT, ALGORITHMS, IDENTITY, TRIES, AVAILABLE = range(1, 9)
+LIST, READ, SIGN, DECRYPT, ALGORITHMS, IDENTITY, TRIES, AVAILABLE, CERTIFICATE = range(1, 10)
 EC, RSA = 1, 0
 PKCS1, PSS, ECDSA = range(3)
 SHA256 = 3
@@ -20,10 +20,10 @@ WWW, OTHER = 33, 34
 
 
 def request(operation, patience=30000, kind=EC, scheme=ECDSA, digest=SHA256, option=0, bits=256,
-            container=NONE, iccid=b"", key=b"", label=b"", data=b"", version=1):
+            container=NONE, iccid=b"", key=b"", label=b"", data=b"", applet=0, version=1):
     head = b"SK" + bytes([version, operation]) + struct.pack(">I", patience)
     head += bytes([kind, scheme, digest, option]) + struct.pack(">H", bits)
-    head += bytes([container, len(iccid), len(key), len(label)]) + struct.pack(">H", len(data))
+    head += bytes([container, len(iccid), len(key), len(label)]) + struct.pack(">H", len(data)) + bytes([applet])
     return head + iccid + key + label + data
 
 
@@ -61,17 +61,17 @@ def ask(path, packet):
 def broken(rng):
     """A packet that is almost a request, or none at all."""
     whole = rng.choice([sign_request(), request(LIST), request(READ, container=0), request(TRIES),
-                        request(DECRYPT, kind=RSA, scheme=PKCS1, data=bytes(256)),
+                        request(DECRYPT, kind=RSA, scheme=PKCS1, data=bytes(256)), request(CERTIFICATE),
                         request(AVAILABLE, option=0x80), request(IDENTITY),
                         request(ALGORITHMS, container=0, key=b"\x61")])
     way = rng.randrange(5)
     if way == 0:
-        return rng.randbytes(rng.choice([0, 1, 3, 4, 19, 20, 21, 600, 1000, 60000]))
+        return rng.randbytes(rng.choice([0, 1, 3, 4, 19, 20, 21, 22, 600, 1000, 60000]))
     if way == 1:
         return whole[:rng.randrange(len(whole))]
     if way == 2:
         return whole + rng.randbytes(rng.randrange(1, 600))
-    at = rng.choice([*range(4), *range(8, 20)])
+    at = rng.choice([*range(4), *range(8, 21)])
     # 0 to 3 and the lengths: whatever is there afterwards is none
     broken_one = bytearray(whole)
     broken_one[at] ^= 1 << rng.randrange(8)

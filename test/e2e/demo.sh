@@ -41,11 +41,11 @@ say() { printf '  %-12s %s\n' "$1" "$2"; }
 
 # The settings of the demo alone, whatever the caller's environment says.
 unset "${!SIMKEY_@}" OPENSSL_MODULES OPENSSL_CONF SSL_CERT_FILE SSL_CERT_DIR
-export LC_ALL=C SIMKEY_CONF=/dev/null SIMKEY_RUN_DIR=$dir/run
+export LC_ALL=C SIMKEY_CONF=$dir/simkey.conf SIMKEY_RUN_DIR=$dir/run
 mkdir -m 700 "$dir/run"
 echo 0000 >"$dir/pin"
-sed "s|/opt/simkey/build|$build|; s|/dev/ttyUSB2|$dir/modem|; s|/etc/simkey/pin|$dir/pin|" \
-    configs/openssl.cnf >"$dir/simkey.cnf"
+sed "s|/dev/ttyUSB2|$dir/modem|; s|/etc/simkey/pin|$dir/pin|" configs/simkey.conf >"$dir/simkey.conf"
+sed "s|^# module = .*|module = $build/simkey.so|" configs/openssl.cnf >"$dir/openssl.cnf"
 
 echo "1. A SIM is personalised, and put into a modem (both simulated)"
 timeout 60 "$build/simmodem" --card "$dir/card" --new >"$dir/simmodem.log" 2>&1 ||
@@ -57,7 +57,7 @@ wait_for 10 "the simulated modem" test -e "$dir/modem"
 say "AT port" "$(readlink "$dir/modem")"
 
 echo "2. Certificate and key reference are exported: what programs get instead of a private key"
-export OPENSSL_CONF=$dir/simkey.cnf
+export OPENSSL_CONF=$dir/openssl.cnf
 for what in cert key; do
     timeout 60 "$build/simkey" $what signing --out "$dir/sim.$what" 2>"$dir/simkey.log" ||
         fail "\`simkey $what signing\` failed" "$dir/simkey.log"
@@ -80,7 +80,7 @@ wait_for 10 "the server" grep -q '^ACCEPT .*:[0-9]' "$dir/server.log"
 port=$(sed -n 's/^ACCEPT .*://p' "$dir/server.log" | head -n 1)
 say "listens on" "localhost:$port"
 
-echo "4. Mutual TLS, each with one signature by the SIM"
+echo "4. Mutual TLS, each with one signature by the SIM (curl is held to TLS 1.2, to show that too)"
 printf '  %-9s %-8s %-29s %-10s %s\n' program TLS cipher signatures "client certificate at the server"
 handshake() { # name, command...
     local before page signed tls cipher seen

@@ -73,7 +73,7 @@ class Row:
     def is_busy(self):
         """SIM busy: the modem says that the card has not seen the command, so that it may be said
         again."""
-        return any(re.fullmatch("busy:.*|cme:.*,14", fault) for fault in self.faults)
+        return any(re.fullmatch("busy:.*|pin-busy:.*|cme:.*,(14|515)", fault) for fault in self.faults)
 
     def label(self):
         words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
@@ -157,6 +157,10 @@ def text():
         rows += each(*(f"{fault}:{number}" for number in (1, 5, 6)))
         rows += each(f"{fault}:6", carrier="ccho")
     rows += each("no-end:4")
+    # Nor does a setting of the start-up, ICCID and all.
+    rows += each("no-answer:10", "no-answer:11")
+    rows += each("no-answer:10", "no-answer:11", carrier="ccho")
+    rows += each("late:1", switches=("--iccid-commands", ""))
     rows += each("no-answer:4", jobs=("safe2",), end=Ends("IMEI", 1))
     # A torn answer is never data: without an answer that is whole nothing works.
     # A channel is lost with each torn answer to opening it.
@@ -190,9 +194,15 @@ def time():
                                         "FETCH"), apart=AT_VERIFY)
     # The gap that is needed is found out once.
     for carrier in ("csim", "ccho"):
-        rows += each("gap:15", "gap:60", carrier=carrier)
+        rows += each("gap:15", "gap:60", "gap-error:15", "gap-error:60", carrier=carrier)
     rows += each("busy:1", "busy:5")
     rows += each("busy:100000", end=BUSY)
+    rows += each("busy:100000", end=BUSY, timeout=5)
+    # A PIN that the card has not seen goes out again, and is not held against its source.
+    pins = ("tls", "typea")
+    for carrier in ("csim", "ccho"):
+        rows += each("pin-busy:1", "pin-busy:3", "pin-busy:3,515", jobs=pins, carrier=carrier)
+        rows += each("pin-busy:4", end=BUSY, jobs=pins, again=True, carrier=carrier)
     return rows
 
 
@@ -203,7 +213,7 @@ def errors():
     rows += sweep("cme:{},13", apart=AT_VERIFY)
     rows += sweep("cme:{},3", BUT_CLOSE, apart=AT_VERIFY)
     for code in (0, 4, 14, 22, 50, 100, 515):
-        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code == 14 else AT_VERIFY)
+        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code in (14, 515) else AT_VERIFY)
     # Final: what it means, in words. Without its SIM a modem has no channels.
     final = ("OPEN", "SIGN", "READ#2", "START")
     rows += sweep("cme:{},10", final, end=NO_SIM, loses=1)
@@ -239,11 +249,20 @@ def card_and_carrier():
                   switches=("--t0",), timeout=12, keeps=1)
     rows += each("no-manage-channel", "no-manage-channel:6E00", "no-manage-channel:6D00",
                  "no-manage-channel:3", "no-manage-channel:4", "no-manage-channel:0")
-    rows += each("open-le", "no-number")
-    rows += each("open-le", "no-number", carrier="csim")
+    for carrier in ("auto", "csim"):
+        rows += each("open-le", "open-le:6A86", "open-le:50 plain-error", "no-number", carrier=carrier)
+    # What cannot be closed is used again: there are never two.
+    rows += each("no-close", keeps=1)
+    rows += each("no-close", carrier="csim", keeps=1)
+    # It is found by its number.
+    rows += each("ccho-error", "ccho-error:13", carrier="ccho",
+                 end=Ends("AT.CCHO", REFUSED, ABSENT))
     # Channels that take no commands: the other carrier has some that do.
     channels = [f"no-csim-channels{code}" for code in ("", ":6881", ":6D00", ":0", ":3", ":13", ":100")]
     rows += each(*channels)
+    rows += each("select-only", "empty-csim", "select-only plain-error")
+    rows += each("select-only no-ccho", timeout=12, end=Ends("pass a command", REFUSED))
+    rows += each("empty-csim no-ccho", timeout=12, end=Ends("OK alone", REFUSED))
     rows += each("no-csim-channels plain-error", "no-csim-channels:3 plain-error")
     rows += each("no-csim-channels", "no-csim-channels:3", end=Ends("class|pass a command", REFUSED), carrier="csim")
     rows += each("no-csim-channels no-ccho", "no-csim-channels:3 no-ccho", "no-csim-channels:13 no-ccho", timeout=8,
@@ -251,7 +270,7 @@ def card_and_carrier():
     # The class byte goes to the card as it is given, and would lead to the basic channel's PINs.
     rows += each("plain-class", carrier="ccho")
     rows += each("plain-class no-csim", card="rsa2048", switches=("--t0",))
-    rows += each("basic-response", switches=("--t0",))
+    rows += each("basic-response", "basic-response:6F00", "basic-response:3", switches=("--t0",))
     rows += each("basic-response", card="rsa2048", switches=("--t0",), carrier="csim")
     rows += each("max-line:512", carrier="csim")
     rows += each("max-line:512", carrier="ccho")

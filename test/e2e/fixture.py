@@ -222,6 +222,7 @@ class Test:
     def __init__(self, folder):
         self.dir, self.last, self.cards = folder, 0, 0
         self.running = []
+        self.usual = {"SIMKEY_CONF": "/dev/null"}  # in each environment: not the settings of this machine
         self.run_dir = os.path.join(folder, "run")
         os.mkdir(self.run_dir, 0o700)
 
@@ -248,7 +249,7 @@ class Test:
         """The environment of a program. preload: it will load a module that may be sanitized."""
         env = {"PATH": PATH, "HOME": self.dir, "TMPDIR": self.dir, "LC_ALL": "C.UTF-8",
                "PYTHONDONTWRITEBYTECODE": "1",
-               "SIMKEY_RUN_DIR": self.run_dir, "SIMKEY_STATE_DIR": self.path("state")}
+               "SIMKEY_RUN_DIR": self.run_dir, "SIMKEY_STATE_DIR": self.path("state"), **self.usual}
         if SANITIZED:
             asan = f"log_path={self.path('asan')}:exitcode=97"
             env["ASAN_OPTIONS"] = asan

@@ -24,12 +24,23 @@ def test(function=None, **how):
     return any_test(function, left_out=ROOT_ONLY, **how)
 
 
+def restricted(t):
+    """What starts a program as the unit does, as far as it can be done by hand: the system is read-only but for
+    the test's folder, there is no capability, and none to get. (The group of its socket is systemd's to give.)"""
+    if ROOT_ONLY or t.run(["unshare", "--mount", "--ipc", "--uts", "true"], expect=None, preload=False).status != 0:
+        return []
+    mounts = 'mount --make-rprivate / && mount --bind "$1" "$1" && mount -o remount,bind,ro / && shift && exec "$@"'
+    return ["unshare", "--mount", "--ipc", "--uts", "sh", "-ec", mounts, "sh", t.dir, "setpriv",
+            "--bounding-set=-all,+chown", "--inh-caps=-all", "--no-new-privs", "--"]
+
+
 class Agent:
     """A running agent, and what other users need of it."""
 
-    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", device=None, **env):
+    def __init__(self, t, sim, lines="", pin="0000", sections="", settings="", device=None, prefix=(), **env):
         self.t, self.sim, self.settings, self.sections = t, sim, settings, sections
         self.pin = t.write("agent-pin", pin + "\n")
+        self.prefix = [*restricted(t), *prefix]
         self.env = {"SIMKEY_STATE_DIR": t.path("agent-state"), **env}
         os.makedirs(t.path("agent-state"), exist_ok=True)
         os.chmod(t.dir, 0o755)
@@ -45,7 +56,7 @@ class Agent:
                                    f"{self.sections}")
 
     def start(self):
-        self.process = self.t.start("simkey-agent", [AGENT, "--socket", self.socket, "--config",
+        self.process = self.t.start("simkey-agent", [*self.prefix, AGENT, "--socket", self.socket, "--config",
                                                      self.t.path("agent.conf")],
                                     self.t.env(preload=False, **self.env))
         self.process.wait_for(lambda: "ready at" in self.process.said(), "ready")

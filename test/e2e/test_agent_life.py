@@ -90,6 +90,40 @@ def a_modem_that_comes_back_under_another_number_goes_on(t):
 
 
 @test
+def a_modem_that_starts_anew_in_the_middle_is_repaired(t):
+    sim = t.sim("p256", "--fault", "modem-reset:40,300")
+    one = Agent(t, sim)
+    cert, key = one.exported()
+    sim.mark()
+    for _ in range(40):
+        one.sign(WWW, key)
+        verified(t, cert)
+        if sim.count("VERIFY") > 2:
+            break
+    t.check(sim.count("VERIFY") > 2, "the modem was never started anew")
+    t.equal((one.process.stop(), sim.tries()), (0, 3), "the agent's status, and tries")
+    none_open(t, sim)
+
+
+@test
+def another_sim_in_the_modem_s_place_is_told_and_used_if_it_is_meant(t):
+    sim, other = t.sim("p256"), t.sim(t.new_card("--key", "p256"))
+    one = Agent(t, sim)
+    cert, key = one.exported()
+    one.sign(WWW, key)
+    os.unlink(one.port)
+    os.symlink(other.device, one.port)
+    one.sign(WWW, key, expect="failure", says="SIM")
+    t.signatures(other, 0)
+    one.sign(WWW, "sim:signing")
+    verified(t, os.path.join(other.card, "signing-0.pem"))
+    one.sign(WWW, key, expect="failure", says="SIM")
+    t.signatures(other, 1)
+    t.equal((one.process.stop(), sim.tries(), other.tries()), (0, 3, 3), "the agent's status, and tries")
+    none_open(t, other)
+
+
+@test
 def a_wrong_pin_in_its_file_costs_one_try_whoever_asks(t):
     sim = t.sim("p256")
     one = Agent(t, sim, pin="9999")
@@ -188,6 +222,18 @@ def the_agent_works_as_a_user_of_its_own_without_any_capability(t):
           says="who may do what")
     t.signatures(sim, 1)
     t.equal(server.stop(), 0, "the agent's status")
+    none_open(t, sim)
+
+
+@test
+def what_was_ignored_where_it_was_started_is_not_ignored(t):
+    """Else the end of no child would be told, and a user had soon as many connections as it may."""
+    sim = t.sim("p256")
+    one = Agent(t, sim, settings="connections = 2", prefix=["env", "--ignore-signal=CHLD,TERM,HUP"])
+    _, key = one.exported()
+    for _ in range(4):
+        one.sign(WWW, key)
+    t.equal(one.process.stop(), 0, "the agent's status")
     none_open(t, sim)
 
 

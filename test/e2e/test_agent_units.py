@@ -115,7 +115,7 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     one = Agent(t, sim)
     cert, key = one.exported()
     told = one.run(WWW, SIMKEY, "doctor", key, more={"SIMKEY_PIN_SOURCE": "/nowhere"}, expect=None).out
-    t.says(told, ["(?m)^ok +settings +user \\S+; device agent:.*from SIMKEY_DEVICE", "(?m)^ok +agent .*pin-source.*means nothing",
+    t.says(told, ["(?m)^ok +settings +user \\S+; device agent:.*from SIMKEY_DEVICE", "(?m)^ok +agent .*pin-source.*mean nothing",
                   "(?m)^ok +pin +3 tries", "(?m)^ok +signature +the SIM signed"])
     t.silent(told, r"(?m)^\w+ +(port|holders|pin-source|channel) ")
     one.sign(WWW, key)

@@ -17,7 +17,8 @@ KINDS = ("rsa2048", "p256", "rsa2048 --no-pss")  # of cards, with simmodem's swi
 # What the five-minute start of README.md leaves behind.
 START = """
 echo 0000 | install -D -m 640 -g dialout /dev/stdin /etc/simkey/pin
-sed "s|/opt/simkey|$PWD|" configs/openssl.cnf > /etc/simkey/openssl.cnf
+cp configs/simkey.conf /etc/simkey/
+cp configs/openssl.cnf /etc/simkey/openssl.cnf
 export OPENSSL_CONF=/etc/simkey/openssl.cnf
 build/simkey cert signing --out /etc/simkey/sim.crt
 build/simkey key signing --out /etc/simkey/sim.key
@@ -43,7 +44,7 @@ class Place:
         self.machine.modem(*kind.split())
         self.sim = self.machine.sim
         self.ca = os.path.join(self.sim.card, "ca.pem")
-        self.shell(START.replace("/openssl.cnf >", "/openssl-nopss.cnf >") if "no-pss" in kind else START)
+        self.shell(START.replace("configs/openssl.cnf", "configs/openssl-nopss.cnf") if "no-pss" in kind else START)
         self.sim.mark()
 
     def env(self, **more):

@@ -265,6 +265,10 @@ def a_program_without_rights_is_told_the_ways_out_of_control(t, protocol):
     os.chown(run_dir, 65534, 65534)
     os.chmod(sim.node, 0o600)
     nobody = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    found = t.run([*nobody, SIMKEY, "doctor", "--json"], sim, expect=None, SIMKEY_RUN_DIR=run_dir, preload=False)
+    remedy, = (step["remedy"] for step in json.loads(found.out) if step["step"] == "modem")
+    t.says(remedy, "the steps permission and holders")
+    t.silent(remedy, "baud|/dev/serial")
     t.run([*nobody, SIMKEY, "info"], sim, expect=UNREACHABLE, SIMKEY_RUN_DIR=run_dir,
           preload=False, says=["lets only root in", "agent", "group", ",direct"])
     sim.proxy.stop()

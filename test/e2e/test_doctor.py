@@ -17,6 +17,7 @@ import time
 
 from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKEY, TIMEOUT, UNREACHABLE,
                      USAGE, VALGRIND, VERIFY, test, with_providers)
+from fixture import ROOT as PROJECT
 from test_order import conf
 
 STEPS = ["provider", "settings", "pin-source", "run-dir", "ownership", "port", "permission", "holders", "modem", "sim",
@@ -179,6 +180,8 @@ def the_provider_is_looked_for_as_programs_do(t):
     found = provider()
     t.equal(found["result"], "warning", "without a configuration")
     t.says(found["remedy"], ["OPENSSL_CONF", "-provider-path"])
+    if not os.path.exists("/etc/simkey/openssl.cnf"):
+        t.says(found["remedy"], "^sudo install -D -m 644 configs/openssl.cnf /etc/simkey/openssl.cnf; then put ")
     found = provider(OPENSSL_CONF="/nonexistent/openssl.cnf")
     t.equal(found["result"], "warning", "with a configuration that is absent")
     t.says(found["text"], "/nonexistent/openssl.cnf: No such file")
@@ -313,12 +316,39 @@ for name, how in {"of a group that the user is not in": {"mode": 0o640, "group":
 
 
 @test
-def the_user_and_the_services_command_are_told(t):
+def the_user_and_the_settings_file_are_told(t):
     found = doctor(t, t.env(), USAGE)["settings"]
-    t.says(found["text"], f"no device is set for {pwd.getpwuid(os.geteuid()).pw_name}, and OPENSSL_CONF is not set")
-    t.says(found["remedy"], "sudo -u \\S+ OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor")
+    t.says(found["text"], f"no device is set for {pwd.getpwuid(os.geteuid()).pw_name}; /dev/null names none$")
+    t.says(found["remedy"], "^simkey devices shows the ports; write a line `device = ` .* into /dev/null$")
     sim = t.sim("p256")
     t.says(doctor(t, environment(t, sim))["settings"]["text"], f"^user {pwd.getpwuid(os.geteuid()).pw_name}; device ")
+
+
+def with_etc_simkey(t, openssl_cnf):
+    """What doctor says to a user without variables, on a machine with this openssl.cnf."""
+    etc = t.path("etc-" + str(t.number()))
+    os.makedirs(etc + "/simkey", 0o755)
+    os.makedirs(etc + "/ssl")
+    open(etc + "/ssl/openssl.cnf", "wb").close()
+    t.run(["cp", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", etc])
+    shutil.copy(openssl_cnf, etc + "/simkey/openssl.cnf")
+    done = t.run(["unshare", "--mount", "sh", "-c", 'mount --bind "$1" /etc && shift && exec "$@"', "sh", etc, SIMKEY,
+                  "doctor", "--json"], env=t.env(SIMKEY_CONF=None), expect=USAGE, preload=False)
+    return {step["step"]: step for step in json.loads(done.out)}
+
+
+@test(left_out=None if ROOT else "only root makes such namespaces")
+def a_device_that_only_the_services_openssl_cnf_names_is_told(t):
+    steps = with_etc_simkey(t, conf(t, t.sim("p256"), ("default", "simkey")))
+    t.says(steps["provider"]["remedy"], "^put OPENSSL_CONF=/etc/simkey/openssl.cnf into the environment of programs")
+    found = steps["settings"]
+    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; /etc/simkey/simkey.conf names none$")
+    t.says(found["remedy"], ["sudo -u www-data OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
+                             "move its lines .* into /etc/simkey/simkey.conf$"])
+    found = with_etc_simkey(t, os.path.join(PROJECT, "configs/openssl.cnf"))["settings"]  # which holds none
+    t.says(found["text"], "no device is set for root; /etc/simkey/simkey.conf names none$")
+    t.says(found["remedy"], "write a line `device = ` with the modem's one into /etc/simkey/simkey.conf$")
+    t.silent(found["remedy"], "OPENSSL_CONF")
 
 
 @test
@@ -352,6 +382,8 @@ def no_such_device(t):
     judged(t, found, provider="warning", pin_source="warning", port="failure", **skipped_after("port"))
     t.says(found["port"]["text"], "/dev/no-such-modem: No such file")
     t.says(found["port"]["remedy"], "plug the modem in")
+    t.equal({found[step]["text"] for step in STEPS[STEPS.index("port") + 1:]}, {"not judged, because of the step port"},
+            "what the others say, of which none names the agent's step")
 
 
 @test

@@ -298,7 +298,7 @@ if not SANITIZED:  # as it is installed
         t.write("apt-get", STAND_INS["apt-get"].join(["#!/bin/bash\n", ""]), 0o755)
         env = t.env(PATH=f"{t.dir}:{root}/usr/local/bin:{PATH}", OPENSSL_MODULES=root + modules)
         os.mkdir(t.path("etc"))
-        t.write("etc/openssl.cnf", text_of("configs/openssl.cnf"))
+        t.write("etc/openssl.cnf", text_of("configs/openssl.cnf").replace("# module = ", "module = "))
         t.write("etc/pin", "0000\n")
         for name in ("", "pin", "openssl.cnf"):  # as it was once
             if os.geteuid() == 0:

@@ -372,7 +372,7 @@ def thousands_of_records_of_one_sim_take_seconds(t):
     done = t.simkey(None, "inventory", t.write("many.json", json.dumps(records)), env=t.env(), seconds=20,
                     expect=VERIFY)
     t.equal(len(done.out.splitlines()), 120001, "lines")
-    t.says(done.err, r"simkey: and 119899 conflicts more: --json lists all\n")
+    t.says(done.err, r"simkey: and 119899 more conflicts: --json lists all\n")
 
 
 @test

@@ -21,7 +21,7 @@ def set_up(t, machine, card):
 install -d /etc/simkey
 (umask 027; echo 0000 > /etc/simkey/pin)
 chgrp dialout /etc/simkey/pin
-sed "s|/opt/simkey|$PWD|" configs/openssl.cnf > /etc/simkey/openssl.cnf
+cp configs/simkey.conf configs/openssl.cnf /etc/simkey/
 export OPENSSL_CONF=/etc/simkey/openssl.cnf
 build/simkey cert signing --out /etc/simkey/sim.crt
 build/simkey key signing --out /etc/simkey/sim.key
@@ -63,10 +63,10 @@ if not SANITIZED:  # as in test_readme.py
                 t.check(match, f"a line of a crontab: {line}")
                 machine.sim.mark()
                 command = match[1].replace("curl ", "curl --cacert " + os.environ["E2E_SHARED"] + "/pki/ca.pem ")
-                t.run(["env", "-i", "HOME=" + t.dir, f"PATH={os.path.dirname(SIMKEY)}:/usr/bin:/bin", "SHELL=/bin/sh",
+                t.run(["env", "-i", *(f"{name}={value}" for name, value in t.usual.items()), "HOME=" + t.dir, f"PATH={os.path.dirname(SIMKEY)}:/usr/bin:/bin", "SHELL=/bin/sh",
                        "sh", "-c", command], preload=False)
                 t.signatures(machine.sim, 1)
-            t.run(["env", "-i", "sh", "-c", f"{SIMKEY} doctor"], expect=USAGE, preload=False)
+            t.run(["env", "-i", "SIMKEY_CONF=/dev/null", "sh", "-c", f"{SIMKEY} doctor"], expect=USAGE, preload=False)
         finally:
             machine.close()
 

@@ -7,6 +7,7 @@ import re
 import time
 import zlib
 
+from fault_cells import SAFE2
 from fixture import MODULE, SIMKEY, test
 from foreign import CHANNELS, MIAS, UICC, Foreign
 from signer import TWO, Signer, dgst, none_open, verified
@@ -296,11 +297,38 @@ test(name="a disk that is full by now does no harm", first=True, left_out=ROOT)(
 
 
 @test
+def a_modem_that_closes_no_channel_is_not_used_up(t):
+    """Programs one after the other, of two applets: more than there are channels."""
+    sim = t.sim("p256", "--fault", "no-close", "--fault", "no-ccho")
+    for session in ("shared", "private"):
+        for _ in range(3):
+            t.run([SIMKEY, "cert", "signing"], env=t.env(sim, SIMKEY_SESSION=session))
+            t.run([SAFE2, "status", "--timeout", "10"], env=t.env(sim, SIMKEY_SESSION=session))
+    opened = [a for a in sim.all_apdus() if a.words == "MANAGE CHANNEL OPEN" and a.sw == "9000"]
+    t.equal(len(opened), 1, "channels that were opened")
+
+
+@test
+def a_pin_that_met_a_busy_sim_is_tried_again_by_the_next_program(t):
+    """Four times by the first one, which says what the matter is; nothing is held against its source."""
+    sim = t.sim("p256", "--fault", "pin-busy:4")
+    cert, key = t.exported(sim)
+    t.run(dgst(t, key), env=t.env(sim, True), expect=1, says="busy")
+    t.run(dgst(t, key), env=t.env(sim, True))
+    verified(t, cert)
+    t.equal(sim.tries(), 3, "tries")
+    seen = [a for a in sim.all_apdus() if a.words == "VERIFY" and "{" in a.command]
+    t.equal(len(seen), 1, "PINs that the card has seen")
+
+
+@test
 def the_gap_that_a_modem_needs_is_found_out_once(t):
-    """By a command of the start that is lost; other modems' records do not tell of one."""
-    for fault, gap in ((("--fault", "gap:15"), "gap 20"), (("--fault", "gap:60"), "gap 100"), ((), None)):
+    """By a command of the start that is lost, or answered ERROR; other modems' records do not tell of one."""
+    for number, (fault, gap) in enumerate(
+            ((("--fault", "gap:15"), "gap 20"), (("--fault", "gap:60"), "gap 100"),
+             (("--fault", "gap-error:15"), "gap 20"), (("--fault", "gap-error:60"), "gap 100"), ((), None))):
         sim = t.sim("p256", *fault)
-        run_dir = t.path(f"run-{gap}")
+        run_dir = t.path(f"run-{number}")
         os.makedirs(run_dir, 0o700)
         env = t.env(sim, SIMKEY_RUN_DIR=run_dir)
         t.run([SIMKEY, "cert", "signing"], env=env)

@@ -76,7 +76,7 @@ class Place:
     def __init__(self, t, sim):
         self.t, self.sim = t, sim
         os.mkdir(t.path("etc"), 0o755)
-        self.names = [("/opt/simkey/build/simkey.so", MODULE), ("/dev/ttyUSB2", sim.device),
+        self.names = [("# module = /opt/simkey/build/simkey.so", "module = " + MODULE), ("/dev/ttyUSB2", sim.device),
                       ("/etc/ssl/certs/ca-certificates.crt", pki("ca.pem")),
                       ("/etc/simkey", t.path("etc"))]
         t.write("etc/pin", "0000\n", 0o644 if AS_ROOT else 0o600)
@@ -84,8 +84,8 @@ class Place:
             access_for_workers(t, sim)
             os.chown(t.path("etc/pin"), -1, os.stat(t.run_dir).st_gid)
             os.chmod(t.path("etc/pin"), 0o640)
-        self.install("openssl.cnf", "etc/openssl.cnf", "pin-source =",
-                     f"run-dir = {t.run_dir}\npin-source =")
+        self.install("openssl.cnf", "etc/openssl.cnf")
+        self.install("simkey.conf", "etc/simkey.conf", "pin-source =", f"run-dir = {t.run_dir}\npin-source =")
         for what in ("cert", "key"):
             t.simkey(sim, what, "signing", "--out", t.path("etc/sim." + what[:3]))
             os.chmod(t.path("etc/sim." + what[:3]), 0o644)
@@ -106,7 +106,7 @@ class Place:
 
     def env(self):
         return self.t.env(None, True, OPENSSL_CONF=self.t.path("etc/openssl.cnf"),
-                          SIMKEY_RUN_DIR=None)
+                          SIMKEY_CONF=self.t.path("etc/simkey.conf"), SIMKEY_RUN_DIR=None)
 
     def nginx(self, port, *configs):
         """nginx in the foreground with these files of configs/: (name, changes…)."""

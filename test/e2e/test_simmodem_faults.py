@@ -21,9 +21,9 @@ def the_help_lists_every_fault_in_order(t):
     t.equal(names, """echo-stays echo-returns lower-case no-quotes no-blank blanks bare-ccho session16 quoted-imei
         no-cchc cme-text plain-error no-compound two-finals garbage open-garbage boot-chatter stale
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc chatter sms-prompt
-        urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap busy
-        cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le
-        no-number no-csim-channels plain-class basic-response no-ccho
+        urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap gap-error busy
+        pin-busy cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le
+        no-close no-number no-csim-channels empty-csim select-only ccho-error plain-class basic-response no-ccho
         no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
         boot-words sim-removed
         other-sim hang-up iotsafe-6984 iotsafe-6989 iotsafe-63cf
@@ -231,14 +231,57 @@ def channels_that_are_opened_otherwise(t):
     line.card("0070000000", "019000")
     line.card("0070800100", "6700")
     line.card("00708001", "9000")
+    line = Line(t, "open-le:6A86")
+    line.card(OPEN, "6A86")
+    line.card("0070000000", "019000")
+    line = Line(t, "open-le:50", "plain-error")
+    line.wants(f'AT+CSIM=10,"{OPEN}"', ["ERROR"])
+    line.card("0070000000", "019000")
+    line.card("00708001", "9000")
     line = Line(t, "no-number")
     line.card(OPEN, "9000")
     line.card("81F2000C", "9000")
+    line = Line(t, "ccho-error")
+    line.wants("AT+CMEE=1", ["OK"])
+    line.wants(f'AT+CCHO="{MIAS}"', ["+CME ERROR: 100"])
+    line.wants('AT+CGLA=1,8,"00200081"', ['+CGLA: 4,"63C3"', "OK"])
+
+
+@test
+def channels_that_take_little_or_stay_open(t):
+    line = Line(t, "no-close")
+    line.card(OPEN, "019000")
+    for close in ("0070800100", "00708001", "01708000"):
+        line.card(close, "6D00")
+    line.card(OPEN, "029000")
+    line = Line(t, "empty-csim")
+    line.card(OPEN, "019000")
+    line.wants('AT+CSIM=8,"81F2000C"', ["OK"])
+    line.card("0070800100", "9000")
+    line = Line(t, "select-only")
+    line.wants("AT+CMEE=1", ["OK"])
+    line.card(OPEN, "019000")
+    line.card(f"01A4040C0D{MIAS}", "9000")
+    line.wants('AT+CSIM=8,"01200081"', ["+CME ERROR: 3"])
+    line.card("0070800100", "9000")
+
+
+@test
+def pins_that_meet_a_busy_sim(t):
+    line = Line(t, "pin-busy:2,515")
+    line.wants("AT+CMEE=1", ["OK"])
+    line.card(OPEN, "019000")
+    line.card(f"01A4040C0D{MIAS}", "9000")
+    for _ in range(2):
+        line.wants('AT+CSIM=18,"012000810439393939"', ["+CME ERROR: 515"])
+        line.card("01200081", "63C3")
+    line.card("012000810439393939", "63C2")
 
 
 QUESTIONS = (("AT+CGMI", "simkey"), ("AT+CGMM", "simmodem"), ("AT+CGMR", "Revision: simmodem 1.0.0"), ("AT+CGSN", None),
              ("AT+CPIN?", "+CPIN: READY"), ("AT+CRSM=176,12258,0,0,10", None), ("AT+CREG?", "+CREG: 0,1"),
              ("AT+CEREG?", "+CEREG: 0,1"), ("AT+CCID", None))
+SETTINGS = ("AT+CMEE=1", "ATE0V1Q0")
 
 
 @test
@@ -253,6 +296,11 @@ def questions_without_an_end(t):
         got = lines_of(line.hear(0.2))
         t.check(len(got) == 1 and answer in (None, *got), f"{question}: {got}")
         line.wants("AT", ["OK"])
+    for number, setting in enumerate(SETTINGS, len(QUESTIONS) + 1):
+        line = Line(t, f"no-answer:{number}", raw=True)
+        line.say(setting)
+        t.check(b"OK" not in line.hear(0.2), f"an answer to {setting}")
+        line.wants("AT", ["AT", "OK"])
 
 
 @test
@@ -350,6 +398,12 @@ def gap(t):
         line.ask("AT")
         line.say("AT")
         line.silent(0.2)
+    line.wants("AT", ["OK"])
+    line = Line(t, "gap-error:100")
+    time.sleep(0.2)
+    line.wants("AT", ["OK"])
+    line.wants("AT", ["ERROR"])
+    time.sleep(0.2)
     line.wants("AT", ["OK"])
 
 

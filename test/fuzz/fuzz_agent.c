@@ -52,7 +52,8 @@ static void try_rules(const uint8_t *packet, size_t length)
         if (request.operation == AGENT_TRIES || request.operation == AGENT_IDENTITY ||
             request.operation == AGENT_LIST)
             continue;
-        REQUIRE(request.operation != AGENT_AVAILABLE);
+        REQUIRE(request.operation != AGENT_AVAILABLE && request.operation != AGENT_CERTIFICATE);
+        REQUIRE(name.applet == TOKEN_APPLET_ANY);
         REQUIRE(i != 0 ||
                 (name.container == 2 &&
                  (name.id_length == 0 || (name.id_length == 1 && (name.id[0] & 0x0F) == 3))));
@@ -71,6 +72,7 @@ static void try_answer(enum agent_operation operation, const uint8_t *packet, si
     REQUIRE(memchr(answer.why.text, 0, REPORT_TEXT_SIZE) != NULL);
     REQUIRE(memchr(answer.iccid, 0, ICCID_SIZE) != NULL);
     REQUIRE(memchr(answer.identity.model, 0, sizeof answer.identity.model) != NULL);
+    REQUIRE(answer.point_length <= TOKEN_POINT_MAX);
     REQUIRE(answer.pin.left >= -1 && answer.pin.left < AGENT_TRIES_UNKNOWN);
     if (answer.length > 0)
         REQUIRE(
@@ -80,6 +82,7 @@ static void try_answer(enum agent_operation operation, const uint8_t *packet, si
     for (size_t i = 0; i < answer.count; i++)
         REQUIRE(answer.list[i].name.id_length <= TOKEN_ID_MAX &&
                 answer.list[i].name.container < TOKEN_CONTAINERS &&
+                (int)answer.list[i].name.applet < TOKEN_APPLETS &&
                 memchr(answer.list[i].name.label, 0, TOKEN_LABEL_SIZE) != NULL);
 }
 
@@ -90,6 +93,10 @@ static void try_written(enum agent_operation operation, const uint8_t *data, siz
     struct agent_answer read;
     size_t length;
 
+    answer.list[0].candidates = 64;
+    answer.point_length = size < TOKEN_POINT_MAX ? size : TOKEN_POINT_MAX;
+    if (answer.point_length > 0)
+        memcpy(answer.point, data, answer.point_length);
     answer.list[0].name.container = size > 0 && data[0] < TOKEN_CONTAINERS ? data[0] : -1;
     if (operation == AGENT_SIGN || operation == AGENT_DECRYPT)
         answer.length = size < AGENT_DATA_MAX ? size : AGENT_DATA_MAX;

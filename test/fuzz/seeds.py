@@ -143,20 +143,22 @@ seed("keyref", b"\0" + reference(), b"\0" + reference(2), b"\0" + reference(icci
      b"\0" + reference(uri=b"sim:available"), b"\3" + b"89880330000000000017")
 
 # ---- packets of simkey-agent: which half reads them, then the packet ----
-def agent(operation, option=0, kind=1, scheme=2, digest=3, container=255, iccid=b"", key=b"", label=b"", data=b""):
+def agent(operation, option=0, kind=1, scheme=2, digest=3, container=255, iccid=b"", key=b"", label=b"", data=b"",
+          applet=0):
     return b"\0SK\1" + bytes([operation]) + struct.pack(">I", 30000) + bytes([kind, scheme, digest, option, 1, 0, container,
-           len(iccid), len(key), len(label)]) + struct.pack(">H", len(data)) + iccid + key + label + data
+           len(iccid), len(key), len(label)]) + struct.pack(">H", len(data)) + bytes([applet]) + iccid + key + label + data
 
 
 def answer(operation, body=b"", outcome=0, text=b"", count=0):
     return bytes([operation]) + b"SK\1" + bytes([outcome]) + struct.pack(">HHHHI", 0, 65535, len(text), count, len(body)) + text + body
 
 
-ITEM = b"\2\0\0\3\10\0"
+ITEM = b"\2\0\0\3\10\0\1\0"
 seed("agent", agent(1), agent(2, 1, container=2), agent(3, container=2, key=b"\x63", data=bytes(32)),
      agent(3, key=b"\1\2", label=b"a", data=bytes(32)), agent(3, label=b"a", iccid=b"89880330000000000017", data=bytes(32)),
      agent(4, 1, 0, 0, container=2, key=b"\x33", data=bytes(256)), agent(5, container=2, key=b"\x63"), agent(6), agent(7),
-     agent(8, 0x81), answer(1, ITEM + b"\xff\2\6\0\0\0\1\2Client", count=2), answer(2, ITEM + b"\x0a8988033000" + SPKI),
+     agent(8, 0x81), agent(9, 1, applet=2), answer(1, ITEM + b"\xff\2\6\0\0\0\2\4\1\2Client", count=2),
+     answer(2, ITEM + b"\x0a8988033000\3\4\1\2" + SPKI), answer(9, b"\x0a8988033000" + SPKI),
      answer(3, bytes(64)), answer(4, b"plain"), answer(5, bytes(8)), answer(6, b"\1a\4EC25\0\0\5READY\x0a8988033000"),
      answer(7, b"\1\0\3\0"), answer(8, pem(SPKI)), answer(3, outcome=8, text=b"no (SW 6985)"))
 

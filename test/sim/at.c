@@ -26,7 +26,8 @@ void at_start(struct at *at, const struct options *o, struct uicc *uicc, struct 
                       .trace = trace,
                       .out = out,
                       .life = {.other = other},
-                      .busy = o->faults.arg[FAULT_BUSY]};
+                      .busy = o->faults.arg[FAULT_BUSY],
+                      .pin_busy = o->faults.arg[FAULT_PIN_BUSY]};
     at_power_on(at);
     at->life.prompt = at_fault(at, FAULT_SMS_PROMPT) && o->faults.arg[FAULT_SMS_PROMPT] == 0;
     at->ears = clock_ns() + o->faults.arg[FAULT_MUTE] * NS_PER_MS;
@@ -303,7 +304,7 @@ static size_t extended_length(const char *text)
 static int run_commands(struct at *at, const char *text)
 {
     unsigned count = 0;
-    int result = AT_OK;
+    int result = strcasecmp(text, "E0V1Q0") == 0 ? gate_end(at, "E0V1Q0", AT_OK) : AT_OK;
 
     while (*text != '\0' && result == AT_OK) {
         if (*text == ' ' || *text == ';') {
@@ -415,7 +416,9 @@ static void send_part(struct at *at, int64_t now)
     bytes_free(&at->reply);
     at->sent = 0;
     at->running = false;
-    at->life.rested = now + at->options->faults.arg[FAULT_GAP] * NS_PER_MS;
+    at->life.rested =
+        now +
+        (at->options->faults.arg[FAULT_GAP] + at->options->faults.arg[FAULT_GAP_ERROR]) * NS_PER_MS;
     noise_end(at, now);
 }
 

@@ -42,6 +42,7 @@ struct at {
     struct life life;
     long sim_commands; /* so many came */
     long busy;         /* SIM commands still to be answered with 14 */
+    long pin_busy;     /* VERIFYs with a PIN still to be answered with an error */
     int64_t ears;      /* clock_ns() from which on the modem hears */
     struct session sessions[AT_SESSIONS];
     unsigned session_count;

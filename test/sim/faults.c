@@ -46,7 +46,7 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_OK_FIRST] = {"ok-first", 0, "OK comes before the lines that answer"},
     [FAULT_NO_ANSWER] = {"no-answer:K", 0,
                          "the K-th question is not answered; +CGMI +CGMM +CGMR +CGSN +CPIN? +CRSM "
-                         "+CREG? +CEREG? +CCID"},
+                         "+CREG? +CEREG? +CCID +CMEE E0V1Q0"},
     [FAULT_NO_END] = {"no-end:K", 0, "the same question is answered without OK"},
     [FAULT_URC] = {"urc[:N]", 1,
                    "unsolicited lines before, in and after every N-th answer of any command"},
@@ -66,7 +66,11 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_HALF_LINE] = {"half-line:N", 0, "half of the N-th answer, the rest never"},
     [FAULT_HALF_LATE] = {"half-late:N,MS", 0, "half of the N-th answer, the rest MS later"},
     [FAULT_GAP] = {"gap:MS", 0, "a command line is lost that comes within MS of the last answer"},
+    [FAULT_GAP_ERROR] = {"gap-error:MS", 0, "the same, it is answered ERROR"},
     [FAULT_BUSY] = {"busy:N", 0, "the first N answer +CME ERROR: 14"},
+    [FAULT_PIN_BUSY] = {"pin-busy:K[,CME]", 14,
+                        "K VERIFYs with a PIN answer +CME ERROR: CME (14), the card has not seen "
+                        "them"},
     [FAULT_CME] = {"cme:N,CME", 0, "the N-th answers +CME ERROR: CME, the card has not seen it"},
     [FAULT_CME_AFTER] = {"cme-after:N,CME", 0,
                          "the N-th answers +CME ERROR: CME, the card has done it"},
@@ -79,20 +83,31 @@ static const struct entry table[FAULT_COUNT] = {
                          "case 4 commands with Le: 6700, or +CME ERROR: CME from the modem"},
     [FAULT_NO_MANAGE_CHANNEL] = {"no-manage-channel[:CODE]", FAULT_NO_ARG,
                                  "over AT+CSIM: 6881, or 4 digits of SW, or a +CME ERROR"},
-    [FAULT_OPEN_LE] =
-        {"open-le", 0,
-         "over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close"},
+    [FAULT_OPEN_LE] = {"open-le[:CODE]", 0x6700,
+                       "over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to "
+                       "close; or 4 digits "
+                       "of SW, or a +CME ERROR"},
+    [FAULT_NO_CLOSE] = {"no-close", 0, "over AT+CSIM MANAGE CHANNEL to close: 6D00, in any form"},
     [FAULT_NO_NUMBER] = {"no-number", 0,
                          "over AT+CSIM opening a channel answers 9000 without its number"},
     [FAULT_NO_CSIM_CHANNELS] = {"no-csim-channels[:CODE]", FAULT_NO_ARG,
                                 "over AT+CSIM commands on a channel are refused: 6E00, or 4 digits "
                                 "of SW, or a +CME ERROR"},
+    [FAULT_EMPTY_CSIM] = {"empty-csim", 0,
+                          "over AT+CSIM commands on a channel answer OK alone, and are not done"},
+    [FAULT_SELECT_ONLY] = {"select-only", 0,
+                           "over AT+CSIM a channel takes SELECT and GET RESPONSE; else +CME "
+                           "ERROR: 3"},
+    [FAULT_CCHO_ERROR] = {"ccho-error[:CME]", 100,
+                          "AT+CCHO opens the channel, and answers +CME ERROR: CME (100); the "
+                          "session is its number"},
     [FAULT_PLAIN_CLASS] =
         {"plain-class", 0,
          "AT+CGLA hands the CLA on as it is; the session is the channel's number"},
     [FAULT_BASIC_RESPONSE] =
-        {"basic-response", 0,
-         "over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel"},
+        {"basic-response[:CODE]", 0x6E00,
+         "over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel; else 6E00, or 4 "
+         "digits of SW, or a +CME ERROR"},
     [FAULT_NO_CCHO] = {"no-ccho", 0, "as --no-ccho"},
     [FAULT_NO_CSIM] = {"no-csim", 0, "as --no-csim"},
     [FAULT_MAX_LENGTH] = {"max-length:B", 0,

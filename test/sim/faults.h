@@ -55,7 +55,9 @@ enum fault {
     FAULT_HALF_LINE, /* half of the n-th answer, the rest never */
     FAULT_HALF_LATE, /* half of the n-th answer, the rest ms later */
     FAULT_GAP,       /* a command within ms of the last final result is not heard */
+    FAULT_GAP_ERROR, /* the same, it is answered ERROR */
     FAULT_BUSY,      /* the first n answer +CME ERROR: 14 */
+    FAULT_PIN_BUSY,  /* k VERIFYs with a PIN answer +CME ERROR, unseen by the card */
     /* Errors */
     FAULT_CME,       /* the n-th answers +CME ERROR, unseen by the card */
     FAULT_CME_AFTER, /* the same, but the card has done it */
@@ -67,9 +69,13 @@ enum fault {
     FAULT_REFUSE_LE,         /* case 4 commands with Le are refused */
     FAULT_NO_MANAGE_CHANNEL, /* MANAGE CHANNEL over AT+CSIM is refused */
     FAULT_OPEN_LE, /* over AT+CSIM MANAGE CHANNEL: 6700 with Le 01 to open, and with a Le to close */
+    FAULT_NO_CLOSE,  /* over AT+CSIM MANAGE CHANNEL does not close */
     FAULT_NO_NUMBER, /* over AT+CSIM opening a channel answers 9000 without its number */
     FAULT_NO_CSIM_CHANNELS, /* over AT+CSIM commands on a channel are refused: 6E00, or 4 digits of SW, or a +CME ERROR */
-    FAULT_PLAIN_CLASS,    /* AT+CGLA hands the CLA on as it is */
+    FAULT_EMPTY_CSIM,  /* over AT+CSIM commands on a channel are answered OK alone, not passed on */
+    FAULT_SELECT_ONLY, /* over AT+CSIM a channel takes SELECT and GET RESPONSE only */
+    FAULT_CCHO_ERROR,  /* AT+CCHO opens the channel and answers +CME ERROR */
+    FAULT_PLAIN_CLASS, /* AT+CGLA hands the CLA on as it is */
     FAULT_BASIC_RESPONSE, /* over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel */
     FAULT_NO_CCHO,        /* no AT+CCHO, AT+CGLA, AT+CCHC */
     FAULT_NO_CSIM,        /* no AT+CSIM */

@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#define CME_NOT_ALLOWED 3
 #define CME_NO_SIM      10
 #define CME_SIM_FAILURE 13
 #define CME_BUSY        14
@@ -79,8 +80,8 @@ int gate_run(struct at *at, const struct at_command *c, const struct at_call *ca
 
 static bool is_question(long k, const char *name)
 {
-    static const char *const questions[] = {"+CGMI", "+CGMM", "+CGMR",  "+CGSN", "+CPIN",
-                                            "+CRSM", "+CREG", "+CEREG", "+CCID"};
+    static const char *const questions[] = {"+CGMI", "+CGMM",  "+CGMR", "+CGSN", "+CPIN", "+CRSM",
+                                            "+CREG", "+CEREG", "+CCID", "+CMEE", "E0V1Q0"};
 
     return k >= 1 && k <= (long)(sizeof questions / sizeof *questions) &&
            strcmp(questions[k - 1], name) == 0;
@@ -95,24 +96,48 @@ int gate_end(const struct at *at, const char *name, int result)
     return result == AT_OK && is_question(f->arg[FAULT_NO_END], name) ? AT_UNENDED : result;
 }
 
-int gate_apdu(const struct at *at, enum source source, const uint8_t *command, size_t size)
+/* A code of up to three digits is a number of +CME ERROR. */
+static int cme_of(const struct faults *f, enum fault fault)
+{
+    return f->on[fault] && f->arg[fault] >= 0 && f->arg[fault] <= 999 ? (int)f->arg[fault] : AT_OK;
+}
+
+/* What some modems do not carry by AT+CSIM: that on a channel, and what manages them. */
+static int gate_csim(const struct at *at, const uint8_t *command, size_t size)
+{
+    const struct faults *f = &at->options->faults;
+    const bool on_channel = (command[0] & 0x43) != 0, opens = command[2] == 0x00;
+    int result = AT_OK;
+
+    if (command[1] == 0x70) {
+        result = cme_of(f, FAULT_NO_MANAGE_CHANNEL);
+        if (result == AT_OK && size == 5 && (!opens || command[4] == 0x01))
+            result = cme_of(f, FAULT_OPEN_LE);
+    }
+    if (result == AT_OK && on_channel)
+        result = cme_of(f, FAULT_NO_CSIM_CHANNELS);
+    if (result == AT_OK && on_channel && command[1] == 0xC0)
+        result = cme_of(f, FAULT_BASIC_RESPONSE);
+    if (result == AT_OK && on_channel && f->on[FAULT_SELECT_ONLY] && command[1] != 0xA4 &&
+        command[1] != 0xC0 && command[1] != 0x70)
+        result = CME_NOT_ALLOWED;
+    return result;
+}
+
+int gate_apdu(struct at *at, enum source source, const uint8_t *command, size_t size)
 {
     const struct faults *f = &at->options->faults;
     bool case4 = size > 5 && size == 6 + (size_t)command[4];
-    long channel = f->arg[FAULT_NO_MANAGE_CHANNEL];
 
     if (f->on[FAULT_MAX_LENGTH] && size > (size_t)f->arg[FAULT_MAX_LENGTH])
         return CME_PARAMETERS;
     if (f->on[FAULT_REFUSE_LE] && f->arg[FAULT_REFUSE_LE] >= 0 && case4)
         return (int)f->arg[FAULT_REFUSE_LE];
-    if (f->on[FAULT_NO_MANAGE_CHANNEL] && source == SOURCE_CSIM && command[1] == 0x70 &&
-        channel >= 0 && channel <= 999)
-        return (int)channel;
-    channel = f->arg[FAULT_NO_CSIM_CHANNELS];
-    if (f->on[FAULT_NO_CSIM_CHANNELS] && source == SOURCE_CSIM && (command[0] & 0x43) != 0 &&
-        channel >= 0 && channel <= 999)
-        return (int)channel;
-    return AT_OK;
+    if (command[1] == 0x20 && size > 5 && at->pin_busy > 0) {
+        at->pin_busy--;
+        return (int)f->arg2[FAULT_PIN_BUSY];
+    }
+    return source == SOURCE_CSIM ? gate_csim(at, command, size) : AT_OK;
 }
 
 int gate_answer(const struct at *at, size_t size)

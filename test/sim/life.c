@@ -115,12 +115,18 @@ static bool take_text(struct at *at, char c)
 
 bool life_character(struct at *at, char c)
 {
+    static const char refusal[] = "\r\nERROR\r\n";
+
     if (take_text(at, c))
         return true;
     if (at->fill == 0 && c != '\r' && c != '\n')
         at->life.deaf = clock_ns() < at->life.rested;
     if (at->life.deaf && c == '\r') {
         at->life.deaf = false;
+        if (at_fault(at, FAULT_GAP_ERROR)) {
+            bytes_add(at->out, refusal, sizeof refusal - 1);
+            at->life.rested = clock_ns() + at->options->faults.arg[FAULT_GAP_ERROR] * NS_PER_MS;
+        }
         return true;
     }
     return at->life.deaf;

@@ -140,6 +140,11 @@ static int carry(struct at *at, enum source source, uint8_t *command, size_t siz
     struct bytes answer = {0};
     int result = gate_apdu(at, source, command, size);
 
+    if (result == AT_OK && at_fault(at, FAULT_EMPTY_CSIM) && source == SOURCE_CSIM &&
+        (command[0] & 0x43) != 0) {
+        explicit_bzero(command, size);
+        return AT_OK;
+    }
     if (result == AT_OK) {
         transmit(at, source, command, size, at->options->get_response, &answer);
         result = gate_answer(at, answer.size);
@@ -211,7 +216,7 @@ static struct session *name_session(struct at *at, unsigned channel)
     if (at_fault(at, FAULT_SESSION16))
         snprintf(s->name, sizeof s->name, "A0F3%08X00%02X", 0x5E550000u + at->session_count,
                  channel);
-    else if (at_fault(at, FAULT_PLAIN_CLASS))
+    else if (at_fault(at, FAULT_PLAIN_CLASS) || at_fault(at, FAULT_CCHO_ERROR))
         snprintf(s->name, sizeof s->name, "%u", channel);
     else
         snprintf(s->name, sizeof s->name, "%u", 20 + at->session_count);
@@ -264,6 +269,8 @@ static int run_ccho(struct at *at, const struct at_call *call)
     if (digits < 2 || digits > 32 || !hex_read(aid, hex, digits))
         return CME_PARAMETERS;
     result = open_session(at, aid, digits / 2, &session);
+    if (result == AT_OK && at_fault(at, FAULT_CCHO_ERROR))
+        return (int)at->options->faults.arg[FAULT_CCHO_ERROR];
     if (result == AT_OK)
         at_line(at, "%s%s", at_fault(at, FAULT_BARE_CCHO) ? "" : "+CCHO: ", session->name);
     return result;

@@ -379,19 +379,22 @@ static unsigned check(struct uicc *u, enum source source, const struct command *
 {
     const struct faults *f = &u->options->faults;
     long refusal = f->arg[FAULT_NO_MANAGE_CHANNEL], on_channels = f->arg[FAULT_NO_CSIM_CHANNELS];
+    long le = f->arg[FAULT_OPEN_LE], response = f->arg[FAULT_BASIC_RESPONSE];
 
     if (!u->channels[cmd->channel].open)
         return 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && u->options->no_manage_channel)
         return refusal > 999 ? (unsigned)refusal : 0x6881;
     if (source == SOURCE_CSIM && cmd->ins == 0x70 && cmd->has_le && f->on[FAULT_OPEN_LE] &&
-        (cmd->p1 == 0x80 || cmd->le == 1))
-        return 0x6700;
+        le > 999 && (cmd->p1 == 0x80 || cmd->le == 1))
+        return (unsigned)le;
+    if (source == SOURCE_CSIM && cmd->ins == 0x70 && cmd->p1 == 0x80 && f->on[FAULT_NO_CLOSE])
+        return 0x6D00;
     if (source == SOURCE_CSIM && cmd->channel > 0 && f->on[FAULT_NO_CSIM_CHANNELS])
         return on_channels > 999 ? (unsigned)on_channels : 0x6E00;
     if (source == SOURCE_CSIM && cmd->channel > 0 && cmd->ins == 0xC0 &&
-        f->on[FAULT_BASIC_RESPONSE])
-        return 0x6E00;
+        f->on[FAULT_BASIC_RESPONSE] && response > 999)
+        return (unsigned)response;
     if (u->options->reject_le && (source == SOURCE_CSIM || source == SOURCE_CGLA) && cmd->lc > 0 &&
         cmd->has_le)
         return 0x6700;

@@ -6,8 +6,9 @@
 
 #include <string.h>
 
-#define INS_INIT   0x2A
-#define INS_UPDATE 0x2B
+#define INS_INIT     0x2A
+#define INS_GET_DATA 0xCB
+#define INS_UPDATE   0x2B
 
 #define P1_OPEN  0x00
 #define P1_CLOSE 0x01
@@ -125,6 +126,8 @@ static unsigned sign(struct model *model, unsigned channel, const uint8_t *comma
 unsigned card_iotsafe(struct model *model, unsigned channel, const uint8_t *command, size_t length,
                       uint8_t *answer, size_t *answered)
 {
+    static const uint8_t version[] = {0x10, 0x01, 0x10};
+
     switch (command[1]) {
     case INS_INIT:
         return command[2] == P1_OPEN    ? begin(model, channel, command, length)
@@ -132,6 +135,10 @@ unsigned card_iotsafe(struct model *model, unsigned channel, const uint8_t *comm
                                         : SW_BAD_P;
     case INS_UPDATE:
         return sign(model, channel, command, length, answer, answered);
+    case INS_GET_DATA: /* of the application: its version, by which it is known */
+        memcpy(answer, version, sizeof version);
+        *answered = sizeof version;
+        return SW_OK;
     default:
         return SW_BAD_INS;
     }

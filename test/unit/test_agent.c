@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* sign with container 2, key id 33, in the SIM 8988300000: a digest of SHA-256 */
-#define SIGN_HEAD "534B 01 03 00007530 00 00 03 00 0800 02 0A 01 00 0020"
+#define SIGN_HEAD "534B 01 03 00007530 00 00 03 00 0800 02 0A 01 00 0020 00"
 #define SIGN_REST "38393838333030303030 33"
 #define DIGEST    "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F"
 
@@ -47,11 +47,13 @@ static void the_agent_reads_what_the_client_wrote(void)
     uint8_t packet[AGENT_REQUEST_MAX];
 
     strcpy(request.key.name.label, "Client");
+    request.key.name.applet = TOKEN_APPLET_IOTSAFE;
     CU_ASSERT(agent_read_request(packet, agent_write_request(&request, packet), &read, &why));
     EXPECT_NUMBER(read.operation, AGENT_SIGN);
     EXPECT_NUMBER(read.patience, 30000);
     EXPECT_TEXT(read.key.iccid, "8988300000");
     CU_ASSERT(token_name_equal(&read.key.name, &request.key.name));
+    EXPECT_NUMBER(read.key.name.applet, TOKEN_APPLET_IOTSAFE);
     EXPECT_NUMBER(read.key.bits, 2048);
     EXPECT_NUMBER(read.hash, TOKEN_SHA256);
     EXPECT_BYTES(read.data, read.length, DIGEST);
@@ -79,7 +81,7 @@ static void a_request_of_another_kind_is_refused_in_words(void)
     expect_refused(2, 2, "another version");
     expect_refused(3, 0, "no such operation");
     expect_refused(3, AGENT_OPERATIONS, "no such operation");
-    expect_refused(3, AGENT_LIST, "data that mean nothing");
+    expect_refused(3, AGENT_LIST, "its operation takes none");
     expect_refused(8, TOKEN_KEY_TYPES, "does not know");
     expect_refused(9, TOKEN_SCHEMES, "does not know");
     expect_refused(9, TOKEN_ECDSA, "another type of key");
@@ -94,8 +96,9 @@ static void a_request_of_another_kind_is_refused_in_words(void)
     expect_refused(17, TOKEN_LABEL_SIZE, "too long");
     expect_refused(18, 0xFF, "not as long as it says");
     expect_refused(19, 0x1F, "not as long as it says");
-    expect_refused(20, 'x', "not text");
-    expect_refused(20, 0, "not text");
+    expect_refused(20, TOKEN_APPLETS, "does not know");
+    expect_refused(21, 'x', "not text");
+    expect_refused(21, 0, "not text");
 }
 
 static void data_without_a_hash_fit_the_key(void)
@@ -168,6 +171,7 @@ static void options_are_of_their_operation(void)
     } rows[] = {
         {AGENT_READ, 0, true},
         {AGENT_READ, 255, true},
+        {AGENT_CERTIFICATE, 255, true},
         {AGENT_DECRYPT, TOKEN_DECRYPT_OAEP, true},
         {AGENT_DECRYPT, TOKEN_DECRYPT_OAEP + 1, false},
         {AGENT_AVAILABLE, TYPEA_FILES, true},
@@ -203,6 +207,10 @@ static struct agent_answer an_answer(void)
     answer.list[1].name = (struct token_name)TOKEN_NAME_NONE;
     answer.list[1].name.id_length = (uint8_t)bytes_of("0102", answer.list[1].name.id, TOKEN_ID_MAX);
     strcpy(answer.list[1].name.label, "Client");
+    answer.list[1].name.applet = TOKEN_APPLET_IOTSAFE;
+    answer.list[1].generates = answer.list[1].empty = answer.list[1].no_signing = true;
+    answer.list[1].candidates = 64;
+    answer.point_length = bytes_of("040102", answer.point, TOKEN_POINT_MAX);
     strcpy(answer.iccid, "8988307014312854820");
     answer.set = UINT64_C(0x0102030405060708);
     strcpy(answer.identity.model, "EC25");
@@ -234,6 +242,10 @@ static void the_client_reads_what_the_agent_wrote(void)
     EXPECT_NUMBER(read.list[0].bits, 2048);
     CU_ASSERT(read.list[0].decrypts && read.list[0].certificate && !read.list[1].decrypts);
     CU_ASSERT(token_name_equal(&read.list[1].name, &answer.list[1].name));
+    EXPECT_NUMBER(read.list[1].name.applet, TOKEN_APPLET_IOTSAFE);
+    CU_ASSERT(read.list[1].generates && read.list[1].empty && read.list[1].no_signing);
+    CU_ASSERT(!read.list[0].generates && !read.list[0].empty && !read.list[0].no_signing);
+    EXPECT_NUMBER(read.list[1].candidates, 64);
     read_back(AGENT_ALGORITHMS, &answer, &read);
     CU_ASSERT(read.set == answer.set);
     read_back(AGENT_IDENTITY, &answer, &read);
@@ -257,6 +269,10 @@ static void the_client_reads_what_the_agent_wrote(void)
     read_back(AGENT_READ, &answer, &read);
     EXPECT_BYTES(read.data, read.length, "010203");
     EXPECT_NUMBER(read.list[0].name.container, 4);
+    EXPECT_TEXT(read.iccid, "8988307014312854820");
+    EXPECT_BYTES(read.point, read.point_length, "040102");
+    read_back(AGENT_CERTIFICATE, &answer, &read);
+    EXPECT_BYTES(read.data, read.length, "010203");
     EXPECT_TEXT(read.iccid, "8988307014312854820");
 }
 
@@ -294,8 +310,9 @@ static void what_does_not_fit_becomes_an_error(void)
  * packet is read (by the sanitizers' word). */
 static void a_broken_answer_is_refused_or_makes_sense(void)
 {
-    static const enum agent_operation operations[] = {AGENT_LIST,     AGENT_READ,  AGENT_ALGORITHMS,
-                                                      AGENT_IDENTITY, AGENT_TRIES, AGENT_SIGN};
+    static const enum agent_operation operations[] = {
+        AGENT_LIST,  AGENT_READ, AGENT_ALGORITHMS, AGENT_IDENTITY,
+        AGENT_TRIES, AGENT_SIGN, AGENT_CERTIFICATE};
     const struct agent_answer answer = an_answer();
     struct agent_answer read;
 
@@ -317,6 +334,7 @@ static void a_broken_answer_is_refused_or_makes_sense(void)
             copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
             if (agent_read_answer(operations[i], copy, length, &read))
                 CU_ASSERT(read.count <= TOKEN_ITEMS && read.length <= length &&
+                          read.point_length <= TOKEN_POINT_MAX &&
                           memchr(read.iccid, 0, ICCID_SIZE) != NULL);
             free(copy);
         }

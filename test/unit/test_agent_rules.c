@@ -151,6 +151,55 @@ static void ids_and_labels_go_on_alone(void)
     CU_ASSERT(used.id_length == 0 && used.label[0] == '\0');
 }
 
+/* What a rule without a family means, means what the same URI does: the first family that the SIM has. */
+static void a_family_of_applets_can_be_named(void)
+{
+    const struct token_name first = {.container = TOKEN_CONTAINER_NONE,
+                                     .applet = TOKEN_APPLET_IOTSAFE};
+    struct token_name reference = CONTAINER(TOKEN_CONTAINER_NONE, 0x33);
+
+    rules_are("33 sign signing");
+    CU_ASSERT(may_sign(first));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_ANY);
+    rules_are("33 sign signing;container=0");
+    CU_ASSERT(may_sign(first));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_ANY);
+    rules_are("33 sign signing;applet=mias");
+    CU_ASSERT(!may_sign(first) && may_sign(nothing));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_MIAS);
+    rules_are("33 sign signing;applet=iotsafe");
+    CU_ASSERT(may_sign(first) && may_sign(nothing));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_IOTSAFE);
+    rules_are("33 sign signing;applet=iotsafe;id=%33");
+    CU_ASSERT(may_sign(reference));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_IOTSAFE);
+    rules_are(
+        "33 sign signing;key-id=33"); /* mIAS's key reference, and no id of a key of IoT SAFE's */
+    reference.applet = TOKEN_APPLET_IOTSAFE;
+    CU_ASSERT(may_sign(reference));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_MIAS);
+    rules_are("33 sign *");
+    CU_ASSERT(may_sign(first));
+    EXPECT_NUMBER(used.applet, TOKEN_APPLET_IOTSAFE);
+}
+
+/* Certificates that are no key's are all keys' users', or theirs whom a line lets. */
+static void the_ca_certificates_in_the_sim_are_trust_s(void)
+{
+    rules.count = 0;
+    CU_ASSERT(may(33, 33, GROUP, AGENT_CERTIFICATE, &nothing));
+    rules_are("33 read *");
+    CU_ASSERT(may(33, 1, 1, AGENT_CERTIFICATE, &nothing));
+    rules_are("33 read,sign signing");
+    CU_ASSERT(!may(33, 1, 1, AGENT_CERTIFICATE, &nothing));
+    rules_are("33 read,sign,available trust");
+    CU_ASSERT(may(33, 1, 1, AGENT_CERTIFICATE, &nothing));
+    CU_ASSERT(!may(33, 1, 1, AGENT_READ, &nothing) && !may(33, 1, 1, AGENT_LIST, &nothing) &&
+              !may(33, 1, 1, AGENT_SIGN, &nothing) && !may(33, 1, 1, AGENT_AVAILABLE, &nothing));
+    rules_are("33 sign trust");
+    CU_ASSERT(!may(33, 1, 1, AGENT_CERTIFICATE, &nothing));
+}
+
 static void a_sim_or_a_modem_can_be_named(void)
 {
     struct peer peer = {.uid = 33};
@@ -190,6 +239,10 @@ static void an_unknown_word_is_an_error(void)
         "root sign signing;iccid=12",
         "root sign signing;modem=a/b",
         "root sign available;container=1",
+        "root sign signing;applet=auto",
+        "root sign signing;applet=",
+        "root read trust;applet=mias",
+        "root read trust;container=1",
         "root sign sim:signing",
         "4294967296 sign *",
         "-1 sign *",
@@ -238,6 +291,8 @@ static void the_file_has_settings_and_lines_of_its_own(void)
     fd = conf_seal(&config);
     CU_ASSERT(fd >= 0 && conf_receive(fd, &received));
     CU_ASSERT(pwrite(fd, "x", 1, 0) < 0);
+    EXPECT_NUMBER(received.rules.list[0].rights, RIGHT_SIGN);
+    EXPECT_TEXT(received.text, config.text);
     (void)close(fd);
     EXPECT(conf_modems(&received, &modems, &why), OUTCOME_OK, &why);
     settings = conf_modem(&modems, 0, &name);
@@ -374,6 +429,8 @@ void add_agent_rules_suite(void)
         TEST(the_number_of_all_strangers_matches_nothing),
         TEST(a_container_is_no_other_container_s_key),
         TEST(ids_and_labels_go_on_alone),
+        TEST(a_family_of_applets_can_be_named),
+        TEST(the_ca_certificates_in_the_sim_are_trust_s),
         TEST(a_sim_or_a_modem_can_be_named),
         TEST(an_unknown_word_is_an_error),
         TEST(the_file_has_settings_and_lines_of_its_own),

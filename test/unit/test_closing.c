@@ -181,6 +181,7 @@ static void a_session_that_refuses_to_close_itself_is_kept(void)
 {
     static const struct modem_step steps[] = {
         LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n"),
+        LINE("AT+CSIM=10,\"0070000000\"", "\r\nERROR\r\n"),
         LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
         CGLA("00 84 00 00 02", "0102 9000"),
         LINE("AT+CCHC=1", "\r\nERROR\r\n"),

@@ -28,6 +28,10 @@ static void opening_takes_the_length_that_the_card_wants(void)
         {CSIM("0070000001", "6700"), CSIM("0070000000", "6700"), CSIM("00700000", "02 9000"),
          MODEM_END},
         {CSIM("0070000001", "6101"), CSIM("00C0000001", "02 9000"), MODEM_END},
+        /* words that may mean something else */
+        {CSIM("0070000001", "6A86"), CSIM("0070000000", "02 9000"), MODEM_END},
+        {LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n"), CSIM("0070000000", "02 9000"),
+         MODEM_END},
     };
     struct channel channel;
     struct report why = REPORT_INIT;
@@ -41,14 +45,24 @@ static void opening_takes_the_length_that_the_card_wants(void)
 /* Nothing was opened: the other carrier may open one. */
 static void opening_that_is_refused_at_any_length_is_refused(void)
 {
-    static const struct modem_step steps[] = {CSIM("0070000001", "6700"),
-                                              CSIM("0070000000", "6700"), CSIM("00700000", "6700"),
-                                              MODEM_END};
-    struct channel channel;
-    struct report why = REPORT_INIT;
+    static const struct {
+        struct modem_step steps[4];
+        uint16_t sw;
+    } cases[] = {{{CSIM("0070000001", "6700"), CSIM("0070000000", "6700"), CSIM("00700000", "6700"),
+                   MODEM_END},
+                  0x6700},
+                 {{CSIM("0070000001", "6A86"), CSIM("0070000000", "6A86"), MODEM_END}, 0x6A86},
+                 {{LINE("AT+CSIM=10,\"0070000001\"", "\r\nERROR\r\n"),
+                   LINE("AT+CSIM=10,\"0070000000\"", "\r\nERROR\r\n"), MODEM_END},
+                  0}};
 
-    EXPECT(open_over(steps, &channel, &why), OUTCOME_CARRIER_REFUSED, &why);
-    EXPECT_NUMBER(why.sw, 0x6700);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct channel channel;
+        struct report why = REPORT_INIT;
+
+        EXPECT(open_over(cases[i].steps, &channel, &why), OUTCOME_CARRIER_REFUSED, &why);
+        EXPECT_NUMBER(why.sw, cases[i].sw);
+    }
 }
 
 static void what_refuses_to_be_closed_is_closed_in_another_way(void)

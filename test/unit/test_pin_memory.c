@@ -202,13 +202,44 @@ static void a_pin_that_a_busy_sim_counted_is_not_tried_again(void)
         card_start(&card, starts[i]);
         card_select(&card, mias_aid, sizeof mias_aid);
         EXPECT(pin_unlock(&card.card, PIN_APPLET, &try, &bench.why),
-               i == 0 ? OUTCOME_LOST : OUTCOME_PIN_PROTECTED, &bench.why);
+               i == 0 ? OUTCOME_TIMEOUT : OUTCOME_PIN_PROTECTED, &bench.why);
+        CU_ASSERT_TRUE(i > 0 || given.again);
         card_finish(&card);
     }
     pin_given_clear(&given);
     memset(&bench.memory, 0, sizeof bench.memory); /* a reboot */
     EXPECT(bench_unlock(&bench, nine), OUTCOME_PIN_PROTECTED, &bench.why);
     bench_end(&bench);
+}
+
+/* The card has answered, but for the rest of its answer it is said to be busy: it has seen the PIN. */
+static void a_pin_whose_answer_was_begun_is_not_tried_again(void)
+{
+    static const struct card_step begun[] = {
+        {ASK_81, "63C3"}, {VERIFY_81, "6110"}, {"00 C0 00 00 10", "+CME 14"}, CARD_END};
+    struct bench bench;
+
+    bench_begin(&bench);
+    CU_ASSERT(bench_unlock(&bench, begun) != OUTCOME_OK);
+    EXPECT(bench_unlock(&bench, asked), OUTCOME_PIN_PROTECTED, &bench.why);
+    bench_end(&bench);
+}
+
+/* A modem that calls the SIM busy has not given the PIN to it: its source may be tried again. */
+static void what_a_busy_sim_has_not_seen_is_not_remembered(void)
+{
+    static const char *const answers[] = {"+CME 14", "+CME 515"};
+
+    for (size_t i = 0; i < sizeof answers / sizeof answers[0]; i++) {
+        const struct card_step busy[] = {{ASK_81, "63C3"}, {VERIFY_81, answers[i]}, CARD_END};
+        struct bench bench;
+
+        bench_begin(&bench);
+        for (int operation = 0; operation < 3; operation++)
+            EXPECT(bench_unlock(&bench, busy), OUTCOME_TIMEOUT, &bench.why);
+        EXPECT(bench_unlock(&bench, accepted), OUTCOME_OK, &bench.why);
+        bench_end(&bench);
+    }
 }
 
 /* Whoever asks knows how many there were, also a program that has no PIN to send. */
@@ -425,6 +456,8 @@ void add_pin_memory_suite(void)
         TEST(all_literal_pins_are_one_source),
         TEST(fewer_tries_than_before_are_no_time_to_try),
         TEST(a_pin_that_a_busy_sim_counted_is_not_tried_again),
+        TEST(a_pin_whose_answer_was_begun_is_not_tried_again),
+        TEST(what_a_busy_sim_has_not_seen_is_not_remembered),
         TEST(a_program_without_a_pin_knows_how_many_tries_there_were),
         TEST(a_pin_that_was_not_sent_is_not_remembered),
         TEST(the_file_holds_nothing_of_the_pin_and_is_removed_by_a_person),

@@ -141,6 +141,7 @@ static void ccho_is_found_when_csim_opens_no_channel(void)
                                               LINE("AT+CMEE=1", OK),
                                               LINE(CRSM, CRSM_SAYS),
                                               LINE("AT+CSIM=10,\"0070000001\"", refusals[i]),
+                                              LINE("AT+CSIM=10,\"0070000000\"", refusals[i]),
                                               MODEM_END};
         struct seat seat;
 

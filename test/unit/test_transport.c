@@ -236,9 +236,9 @@ static void refused_channels_are_told_from_exhausted_ones(void)
 {
     static const char *const exhausted[] = {SAYS_SW("6A81"), SAYS_SW("6A84"), SAYS_SW("6881")};
     static const uint16_t words[] = {0x6A81, 0x6A84, 0x6881};
-    static const char *const carrier[] = {
-        SAYS_SW("6E00"),         SAYS_SW("6D00"), "\r\n+CME ERROR: 3\r\n",
-        "\r\n+CME ERROR: 4\r\n", REFUSE,          "\r\n+CME ERROR: operation not allowed\r\n"};
+    static const char *const carrier[] = {SAYS_SW("6E00"), SAYS_SW("6D00"), "\r\n+CME ERROR: 3\r\n",
+                                          "\r\n+CME ERROR: 4\r\n",
+                                          "\r\n+CME ERROR: operation not allowed\r\n"};
     struct report why;
     size_t i;
 
@@ -303,7 +303,7 @@ static void nothing_is_resent_and_every_refusal_has_its_number(void)
         {"\r\n+CSIM: 8,\"61\r\nRING\r\n1A9000\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 3,\"900\"\r\n" OK, -1, OUTCOME_BAD_DATA},
         {"\r\n+CSIM: 2,\"90\"\r\n" OK, -1, OUTCOME_BAD_DATA},
-        {"\r\n" OK, -1, OUTCOME_BAD_DATA},
+        {"\r\n" OK, -1, OUTCOME_CARRIER_REFUSED}, /* OK alone: nothing was passed on */
     };
     size_t i;
 

@@ -224,7 +224,7 @@ static void a_uri_names_no_file_and_no_pin(void)
         (void)snprintf(text, sizeof text, "sim:signing?timeout=3&%s=file:/tmp/x", names[i]);
         EXPECT(uri_parse(&uri, text, &why), OUTCOME_USAGE, &why);
         EXPECT_SAYS(why.text, settings_name(settings_index(names[i])));
-        EXPECT_SAYS(why.text, "openssl.cnf");
+        EXPECT_SAYS(why.text, "/etc/simkey/simkey.conf");
         EXPECT_SAYS_NOT(why.text, "/tmp/x");
     }
 }

@@ -80,10 +80,10 @@ static enum outcome find_key(const struct token_name *name, size_t *found, struc
     return report_set(why, OUTCOME_NOT_FOUND, MEMORY_NAME " has no such key");
 }
 
-static enum outcome list_keys(struct sim *sim, struct token_item *list, size_t *count,
-                              struct deadline deadline, struct report *why)
+static enum outcome list_keys(struct sim *sim, enum token_applet applet, struct token_item *list,
+                              size_t *count, struct deadline deadline, struct report *why)
 {
-    (void)sim, (void)deadline, (void)why;
+    (void)sim, (void)applet, (void)deadline, (void)why;
     calls++;
     for (*count = 0; *count < KEYS; (*count)++)
         list[*count] =
@@ -174,15 +174,15 @@ const struct token_ops token_memory_device = {.name = MEMORY_NAME,
 
 /* ---- behind an applet ---- */
 
-static enum outcome list_in_sim(struct sim *sim, struct token_item *list, size_t *count,
-                                struct deadline deadline, struct report *why)
+static enum outcome list_in_sim(struct sim *sim, enum token_applet applet, struct token_item *list,
+                                size_t *count, struct deadline deadline, struct report *why)
 {
     uint8_t aid[16];
     size_t length = bytes_of(MEMORY_AID, aid, sizeof aid);
     enum carrier carrier = CARRIER_AUTO;
     enum outcome outcome = sim_probe(sim, aid, length, MEMORY_NAME, &carrier, why);
 
-    return outcome == OUTCOME_OK ? list_keys(sim, list, count, deadline, why) : outcome;
+    return outcome == OUTCOME_OK ? list_keys(sim, applet, list, count, deadline, why) : outcome;
 }
 
 const struct token_ops token_memory_applet = {.name = MEMORY_NAME, .list = list_in_sim};

@@ -158,7 +158,8 @@ def adapted(text, *changes):
 
 def settings():
     """What a user writes: see "With a real modem" and "ModemManager" in README.md."""
-    put("/etc/simkey/openssl.cnf", adapted(configs("openssl.cnf"), ("/dev/ttyUSB2", BY_ID)))
+    put("/etc/simkey/openssl.cnf", adapted(configs("openssl.cnf"), ("# module = ", "module = ")))
+    put("/etc/simkey/simkey.conf", adapted(configs("simkey.conf"), ("/dev/ttyUSB2", BY_ID)))
     put("/etc/simkey/pin", "0000\n", 0o640)
     put("/etc/udev/rules.d/78-simkey.rules",
         adapted(configs("78-simkey.rules"), ('"2c7c"', '"0403"'), ('"0125"', '"6001"'),

@@ -37,6 +37,6 @@ void doctor_agent(struct doctor *doctor)
     doctor_ok(doctor, "simkey-agent answers this user, and has the port and the PIN of %s %s%s",
               doctor->identity.manufacturer[0] != '\0' ? doctor->identity.manufacturer : "a modem",
               doctor->identity.model,
-              more ? "; pin, pin-source and run-dir are its own: what is set here means nothing"
+              more ? "; it uses its own pin, pin-source and run-dir: those set here mean nothing"
                    : "");
 }

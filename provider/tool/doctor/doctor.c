@@ -36,13 +36,19 @@ static const struct step {
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 
+/* Whether the step is one here: where the agent is in use it stands for those that are its matter. */
+static bool is_step(const struct step *step, bool by_agent)
+{
+    return by_agent ? !doctor_agent_matter(step->name) : step->judge != doctor_agent;
+}
+
 /* The step to blame for what is missing: the first one that was judged and did not give it. */
-static const char *blame(unsigned missing, unsigned found)
+static const char *blame(unsigned missing, unsigned found, bool by_agent)
 {
     const char *name = NULL;
 
     for (size_t i = STEPS; i > 0; i--)
-        if ((steps[i - 1].gives & missing) != 0) {
+        if ((steps[i - 1].gives & missing) != 0 && is_step(&steps[i - 1], by_agent)) {
             name = steps[i - 1].name;
             missing |= steps[i - 1].needs & ~found;
         }
@@ -57,13 +63,13 @@ static void walk(struct doctor *doctor)
         const bool by_agent = doctor_by_agent(doctor);
 
         doctor->step = steps[i].name;
-        if (by_agent ? doctor_agent_matter(steps[i].name) : steps[i].judge == doctor_agent)
+        if (!is_step(&steps[i], by_agent))
             continue;
         if (missing == 0)
             steps[i].judge(doctor);
         else
             doctor_skip(doctor, "", "not judged, because of the step %s",
-                        blame(missing, doctor->found));
+                        blame(missing, doctor->found, by_agent));
     }
 }
 

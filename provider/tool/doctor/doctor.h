@@ -106,6 +106,9 @@ void doctor_command(const char *user, char *text, size_t size);
 /* The folder with configs/'s files: another one where this program is an installed one. */
 const char *doctor_examples(void);
 
+/* users.c: the settings file that counts here: SIMKEY_CONF's, or the usual one. */
+const char *doctor_settings_file(void);
+
 /* properties.c: false, with a warning, if the default properties of openssl.cnf, which was loaded into
  * libctx, take the SIM's keys or anything else from where programs find it. */
 bool doctor_properties(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf);

@@ -43,7 +43,7 @@ void doctor_pin(struct doctor *doctor)
                     token_tries_text(pin, tries));
     } else if (pin->left < PIN_SOFTWARE_TRIES) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy,
-                    "%s: a wrong PIN was tried, and with fewer than %d programs do not try any",
+                    "%s: a wrong PIN was tried, and programs try none while fewer than %d are left",
                     token_tries_text(pin, tries), PIN_SOFTWARE_TRIES);
     } else if (refused > 0) {
         doctor->found |= FOUND_TRIES;
@@ -144,7 +144,7 @@ static void judge_dates(struct doctor *doctor, const char *key, const char *subj
     print_date(begin, first, sizeof first);
     print_date(end, last, sizeof last);
     if (!days_until(begin, &to_begin) || !days_until(end, &to_end))
-        doctor_fail(doctor, OUTCOME_BAD_DATA, "ask where the SIM comes from",
+        doctor_fail(doctor, OUTCOME_BAD_DATA, "ask the SIM's supplier",
                     "%s: %s has no readable dates", key, subject);
     else if (!clock_is_set())
         doctor_warn(doctor,
@@ -258,7 +258,7 @@ void doctor_signature(struct doctor *doctor)
     else if (outcome == OUTCOME_VERIFY_FAILED)
         doctor_fail(doctor, outcome,
                     "certificate and key do not belong together: name the key by "
-                    "sim:signing;key-id=HEX, or ask where the SIM comes from",
+                    "sim:signing;key-id=HEX, or ask the SIM's supplier",
                     "%s", why.text);
     else
         doctor_report(doctor, &why);

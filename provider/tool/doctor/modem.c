@@ -137,7 +137,7 @@ void doctor_iccid(struct doctor *doctor)
         doctor_ok(doctor, "%s", doctor->iccid);
     else
         doctor_warn(doctor,
-                    "nothing is to be done unless a URI or key reference names an `iccid`: then "
+                    "nothing to do unless a URI or key reference names an `iccid`: then "
                     "the SIM itself is asked",
                     "the modem does not tell it");
 }
@@ -242,7 +242,7 @@ void doctor_typea(struct doctor *doctor)
         doctor_warn(doctor, "set `sim-pin-source` to a file with PIN1, if Type A is wanted",
                     "Type A may be in the older files, behind PIN1");
     else if (absent(other))
-        doctor_warn(doctor, "nothing is to be done unless sim:available is wanted",
+        doctor_warn(doctor, "nothing to do unless sim:available is wanted",
                     "this SIM has no Type A: sim:available does not work with it");
     else
         doctor_report(doctor, &by_file);
@@ -257,7 +257,7 @@ void doctor_safe2(struct doctor *doctor)
     if (outcome == OUTCOME_OK)
         doctor_ok(doctor, "the applet is there");
     else if (outcome == OUTCOME_NO_APPLET)
-        doctor_warn(doctor, "nothing is to be done unless safe2 is wanted",
+        doctor_warn(doctor, "nothing to do unless safe2 is wanted",
                     "this SIM has no SAFE2: the command safe2 does not work with it");
     else
         doctor_report(doctor, &why);

@@ -233,7 +233,6 @@ bool doctor_others_change(const char *path)
 
 void doctor_ownership(struct doctor *doctor)
 {
-    const char *settings_file = secure_getenv("SIMKEY_CONF");
     const char *pin = doctor->settings.pin_source;
     char *conf = CONF_get1_default_config_file();
     struct seen seen = {.count = 0};
@@ -242,8 +241,8 @@ void doctor_ownership(struct doctor *doctor)
         look_at(doctor, &seen, "OpenSSL's configuration", conf, false);
     if (doctor->module[0] != '\0')
         look_at(doctor, &seen, "the module", doctor->module, false);
-    look_at(doctor, &seen, "the settings file",
-            settings_file != NULL ? settings_file : "/etc/simkey/simkey.conf", false);
+    if (strcmp(doctor_settings_file(), "/dev/null") != 0) /* it stays empty, whoever writes it */
+        look_at(doctor, &seen, "the settings file", doctor_settings_file(), false);
     if (pin != NULL && strncmp(pin, "file:", 5) == 0)
         pin += 5;
     if (pin != NULL && (pin[0] == '/' || strchr(pin, ':') == NULL))

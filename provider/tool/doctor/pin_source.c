@@ -115,12 +115,14 @@ static void mend(const char *source, char *remedy, char *about, size_t about_siz
 
 void doctor_pin_source(struct doctor *doctor)
 {
-    static const char remedy[] =
-        "echo <PIN> | sudo install -D -m 640 -g " GROUP " /dev/stdin "
-        "/etc/simkey/pin, and `pin-source = /etc/simkey/pin` in " SETTINGS_FILE;
     const struct settings *settings = &doctor->settings;
     struct report why = REPORT_INIT;
-    char pin[PIN_SIZE], cure[REMEDY_SIZE], about[256];
+    char pin[PIN_SIZE], cure[REMEDY_SIZE], about[256], remedy[512];
+
+    (void)snprintf(remedy, sizeof remedy,
+                   "echo <PIN> | sudo install -D -m 640 -g " GROUP " /dev/stdin "
+                   "/etc/simkey/pin, and a line `pin-source = /etc/simkey/pin` in %.300s",
+                   doctor_settings_file());
 
     if (!doctor->pin_set) {
         doctor->found |= FOUND_PIN_SOURCE; /* a card may want none */

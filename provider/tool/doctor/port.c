@@ -148,7 +148,7 @@ static void not_there(struct doctor *doctor, int error)
                        ports);
     else
         (void)snprintf(remedy, sizeof remedy,
-                       "no serial port is here: plug the modem in and switch it on; the kernel's "
+                       "no serial port was found: plug the modem in and switch it on; the kernel's "
                        "log (dmesg) tells whether it was seen");
     doctor_fail(doctor, OUTCOME_NO_MODEM, remedy, "%s: %s", doctor->settings.device,
                 strerror(error));

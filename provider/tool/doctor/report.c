@@ -25,11 +25,11 @@ static const struct {
     {OUTCOME_REFUSED, "restart the modem; simkey doctor --trace apdu shows what is refused"},
     {OUTCOME_LOST, "try again, then restart the modem"},
     {OUTCOME_BAD_DATA, "try again; if it stays, simkey doctor --trace at shows what came"},
-    {OUTCOME_NO_APPLET, "this SIM is of another kind: ask where it comes from for one with the "
+    {OUTCOME_NO_APPLET, "this SIM does not have it: ask its supplier for one with the "
                         "applet"},
     {OUTCOME_PIN_MISSING, "unlock PIN1: let ModemManager or the modem's own settings do it, or "
                           "AT+CPIN=\"<PIN1>\" in a terminal program"},
-    {OUTCOME_PIN_BLOCKED, "ask where the SIM comes from for its PUK, or for another SIM"},
+    {OUTCOME_PIN_BLOCKED, "ask the SIM's supplier for its PUK, or for another SIM"},
 };
 
 /* Texts of others go into JSON as they go onto the terminal: as valid UTF-8 and without controls. */
@@ -114,5 +114,9 @@ void doctor_report(struct doctor *doctor, const struct report *why)
     for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
         if (remedies[i].outcome == why->outcome)
             remedy = remedies[i].remedy;
+    if (why->outcome == OUTCOME_NO_MODEM &&
+        doctor_is_control(doctor)) /* no ports to try, no baud */
+        remedy = "do what this sentence and the steps permission and holders say; simkey doctor "
+                 "--trace at shows what is said to the modem";
     doctor_fail(doctor, why->outcome, remedy, "%s", why->text);
 }

@@ -17,6 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* What programs name by OPENSSL_CONF, as README has it. */
+#define SERVICES_CONF "/etc/simkey/openssl.cnf"
+
 /* ---- the provider ---- */
 
 struct line_up {
@@ -137,13 +140,18 @@ static bool judge_trust(struct doctor *doctor, const char *conf)
 /* It is not active: does -provider simkey find it? */
 static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf)
 {
-    char remedy[320];
+    char remedy[512], install[200] = "";
     OSSL_PROVIDER *provider = OSSL_PROVIDER_try_load(libctx, "simkey", 1);
 
+    if (access(SERVICES_CONF, R_OK) != 0)
+        (void)snprintf(install, sizeof install,
+                       "sudo install -D -m 644 %s/openssl.cnf " SERVICES_CONF "; then ",
+                       doctor_examples());
     (void)snprintf(remedy, sizeof remedy,
-                   "%s/openssl.cnf activates it: name a copy of that file by OPENSSL_CONF, also in "
-                   "services; or give programs -provider-path, -provider default -provider simkey",
-                   doctor_examples());
+                   "%sput OPENSSL_CONF=" SERVICES_CONF " into the environment of programs and "
+                   "services (sudo, cron and systemd drop it), and of simkey doctor; or give "
+                   "programs -provider-path, -provider default -provider simkey",
+                   install);
     if (provider != NULL)
         note_module(doctor, module_of(provider));
     if (provider != NULL)
@@ -187,7 +195,7 @@ static void judge_failed(struct doctor *doctor, const char *conf, const char *mo
     else if (!activate)
         error = "it has no line `activate = 1`";
     doctor_fail(doctor, OUTCOME_USAGE, remedy,
-                "simkey has a section in %s, but OpenSSL does not take it: %s", conf,
+                "simkey has a section in %s, but OpenSSL does not load it: %s", conf,
                 error != NULL ? error : "the module cannot be used");
     if (handle != NULL)
         (void)dlclose(handle);
@@ -237,12 +245,11 @@ void doctor_provider(struct doctor *doctor)
     if (conf == NULL || libctx == NULL) {
         doctor_fail(doctor, OUTCOME_SYSTEM, "end other programs", "out of memory");
     } else if (openssl_conf_check(conf, &why) != OUTCOME_OK) {
-        (void)snprintf(remedy, sizeof remedy, "name a copy of %s/openssl.cnf by OPENSSL_CONF",
+        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF: name a copy of %s/openssl.cnf",
                        doctor_examples());
         doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
     } else if (access(conf, R_OK) != 0) {
-        (void)snprintf(remedy, sizeof remedy,
-                       "correct OPENSSL_CONF, or make that file from %s/openssl.cnf",
+        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF, or copy %s/openssl.cnf there",
                        doctor_examples());
         doctor_warn(doctor, remedy,
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
@@ -281,7 +288,7 @@ static void note(struct origin *origin, const struct settings *settings, const c
 
 static void find_origin(const struct command_line *line, struct origin *origin)
 {
-    const char *file = secure_getenv("SIMKEY_CONF");
+    const char *file = doctor_settings_file();
     char *conf = CONF_get1_default_config_file();
     struct settings settings;
     struct report ignored = REPORT_INIT;
@@ -289,8 +296,7 @@ static void find_origin(const struct command_line *line, struct origin *origin)
     memset(origin, 0, sizeof *origin);
     settings_init(&settings);
     if (settings_load_file(&settings, NULL, &ignored) == OUTCOME_OK)
-        note(origin, &settings, "from %s", file != NULL ? file : SETTINGS_FILE,
-             file != NULL ? file : SETTINGS_FILE);
+        note(origin, &settings, "from %s", file, file);
     settings_clear(&settings);
     if (conf != NULL && openssl_conf_settings(&settings, &ignored) == OUTCOME_OK)
         note(origin, &settings, "from simkey's section in %s", conf, conf);
@@ -300,8 +306,7 @@ static void find_origin(const struct command_line *line, struct origin *origin)
              settings.pin != NULL ? "SIMKEY_PIN" : "SIMKEY_PIN_SOURCE");
     settings_clear(&settings);
     if (line->modem != NULL) { /* whatever describes the first modem is not its matter */
-        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem,
-                       file != NULL ? file : SETTINGS_FILE);
+        (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem, file);
         memcpy(origin->pin, origin->device, sizeof origin->pin);
     }
     if (line->options[settings_index("device")] != NULL)
@@ -344,20 +349,41 @@ static enum outcome make_sim(struct doctor *doctor, struct report *why)
     return outcome;
 }
 
-/* A service's settings come with its environment, which sudo does not have. */
+/* Whether the services' openssl.cnf has the device, as set-ups of before had it: only who names that
+ * file in the environment gets it, and sudo drops that. */
+static bool services_have_device(void)
+{
+    CONF *conf = NCONF_new(NULL);
+    const char *section = conf != NULL && access(SERVICES_CONF, R_OK) == 0
+                              ? openssl_conf_section(conf, SERVICES_CONF)
+                              : NULL;
+    bool found = section != NULL && openssl_conf_value(conf, section, "device") != NULL;
+
+    NCONF_free(conf);
+    return found;
+}
+
 static void tell_no_device(struct doctor *doctor)
 {
+    const char *file = doctor_settings_file();
+    bool services = secure_getenv("OPENSSL_CONF") == NULL && services_have_device();
     char remedy[512], self[DOCTOR_NAME];
 
     doctor_user_name(geteuid(), self);
-    (void)snprintf(remedy, sizeof remedy,
-                   "simkey devices shows the ports; then `device = ...` in " SETTINGS_FILE
-                   ". Where a service has its settings in openssl.cnf: sudo -u %s "
-                   "OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
-                   geteuid() != 0 ? self : "www-data");
-    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s%s", self,
-                secure_getenv("OPENSSL_CONF") != NULL ? "" : ", and OPENSSL_CONF is not set",
-                secure_getenv("SIMKEY_CONF") != NULL ? "" : "; " SETTINGS_FILE " names none");
+    if (services)
+        (void)snprintf(remedy, sizeof remedy,
+                       SERVICES_CONF " has one for those that name that file: sudo -u %s "
+                                     "OPENSSL_CONF=" SERVICES_CONF
+                                     " simkey doctor. For all, move its lines `device = ` and "
+                                     "`pin-source = ` into %.200s",
+                       geteuid() != 0 ? self : "www-data", file);
+    else
+        (void)snprintf(remedy, sizeof remedy,
+                       "simkey devices shows the ports; write a line `device = ` with the modem's "
+                       "one into %.200s",
+                       file);
+    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s; %.200s names none", self,
+                services ? ", and OPENSSL_CONF is not set" : "", file);
 }
 
 void doctor_settings(struct doctor *doctor)

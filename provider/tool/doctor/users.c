@@ -70,6 +70,13 @@ void doctor_command(const char *user, char *text, size_t size)
         (void)snprintf(text + used, size - used, "simkey doctor");
 }
 
+const char *doctor_settings_file(void)
+{
+    const char *set = secure_getenv("SIMKEY_CONF");
+
+    return set != NULL ? set : SETTINGS_FILE;
+}
+
 const char *doctor_examples(void)
 {
     static const char *const folders[] = {"/usr/share/doc/simkey/examples",
