@@ -341,6 +341,9 @@ install: not-packaged all
 		$(INSTALL) -d $(DESTDIR)$(EXAMPLES)/$${file%/*} && \
 		sed 's|^# module = /opt/simkey/.*|# module = $(MODULESDIR)/simkey.so|; s|/usr/local/bin/|$(BINDIR)/|' \
 			$$file >$(DESTDIR)$(EXAMPLES)/$$file && chmod $$mode $(DESTDIR)$(EXAMPLES)/$$file || exit; done
+	@# now, and not only at the next start: root's first use would make a run-dir that only root can read
+	@[ -n '$(DESTDIR)' ] || ! command -v systemd-tmpfiles >/dev/null || \
+		systemd-tmpfiles --create $(TMPFILESDIR)/simkey.conf || :
 
 # All that install puts there, and those of its folders that are empty then.
 uninstall: not-packaged

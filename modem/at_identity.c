@@ -58,9 +58,11 @@ static const struct iccid_way {
 };
 #define ICCID_WAYS (sizeof iccid_ways / sizeof iccid_ways[0])
 
-/* One way to the ICCID. OUTCOME_CARRIER_REFUSED: it is refused, or its answer is no ICCID. */
+/* One way to the ICCID. OUTCOME_CARRIER_REFUSED: it is refused, or its answer is no ICCID. *silent: it was
+ * not answered. *again: it may be answered the next time. */
 static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char iccid[ICCID_SIZE],
-                             bool *silent, struct deadline deadline, struct report *why)
+                             bool *silent, bool *again, struct deadline deadline,
+                             struct report *why)
 {
     struct at_command command = {.line = way->line,
                                  .answer = way->answer,
@@ -73,6 +75,7 @@ static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char ic
     *silent = outcome == OUTCOME_OK && result.silent;
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "tell the ICCID", why);
+    *again = *silent || (outcome != OUTCOME_OK && why->cme == CME_SIM_FAILURE);
     if (outcome == OUTCOME_OK && !way->parse(result.value, iccid))
         outcome = OUTCOME_CARRIER_REFUSED;
     /* without a SIM, or locked by PIN1, the other ways answer no better */
@@ -82,22 +85,22 @@ static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char ic
 static enum outcome iccid_by_any(struct at *at, char iccid[ICCID_SIZE], struct deadline deadline,
                                  struct report *why)
 {
-    const struct iccid_way *unanswered = NULL;
+    const struct iccid_way *doubtful = NULL;
     enum outcome outcome = OUTCOME_CARRIER_REFUSED;
-    bool silent;
+    bool silent, again;
 
     iccid[0] = '\0';
     for (size_t i = 0; i < ICCID_WAYS && outcome == OUTCOME_CARRIER_REFUSED; i++) {
-        outcome = iccid_by(at, &iccid_ways[i], iccid, &silent, deadline, why);
-        if (silent && unanswered == NULL)
-            unanswered = &iccid_ways[i];
+        outcome = iccid_by(at, &iccid_ways[i], iccid, &silent, &again, deadline, why);
+        if (again && doubtful == NULL)
+            doubtful = &iccid_ways[i];
     }
-    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL) /* its answer may have got lost */
-        outcome = iccid_by(at, unanswered, iccid, &silent, deadline, why);
-    if (outcome == OUTCOME_CARRIER_REFUSED && unanswered != NULL && silent)
+    if (outcome == OUTCOME_CARRIER_REFUSED && doubtful != NULL) /* its answer may have got lost */
+        outcome = iccid_by(at, doubtful, iccid, &silent, &again, deadline, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && doubtful != NULL && silent)
         return report_set(why, OUTCOME_TIMEOUT,
                           "the modem did not answer %s, which asks for the SIM's ICCID",
-                          unanswered->line);
+                          doubtful->line);
     if (outcome == OUTCOME_CARRIER_REFUSED)
         return report_set(why, OUTCOME_REFUSED, "the modem does not tell the SIM's ICCID");
     return outcome;

@@ -49,7 +49,8 @@ struct peer {
 enum outcome rules_take(struct rules *rules, char *value, struct report *why);
 
 /* True if this peer may do it with the modem of that name ("" for the first). socket_group: who may use
- * the agent where there are no lines. *name is what of the key's name may go to the applet. */
+ * the agent where there are no lines. *name is what of the key's name may go to the applet; it must not
+ * be the request's own. */
 bool rules_allow(const struct rules *rules, const struct peer *peer, gid_t socket_group,
                  const struct agent_request *request, const char *modem, struct token_name *name);
 

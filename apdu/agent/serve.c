@@ -23,6 +23,8 @@ struct service {
     const struct child *child;
     struct peer peer;
     struct agent_request request;
+    struct token_name
+        asked; /* the key's name in the request; what the rules hand on of it is there */
     struct agent_answer answer;
     struct deadline deadline; /* the caller's: for its turn */
     struct deadline
@@ -94,6 +96,15 @@ static void give_turn(void)
     const unsigned char done = CONTROL_DONE;
 
     (void)send(CHILD_CONTROL, &done, 1, MSG_NOSIGNAL);
+}
+
+static enum outcome refuse_use(const struct service *service, struct report *why)
+{
+    return report_set(
+        why, OUTCOME_REFUSED,
+        "this user may not do that (%s) with this key: `allow` in %.100s says who may "
+        "do what",
+        rules_word(&service->request), service->child->config.path);
 }
 
 /* ---- the operations ---- */
@@ -217,6 +228,54 @@ static enum outcome do_operation(struct service *service, struct sim *sim, struc
     return report_set(why, OUTCOME_USAGE, "there is no such operation");
 }
 
+static bool is_named(const struct token_name *name)
+{
+    return name->id_length > 0 || name->label[0] != '\0';
+}
+
+/* Whether what was asked for means this key, the SIM's first. */
+static bool is_asked(const struct token_name *asked, const struct token_name *key)
+{
+    const bool counted = key->container != TOKEN_CONTAINER_NONE;
+
+    if (asked->applet != TOKEN_APPLET_ANY && (asked->applet == TOKEN_APPLET_MIAS) != counted)
+        return false;
+    if (asked->id_length > 0)
+        return !counted && asked->id_length == key->id_length &&
+               memcmp(asked->id, key->id, key->id_length) == 0;
+    return asked->label[0] == '\0' || strcmp(asked->label, key->label) == 0;
+}
+
+/* A line for the SIM's first key hands on no name where there are no containers, and no family: the list
+ * says which key is the first, and it must be the one that was asked for. */
+static enum outcome find_first(struct service *service, struct sim *sim, struct report *why)
+{
+    const struct token_name *asked = &service->asked;
+    struct token_name *name = &service->request.key.name;
+    struct token_item *list = service->answer.list;
+    size_t count, i = 0;
+    enum outcome outcome;
+
+    if (name->container != TOKEN_CONTAINER_NONE || is_named(name) ||
+        (!is_named(asked) && asked->applet == name->applet))
+        return OUTCOME_OK;
+    outcome = token_list_of(sim, name->applet, list, &count, why);
+    while (outcome == OUTCOME_OK && i < count && (list[i].empty || list[i].no_signing))
+        i++;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if (i == count || !is_asked(asked, &list[i].name))
+        return refuse_use(service, why);
+    if (list[i].name.container != TOKEN_CONTAINER_NONE) { /* the first is container 0 */
+        name->applet = TOKEN_APPLET_MIAS;
+        return OUTCOME_OK;
+    }
+    *name = list[i].name;
+    if (name->id_length > 0) /* one part is a name for commands */
+        name->label[0] = '\0';
+    return OUTCOME_OK;
+}
+
 /* One modem, in its turn. */
 static enum outcome work_with(struct service *service, unsigned char modem,
                               const struct settings *settings, struct report *why)
@@ -235,7 +294,9 @@ static enum outcome work_with(struct service *service, unsigned char modem,
         sim_ask_before(sim, client_waits, NULL);
         service->limit = deadline_in((int64_t)settings->timeout * 1000);
         sim_limit(sim, service->limit);
-        outcome = do_operation(service, sim, why);
+        outcome = find_first(service, sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = do_operation(service, sim, why);
     }
     give_turn();
     return outcome; /* the channel stays, as the agent's */
@@ -282,9 +343,9 @@ static bool is_elsewhere(enum outcome outcome)
 static enum outcome work(struct service *service, struct report *why)
 {
     const struct child *child = service->child;
-    const struct token_name asked = service->request.key.name;
     unsigned char order[MODEMS_ALL] = {0};
     const size_t count = choose_modems(service, order);
+    struct token_name used;
     struct report first = REPORT_INIT;
     const char *name;
     bool allowed = false;
@@ -293,10 +354,11 @@ static enum outcome work(struct service *service, struct report *why)
         const struct settings *settings = conf_modem(&child->modems, order[i], &name);
         enum outcome outcome;
 
-        service->request.key.name = asked;
+        service->request.key.name = service->asked;
         if (!rules_allow(&child->config.rules, &service->peer, child->socket_group,
-                         &service->request, name, &service->request.key.name))
+                         &service->request, name, &used))
             continue;
+        service->request.key.name = used;
         report_clear(why);
         outcome = work_with(service, order[i], settings, why);
         if (!is_elsewhere(outcome) || count == 1)
@@ -309,11 +371,7 @@ static enum outcome work(struct service *service, struct report *why)
         *why = first;
         return why->outcome;
     }
-    return report_set(
-        why, OUTCOME_REFUSED,
-        "this user may not do that (%s) with this key: `allow` in %.100s says who may "
-        "do what",
-        rules_word(&service->request), child->config.path);
+    return refuse_use(service, why);
 }
 
 /* ---- the answer, and the log ---- */
@@ -358,8 +416,8 @@ static void name_program(pid_t pid, char *text, size_t size)
     text[strcspn(text, "\n")] = '\0';
 }
 
-static void log_use(const struct service *service, const struct token_name *asked,
-                    const char *program, const struct report *why, int64_t began)
+static void log_use(const struct service *service, const char *program, const struct report *why,
+                    int64_t began)
 {
     const enum agent_operation operation = service->request.operation;
     const bool keyed = operation == AGENT_READ || operation == AGENT_SIGN ||
@@ -368,7 +426,7 @@ static void log_use(const struct service *service, const struct token_name *aske
 
     name_user(service->peer.uid, user, sizeof user);
     if (keyed)
-        (void)token_name_text(asked, key);
+        (void)token_name_text(&service->asked, key);
     agent_say("pid %ld (%s) of %s: %s%s%s%s: %s, %lld ms", (long)service->peer.pid, program, user,
               rules_word(&service->request),
               operation == AGENT_AVAILABLE && (service->request.option & AGENT_PRIVATE) != 0
@@ -397,22 +455,21 @@ int child_serve(const struct child *child)
     static struct service service;
     const int64_t began = monotonic_ms();
     struct report why = REPORT_INIT;
-    struct token_name asked;
     char program[32];
 
     service.child = child;
     if (!peer_of(CHILD_CONNECTION, &service.peer))
         return 1;
     if (take_request(&service, &why)) {
-        asked = service.request.key.name;
+        service.asked = service.request.key.name;
         service.deadline = own_deadline(&service);
         (void)work(&service, &why);
     } else {
-        asked = (struct token_name)TOKEN_NAME_NONE;
+        service.asked = (struct token_name)TOKEN_NAME_NONE;
         service.request.operation = AGENT_OPERATIONS;
     }
     name_program(service.peer.pid, program, sizeof program); /* while it waits */
     send_answer(&service, &why);
-    log_use(&service, &asked, program, &why, began);
+    log_use(&service, program, &why, began);
     return 0;
 }

@@ -198,22 +198,21 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
                       "from now on the channel's number is put into the commands");
 }
 
-/* A refusal of GET RESPONSE on a channel where data wait for it. 6881 and 6F00 are one only when they
- * come twice in a row, the second time on a new channel: another program may have closed the first, or the
- * card be in trouble. */
+/* A refusal of GET RESPONSE on a channel where data wait for it. 6881 and 6F00 are one only when they come
+ * again on a new channel: another program may have closed the first, or the card be in trouble. */
 static bool fetching_refused(struct operation *operation, enum outcome outcome,
                              const struct exchange *exchange)
 {
-    struct sim *sim = operation->sim;
+    const bool before = operation->sim->fetch_refused;
     uint16_t sw;
 
-    if (outcome != OUTCOME_OK)
+    operation->sim->fetch_refused = false;
+    if (outcome != OUTCOME_OK || exchange->answer_length != 2)
         return outcome == OUTCOME_CARRIER_REFUSED;
-    sw = exchange->answer_length == 2 ? status_of(exchange) : SW_OK;
-    if (sw == 0x6881 || sw == 0x6F00)
-        return ++sim->fetches_refused > 1 && operation->again;
-    sim->fetches_refused = 0;
-    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6985 || sw == 0x6986;
+    sw = status_of(exchange);
+    operation->sim->fetch_refused = sw == 0x6881 || sw == 0x6F00;
+    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6985 || sw == 0x6986 ||
+           (operation->sim->fetch_refused && before && operation->again);
 }
 
 /* By AT+CSIM the answer of a channel is fetched on it. Some modems keep it themselves, and take GET

@@ -79,6 +79,19 @@ static struct channel numbered(enum carrier carrier, unsigned number)
     return channel;
 }
 
+/* A session is another program's as soon as an answer is off by one: what told that it is the one that is
+ * looked for must be told twice. */
+static bool is_still_missed(struct operation *operation, const struct channel *channel)
+{
+    uint16_t word;
+    enum whose whose;
+
+    if (channel->carrier == CARRIER_CSIM)
+        return true;
+    whose = channel_whose(operation, channel, &word);
+    return is_missed(operation, channel, whose, word);
+}
+
 /* It had the lowest number that was free, and some below may be free again. Where sessions' names are no
  * numbers nothing is found. nameless: only one that says that it has no application. */
 static bool find_by(struct operation *operation, enum carrier carrier, bool nameless,
@@ -102,8 +115,9 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
             return false;
         closed = word == 0 || word == SW_CLOSED_CHANNEL ? closed + 1 : 0;
-        if (closed == 0 &&
-            (nameless ? whose == WHOSE_NAMELESS : is_missed(operation, found, whose, word)))
+        if (closed == 0 && (nameless ? whose == WHOSE_NAMELESS
+                                     : is_missed(operation, found, whose, word) &&
+                                           is_still_missed(operation, found)))
             return true;
     }
     return false;

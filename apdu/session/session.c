@@ -3,6 +3,7 @@
  */
 #include "apdu/session/session.h"
 #include "apdu/session/channel.h"
+#include "modem/cme.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -274,6 +275,7 @@ static bool wants_other_way(struct operation *operation, const struct job *job,
     const struct channel_state *state = operation->current;
 
     if (outcome != OUTCOME_CARRIER_REFUSED || why->sw != 0 || !job->again ||
+        why->cme == CME_WRONG_PARAMETERS || /* that command, as it is too long for one */
         state->level < LEVEL_SELECTED || operation->transport.ops->carrier != CARRIER_AUTO ||
         operation->sim->settings.carrier != CARRIER_AUTO)
         return false;

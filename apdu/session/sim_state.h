@@ -36,9 +36,9 @@ struct sim {
      * order between them. */
     _Atomic unsigned turn;
     struct line_state line;
-    unsigned fetches_refused; /* GET RESPONSE on its channel: how often in a row, by a word in doubt */
     struct card_quirks quirks;
-    bool lacks_mias; /* the SIM said so to this process */
+    bool lacks_mias;    /* the SIM said so to this process */
+    bool fetch_refused; /* the last GET RESPONSE was, in words that may mean something else */
     struct proof proof;
     struct pin_memory memory; /* the record's, which counts where there is one */
     uint64_t start;           /* when start_of did, see rundir_process_start */

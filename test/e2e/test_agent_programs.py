@@ -6,6 +6,8 @@ import grp
 import json
 import os
 import pwd
+import re
+import signal
 import subprocess
 import types
 
@@ -15,7 +17,7 @@ from control import direct, open_channels, own_network, proxied, why_not
 from fixture import BUILD, CURL, PYTHON, SIMKEY, with_providers
 from fixture import test as any_test
 from reader import Reader
-from signer import none_open
+from signer import none_open, until, verified
 from test_agent import Agent, ROOT_ONLY, test
 from test_processes import CLIENT
 from test_programs import BROKER
@@ -87,7 +89,7 @@ class Users:
         for said in [client.communicate(timeout=60)[0].decode("latin1") for client in clients]:
             t.says(said, "^SUCCESS CN=")
         t.equal(self.signed(), 8, "signatures for nginx")
-        t.says(self.one.said(), r"\(nginx\) of www-data: sign .*: done")
+        self.one.process.wait_for(lambda: re.search(r"\(nginx\) of www-data: sign .*: done", self.one.said()), "logged")
 
     def mosquitto(self):
         """A bridge, as the user that its package makes, to a broker that demands certificates."""
@@ -99,7 +101,8 @@ class Users:
         bridge = t.start("bridge", self.one.user(pwd.getpwnam("mosquitto").pw_uid, "mosquitto", "-c", conf),
                          t.env(preload=True, **self.by_conf))
         broker.wait_for(lambda: "New bridge connected" in broker.said() or " u'" in broker.said(), "reached by the bridge")
-        t.says(self.one.said(), r"\(mosquitto\) of mosquitto: sign .*: done")
+        self.one.process.wait_for(lambda: re.search(r"\(mosquitto\) of mosquitto: sign .*: done", self.one.said()),
+                                  "logged")  # behind the answer
         bridge.stop()
         t.check(self.signed() >= 1, "nothing was signed for mosquitto")
 
@@ -196,7 +199,7 @@ def the_ca_certificates_in_a_sim_are_a_store_through_the_agent(t):
     answered, said, status = talk(t, one.user(WWW, *command), one.client_env())
     t.check(answered and status == 0, said)
     t.says(said, "Verify return code: 0")
-    t.says(one.said(), r"of www-data: certificate: done")
+    one.process.wait_for(lambda: "of www-data: certificate: done" in one.said(), "logged")
     one.configure("allow = www-data read,sign signing\n")
     one.process.stop()
     none_open(t, sim)
@@ -209,3 +212,37 @@ def the_ca_certificates_in_a_sim_are_a_store_through_the_agent(t):
 def a_sim_with_mias_has_the_same_certificates_for_whoever_asks(t):
     _, one = trusting(t, None, "rsa2048")
     t.equal(one.process.stop(), 0, "the agent's status")
+
+
+@test
+def lines_with_keys_of_both_families_let_those_sign_and_no_other(t):
+    """And what signs is what was asked for, not what another line names."""
+    card = t.new_card("--applet", "both", "--key", "p256")
+    one = Agent(t, t.sim(card))
+    iotsafe, second, third = os.path.join(card, "iotsafe.pem"), os.path.join(card, "signing-2.pem"), "sim:signing;container=3"
+    for keys, may, cert in (("signing;applet=iotsafe", "sim:signing;applet=iotsafe", iotsafe),
+                            ("signing;id=%01", "sim:signing;id=%01", iotsafe),
+                            ("signing;object=BootstrapKey_1", "sim:signing;object=BootstrapKey_1", iotsafe),
+                            ("signing;id=%01 signing;object=none signing;container=2", "sim:signing;container=2", second),
+                            ("signing", "sim:signing", os.path.join(card, "signing-0.pem"))):
+        one.configure(f"allow = www-data read,sign {keys}\n")
+        one.process.popen.send_signal(signal.SIGHUP)
+        until(lambda: "read anew" in one.said().splitlines()[-1], "reading its settings anew")
+        one.sign(WWW, may)
+        verified(t, cert)
+        one.sign(WWW, third, expect="failure", says=r"\(read\).*says who may do what")
+    one.sign(WWW, "sim:signing;applet=iotsafe", expect="failure", says="says who may do what")
+    t.equal(one.process.stop(), 0, "the agent's status")
+
+
+@test
+def a_signature_with_iot_safe_costs_three_apdus_for_a_new_process_each_time(t):
+    sim = t.sim(a_card(t, "iotsafe"))
+    one = Agent(t, sim)
+    cert, key = one.exported()
+    one.sign(WWW, key)
+    for user in (OTHER, WWW):
+        sim.mark()
+        one.sign(user, key)
+        t.equal(len(sim.apdus()), 3, "APDUs of a new process")
+        verified(t, cert)

@@ -267,6 +267,18 @@ if not SANITIZED:  # as it is installed
         t.check(said.index("packaged.sh") < said.index("rm -f"), "uninstall asks first")
         make(t, "not-packaged", "DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
 
+    @test(seconds=300)
+    def install_makes_the_run_dir_at_once(t):
+        """Else root's first use makes one that only root can read, and systemd's later one finds its files there."""
+        t.write("systemd-tmpfiles", f"#!/bin/sh\necho \"$@\" >>{t.path('made')}\n", 0o755)
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        where = (f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+        command = ["make", "-C", ROOT, "--no-print-directory", "-s", "install", *where]
+        t.run([*command, f"DESTDIR={t.path('root')}"], env=env, seconds=300)
+        t.check(not os.path.exists(t.path("made")), "with DESTDIR nothing of this system is touched")
+        t.run([*command, "DESTDIR="], env=env, seconds=300)
+        t.equal(t.read("made").decode(), f"--create {t.path('usr')}/lib/tmpfiles.d/simkey.conf\n", "what systemd-tmpfiles did")
+
     @test
     def the_demo_installs_no_packages_of_the_tests(t):
         t.write("dpkg-query", "#!/bin/sh\nexit 1\n", 0o755)
@@ -291,8 +303,6 @@ if not SANITIZED:  # as it is installed
         """With a DESTDIR. The blocks of the packages are run by test/chroot/install.sh."""
         root, modules = t.path("root"), modules_directory(t)
         t.write("sudo", '#!/bin/sh\nexec "$@"\n', 0o755)
-        t.write("systemd-tmpfiles", f"#!/bin/sh\n[ \"$*\" = '--create simkey.conf' ] && "
-                                    f"test -f {root}/usr/local/lib/tmpfiles.d/simkey.conf\n", 0o755)
         t.write("make", f'#!/bin/sh\ncase $1 in *install) ;; *) exit 0 ;; esac\n'
                         f'exec /usr/bin/make -C {ROOT} -s "$@" DESTDIR={root}\n', 0o755)
         t.write("apt-get", STAND_INS["apt-get"].join(["#!/bin/bash\n", ""]), 0o755)

@@ -154,6 +154,17 @@ void doctor_control_holders(struct doctor *doctor)
                 (long)holder);
 }
 
+bool doctor_control_unreachable(struct doctor *doctor, const struct report *why)
+{
+    if (why->outcome != OUTCOME_NO_MODEM || !doctor_is_control(doctor))
+        return false;
+    doctor_fail(doctor, why->outcome,
+                "do what this sentence and the steps permission and holders say; simkey doctor "
+                "--trace at shows what is said to the modem",
+                "%s", why->text);
+    return true;
+}
+
 bool doctor_control_refused(struct doctor *doctor, const struct report *why)
 {
     struct control_name name;

@@ -137,6 +137,10 @@ void doctor_control_port(struct doctor *doctor);
 void doctor_control_permission(struct doctor *doctor);
 void doctor_control_holders(struct doctor *doctor);
 
+/* Tells that it cannot be reached: there are no other ports to try and no baud. False if it is not such a
+ * modem, or something else. */
+bool doctor_control_unreachable(struct doctor *doctor, const struct report *why);
+
 /* Tells of a way that the modem's firmware refuses, and of the AT port to try instead. False if it is
  * something else. */
 bool doctor_control_refused(struct doctor *doctor, const struct report *why);

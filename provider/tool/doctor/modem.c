@@ -38,7 +38,8 @@ void doctor_modem(struct doctor *doctor)
         token_identity(doctor->sim, &doctor->identity, doctor->iccid, &doctor->identity_why);
     told = modem_told(identity);
     if (doctor->identity_outcome != OUTCOME_OK && !told && !only_unasked(doctor)) {
-        doctor_report(doctor, &doctor->identity_why);
+        if (!doctor_control_unreachable(doctor, &doctor->identity_why))
+            doctor_report(doctor, &doctor->identity_why);
         return;
     }
     doctor->found |= FOUND_MODEM;

@@ -114,9 +114,5 @@ void doctor_report(struct doctor *doctor, const struct report *why)
     for (size_t i = 0; i < sizeof remedies / sizeof remedies[0]; i++)
         if (remedies[i].outcome == why->outcome)
             remedy = remedies[i].remedy;
-    if (why->outcome == OUTCOME_NO_MODEM &&
-        doctor_is_control(doctor)) /* no ports to try, no baud */
-        remedy = "do what this sentence and the steps permission and holders say; simkey doctor "
-                 "--trace at shows what is said to the modem";
     doctor_fail(doctor, why->outcome, remedy, "%s", why->text);
 }
