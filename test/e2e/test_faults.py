@@ -129,7 +129,9 @@ class Try:
             self.claim(most <= 1, f"{most} signing sessions at once")
         last = max((i for i, moment in enumerate(got) if moment == "UPDATE"), default=len(got))
         self.claim(not self.ran.good or "END" in got[last:], f"the session is not closed: {got}")
-        sent = [moment for moment in got if moment in ("VERIFY", "STATE")]
+        # a session that the modem does not name is asked whether it is mIAS's, which costs nothing
+        asked = () if row.name() == "ccho-error" else ("STATE",)
+        sent = [moment for moment in got if moment in ("VERIFY", *asked)]
         self.claim(not sent, f"{sent} for a key that has no PIN")
 
     def check_cpu(self):

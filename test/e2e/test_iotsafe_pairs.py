@@ -7,11 +7,12 @@ import os
 
 import reader
 import tls
-from fixture import test
+from fixture import Failure, test
 from test_iotsafe import WAYS, handshakes, iotsafe
 
 # What a card answers; what happens to it once is in the fault matrix.
 SHAPES = [(name, [*switches, *new]) for name, switches, new in WAYS if "--fault" not in switches]
+INSERTIONS = 3  # of a card that the virtual reader does not see
 CARRIERS = ("csim", "ccho", "pcsc")
 NEW = ("--iotsafe-aid", "--iotsafe-id-size", "--iotsafe-public-next", "--iotsafe-key")  # of --new
 
@@ -53,25 +54,35 @@ def by_carriers(t, carriers, card_reader, both):
             continue
         card_reader = put_in(t, card_reader, sim)
         handshakes(t, sim, peer, files, SIMKEY_DEVICE="pcsc:" + reader.NAMES[0])
-        card_reader.remove()
-        t.running.remove(card_reader.bridge)
+        end(t, card_reader.bridge)
     for process in (peer.process, sim):
-        process.stop()
-        t.running.remove(process)
+        end(t, process)
     return card_reader
 
 
 def put_in(t, card_reader, sim):
-    """The SIM into the reader, whose pcscd is a new one: it misses a card now and then that comes into the
-    place of another."""
+    """The SIM into the reader, whose pcscd is a new one: on a busy machine it misses a card now and then that
+    comes into the place of another."""
     if card_reader is None:
         return reader.Reader(t, sim)
-    card_reader.pcscd.stop()
-    t.running.remove(card_reader.pcscd)
     card_reader.sim = sim
-    card_reader.start()
-    card_reader.insert()
+    for left in reversed(range(INSERTIONS)):
+        end(t, card_reader.pcscd)
+        card_reader.start()
+        try:
+            card_reader.insert()
+            break
+        except Failure as failure:
+            if left == 0:
+                raise
+            print("-- once more:", failure, flush=True)
+            end(t, card_reader.bridge)
     return card_reader
+
+
+def end(t, process):
+    process.stop()
+    t.running.remove(process)
 
 
 def pairs_with(t, number):

@@ -71,9 +71,9 @@ def nginx_with_four_workers_serves_with_an_iot_safe_key_and_is_reloaded(t):
     sim = iotsafe(t, "--sign-ms", "20", "--iotsafe-sessions", "1")
     place = Place(t, sim)
     os.unlink(t.path("etc/pin"))
-    config = t.read("etc/openssl.cnf").decode()
+    config = t.read("etc/simkey.conf").decode()
     t.check("\npin-source =" in config, config)
-    t.write("etc/openssl.cnf", "".join(line for line in config.splitlines(True) if not line.startswith("pin-source")),
+    t.write("etc/simkey.conf", "".join(line for line in config.splitlines(True) if not line.startswith("pin-source")),
             0o644)
     port = free_port()
     nginx = place.nginx(port, ("nginx-server.conf", "8443", f"127.0.0.1:{port}"))

@@ -134,6 +134,7 @@ struct model_step {
     bool verified;      /* a VERIFY with a PIN reached the card */
     bool sent;          /* it was on its way */
     bool forgiven;      /* it was a person's and right */
+    int forgiven_by;    /* which SIM */
     bool doubtful;      /* whether its answer was believed nobody can say */
     unsigned signed_on; /* IoT SAFE's channel that gave a signature */
     unsigned unproven;  /* signatures that were another key's or another digest's */

@@ -209,6 +209,7 @@ static unsigned verify(struct model *model, struct model_channel *channel, const
     if (!right && step->act != ACT_PERSON)
         sim->refused[card_source(step->program)] = true;
     step->forgiven = right && step->act == ACT_PERSON;
+    step->forgiven_by = model->sim;
     return right ? 0x9000 : 0x63C0 | (unsigned)sim->tries;
 }
 

@@ -278,7 +278,7 @@ static void note_pins(struct model *model, bool answered)
 
         if (step->doubtful || (step->struck && step->sent))
             sim->doubted[source] = true;
-        for (int j = 0; step->forgiven && i == model->sim && j < SOURCES; j++) {
+        for (int j = 0; step->forgiven && i == step->forgiven_by && j < SOURCES; j++) {
             sim->doubted[j] = !answered || step->struck || step->outcome != OUTCOME_OK;
             sim->refused[j] = false;
         }
@@ -324,7 +324,9 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
         check_channels(model);
     model->disturbed =
         step->struck || (model->disturbed && (!model->heard || step->outcome != OUTCOME_OK));
-    if (model->heard && model->session[step->program] != 2) {
+    /* one that was put in now may have come behind all that was said */
+    if (model->heard && model->session[step->program] != 2 &&
+        !(step->struck && step->fault == FAULT_SWAP)) {
         model->swapped = model->swapped && step->act != ACT_SIGN && step->act != ACT_RANDOM;
         model->iotsafe_swapped = model->iotsafe_swapped && step->act != ACT_IOTSAFE;
     }
