@@ -290,11 +290,12 @@ class Cell:
 
     def blind_verify(self, busy=False):
         """True if a VERIFY went out without asking for the tries left before it, or a third one
-        did. busy: the modem may refuse some before the card has seen them: those do not count."""
+        did. busy: the modem may refuse some before the card has seen them, and others that the card has
+        accepted are sent again on a new channel: those do not count."""
         asked, sent = False, 0
         for moment in self.verifies_seen() if busy else moments(self.sim):
-            if moment == "VERIFY":
-                sent += 1
+            if moment in ("VERIFY", "ACCEPTED"):
+                sent += moment == "VERIFY"
                 if not asked or sent > 2:
                     return True
                 asked = False
@@ -304,8 +305,8 @@ class Cell:
 
     def verifies_seen(self):
         """Those that the card has seen."""
-        return ["VERIFY" if "{" in apdu.command else "STATE" for apdu in self.sim.all_apdus()
-                if apdu.words == "VERIFY"]
+        return ["STATE" if "{" not in apdu.command else "ACCEPTED" if apdu.sw == "9000" else "VERIFY"
+                for apdu in self.sim.all_apdus() if apdu.words == "VERIFY"]
 
 
 class Dialogue:
