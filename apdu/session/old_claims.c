@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 /* Reads "pid start". */
-static bool read_owner(int fd, long *pid, uint64_t *start)
+static bool read_owner(int fd, int64_t *pid, uint64_t *start)
 {
     char text[64];
     ssize_t length = pread(fd, text, sizeof text - 1, 0);
@@ -25,7 +25,7 @@ static bool read_owner(int fd, long *pid, uint64_t *start)
     if (length <= 0)
         return false;
     text[length] = '\0';
-    return sscanf(text, "%ld %" SCNu64, pid, start) == 2 && *pid > 0 && *pid == (long)(pid_t)*pid;
+    return sscanf(text, "%" SCNd64 " %" SCNu64, pid, start) == 2 && *pid > 0 && *pid == (pid_t)*pid;
 }
 
 static enum owner judge_file(int directory, const char *name)
@@ -33,7 +33,7 @@ static enum owner judge_file(int directory, const char *name)
     int fd = rundir_file(directory, name, 0);
     enum owner owner = OWNER_IS_DEAD;
     uint64_t start;
-    long pid;
+    int64_t pid;
 
     if (fd < 0)
         return OWNER_NONE;

@@ -147,10 +147,10 @@ static void take_users(struct reader *from, struct record *record)
     TAKE(from, 1, " users %zu", &record->user_count);
     from->good = from->good && record->user_count <= RECORD_USERS;
     for (size_t i = 0; from->good && i < record->user_count; i++) {
-        long pid = 0;
+        int64_t pid = 0;
 
-        TAKE(from, 2, " %ld %" SCNu64, &pid, &record->users[i].start);
-        from->good = from->good && pid > 0 && pid == (long)(pid_t)pid;
+        TAKE(from, 2, " %" SCNd64 " %" SCNu64, &pid, &record->users[i].start);
+        from->good = from->good && pid > 0 && pid == (pid_t)pid;
         record->users[i].pid = (pid_t)pid;
         record->users[i].uses = 1u << RECORD_SHARED;
     }
@@ -205,13 +205,13 @@ static void take_owner(struct reader *from, struct owners *owners)
 {
     struct owned owned = {.pid = 0};
     int v[2] = {0};
-    long pid = 0;
+    int64_t pid = 0; /* of 32 bits a long would take the largest number for one that is larger */
 
     take_channel(from, &owned.channel);
-    TAKE(from, 4, " owner %ld %" SCNu64 " %d %d", &pid, &owned.start, &v[0], &v[1]);
+    TAKE(from, 4, " owner %" SCNd64 " %" SCNu64 " %d %d", &pid, &owned.start, &v[0], &v[1]);
     owned.doubt = (enum doubt)within(from, v[0], DOUBT_LAST);
     owned.refused = (unsigned)within(from, v[1], 9);
-    from->good = from->good && owned.channel.open && pid >= 0 && pid == (long)(pid_t)pid &&
+    from->good = from->good && owned.channel.open && pid >= 0 && pid == (pid_t)pid &&
                  owners_find(owners, &owned.channel) == NULL;
     owned.pid = (pid_t)pid;
     if (from->good)
