@@ -112,7 +112,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     struct answer answer;
 
     *word = channel_word(operation, channel, &status, &answer, &why);
-    if (*word == SW_OK && answer.length > 0) { /* another command's: the number of a channel, perhaps */
+    if (*word == SW_OK &&
+        answer.length > 0) { /* another command's: the number of a channel, perhaps */
         operation->transport.events |= EVENT_UNASKED;
         operation->sim->line.opening = true;
         return WHOSE_UNKNOWN;
