@@ -6,6 +6,7 @@ import ctypes
 import fcntl
 import os
 import re
+import time
 
 from fixture import PYTHON, SHARED, Failure, Talk
 from tls import free_ports
@@ -79,12 +80,13 @@ class Reader:
         self.bridge.stop()
 
     def wait_for_card(self):
-        # Its --wait misses a card that comes just then; on a busy machine the modem's restart at power on
-        # takes seconds, which the time that one try has must outlast.
-        for seconds in (2, 2, 4, 8, 15, 15):
-            if self.t.run(["timeout", str(seconds), "opensc-tool", "--wait", "--atr"], expect=None,
-                          preload=False).status == 0:
+        # Not by its --wait: that waits for a card to come, and misses one that is there already. On a busy
+        # machine the modem's restart at power on takes seconds.
+        end = time.monotonic() + 45
+        while time.monotonic() < end:
+            if self.t.run(["timeout", "15", "opensc-tool", "--atr"], expect=None, preload=False).status == 0:
                 return
+            time.sleep(0.1)
         raise Failure(f"no card in the virtual reader: {self.pcscd.said()[-1000:]}"
                       f"the bridge's status {self.bridge.popen.poll()}: {self.bridge.said()[-1000:]}")
 
