@@ -368,6 +368,7 @@ def the_commands_of_the_readme_work_with_a_card_reader(t):
     machine.furnish()
     os.makedirs(t.path("etc/simkey"))
     t.write("etc/simkey/pin", "0000\n")
+    t.write("etc/simkey/simkey.conf", "")
     text = machine.local("".join(tagged("card-reader")))
     t.says(text, "pcsc:Omnikey")
     env = t.env(PATH=f"{t.path('bin')}:{PATH}", ROOT=ROOT, DIR=t.dir, SSL_CERT_FILE=pki("ca.pem"))
