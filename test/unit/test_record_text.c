@@ -95,6 +95,7 @@ static void a_process_without_proc_shares_the_record(void)
 {
     struct record record;
     struct record_desk desk;
+    char device[sizeof record.binding - sizeof "boot unknown"];
     int fd;
 
     record_desk_begin(&desk);
@@ -106,8 +107,8 @@ static void a_process_without_proc_shares_the_record(void)
     fd = open(desk.file, O_RDWR | O_CLOEXEC);
     CU_ASSERT_TRUE(record_save(fd, &record));
     record_desk_reads(&desk, true, false);
-    (void)snprintf(record.binding, sizeof record.binding, "boot unknown\n%s",
-                   strchr(record.binding, '\n') + 1);
+    (void)snprintf(device, sizeof device, "%s", strchr(record.binding, '\n') + 1);
+    (void)snprintf(record.binding, sizeof record.binding, "boot unknown\n%s", device);
     CU_ASSERT_TRUE(record_save(fd, &record)); /* the first one was such a process */
     (void)close(fd);
     record_desk_reads(&desk, true, false);
