@@ -10,22 +10,27 @@ from tls import demanding_nginx, handshake, no_handshake
 CURE = ["PSS", "TLS ?v?1\\.2", "(RSA\\+SHA256|nopss)"]
 
 
-def shipped(t, sim, name):
-    """A file of configs/ with this build's module and this test's device and PIN in it."""
+def shipped(t, name, **values):
+    """A file of configs/ with these values in the place of its own."""
     with open(os.path.join(ROOT, "configs", name), encoding="utf-8") as file:
         lines = file.read().splitlines()
-    values = {"module": MODULE, "device": sim.device, "pin-source": t.pin_file()}
     seen, kept = set(), []
     for line in lines:
         word = line.lstrip("# ").split("=")[0].strip()
-        if "=" in line and word in values:
+        if "=" in line and word.replace("-", "_") in values:
             if word not in seen:
-                kept.append(f"{word} = {values[word]}")
+                kept.append(f"{word} = {values[word.replace('-', '_')]}")
             seen.add(word)
         else:
             kept.append(line)
-    t.equal(seen, set(values), f"what configs/{name} lets one set")
+    t.equal({word.replace("-", "_") for word in seen}, set(values), f"what configs/{name} lets one set")
     return t.write(name, "\n".join(kept) + "\n")
+
+
+def as_shipped(t, sim):
+    """The environment of a program that is set up by both files."""
+    return t.env(None, True, OPENSSL_CONF=shipped(t, "openssl-nopss.cnf", module=MODULE),
+                 SIMKEY_CONF=shipped(t, "simkey.conf", device=sim.device, pin_source=t.pin_file()))
 
 
 def scheme_nibbles(sim):
@@ -58,24 +63,24 @@ def tls_1_2_works_with_the_signature_algorithm_named(t):
 @test
 def tls_1_2_works_with_the_shipped_configuration(t):
     sim = t.sim("rsa2048", "--no-pss")
-    conf = shipped(t, sim, "openssl-nopss.cnf")
+    env = as_shipped(t, sim)
     cert, key = t.exported(sim)
     for pair in (("sim:signing", "sim:signing"), (cert, key)):
         for server in ("rsa", "p256"):
             sim.mark()
             handshake(t, sim, *pair, server=server, version="-no_ssl3", providers=(),
-                      env=t.env(None, True, OPENSSL_CONF=conf))
+                      env=env)
 
 
 @test(left_out=CURL)
 def curl_works_with_the_shipped_configuration_and_tls_max_1_2(t):
     sim = t.sim("rsa2048", "--no-pss")
-    conf = shipped(t, sim, "openssl-nopss.cnf")
+    env = as_shipped(t, sim)
     cert, key = t.exported(sim)
     nginx = demanding_nginx(t, sim)
     from tls import pki
     result = t.run(["curl", "-sS", "--tls-max", "1.2", "--cacert", pki("ca.pem"), "--cert", cert,
-                    "--key", key, nginx.url()], env=t.env(None, True, OPENSSL_CONF=conf))
+                    "--key", key, nginx.url()], env=env)
     t.says(result.out, "^SUCCESS CN=.*signing 0")
     t.signatures(sim, 1)
 
