@@ -22,8 +22,8 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-LANES, LIGHT_LANES = 3, 1  # a processor
-LAST_LIGHT_LANES = 2  # when the other lanes have nothing left to do
+LANES, LIGHT_LANES = 3, 2  # a processor
+LAST_LIGHT_LANES = 3  # when the other lanes have nothing left to do
 TAIL = 60  # lines shown of what a failed test said
 PR_SET_CHILD_SUBREAPER = 36
 STOPS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
