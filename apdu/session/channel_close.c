@@ -131,7 +131,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         /* where answers are off by one, the name comes now */
         channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
         return WHOSE_NAMELESS;
-    if (answer.sw == 0) /* it was not answered */
+    if (answer.sw == 0 ||
+        answer.sw == SW_CLOSED_CHANNEL) /* not answered, or untrue: it was open above */
         return WHOSE_UNKNOWN;
     return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
 }
