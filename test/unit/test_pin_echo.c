@@ -155,7 +155,7 @@ static void a_pin_whose_answer_is_cut_short_is_not_tried_again(void)
 {
     static const char verify[] = "AT+CSIM=18,\"012000810430303030\"";
     static const struct modem_step steps[] = {
-        OPEN, SELECT, STATE, ECHO_OFF, LINE(verify, "\r\n+CSIM: 4,\"6102\"\r\n" OK "\r\nRDY\r\n"),
+        OPEN, SELECT, STATE, ECHO_OFF, LINE(verify, "\r\n+CSIM: 4,\"6102\"\r\n\r\nRDY\r\n" OK),
         OPEN, SELECT, STATE, CLOSE,    MODEM_END};
     struct seat seat;
 
