@@ -827,6 +827,7 @@ def changeable(t, what):
     folder, path = own_folder(t, "etc", "a b")
     env = t.env(OPENSSL_CONF=path, SIMKEY_DEVICE="/dev/null")
     t.equal(ownership(t, env), [], "problems before")
+    t.equal(ownership(t, dict(env, OPENSSL_CONF="/dev/null")), [], "problems of a file that stays empty")
     above = os.path.dirname(folder)
     whose, mode, words, remedy = {
         "owner of the file": (path, None, "changed by user nobody, its owner", f"chown root:root '{path}'"),

@@ -198,7 +198,7 @@ static bool follow(struct way *way)
     return true;
 }
 
-/* A file, and all folders and links on the way to it. */
+/* A file, and all folders and links on the way to it. /dev/null stays empty, whoever writes it. */
 static void look_at(struct doctor *doctor, struct seen *seen, const char *what, const char *path,
                     bool folders_only)
 {
@@ -206,7 +206,7 @@ static void look_at(struct doctor *doctor, struct seen *seen, const char *what, 
     char here[PATH_MAX] = "";
     struct stat file;
 
-    if (path[0] != '/' && getcwd(here, sizeof here) == NULL)
+    if (strcmp(path, "/dev/null") == 0 || (path[0] != '/' && getcwd(here, sizeof here) == NULL))
         return;
     if (snprintf(way.rest, sizeof way.rest, "%s/%s", here, path) >= (int)sizeof way.rest)
         return;
@@ -241,8 +241,7 @@ void doctor_ownership(struct doctor *doctor)
         look_at(doctor, &seen, "OpenSSL's configuration", conf, false);
     if (doctor->module[0] != '\0')
         look_at(doctor, &seen, "the module", doctor->module, false);
-    if (strcmp(doctor_settings_file(), "/dev/null") != 0) /* it stays empty, whoever writes it */
-        look_at(doctor, &seen, "the settings file", doctor_settings_file(), false);
+    look_at(doctor, &seen, "the settings file", doctor_settings_file(), false);
     if (pin != NULL && strncmp(pin, "file:", 5) == 0)
         pin += 5;
     if (pin != NULL && (pin[0] == '/' || strchr(pin, ':') == NULL))
