@@ -23,13 +23,13 @@ struct service {
     const struct child *child;
     struct peer peer;
     struct agent_request request;
-    struct token_name
-        asked; /* the key's name in the request; what the rules hand on of it is there */
+    /* The key's name as it was asked for; in the request is what the rules hand on of it. */
+    struct token_name asked;
     struct agent_answer answer;
     struct deadline deadline; /* the caller's: for its turn */
-    struct deadline
-        limit; /* the modem's: for the operation, once it has its turn. One that was broken off
-                               * would cost the others the session, and the wait for a late answer */
+    /* The modem's: for the operation, once it has its turn. One that was broken off would cost the others
+     * the session, and the wait for a late answer. */
+    struct deadline limit;
     struct sim *sims[MODEMS_ALL];    /* those that were worked with; they end with the process */
     uint8_t *owned;                  /* what answer.data borrows, from malloc */
     size_t owned_length;             /* bytes to cleanse */

@@ -112,8 +112,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     struct answer answer;
 
     *word = channel_word(operation, channel, &status, &answer, &why);
-    if (*word == SW_OK &&
-        answer.length > 0) { /* another command's: the number of a channel, perhaps */
+    if (*word == SW_OK && answer.length > 0) {
+        /* another command's answer: the number of a channel, perhaps */
         operation->transport.events |= EVENT_UNASKED;
         operation->sim->line.opening = true;
         return WHOSE_UNKNOWN;
@@ -131,8 +131,8 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         /* where answers are off by one, the name comes now */
         channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
         return WHOSE_NAMELESS;
-    if (answer.sw == 0 ||
-        answer.sw == SW_CLOSED_CHANNEL) /* not answered, or untrue: it was open above */
+    /* not answered, or not true: it was open above */
+    if (answer.sw == 0 || answer.sw == SW_CLOSED_CHANNEL)
         return WHOSE_UNKNOWN;
     return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
 }

@@ -7,7 +7,6 @@
 /* The fortified headers define some of these functions as inlines. */
 #undef _FORTIFY_SOURCE
 
-#include <ctype.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,29 +30,17 @@ static int open_really(const char *path, int flags, unsigned mode)
     return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
 
-static unsigned mode_of(int flags, va_list list)
-{
-    return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(list, unsigned) : 0;
-}
-
+/* With O_LARGEFILE, which is what open64 is about: it does no harm here. */
 int open(const char *path, int flags, ...)
 {
+    unsigned mode = 0;
     va_list list;
-    unsigned mode;
 
     va_start(list, flags);
-    mode = mode_of(flags, list);
-    va_end(list);
-    return open_really(path, flags, mode);
-}
-
-int open64(const char *path, int flags, ...)
-{
-    va_list list;
-    unsigned mode;
-
-    va_start(list, flags);
-    mode = mode_of(flags, list);
+    if ((flags & (O_CREAT | O_TMPFILE)) != 0)
+        mode = va_arg(list, unsigned);
     va_end(list);
     return open_really(path, flags | O_LARGEFILE, mode);
 }
+
+int open64(const char *path, int flags, ...) __attribute__((alias("open")));
