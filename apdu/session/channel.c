@@ -91,6 +91,7 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         outcome == OUTCOME_NO_MODEM ||
         (outcome != OUTCOME_OK && (operation->transport.events & EVENT_UNASKED));
     operation->answered = outcome == OUTCOME_OK;
+    operation->refused_opening = operation->refused_opening || outcome == OUTCOME_REFUSED;
     if (outcome == OUTCOME_OK) {
         operation->echoed = operation->echoed || (operation->transport.events & EVENT_ECHOED);
         operation->transport.events &= ~(unsigned)EVENT_ECHOED;
@@ -149,6 +150,8 @@ static enum outcome reclaim(struct operation *operation, enum carrier carrier,
 {
     enum outcome outcome = after_closing(operation, open_by, carrier, applet, why);
 
+    if (no_free_channel(outcome, why) && channel_close_unselected(operation))
+        outcome = open_by(operation, carrier, applet, why);
     if (no_free_channel(outcome, why))
         return report_sw(why, OUTCOME_REFUSED, why->sw,
                          "the SIM has no free logical channel: end the programs that use it, or "

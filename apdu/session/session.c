@@ -67,6 +67,9 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     enum outcome outcome;
 
     operation->current = choose(operation, job);
+    if (operation->current->level ==
+        LEVEL_CLOSED) /* of a session that ended before this operation */
+        operation->current->iccid[0] = '\0';
     if (job->again && !made_meanwhile(operation, job))
         operation->current->broken = operation->current->level > LEVEL_CLOSED;
     if (atomic_exchange(&operation->sim->forget, false)) {
@@ -187,6 +190,9 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
             channel_leave_doubtful(operation, state, DOUBT_ASK);
     }
+    if (operation->refused_opening &&
+        (events & EVENT_UNASKED)) /* it may have been another's answer */
+        line->opening = true;
     if (state == &operation->oneshot)
         channel_drop(operation, state);
 }
