@@ -172,6 +172,28 @@ static enum outcome do_decrypt(struct service *service, struct sim *sim, struct 
                          why);
 }
 
+static enum outcome wrong_sim(const struct service *service, struct report *why)
+{
+    return report_set(why, OUTCOME_WRONG_SIM, "none of the agent's modems has the SIM %s",
+                      service->request.key.iccid);
+}
+
+/* For the operations that compare no ICCID: a line for one SIM gives nothing of another one's. */
+static enum outcome check_sim(const struct service *service, struct sim *sim, struct report *why)
+{
+    const struct agent_request *request = &service->request;
+    char iccid[ICCID_SIZE];
+    enum outcome outcome;
+
+    if (request->key.iccid[0] == '\0' ||
+        (request->operation != AGENT_LIST && request->operation != AGENT_TRIES))
+        return OUTCOME_OK;
+    outcome = sim_iccid(sim, iccid, service->limit, why);
+    if (outcome == OUTCOME_OK && strcmp(iccid, request->key.iccid) != 0)
+        return wrong_sim(service, why);
+    return outcome;
+}
+
 static enum outcome do_identity(struct service *service, struct sim *sim, struct report *why)
 {
     struct agent_answer *answer = &service->answer;
@@ -179,8 +201,7 @@ static enum outcome do_identity(struct service *service, struct sim *sim, struct
     enum outcome outcome = token_identity(sim, &answer->identity, answer->iccid, why);
 
     if (outcome == OUTCOME_OK && wanted[0] != '\0' && strcmp(wanted, answer->iccid) != 0)
-        return report_set(why, OUTCOME_WRONG_SIM, "none of the agent's modems has the SIM %s",
-                          wanted);
+        return wrong_sim(service, why);
     return outcome;
 }
 
@@ -294,7 +315,9 @@ static enum outcome work_with(struct service *service, unsigned char modem,
         sim_ask_before(sim, client_waits, NULL);
         service->limit = deadline_in((int64_t)settings->timeout * 1000);
         sim_limit(sim, service->limit);
-        outcome = find_first(service, sim, why);
+        outcome = check_sim(service, sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = find_first(service, sim, why);
         if (outcome == OUTCOME_OK)
             outcome = do_operation(service, sim, why);
     }

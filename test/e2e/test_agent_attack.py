@@ -28,3 +28,18 @@ def what_the_sim_refuses_one_user_costs_no_other_its_session(t):
         t.check(sim.words() in (TWO, ["MSE SET", *TWO]), f"after {what} the next user pays: {sim.words()}")
     t.equal((one.process.stop(), sim.tries()), (0, 3), "the agent's status, and tries")
     none_open(t, sim)
+
+
+@test
+def a_line_for_one_sim_gives_nothing_of_another(t):
+    iccid = "89491111000000000017"
+    first, second = t.sim("p256"), t.sim(t.new_card("--key", "p256", "--iccid", iccid))
+    pin = t.write("second-pin", "0000\n")
+    one = Agent(t, first, lines=f"allow = root read,sign signing;iccid={iccid}",
+                sections=f"[other]\ndevice = {second.device}\npin-source = {pin}")
+    for operation in (agent.LIST, agent.TRIES, agent.IDENTITY):
+        first.mark()
+        answer = agent.ask(one.socket, agent.request(operation, iccid=iccid.encode()))
+        t.equal(answer[:2], (0, ""), f"the answer to operation {operation}")
+        t.silent(" ".join(first.words()), "SELECT AID")
+    one.process.stop()
