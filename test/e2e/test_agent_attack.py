@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What users of simkey-agent may try against each other, and against what the lines in its configuration say."""
 
+import os
+import signal
+import time
+
 import agent
-from agent import WWW
-from signer import TWO, none_open
-from test_agent import Agent, test
+from agent import OTHER, WWW
+from fixture import PYTHON
+from signer import TWO, none_open, until
+from test_agent import HOSTILE, Agent, children_of, test
 
 
 @test
@@ -43,3 +48,31 @@ def a_line_for_one_sim_gives_nothing_of_another(t):
         t.equal(answer[:2], (0, ""), f"the answer to operation {operation}")
         t.silent(" ".join(first.words()), "SELECT AID")
     one.process.stop()
+
+
+@test
+def what_is_attached_to_packets_holds_up_nobody_however_slowly_it_closes(t):
+    """The kernel closes it with the connection that is sent away: as a rule the first of these is taken, the others
+    come too fast."""
+    sim = t.sim("p256")
+    one = Agent(t, sim, settings="requests = 1")
+    _, key = one.exported()
+    pid = one.process.popen.pid
+    time.sleep(1.1)
+    os.kill(pid, signal.SIGSTOP)  # until all of them have come
+    client = t.start("hostile", one.user(WWW, PYTHON, HOSTILE, one.socket, "linger", "4"), one.client_env())
+    client.wait_for(lambda: "sent" in client.said(), "sending")
+    os.kill(pid, signal.SIGCONT)
+    until(lambda: "too many requests a second" in one.said(), "sent away")
+    began = time.monotonic()
+    one.sign(OTHER, key)
+    t.check(time.monotonic() - began < 5, "another user was held up")
+    children = children_of(pid)
+    t.check(children, "nobody waits for the slow sockets: this test shows nothing")
+    began = time.monotonic()
+    t.equal(one.process.stop(), 0, "the agent's status")
+    t.check(time.monotonic() - began < 20, "it took long to end")
+    until(lambda: not set(children) & set(children_of(os.getpid())), "its processes ended")
+    client.popen.kill()
+    client.popen.wait()
+    none_open(t, sim)
