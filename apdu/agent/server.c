@@ -284,13 +284,14 @@ static void reap_children(struct server *server, int64_t now)
 static void check_times(struct server *server, int64_t now)
 {
     for (size_t i = 0; i < TURN_SEATS; i++) {
-        const struct seat *seat = &server->turns.seats[i];
+        struct seat *seat = &server->turns.seats[i];
         const int64_t most =
             seat->state == SEAT_QUIET ? QUIET_MS : server->operation_ms + OVERTIME_MS;
 
         if (seat->state != SEAT_FREE && seat->pid > 0 && now - seat->since > most) {
             agent_say("process %ld took longer than its time, and is ended", (long)seat->pid);
             (void)kill(seat->pid, SIGKILL);
+            seat->since = now; /* a driver may hold it up: that is told now and then */
         }
     }
     if (server->leaving > 0 && now - server->leaving_since > END_LEAVE_MS)

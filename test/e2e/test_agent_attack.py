@@ -76,3 +76,45 @@ def what_is_attached_to_packets_holds_up_nobody_however_slowly_it_closes(t):
     client.popen.kill()
     client.popen.wait()
     none_open(t, sim)
+
+
+POLICIES = "/sys/fs/cgroup/devices"
+TERMINALS = "c 136:* rw"  # the simulated modem's
+
+
+@test
+def under_a_device_policy_a_modem_may_be_unplugged_and_plugged_in_again(t):
+    """The unit's, as systemd makes it of DeviceAllow= with cgroups of the first version."""
+    policy = os.path.join(POLICIES, f"simkey-test-{os.getpid()}")
+    try:
+        os.mkdir(policy)
+    except OSError as error:
+        print(f"left out: no device policies here: {error}")
+        return
+    sim = t.sim("p256")
+    one = Agent(t, sim)
+    _, key = one.exported()
+    try:
+        for name, text in (("devices.deny", "a"), ("devices.allow", "c 1:* rw"), ("devices.allow", "c 188:* rw"),
+                           ("devices.allow", TERMINALS), ("cgroup.procs", str(one.process.popen.pid))):
+            with open(os.path.join(policy, name), "w", encoding="ascii") as file:
+                file.write(text)
+        one.sign(WWW, key)
+        sim.unplug()
+        one.sign(WWW, key, expect="failure", says="agent-port")
+        again = t.sim(sim.card)
+        os.unlink(one.port)
+        os.symlink(again.device, one.port)
+        one.sign(WWW, key)
+        with open(os.path.join(policy, "devices.deny"), "w", encoding="ascii") as file:
+            file.write(TERMINALS)
+        one.sign(WWW, key, expect="failure", says="may not open .*DeviceAllow=")
+        with open(os.path.join(policy, "devices.allow"), "w", encoding="ascii") as file:
+            file.write(TERMINALS)
+        t.equal(one.process.stop(), 0, "the agent's status")
+        none_open(t, again)
+    finally:
+        one.process.popen.kill()
+        one.process.popen.wait()
+        until(lambda: not children_of(one.process.popen.pid), "rid of its children")
+        os.rmdir(policy)
