@@ -31,6 +31,7 @@ MODEM := $(call objects,$(call sources,modem/*.c))
 ifeq ($(PCSC),1)
 $(OUT)/obj/modem/pcsc.o $(OUT)/small/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
 $(OUT)/obj/modem/transport.o $(OUT)/small/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
+$(OUT)/obj/apdu/agent/late.o: override CPPFLAGS += -DSIMKEY_PCSC $(shell pkg-config --cflags libpcsclite)
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
@@ -39,7 +40,8 @@ SAFE2_APPLET := $(call objects,apdu/safe2/applet.c)
 SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*.c)))
 # apdu/agent is simkey-agent, and how the others speak to it.
 AGENT_CLIENT := $(call objects,apdu/agent/client.c apdu/agent/client_packet.c)
-AGENT := $(filter-out $(AGENT_CLIENT),$(call objects,$(call sources,apdu/agent/*.c)))
+AGENT_LATE := $(call objects,apdu/agent/late.c)
+AGENT := $(filter-out $(AGENT_CLIENT) $(AGENT_LATE),$(call objects,$(call sources,apdu/agent/*.c)))
 APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET) \
 	$(AGENT_CLIENT)
 # provider/tool is the simkey command, which shares a few files of the module.
@@ -84,7 +86,7 @@ $(OUT)/obj/%.o: %.c Makefile
 $(OUT)/obj/pcsc-$(PCSC):
 	@mkdir -p $(@D)
 	@rm -f $(OUT)/obj/pcsc-? && touch $@
-$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o: $(OUT)/obj/pcsc-$(PCSC)
+$(OUT)/obj/modem/transport.o $(OUT)/obj/test/unit/main.o $(AGENT_LATE): $(OUT)/obj/pcsc-$(PCSC)
 $(OUT)/obj/provider-$(PROVIDER):
 	@mkdir -p $(@D)
 	@rm -f $(OUT)/obj/provider-? && touch $@
@@ -119,8 +121,8 @@ $(OUT)/simkey: $(TOOL) $(TOOL_SHARED) $(APDU) $(MODEM)
 $(OUT)/safe2: $(SAFE2) $(APDU) $(MODEM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
 
-$(OUT)/simkey-agent: $(AGENT) $(APDU) $(MODEM)
-	$(CC) $(LDFLAGS) -pie -o $@ $^ $(LIBS)
+$(OUT)/simkey-agent: $(AGENT) $(AGENT_LATE) $(APDU) $(MODEM)
+	$(CC) $(LDFLAGS) -pie -o $@ $^ $(filter-out -lz -lpcsclite,$(LIBS)) -ldl
 
 $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
@@ -230,7 +232,7 @@ needed:
 	[ -z "$$missing" ] || { echo "simkey: the development files of these libraries are missing:" \
 		"$$missing; \`make deps\` installs them on Debian and Ubuntu" >&2; exit 1; }
 
-OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(AGENT) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(SIM_SUITES) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
+OBJECTS := $(sort $(MODEM) $(APDU) $(SAFE2) $(AGENT) $(AGENT_LATE) $(TOOL) $(MODULE) $(TOOL_SHARED) $(SIM) $(UNIT) $(MODEL) $(SIM_SUITES) $(API) $(WORKER) $(MEMORY) $(BENCH) $(USB) $(FUZZ))
 $(OBJECTS): | needed
 
 .PHONY: tests usb everything fuzzers

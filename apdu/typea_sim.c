@@ -170,8 +170,10 @@ enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct t
                                 .iccid = wish->iccid,
                                 .deadline = &deadline,
                                 .pin_later = thing->private_key};
+    /* an agent's other users go on with what stands on the channel that all share */
     const struct job files = {.applet = &applet_uicc,
                               .iccid = wish->iccid,
+                              .fresh = sim->acts_for != 0,
                               .deadline = &deadline,
                               .pin_later = true,
                               .reference = PIN_UICC};

@@ -2,6 +2,7 @@
 /* How the line to a modem comes into step: start-up, resynchronisation, the proof that no answer is
  * outstanding. */
 #include "modem/at_line.h"
+#include "modem/cme.h"
 
 #define START_TIMEOUT_MS  250 /* a modem may be asleep, or reset by the opening of its port */
 #define SETUP_TIMEOUT_MS  2000
@@ -18,6 +19,10 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
     enum outcome outcome = at_exchange(at, &command, deadline, &result, why);
 
     *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
+    /* nothing of that kind was asked for: it was said meanwhile */
+    if (outcome == OUTCOME_OK && result.final == AT_FINAL_CME &&
+        (result.cme == CME_NO_SIM || result.cme == CME_SIM_WRONG))
+        at_note(at, EVENT_NO_SIM_HEARD, true);
     return outcome;
 }
 

@@ -149,7 +149,12 @@ static enum outcome open_device(struct port *port, const char *device, struct re
     forks_hold();
     port->fd =
         forks_note(descriptor_high(open(port->name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC)));
-    if (port->fd < 0 && (errno == EACCES || errno == EPERM))
+    if (port->fd < 0 && errno == EPERM) /* a device policy's word; the node's own is EACCES */
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "this service may not open %s: name its kind in a line DeviceAllow= of "
+                          "the unit",
+                          device);
+    if (port->fd < 0 && errno == EACCES)
         return report_set(why, OUTCOME_NO_MODEM,
                           "no permission to open %s: join the device's group (often dialout)",
                           device);

@@ -16,11 +16,14 @@
 /* Bytes to the parent: the number of the modem whose turn is asked for, or that it is over. The parent
  * gives a turn by the modem's number. */
 #define CONTROL_DONE 0x80
+/* The parent's first byte: it has closed its own end of the connection, see away.h. */
+#define CONTROL_YOURS 0x81
 
 /* Words on a child's command line, behind `--child`. */
 #define CHILD_SERVE "serve" /* one request of one client */
 #define CHILD_IDLE  "idle"  /* closes the channel that nobody needs just now */
 #define CHILD_END   "end"   /* closes it because the agent ends */
+#define CHILD_AWAY  "away"  /* closes connections that are sent away */
 
 struct child {
     pid_t parent;
@@ -33,8 +36,9 @@ struct child {
  * child of an agent. argv: WORD PARENT GROUP. */
 bool child_begin(struct child *child, int argc, char **argv);
 
-/* CHILD_SERVE (serve.c), CHILD_IDLE and CHILD_END (leave.c). Return the exit status. */
+/* CHILD_SERVE (serve.c), CHILD_IDLE and CHILD_END (leave.c), CHILD_AWAY (away.c). Return the exit status. */
 int child_serve(const struct child *child);
 int child_leave(const struct child *child, bool end);
+int child_away(const struct child *child);
 
 #endif

@@ -32,6 +32,8 @@ static int run_child(int argc, char **argv)
         return 1;
     if (strcmp(argv[0], CHILD_SERVE) == 0)
         return child_serve(&child);
+    if (strcmp(argv[0], CHILD_AWAY) == 0)
+        return child_away(&child);
     return child_leave(&child, strcmp(argv[0], CHILD_END) == 0);
 }
 

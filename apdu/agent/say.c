@@ -2,9 +2,11 @@
 /* See say.h. */
 #include "apdu/agent/say.h"
 
+#include "modem/descriptor.h"
 #include "modem/text.h"
 
 #include <poll.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,4 +33,29 @@ void agent_say(const char *format, ...)
     line[used++] = '\n';
     if (poll(&log, 1, 0) == 1) /* else who reads it has stopped */
         (void)!write(STDERR_FILENO, line, used);
+}
+
+void say_user(uid_t uid, char *text, size_t size)
+{
+    FILE *file = fopen("/etc/passwd", "re");
+    const struct passwd *user = NULL;
+
+    while (file != NULL && (user = fgetpwent(file)) != NULL && user->pw_uid != uid)
+        ;
+    if (user != NULL)
+        (void)snprintf(text, size, "%s", user->pw_name);
+    else
+        (void)snprintf(text, size, "uid %lu", (unsigned long)uid);
+    if (file != NULL)
+        (void)fclose(file);
+}
+
+void say_program(pid_t pid, char *text, size_t size)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
+    if (!descriptor_read_text(path, text, size))
+        (void)snprintf(text, size, "?");
+    text[strcspn(text, "\n")] = '\0';
 }

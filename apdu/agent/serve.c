@@ -5,11 +5,9 @@
 #include "apdu/agent/say.h"
 #include "apdu/session/sim_state.h"
 #include "apdu/token_ops.h"
-#include "modem/descriptor.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,6 +46,16 @@ static bool client_waits(void *arg)
 
     (void)arg;
     return poll(&connection, 1, 0) == 0;
+}
+
+/* Not before the parent has closed its own end of the connection: who is the last to close it may be held up by what
+ * the client attached to it, see away.h. */
+static void wait_for_parent(void)
+{
+    unsigned char byte;
+
+    if (recv(CHILD_CONTROL, &byte, 1, 0) != 1 || byte != CONTROL_YOURS)
+        _exit(0);
 }
 
 /* Control messages are not received: descriptors that are attached go no further than the kernel. */
@@ -172,6 +180,28 @@ static enum outcome do_decrypt(struct service *service, struct sim *sim, struct 
                          why);
 }
 
+static enum outcome wrong_sim(const struct service *service, struct report *why)
+{
+    return report_set(why, OUTCOME_WRONG_SIM, "none of the agent's modems has the SIM %s",
+                      service->request.key.iccid);
+}
+
+/* For the operations that compare no ICCID: a line for one SIM gives nothing of another one's. */
+static enum outcome check_sim(const struct service *service, struct sim *sim, struct report *why)
+{
+    const struct agent_request *request = &service->request;
+    char iccid[ICCID_SIZE];
+    enum outcome outcome;
+
+    if (request->key.iccid[0] == '\0' ||
+        (request->operation != AGENT_LIST && request->operation != AGENT_TRIES))
+        return OUTCOME_OK;
+    outcome = sim_iccid(sim, iccid, service->limit, why);
+    if (outcome == OUTCOME_OK && strcmp(iccid, request->key.iccid) != 0)
+        return wrong_sim(service, why);
+    return outcome;
+}
+
 static enum outcome do_identity(struct service *service, struct sim *sim, struct report *why)
 {
     struct agent_answer *answer = &service->answer;
@@ -179,8 +209,7 @@ static enum outcome do_identity(struct service *service, struct sim *sim, struct
     enum outcome outcome = token_identity(sim, &answer->identity, answer->iccid, why);
 
     if (outcome == OUTCOME_OK && wanted[0] != '\0' && strcmp(wanted, answer->iccid) != 0)
-        return report_set(why, OUTCOME_WRONG_SIM, "none of the agent's modems has the SIM %s",
-                          wanted);
+        return wrong_sim(service, why);
     return outcome;
 }
 
@@ -294,7 +323,9 @@ static enum outcome work_with(struct service *service, unsigned char modem,
         sim_ask_before(sim, client_waits, NULL);
         service->limit = deadline_in((int64_t)settings->timeout * 1000);
         sim_limit(sim, service->limit);
-        outcome = find_first(service, sim, why);
+        outcome = check_sim(service, sim, why);
+        if (outcome == OUTCOME_OK)
+            outcome = find_first(service, sim, why);
         if (outcome == OUTCOME_OK)
             outcome = do_operation(service, sim, why);
     }
@@ -389,33 +420,6 @@ static void send_answer(struct service *service, const struct report *why)
         explicit_bzero(service->owned, service->owned_length);
 }
 
-/* Only /etc/passwd is asked: a directory server could take its time. */
-static void name_user(uid_t uid, char *text, size_t size)
-{
-    FILE *file = fopen("/etc/passwd", "re");
-    const struct passwd *user = NULL;
-
-    while (file != NULL && (user = fgetpwent(file)) != NULL && user->pw_uid != uid)
-        ;
-    if (user != NULL)
-        (void)snprintf(text, size, "%s", user->pw_name);
-    else
-        (void)snprintf(text, size, "uid %lu", (unsigned long)uid);
-    if (file != NULL)
-        (void)fclose(file);
-}
-
-/* What the process called itself: a hint, and its own word. */
-static void name_program(pid_t pid, char *text, size_t size)
-{
-    char path[64];
-
-    (void)snprintf(path, sizeof path, "/proc/%ld/comm", (long)pid);
-    if (!descriptor_read_text(path, text, size))
-        (void)snprintf(text, size, "?");
-    text[strcspn(text, "\n")] = '\0';
-}
-
 static void log_use(const struct service *service, const char *program, const struct report *why,
                     int64_t began)
 {
@@ -424,7 +428,7 @@ static void log_use(const struct service *service, const char *program, const st
                        operation == AGENT_DECRYPT || operation == AGENT_ALGORITHMS;
     char user[64], key[TOKEN_NAME_TEXT] = "";
 
-    name_user(service->peer.uid, user, sizeof user);
+    say_user(service->peer.uid, user, sizeof user);
     if (keyed)
         (void)token_name_text(&service->asked, key);
     agent_say("pid %ld (%s) of %s: %s%s%s%s: %s, %lld ms", (long)service->peer.pid, program, user,
@@ -458,6 +462,7 @@ int child_serve(const struct child *child)
     char program[32];
 
     service.child = child;
+    wait_for_parent();
     if (!peer_of(CHILD_CONNECTION, &service.peer))
         return 1;
     if (take_request(&service, &why)) {
@@ -468,7 +473,7 @@ int child_serve(const struct child *child)
         service.asked = (struct token_name)TOKEN_NAME_NONE;
         service.request.operation = AGENT_OPERATIONS;
     }
-    name_program(service.peer.pid, program, sizeof program); /* while it waits */
+    say_program(service.peer.pid, program, sizeof program); /* while it waits */
     send_answer(&service, &why);
     log_use(&service, program, &why, began);
     return 0;

@@ -2,6 +2,7 @@
 /* See server.h. The state is one struct, the loop is one poll. */
 #include "apdu/agent/server.h"
 
+#include "apdu/agent/away.h"
 #include "apdu/agent/child.h"
 #include "apdu/agent/say.h"
 #include "apdu/agent/spawn.h"
@@ -39,6 +40,7 @@ struct server {
     struct conf *config;
     int64_t operation_ms; /* the longest time-out of the modems */
     struct turns turns;
+    struct away away;
     bool used; /* the modems may have a channel of ours */
     int64_t used_at;
     pid_t leaving; /* a child that closes channels, 0: none */
@@ -137,8 +139,9 @@ static void complain(struct server *server, uid_t uid, enum seating seating, int
     agent_say("a connection of uid %lu is not taken: %s", (unsigned long)uid, reasons[seating]);
 }
 
-/* A child for the connection, which is closed here in any case. */
-static void serve_connection(struct server *server, int connection, size_t place, int64_t now)
+/* A child for the connection, which it is told when the parent has closed its own end. False without a
+ * child; the connection is still open then. */
+static bool serve_connection(struct server *server, int connection, size_t place, int64_t now)
 {
     struct seat *seat = &server->turns.seats[place];
     int ends[2] = {-1, -1};
@@ -151,14 +154,27 @@ static void serve_connection(struct server *server, int connection, size_t place
         seat->control = spawn_lift(ends[0]);
         spawn.control = ends[1] = spawn_lift(ends[1]);
         if (seat->control >= 0 && ends[1] >= 0 && spawn_child(&spawn, &seat->pid)) {
+            const unsigned char yours = CONTROL_YOURS;
+
             (void)close(ends[1]);
-            return;
+            (void)close(connection);
+            (void)send(seat->control, &yours, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            return true;
         }
         if (ends[1] >= 0)
             (void)close(ends[1]);
     }
     agent_say("cannot start a process for a connection: %s", strerror(errno));
     free_seat(server, place, false, now);
+    return false;
+}
+
+/* A connection that gets no child. */
+static void send_away(struct server *server, int connection, int64_t now)
+{
+    const struct spawn spawn = {.socket_group = server->socket_group, .config = server->config_fd};
+
+    away_send(&server->away, connection, &spawn, now);
 }
 
 /* Who is over a limit is sent away: clients come again by themselves. One gets a child in a round, whose
@@ -171,7 +187,7 @@ static void take_connections(struct server *server, int64_t now)
         int connection = spawn_lift(accept4(server->listening, NULL, NULL, SOCK_CLOEXEC));
         struct ucred cred;
         socklen_t length = sizeof cred;
-        enum seating seating;
+        enum seating seating = SEATING_FULL;
         size_t seat;
 
         if (connection < 0) {
@@ -182,13 +198,16 @@ static void take_connections(struct server *server, int64_t now)
         if (getsockopt(connection, SOL_SOCKET, SO_PEERCRED, &cred, &length) == 0) {
             seating = turns_sit(&server->turns, cred.uid, server->config->connections,
                                 server->config->requests, now, &seat);
-            served = seating == SEATING_GOOD;
-            if (served)
-                serve_connection(server, connection, seat, now);
-            else
+            if (seating != SEATING_GOOD)
                 complain(server, cred.uid, seating, now);
+            served = seating == SEATING_GOOD && serve_connection(server, connection, seat, now);
         }
-        (void)close(connection);
+        if (!served)
+            send_away(server, connection, now);
+        if (!served && seating == SEATING_GOOD) { /* there are no processes left, or no memory */
+            server->accept_at = now + ACCEPT_REST;
+            return;
+        }
     }
 }
 
@@ -253,6 +272,8 @@ static void reap_children(struct server *server, int64_t now)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == server->leaving)
             server->leaving = 0;
+        if (pid == server->away.pid)
+            away_ended(&server->away);
         for (size_t i = 0; i < TURN_SEATS; i++)
             if (server->turns.seats[i].state != SEAT_FREE && server->turns.seats[i].pid == pid)
                 end_child(server, i, status, now);
@@ -263,13 +284,14 @@ static void reap_children(struct server *server, int64_t now)
 static void check_times(struct server *server, int64_t now)
 {
     for (size_t i = 0; i < TURN_SEATS; i++) {
-        const struct seat *seat = &server->turns.seats[i];
+        struct seat *seat = &server->turns.seats[i];
         const int64_t most =
             seat->state == SEAT_QUIET ? QUIET_MS : server->operation_ms + OVERTIME_MS;
 
         if (seat->state != SEAT_FREE && seat->pid > 0 && now - seat->since > most) {
             agent_say("process %ld took longer than its time, and is ended", (long)seat->pid);
             (void)kill(seat->pid, SIGKILL);
+            seat->since = now; /* a driver may hold it up: that is told now and then */
         }
     }
     if (server->leaving > 0 && now - server->leaving_since > END_LEAVE_MS)
@@ -376,7 +398,7 @@ static int next_wait(const struct server *server, int64_t now)
     const int64_t idle = server->used_at + (int64_t)server->config->idle * 1000 - now;
     int64_t wait = -1;
 
-    if (has_children(server) || server->ending)
+    if (has_children(server) || server->ending || server->away.pid > 0)
         wait = TICK_MS;
     else if (server->used)
         wait = idle > 0 ? idle : 0;
@@ -421,6 +443,7 @@ static bool go_round(struct server *server)
     if (ready[1].revents != 0 && !server->ending)
         take_connections(server, now);
     check_times(server, now);
+    away_check(&server->away, now);
     check_idle(server, now);
     return !server->ending || !go_on_ending(server, now);
 }
@@ -463,6 +486,7 @@ enum outcome server_run(int listening, const char *path, const char *file, struc
         agent_say("ready at %s, with the settings in %s", path, file);
         while (go_round(server))
             ;
+        away_stop(&server->away);
         free(server->config);
         (void)close(server->config_fd);
     }

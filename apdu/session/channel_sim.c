@@ -124,6 +124,7 @@ static enum outcome check_iccid(struct operation *operation, const char *iccid, 
 enum outcome channel_right_sim(struct operation *operation, const char *iccid, struct report *why)
 {
     struct channel_state *state = operation->current;
+    char before[ICCID_SIZE];
     enum outcome outcome = channel_learn_sim(operation, why);
 
     if (outcome == OUTCOME_OK)
@@ -131,10 +132,13 @@ enum outcome channel_right_sim(struct operation *operation, const char *iccid, s
     if (outcome != OUTCOME_WRONG_SIM || operation->told || operation->opened ||
         !transport_tells_iccid(&operation->transport))
         return outcome;
+    memcpy(before, state->iccid, sizeof before);
     state->iccid_asked = false;
     outcome = channel_learn_sim(operation, why);
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
+    if (state->iccid_asked && before[0] != '\0' && strcmp(state->iccid, before) == 0)
+        return outcome; /* it is as it was: who asked for another SIM costs the others nothing */
     if (state->channel.selected) { /* opening selected it */
         state_unverified(state);
         state->environment.set = false;

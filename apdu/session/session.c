@@ -145,6 +145,31 @@ static void listen(struct operation *operation, enum outcome outcome)
         operation->sim->line.opening = false;
 }
 
+/* True if the applet itself refused the work, on the second start and on a channel that was opened for
+ * it, and the modem's answers are in step: nothing is wrong with what stands, and the other programs keep
+ * their session. The word about a PIN, a channel or a class is not of that kind. */
+static bool applet_refused(struct operation *operation, enum outcome outcome,
+                           const struct report *why)
+{
+    const unsigned doubts = EVENT_LATE | EVENT_RESTARTED | EVENT_NO_SIM | EVENT_NO_SIM_HEARD |
+                            EVENT_ECHOED | EVENT_DOUBT | EVENT_WITHHELD;
+    struct report ignored = REPORT_INIT;
+
+    if (!operation->again || !operation->opened || operation->reused ||
+        operation->current->level < LEVEL_SELECTED ||
+        record_which(&operation->record, operation->current) == RECORD_CHANNELS ||
+        (operation->transport.events & doubts) != 0)
+        return false;
+    if (outcome != OUTCOME_BAD_DATA &&
+        ((outcome != OUTCOME_REFUSED && outcome != OUTCOME_NOT_FOUND &&
+          outcome != OUTCOME_UNSUPPORTED) ||
+         (why->sw >> 8 != 0x6A && why->sw != 0x6700 && why->sw != 0x6985)))
+        return false;
+    operation->current->environment.set = false;
+    return transport_confirm(&operation->transport, operation->deadline, &ignored) == OUTCOME_OK &&
+           (operation->transport.events & (doubts | EVENT_UNASKED | EVENT_FOREIGN)) == 0;
+}
+
 /* A channel that cannot be closed now, because the modem still owes an answer: whoever comes next
  * closes it. */
 static void leave_behind(struct operation *operation)
@@ -154,7 +179,8 @@ static void leave_behind(struct operation *operation)
 }
 
 /* Notes how the operation leaves the card and the modem. */
-static void settle(struct operation *operation, enum outcome outcome, const struct report *why)
+static void settle(struct operation *operation, enum outcome outcome, bool stands,
+                   const struct report *why)
 {
     struct channel_state *state = operation->current;
     const unsigned events = operation->transport.events;
@@ -186,8 +212,8 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         return;
     }
     if (outcome != OUTCOME_OK && may_be_stale(operation, outcome, why)) {
-        state->broken = true;
-        line->ready = false;
+        state->broken = !stands;
+        line->ready = stands && line->ready;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
         /* its number may be somebody else's by now, or the word not true */
         if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
@@ -295,6 +321,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
 {
     struct operation operation;
     enum outcome outcome = operation_begin(&operation, sim, deadline, why);
+    bool stands = false;
 
     memset(start, 0, sizeof *start);
     operation.again = job->again;
@@ -310,8 +337,10 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         outcome = why->outcome;
     } else if (outcome == OUTCOME_OK) {
         outcome = prepare(&operation, job, why);
-        if (outcome == OUTCOME_OK)
+        if (outcome == OUTCOME_OK) {
             outcome = work(&operation, arg, why);
+            stands = applet_refused(&operation, outcome, why);
+        }
         if (outcome != OUTCOME_OK && operation_pin_doubted(&operation, why))
             outcome = why->outcome;
         outcome = say_no_sim(&operation, outcome, why);
@@ -327,7 +356,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
         if (operation.current == &sim->mine && sim->mine_iccid[0] == '\0')
             memcpy(sim->mine_iccid, start->iccid, ICCID_SIZE);
         learn(&operation, job, outcome, why);
-        settle(&operation, outcome, why);
+        settle(&operation, outcome, stands, why);
         join(&operation);
     }
     operation_end(&operation);

@@ -12,6 +12,7 @@
  *   event                                  the channel                      the next operation
  *   the work succeeded                     stays, at its level (shared)     goes on with it
  *   a status word that was not awaited     broken                           asks whose it is, closes it, starts anew
+ *   it again, of the applet itself         stays, with no environment       waits until the line is clean, goes on with it
  *   6881, an echo that nobody expected     in doubt, in the table           opens another one, asks the old one then
  *   the modem restarted, the SIM went      gone, in the table               opens another one
  *   no answer in time, or the device went  broken; the line is late         waits until the line is clean, asks, closes

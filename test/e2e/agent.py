@@ -142,6 +142,40 @@ def hasty(path, patience):
         ask(path, sign_request(patience=int(patience)))
 
 
+def lingering():
+    """A socket whose closing lasts a minute, and what it needs to stay so."""
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    listening.bind(("127.0.0.1", 0))
+    listening.listen(1)
+    client = socket.create_connection(listening.getsockname())
+    peer, _ = listening.accept()
+    client.setblocking(False)
+    for _ in range(2):
+        try:
+            while True:
+                client.send(bytes(65536))
+        except BlockingIOError:
+            time.sleep(0.3)  # what the peer takes all the same
+    client.setblocking(True)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    return client.detach(), (listening, peer)
+
+
+def linger(path, count):
+    """Leaves it to the agent to close such sockets: they are attached to packets, and held by nobody else."""
+    held = []
+    for _ in range(int(count)):
+        slow, kept = lingering()
+        held.append(kept)
+        client = connect(path)
+        client.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [slow]))])
+        client.close()
+        os.close(slow)
+    print("sent", flush=True)
+    time.sleep(60)
+
+
 def crash(path):
     """Stays silent on a connection until that ends."""
     client = connect(path)
@@ -151,4 +185,5 @@ def crash(path):
 
 
 if __name__ == "__main__":
-    sys.exit({"garbage": garbage, "flood": flood, "hasty": hasty, "crash": crash}[sys.argv[2]](sys.argv[1], *sys.argv[3:]))
+    sys.exit({"garbage": garbage, "flood": flood, "hasty": hasty, "linger": linger,
+              "crash": crash}[sys.argv[2]](sys.argv[1], *sys.argv[3:]))

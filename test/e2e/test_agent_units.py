@@ -134,3 +134,15 @@ def the_client_takes_little_room_in_the_module(t):
     sizes = [line.split()[:2] for line in t.run(["size", *objects], preload=False).out.split("\n")[1:3]]
     room = sum(int(text) + int(data) for text, data in sizes)
     t.check(room <= CLIENT_ROOM, f"the client's code has {room} bytes")
+
+
+@test
+def a_library_that_few_requests_need_is_loaded_by_those(t):
+    """By each child, it would cost more than a signature. That of card readers is in test_agent_programs.py."""
+    t.silent(t.run(["ldd", AGENT], preload=False).out, r"libz|libpcsclite")
+    sim = t.sim(t.new_card("--key", "p256"), "--cert", "compressed")
+    one = Agent(t, sim)
+    one.exported()
+    same = [t.run(["openssl", "x509", "-in", name, "-outform", "DER"], preload=False).out
+            for name in (t.path("cert.pem"), os.path.join(sim.card, "signing-0.pem"))]
+    t.equal(same[0], same[1], "the certificate")

@@ -56,6 +56,28 @@ static void the_next_process_goes_on_with_two_commands(void)
     seat_end(&seat);
 }
 
+/* Whoever asks for what the applet refuses pays for the new start that shows it; the others go on with the
+ * session, and set the environment anew. The same for a key in another SIM, where the modem tells which it is. */
+static void what_the_applet_refuses_costs_the_others_no_session(void)
+{
+    static const struct modem_step steps[] = {
+        COLD,     HASH, CDS_SAYS("6985"), CLOSE, OPEN, SELECT, STATE, VERIFY,
+        MSE,      HASH, CDS_SAYS("6985"), MSE,   WARM, WARM,   WARM,  CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_REFUSED, false);
+    another_process_signs(&seat, NULL, NULL, OUTCOME_OK, false);
+    seat_signs(&seat);
+    (void)snprintf(seat.key.iccid, sizeof seat.key.iccid, "8949000000000000001");
+    another_process_signs(&seat, NULL, NULL, OUTCOME_WRONG_SIM, false);
+    seat.key.iccid[0] = '\0';
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* The modem was set up, and the ICCID asked for, by the first one. */
 static void the_next_process_asks_nothing_again(void)
 {
@@ -309,6 +331,7 @@ void add_shared_suite(void)
 {
     static const struct test tests[] = {
         TEST(the_next_process_goes_on_with_two_commands),
+        TEST(what_the_applet_refuses_costs_the_others_no_session),
         TEST(the_next_process_asks_nothing_again),
         TEST(the_last_of_the_living_closes_the_channel),
         TEST(a_kept_session_stays),
