@@ -363,7 +363,7 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
                                   struct report *why)
 {
     struct mbim *mbim = self_of(transport);
-    struct mbim_message answer;
+    struct mbim_message answer = {.word = MBIM_STATUS_OK};
     enum outcome outcome = exchange_check(exchange, why);
 
     if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */

@@ -152,7 +152,7 @@ static void send_apdu(struct device *d, const struct qmi_request *r, struct qmi_
     const uint8_t *apdu = qmi_part(r, 0x02, 2 + 4, &size);
     const uint8_t *channel = qmi_part(r, 0x10, 0, &given);
     const uint8_t *procedure = qmi_part(r, 0x11, 1, &ignored);
-    const unsigned number = given > 0 ? channel[0] : 0;
+    const unsigned number = channel != NULL && given > 0 ? channel[0] : 0;
     uint8_t command[261];
     struct bytes answer = {0};
 
