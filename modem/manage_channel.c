@@ -17,6 +17,12 @@ struct said {
     uint16_t sw;
 };
 
+/* 64xx to 6Fxx are ISO 7816-4's errors; 61xx, 62xx, 63xx and 91xx are none here. */
+bool channel_refused(uint16_t sw)
+{
+    return (sw & 0xF000) == 0x6000 && (sw & 0x0F00) > 0x0300;
+}
+
 uint8_t cla_with_channel(uint8_t cla, uint8_t number)
 {
     if (number < 4)

@@ -29,6 +29,10 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
 /* True for a refusal of the command's form: nothing was opened or closed. */
 bool manage_channel_refused(uint16_t sw);
 
+/* True for a word of the card that says that the applet, or the channel, was refused; false for success,
+ * also with a warning, and for a word that is none (0: the modem does not tell). */
+bool channel_refused(uint16_t sw);
+
 /* Puts a channel number into a CLA: 0..3 in bits 0-1, 4..19 as 40|(n-4), or C0|(n-4) for a
  * proprietary CLA (ISO 7816-4, 5.4.1). The chaining bit 10 has the same place in both codings and
  * is kept. */

@@ -14,6 +14,7 @@
 #define CLOSE_TIMEOUT_MS 10000
 #define WAIT_TOTAL_MS    10000 /* for a SIM that is not ready */
 #define WAIT_PAUSE_MS    500
+#define WAIT_LEAST_MS    (WAIT_PAUSE_MS + 100) /* with less, what it says is told, not a time-out */
 
 /* transport->kept */
 #define KEPT_OPENED       0x01u
@@ -141,13 +142,35 @@ static enum outcome ask_uicc(struct mbim *mbim, struct mbim_frame *request, int 
     for (;;) {
         enum outcome outcome = mbim_ask(mbim, request, timeout_ms, deadline, answer, why);
 
-        if (outcome != OUTCOME_OK || !mbim_must_wait(answer->word) || deadline_passed(patience))
+        if (outcome != OUTCOME_OK || !mbim_must_wait(answer->word) ||
+            deadline_left(patience) <= WAIT_LEAST_MS)
             return outcome;
         deadline_sleep(patience, WAIT_PAUSE_MS);
     }
 }
 
 /* ---- channels ---- */
+
+/* A channel that is gone is closed. */
+static enum outcome close_channel(struct transport *transport, struct channel *channel,
+                                  struct deadline deadline, struct report *why)
+{
+    struct mbim *mbim = self_of(transport);
+    struct mbim_frame request;
+    struct mbim_message answer;
+    enum outcome outcome;
+
+    channel->open = false;
+    mbim_close_channel(&request, channel->number);
+    outcome = ask_uicc(mbim, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
+    keep(mbim);
+    if (outcome != OUTCOME_OK || answer.word == MBIM_STATUS_INVALID_CHANNEL)
+        return outcome;
+    outcome = mbim_outcome(mbim, answer.word, "close a channel", why);
+    if (outcome == OUTCOME_OK)
+        why->sw = mbim_card_word(&answer);
+    return outcome;
+}
 
 static enum outcome open_failed(struct mbim *mbim, const struct mbim_message *answer,
                                 struct report *why)
@@ -195,6 +218,20 @@ static unsigned select_in_turn(const struct mbim *mbim, unsigned turn)
     return turn <= first ? turn - 1 : turn;
 }
 
+/* The modem opened a channel, and the card's word says that something else is selected there: not even a
+ * PIN's state is to be asked of that. *answer becomes what a modem says that closed it itself. */
+static void close_unselected(struct mbim *mbim, struct channel *channel,
+                             struct mbim_message *answer, uint8_t refusal[4],
+                             struct deadline deadline)
+{
+    struct report ignored = REPORT_INIT;
+
+    memcpy(refusal, answer->buffer, 4);
+    (void)close_channel(mbim->transport, channel, deadline, &ignored);
+    *answer =
+        (struct mbim_message){.word = MBIM_STATUS_SELECT_FAILED, .buffer = refusal, .length = 4};
+}
+
 static enum outcome open_channel(struct transport *transport, const struct channel_wish *wish,
                                  struct channel *channel, struct deadline deadline,
                                  struct report *why)
@@ -202,7 +239,7 @@ static enum outcome open_channel(struct transport *transport, const struct chann
     struct mbim *mbim = self_of(transport);
     struct mbim_frame request;
     struct mbim_message answer = {.word = MBIM_STATUS_OK};
-    uint8_t number;
+    uint8_t number, refusal[4];
 
     memset(channel, 0, sizeof *channel);
     for (unsigned turn = 0; turn < SELECTS; turn++) {
@@ -218,13 +255,16 @@ static enum outcome open_channel(struct transport *transport, const struct chann
             return outcome;
         }
         if (answer.word == MBIM_STATUS_OK && mbim_opened(&answer, &number)) {
-            mbim->select = select + 1;
             *channel = (struct channel){.open = true,
                                         .selected = wish->aid_length > 0,
                                         .carrier = CARRIER_CSIM,
                                         .number = number};
-            keep(mbim);
-            return OUTCOME_OK;
+            if (!channel_refused(mbim_card_word(&answer))) {
+                mbim->select = select + 1;
+                keep(mbim);
+                return OUTCOME_OK;
+            }
+            close_unselected(mbim, channel, &answer, refusal, deadline);
         }
         if (!may_select_otherwise(mbim, &answer))
             break;
@@ -233,27 +273,6 @@ static enum outcome open_channel(struct transport *transport, const struct chann
         return report_set(why, OUTCOME_BAD_DATA,
                           "the modem opened a channel and does not say which");
     return open_failed(mbim, &answer, why);
-}
-
-/* A channel that is gone is closed. */
-static enum outcome close_channel(struct transport *transport, struct channel *channel,
-                                  struct deadline deadline, struct report *why)
-{
-    struct mbim *mbim = self_of(transport);
-    struct mbim_frame request;
-    struct mbim_message answer;
-    enum outcome outcome;
-
-    channel->open = false;
-    mbim_close_channel(&request, channel->number);
-    outcome = ask_uicc(mbim, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
-    keep(mbim);
-    if (outcome != OUTCOME_OK || answer.word == MBIM_STATUS_INVALID_CHANNEL)
-        return outcome;
-    outcome = mbim_outcome(mbim, answer.word, "close a channel", why);
-    if (outcome == OUTCOME_OK)
-        why->sw = mbim_card_word(&answer);
-    return outcome;
 }
 
 /* ---- APDUs ---- */
@@ -344,7 +363,7 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
                                   struct report *why)
 {
     struct mbim *mbim = self_of(transport);
-    struct mbim_message answer;
+    struct mbim_message answer = {.word = MBIM_STATUS_OK};
     enum outcome outcome = exchange_check(exchange, why);
 
     if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */
@@ -355,7 +374,9 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = send_either(mbim, channel, exchange, deadline, &answer, why);
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK && has_pin(exchange) && mbim_must_wait(answer.word))
+        outcome = mbim_pin_unseen(answer.word, why);
+    else if (outcome == OUTCOME_OK)
         outcome = take_answer(mbim, channel, &answer, exchange, why);
     explicit_bzero(mbim->stream.data, mbim->stream.used);
     keep(mbim);

@@ -130,10 +130,13 @@ static enum mbim_service read_service(const uint8_t *uuid)
     return MBIM_OTHER;
 }
 
-bool mbim_read(const uint8_t *data, size_t length, struct mbim_message *message)
+/* *fits: the buffer is as long as it says; without it the message has none. */
+static bool read_message(const uint8_t *data, size_t length, struct mbim_message *message,
+                         bool *fits)
 {
     size_t buffer;
 
+    *fits = true;
     memset(message, 0, sizeof *message);
     message->service = MBIM_OTHER;
     if (length < HEADER_SIZE || !read_type(data, &message->type) || mbim_u32(data + 4) != length)
@@ -148,17 +151,23 @@ bool mbim_read(const uint8_t *data, size_t length, struct mbim_message *message)
     }
     if (length < 20)
         return false;
-    message->fragment = mbim_u32(data + 12) != 1 || mbim_u32(data + 16) != 0;
+    message->fragment = mbim_u32(data + 12) != 1 || mbim_u32(data + 16) != 0 || length < buffer + 4;
     if (message->fragment)
         return true;
-    if (length < buffer + 4 || mbim_u32(data + buffer) != length - buffer - 4)
-        return false;
     message->service = read_service(data + SERVICE_AT);
     message->command = mbim_u32(data + COMMAND_AT);
     message->word = message->type == MBIM_INDICATE ? 0 : mbim_u32(data + 40);
     message->buffer = data + buffer + 4;
-    message->length = length - buffer - 4;
+    *fits = mbim_u32(data + buffer) <= length - buffer - 4; /* what follows is padding */
+    message->length = *fits ? mbim_u32(data + buffer) : 0;
     return true;
+}
+
+bool mbim_read(const uint8_t *data, size_t length, struct mbim_message *message)
+{
+    bool fits;
+
+    return read_message(data, length, message, &fits) && fits;
 }
 
 uint32_t mbim_get(const struct mbim_message *message, size_t offset)
@@ -194,6 +203,11 @@ void mbim_stream_add(struct mbim_stream *stream, size_t length)
     stream->length += length;
 }
 
+void mbim_stream_forget(struct mbim_stream *stream)
+{
+    stream->length = stream->used = stream->skip = 0;
+}
+
 /* True if a message may begin there, as far as it has come. */
 static bool may_begin(const uint8_t *at, size_t left)
 {
@@ -222,6 +236,7 @@ bool mbim_stream_next(struct mbim_stream *stream, struct mbim_message *message)
     stream->used = 0;
     for (;;) {
         size_t size;
+        bool fits;
 
         find_message(stream);
         if (stream->length < 8)
@@ -233,7 +248,7 @@ bool mbim_stream_next(struct mbim_stream *stream, struct mbim_message *message)
         }
         if (stream->length < size)
             return false;
-        if (mbim_read(stream->data, size, message)) {
+        if (read_message(stream->data, size, message, &fits)) {
             stream->used = size;
             return true;
         }

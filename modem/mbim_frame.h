@@ -60,7 +60,7 @@ struct mbim_message {
     uint32_t word; /* OPEN: longest message; DONE: status; COMMAND: 1 if it sets; errors: which */
     enum mbim_service service;
     uint32_t command;
-    bool fragment;         /* a part of a message that was cut: not to be understood */
+    bool fragment; /* a part of a message that was cut, or too short: not to be understood */
     const uint8_t *buffer; /* into what it was read from */
     size_t length;
 };
@@ -95,6 +95,8 @@ struct mbim_stream {
 
 uint8_t *mbim_stream_room(struct mbim_stream *stream, size_t *size);
 void mbim_stream_add(struct mbim_stream *stream, size_t length);
+void mbim_stream_forget(struct mbim_stream *stream);
+/* A message whose buffer does not fit it comes with an empty one. */
 bool mbim_stream_next(struct mbim_stream *stream, struct mbim_message *message);
 
 #endif

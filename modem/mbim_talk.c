@@ -2,6 +2,8 @@
 /* Commands and answers, and what a status means. */
 #include "modem/mbim_talk.h"
 
+#include "modem/cme.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -26,19 +28,25 @@ static const char *service_name(enum mbim_service service)
     return all[service];
 }
 
+static const char *type_name(enum mbim_type type)
+{
+    static const char *const all[] = {
+        "?",         "OPEN",       "CLOSE",        "COMMAND",        "HOST_ERROR",
+        "OPEN_DONE", "CLOSE_DONE", "COMMAND_DONE", "FUNCTION_ERROR", "INDICATE"};
+
+    return all[type];
+}
+
 /* Heads only: what is in a buffer may be a PIN. */
 static void trace_message(const struct mbim *mbim, char direction,
                           const struct mbim_message *message)
 {
-    static const char *const types[] = {
-        "?",         "OPEN",       "CLOSE",        "COMMAND",        "HOST_ERROR",
-        "OPEN_DONE", "CLOSE_DONE", "COMMAND_DONE", "FUNCTION_ERROR", "INDICATE"};
     char line[96];
 
     if (mbim->trace->level != TRACE_AT)
         return;
     (void)snprintf(line, sizeof line, "MBIM %s %s %lu transaction %lu (%zu bytes) %lx",
-                   types[message->type], service_name(message->service),
+                   type_name(message->type), service_name(message->service),
                    (unsigned long)message->command, (unsigned long)message->transaction,
                    message->length, (unsigned long)message->word);
     trace_line(mbim->trace, direction, line, MASK_NOTHING);
@@ -97,7 +105,8 @@ static enum outcome function_error(struct mbim *mbim, const struct mbim_message 
 {
     if (answer->word != MBIM_ERROR_NOT_OPENED)
         return report_set(why, OUTCOME_BAD_DATA,
-                          "the modem does not take a message (MBIM error %lu)",
+                          "the modem does not take a message (MBIM error %lu): restart it, or use "
+                          "its AT port if it has one",
                           (unsigned long)answer->word);
     mbim->opened = false;
     mbim->transport->events |= EVENT_RESTARTED;
@@ -128,13 +137,17 @@ enum outcome mbim_ask(struct mbim *mbim, struct mbim_frame *request, int timeout
         if (answer->type == MBIM_FUNCTION_ERROR)
             return function_error(mbim, answer, why);
         if (answer->fragment)
-            return report_set(why, OUTCOME_BAD_DATA, "the modem's answer is too long");
+            return report_set(why, OUTCOME_BAD_DATA,
+                              "the modem's answer is too long, or makes no sense (MBIM)");
         return OUTCOME_OK;
     }
     if (outcome == OUTCOME_TIMEOUT) {
         *events |= EVENT_LATE;
+        mbim_stream_forget(&mbim->stream);
         return report_set(why, outcome, "the modem at %s did not answer in time (MBIM %s %lu)",
-                          mbim->control.name.path, service_name(asked.service),
+                          mbim->control.name.path,
+                          asked.type == MBIM_COMMAND ? service_name(asked.service)
+                                                     : type_name(asked.type),
                           (unsigned long)asked.command);
     }
     return outcome;
@@ -161,9 +174,12 @@ static enum outcome say_open(struct mbim *mbim, struct deadline deadline, struct
     mbim_open(&request, longest_message(mbim));
     outcome = mbim_ask(mbim, &request, START_TIMEOUT_MS, deadline, &answer, why);
     if (outcome == OUTCOME_OK && answer.word != MBIM_STATUS_OK)
-        return report_set(
-            why, OUTCOME_NO_MODEM, "the modem at %s cannot be opened (MBIM status %lu, %s)",
-            mbim->control.name.path, (unsigned long)answer.word, mbim_status_name(answer.word));
+        return report_set(why, OUTCOME_NO_MODEM,
+                          "the modem at %s cannot be opened (MBIM status %lu, %s): restart it, or "
+                          "use its AT port "
+                          "if it has one",
+                          mbim->control.name.path, (unsigned long)answer.word,
+                          mbim_status_name(answer.word));
     return outcome;
 }
 
@@ -192,6 +208,16 @@ enum outcome mbim_start(struct mbim *mbim, struct deadline deadline, struct repo
 bool mbim_must_wait(uint32_t status)
 {
     return status == MBIM_STATUS_BUSY || status == MBIM_STATUS_NOT_INITIALISED;
+}
+
+enum outcome mbim_pin_unseen(uint32_t status, struct report *why)
+{
+    (void)report_set(why, OUTCOME_TIMEOUT,
+                     "the SIM stayed busy (MBIM status %lu, %s): the modem may be starting, try "
+                     "again",
+                     (unsigned long)status, mbim_status_name(status));
+    why->cme = CME_SIM_BUSY;
+    return OUTCOME_TIMEOUT;
 }
 
 enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, struct report *why)

@@ -13,6 +13,7 @@
 #define CLOSE_TIMEOUT_MS 10000
 #define WAIT_TOTAL_MS    10000 /* for a SIM that is not ready */
 #define WAIT_PAUSE_MS    500
+#define WAIT_LEAST_MS    (WAIT_PAUSE_MS + 100) /* with less, what it says is told, not a time-out */
 
 /* transport->kept: the client id, the slot's name, what the firmware does not know. */
 #define KEPT_CLIENT       0x000000FFu
@@ -93,6 +94,13 @@ static void end(struct transport *transport)
     transport->self = NULL;
 }
 
+static void release_client(struct qmi *qmi, struct deadline deadline)
+{
+    if (qmi->client != 0)
+        qmi_drop_client(qmi, QMI_UIM, qmi->client, deadline);
+    qmi->client = 0;
+}
+
 static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
                          struct deadline deadline, struct report *why)
 {
@@ -113,6 +121,9 @@ static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
         transport->events |= EVENT_FORGOT; /* there may have been a restart */
         qmi->lost = false;
     }
+    if (outcome == OUTCOME_NO_SIM ||
+        outcome == OUTCOME_USAGE) /* no such slot: nothing more is asked */
+        release_client(qmi, deadline);
     keep(qmi);
     return outcome;
 }
@@ -129,10 +140,37 @@ static enum outcome ask_uim(struct qmi *qmi, struct qmi_frame *request, int time
         enum outcome outcome = qmi_ask(qmi, request, timeout_ms, deadline, answer, why);
 
         if (outcome != OUTCOME_OK || !qmi_must_wait(qmi_result(answer)) ||
-            qmi_card_word(answer, 0x11) != 0 || deadline_passed(patience))
+            qmi_card_word(answer, 0x11) != 0 || deadline_left(patience) <= WAIT_LEAST_MS)
             return outcome;
         deadline_sleep(patience, WAIT_PAUSE_MS);
     }
+}
+
+/* A channel that is gone is closed. */
+static enum outcome close_channel(struct transport *transport, struct channel *channel,
+                                  struct deadline deadline, struct report *why)
+{
+    struct qmi *qmi = self_of(transport);
+    struct qmi_frame request;
+    struct qmi_message answer;
+    enum outcome outcome = qmi_need_slot(qmi, deadline, why);
+    unsigned result;
+
+    channel->open = false;
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    qmi_close_channel(&request, qmi->client, qmi->slot, channel->number);
+    outcome = ask_uim(qmi, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    result = qmi_result(&answer);
+    outcome = qmi_outcome(qmi, result, "close a channel", why);
+    if (result == QMI_INVALID_HANDLE || result == QMI_NO_ENTRY || result == QMI_INVALID_ARGUMENT) {
+        report_clear(why);
+        outcome = OUTCOME_OK;
+    }
+    keep(qmi);
+    return outcome;
 }
 
 /* What the card's word says of an opening that failed. */
@@ -182,8 +220,10 @@ static enum outcome open_channel(struct transport *transport, const struct chann
                                  struct report *why)
 {
     struct qmi *qmi = self_of(transport);
+    struct report ignored = REPORT_INIT;
     struct qmi_message answer;
     uint8_t number;
+    uint16_t sw;
     enum outcome outcome = open_once(qmi, wish, deadline, &answer, why);
 
     memset(channel, 0, sizeof *channel);
@@ -198,34 +238,37 @@ static enum outcome open_channel(struct transport *transport, const struct chann
         keep(qmi);
         return outcome;
     }
+    sw = qmi_card_word(&answer, 0x11);
     *channel = (struct channel){
         .open = true, .selected = wish->aid_length > 0, .carrier = CARRIER_CSIM, .number = number};
-    return OUTCOME_OK;
+    if (!channel_refused(sw))
+        return OUTCOME_OK;
+    /* something else is selected there: not even a PIN's state is to be asked of it */
+    (void)close_channel(transport, channel, deadline, &ignored);
+    return card_refused(sw, why);
 }
 
-/* The parts of a long answer, which come by indications; those of other answers are passed over. */
+/* The rest of a long answer, whose parts come by indications. */
 static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct deadline deadline,
                             struct report *why)
 {
-    size_t got = 0;
-
     if (all->total < 2 || all->total > sizeof qmi->held.data)
         return report_set(why, OUTCOME_BAD_DATA, "the modem announces an answer of %u bytes",
                           all->total);
-    while (got < all->total) {
+    qmi_parts_announce(&qmi->parts, all);
+    while (qmi->parts.got < all->total) {
         struct qmi_message message;
-        struct qmi_part part;
         enum outcome outcome = qmi_listen(qmi, deadline, &message, why);
 
+        if (outcome == OUTCOME_TIMEOUT)
+            return report_set(why, outcome,
+                              "the modem at %s did not send all parts of an answer in time (%zu of "
+                              "%u bytes)",
+                              qmi->control.name.path, qmi->parts.got, all->total);
         if (outcome != OUTCOME_OK)
             return outcome;
-        if (!qmi_long_part(&message, &part) || part.token != all->token ||
-            message.client != qmi->client)
-            continue;
-        if (part.offset != got || part.length == 0 || part.length > all->total - got)
-            return report_set(why, OUTCOME_BAD_DATA, "a part of the modem's answer is missing");
-        memcpy(qmi->held.data + got, part.data, part.length);
-        got += part.length;
+        if (!qmi_parts_take(&qmi->parts, &message, qmi->held.data))
+            return report_set(why, OUTCOME_BAD_DATA, "a part of the modem's answer does not fit");
     }
     return OUTCOME_OK;
 }
@@ -291,6 +334,7 @@ static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
     command[0] = cla_with_channel(command[0], channel->number);
     qmi_send_apdu(&request, qmi->client, qmi->slot, channel->number, command, exchange->length,
                   procedure);
+    qmi_parts_begin(&qmi->parts, qmi->client);
     outcome =
         ask_uim(qmi, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
     explicit_bzero(command, sizeof command);
@@ -321,48 +365,20 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         outcome = send_command(qmi, channel, exchange, false, deadline, &answer, why);
         qmi->no_procedure = outcome == OUTCOME_OK && qmi_result(&answer) == QMI_OK;
     }
-    if (outcome == OUTCOME_OK)
+    if (outcome == OUTCOME_OK && has_pin(exchange) && qmi_must_wait(qmi_result(&answer)))
+        outcome = qmi_pin_unseen(qmi_result(&answer), why);
+    else if (outcome == OUTCOME_OK)
         outcome = take_answer(qmi, channel, &answer, exchange,
                               deadline_within(deadline, exchange->timeout_ms), why);
+    qmi_parts_begin(&qmi->parts, 0);
     explicit_bzero(qmi->stream.data, qmi->stream.used);
-    keep(qmi);
-    return outcome;
-}
-
-/* A channel that is gone is closed. */
-static enum outcome close_channel(struct transport *transport, struct channel *channel,
-                                  struct deadline deadline, struct report *why)
-{
-    struct qmi *qmi = self_of(transport);
-    struct qmi_frame request;
-    struct qmi_message answer;
-    enum outcome outcome = qmi_need_slot(qmi, deadline, why);
-    unsigned result;
-
-    channel->open = false;
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    qmi_close_channel(&request, qmi->client, qmi->slot, channel->number);
-    outcome = ask_uim(qmi, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
-    if (outcome != OUTCOME_OK)
-        return outcome;
-    result = qmi_result(&answer);
-    outcome = qmi_outcome(qmi, result, "close a channel", why);
-    if (result == QMI_INVALID_HANDLE || result == QMI_NO_ENTRY || result == QMI_INVALID_ARGUMENT) {
-        report_clear(why);
-        outcome = OUTCOME_OK;
-    }
     keep(qmi);
     return outcome;
 }
 
 static void release(struct transport *transport, struct deadline deadline)
 {
-    struct qmi *qmi = self_of(transport);
-
-    if (qmi->client != 0)
-        qmi_drop_client(qmi, QMI_UIM, qmi->client, deadline);
-    qmi->client = 0;
+    release_client(self_of(transport), deadline);
     transport->kept = 0;
 }
 

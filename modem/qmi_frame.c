@@ -100,7 +100,8 @@ static bool whole(const uint8_t *tlvs, size_t length)
     return length == 0;
 }
 
-bool qmi_read(const uint8_t *data, size_t length, struct qmi_message *message)
+/* All but the TLVs, which may be none. */
+static bool read_head(const uint8_t *data, size_t length, struct qmi_message *message)
 {
     size_t head;
 
@@ -109,8 +110,7 @@ bool qmi_read(const uint8_t *data, size_t length, struct qmi_message *message)
         (data[3] & ~FROM_MODEM) != 0)
         return false;
     head = head_size(data[4]);
-    if (length < head || qmi_u16(data + head - 2) != length - head ||
-        !read_kind(data[4], data[6], &message->kind) || !whole(data + head, length - head))
+    if (length < head || !read_kind(data[4], data[6], &message->kind))
         return false;
     message->from_modem = data[3] == FROM_MODEM;
     message->service = data[4];
@@ -120,6 +120,17 @@ bool qmi_read(const uint8_t *data, size_t length, struct qmi_message *message)
     message->tlvs = data + head;
     message->length = length - head;
     return true;
+}
+
+/* True if the TLVs are as long as the head says, and each as it says itself. */
+static bool tlvs_fit(const struct qmi_message *message)
+{
+    return qmi_u16(message->tlvs - 2) == message->length && whole(message->tlvs, message->length);
+}
+
+bool qmi_read(const uint8_t *data, size_t length, struct qmi_message *message)
+{
+    return read_head(data, length, message) && tlvs_fit(message);
 }
 
 const uint8_t *qmi_find(const struct qmi_message *message, uint8_t type, size_t least,
@@ -158,6 +169,11 @@ void qmi_stream_add(struct qmi_stream *stream, size_t length)
     stream->length += length;
 }
 
+void qmi_stream_forget(struct qmi_stream *stream)
+{
+    stream->length = stream->used = stream->skip = 0;
+}
+
 /* Drops what is no beginning of a frame, and what is left of one that was too long. */
 static void find_frame(struct qmi_stream *stream)
 {
@@ -193,7 +209,9 @@ bool qmi_stream_next(struct qmi_stream *stream, struct qmi_message *message)
         }
         if (stream->length < size)
             return false;
-        if (qmi_read(stream->data, size, message)) {
+        if (read_head(stream->data, size, message)) {
+            if (!tlvs_fit(message))
+                message->length = 0;
             stream->used = size;
             return true;
         }

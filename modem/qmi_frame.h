@@ -79,7 +79,11 @@ struct qmi_stream {
 uint8_t *qmi_stream_room(struct qmi_stream *stream, size_t *size);
 void qmi_stream_add(struct qmi_stream *stream, size_t length);
 
-/* The next message, which is good until the next call. False: more bytes are wanted. */
+/* Drops what is there: the beginning of a frame that does not end, or lied about its length. */
+void qmi_stream_forget(struct qmi_stream *stream);
+
+/* The next message, which is good until the next call. One whose TLVs do not fit it comes without any:
+ * an answer that makes no sense is known to be one. False: more bytes are wanted. */
 bool qmi_stream_next(struct qmi_stream *stream, struct qmi_message *message);
 
 #endif

@@ -36,13 +36,14 @@ static enum outcome ask_uim(struct qmi *qmi, uint16_t id, struct deadline deadli
 static enum outcome other_slot(const struct qmi *qmi, const struct qmi_slots *slots,
                                struct report *why)
 {
-    char active[64] = "none is active";
+    char active[64] = "and no other is: switch it on";
 
     for (unsigned i = 0; i < slots->count; i++)
         if (slots->slot[i].active)
-            (void)snprintf(active, sizeof active, "slot %u is active: say slot = %u", i + 1, i + 1);
+            (void)snprintf(active, sizeof active, "slot %u is active: say slot = %u, or switch it",
+                           i + 1, i + 1);
     return report_set(why, OUTCOME_NO_SIM,
-                      "slot %u of the modem is not active, %s, or switch it (mmcli -m any "
+                      "slot %u of the modem is not active, %s (mmcli -m any "
                       "--set-primary-sim-slot=%u)",
                       qmi->wanted_slot, active, qmi->wanted_slot);
 }

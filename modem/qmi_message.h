@@ -55,7 +55,7 @@ enum qmi_error {
     QMI_INCOMPATIBLE_STATE = 90,
     QMI_NOT_SUPPORTED = 94,
     QMI_NO_SIM = 102,
-    QMI_NO_RESULT = 0xFFFF, /* the answer has no result: it makes no sense */
+    QMI_NO_RESULT = 0x10000, /* the answer has no result: it makes no sense */
 };
 
 /* "access denied" and the like; "unknown" for those without a row. */

@@ -2,6 +2,8 @@
 /* Requests and answers, client ids, and what a result means. */
 #include "modem/qmi_talk.h"
 
+#include "modem/cme.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -113,9 +115,12 @@ enum outcome qmi_ask(struct qmi *qmi, struct qmi_frame *request, int timeout_ms,
             *events &= ~(unsigned)EVENT_LATE;
             return OUTCOME_OK;
         }
+        if (outcome == OUTCOME_OK)
+            (void)qmi_parts_take(&qmi->parts, answer, qmi->held.data);
     }
     if (outcome == OUTCOME_TIMEOUT) {
         *events |= EVENT_LATE;
+        qmi_stream_forget(&qmi->stream);
         return report_set(why, outcome, "the modem at %s did not answer in time (QMI %s %04X)",
                           qmi->control.name.path, service_name(asked.service), asked.id);
     }
@@ -150,6 +155,11 @@ enum outcome qmi_take_client(struct qmi *qmi, uint8_t service, uint8_t *client,
             "and does not give them back. Restart the modem (mmcli -m any --reset)");
     if (result == QMI_OK && qmi_allocated(&answer, service, client))
         return OUTCOME_OK;
+    if (result == QMI_OK || result == QMI_NO_RESULT)
+        return report_set(why, OUTCOME_BAD_DATA,
+                          "the modem's answer has no QMI client id for its service %s: use its AT "
+                          "port",
+                          service_name(service));
     return report_set(why, OUTCOME_CARRIER_REFUSED,
                       "the modem gives no QMI client id for its service %s (error %u, %s): use its "
                       "AT port",
@@ -178,6 +188,15 @@ enum outcome qmi_need_client(struct qmi *qmi, struct deadline deadline, struct r
 bool qmi_must_wait(unsigned result)
 {
     return result == QMI_IN_USE || result == QMI_NOT_READY || result == QMI_INCOMPATIBLE_STATE;
+}
+
+enum outcome qmi_pin_unseen(unsigned result, struct report *why)
+{
+    (void)report_set(why, OUTCOME_TIMEOUT,
+                     "the SIM stayed busy (QMI error %u, %s): the modem may be starting, try again",
+                     result, qmi_error_name(result));
+    why->cme = CME_SIM_BUSY;
+    return OUTCOME_TIMEOUT;
 }
 
 static enum outcome refused(unsigned result, const char *what, const char *then, struct report *why)

@@ -8,6 +8,7 @@
 #include "modem/control.h"
 #include "modem/held.h"
 #include "modem/qmi_message.h"
+#include "modem/qmi_parts.h"
 
 /* The transport's own. */
 struct qmi {
@@ -22,6 +23,7 @@ struct qmi {
     uint16_t transaction;
     struct qmi_stream stream;
     struct held held;
+    struct qmi_parts parts; /* what comes of a long answer; its bytes stand in held */
 };
 
 /* Sends a request and waits for its response, good or bad; *answer is good until the next call. Sets
@@ -48,5 +50,9 @@ enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, str
 
 /* True for a result that says that the SIM is not ready yet. */
 bool qmi_must_wait(unsigned result);
+
+/* Such a result in answer to a PIN, which the card has not seen then: as +CME ERROR: 14 by AT. Whoever
+ * sent it asks for the tries before it is sent again. */
+enum outcome qmi_pin_unseen(unsigned result, struct report *why);
 
 #endif

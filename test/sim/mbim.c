@@ -6,6 +6,8 @@
 
 enum { OPEN = 1, CLOSE = 2, COMMAND = 3, ERROR = 4, INDICATE = 7 };
 #define DONE         0x80000000u
+#define CUT          1 /* function errors: the rest of a cut message is not waited for */
+#define LENGTH       3
 #define NOT_OPENED   5
 #define VERSION_3    0x0300u
 #define FLAGS_OF_SIM 1u /* MBIMEx 3: PIN1 is off */
@@ -283,7 +285,11 @@ static size_t take(struct device *d, const uint8_t *data, size_t size)
         say_word(d, CLOSE, c.transaction, 0);
     } else if (!d->opened) {
         say_word(d, ERROR, c.transaction, NOT_OPENED);
-    } else if (type == COMMAND && length >= 48 && number(data + 44) == length - 48) {
+    } else if (type == COMMAND && length >= 20 && number(data + 12) != 1) {
+        say_word(d, ERROR, c.transaction, CUT);
+    } else if (type == COMMAND && (length < 48 || number(data + 44) != length - 48)) {
+        say_word(d, ERROR, c.transaction, LENGTH);
+    } else if (type == COMMAND) {
         c.uuid = data + 20;
         c.number = number(data + 36);
         c.set = number(data + 40) == 1;

@@ -286,12 +286,24 @@ static void nas(const struct qmi_request *r, struct qmi_answer *a)
 
 /* ---- messages in ---- */
 
-static void serve(struct device *d, const struct qmi_request *r)
+/* True if the parts fill their place in the frame. */
+static bool whole(const struct qmi_request *r)
+{
+    size_t at = 0;
+
+    while (at + 3 <= r->size)
+        at += 3 + number(r->parts + at + 1);
+    return at == r->size;
+}
+
+static void serve(struct device *d, const struct qmi_request *r, bool well_formed)
 {
     struct qmi_answer a = {0};
 
-    if (r->service != 0 &&
-        (r->client >= DEVICE_CLIENTS || d->clients[r->client].service != r->service))
+    if (!well_formed)
+        a.error = ERROR_MALFORMED;
+    else if (r->service != 0 &&
+             (r->client >= DEVICE_CLIENTS || d->clients[r->client].service != r->service))
         a.error = ERROR_CLIENT;
     else if (r->service == 0x00)
         ctl(d, r, &a);
@@ -327,14 +339,14 @@ static size_t take(struct device *d, const uint8_t *data, size_t size)
     r.service = data[4];
     r.client = data[5];
     head = r.service == 0 ? 12 : 13;
-    if (length < head || number(data + head - 2) != length - head)
+    if (length < head)
         return length;
     r.transaction = r.service == 0 ? data[7] : number(data + 7);
     r.id = number(data + head - 4);
     r.parts = data + head;
     r.size = length - head;
     if (data[6] == 0x00)
-        serve(d, &r);
+        serve(d, &r, number(data + head - 2) == r.size && whole(&r));
     return length;
 }
 

@@ -33,8 +33,10 @@ static bool good_slot(const struct qmi_request *r, struct qmi_answer *a)
 
 static void open_channel(struct device *d, const struct qmi_request *r, struct qmi_answer *a)
 {
-    size_t size;
+    static const uint8_t selects[] = {0x0C, 0x04, 0x00}; /* P2 of SELECT: nothing, FCP, FCI */
+    size_t size, ignored;
     const uint8_t *aid = qmi_part(r, 0x10, 1, &size);
+    const uint8_t *wanted = qmi_part(r, 0x11, 1, &ignored);
     struct bytes answer = {0}, value = {0};
     unsigned channel, sw;
     uint8_t number;
@@ -45,12 +47,14 @@ static void open_channel(struct device *d, const struct qmi_request *r, struct q
         a->error = ERROR_DENIED;
         return;
     }
-    if (aid != NULL && (aid[0] > 32 || aid[0] + 1u != size)) {
+    if ((aid != NULL && (aid[0] > 32 || aid[0] + 1u != size)) ||
+        (wanted != NULL && wanted[0] >= sizeof selects)) {
         a->error = ERROR_ARGUMENT;
         return;
     }
-    a->ms += device_open_channel(d, aid != NULL ? aid + 1 : NULL, aid != NULL ? aid[0] : 0, 0x00,
-                                 &channel, &sw, &answer);
+    a->ms +=
+        device_open_channel(d, aid != NULL ? aid + 1 : NULL, aid != NULL ? aid[0] : 0,
+                            wanted != NULL ? selects[wanted[0]] : 0x00, &channel, &sw, &answer);
     if (channel == 0) {
         a->error = sw == 0x6A81 ? ERROR_RESOURCES : ERROR_STATE;
         add_word(a, 0x11, sw);
@@ -144,17 +148,17 @@ static bool wants_le(const struct device *d, const uint8_t *command, size_t size
 
 static void send_apdu(struct device *d, const struct qmi_request *r, struct qmi_answer *a)
 {
-    size_t size, ignored;
+    size_t size, ignored, given;
     const uint8_t *apdu = qmi_part(r, 0x02, 2 + 4, &size);
-    const uint8_t *channel = qmi_part(r, 0x10, 1, &ignored);
+    const uint8_t *channel = qmi_part(r, 0x10, 0, &given);
     const uint8_t *procedure = qmi_part(r, 0x11, 1, &ignored);
-    const unsigned number = channel != NULL ? channel[0] : 0;
+    const unsigned number = channel != NULL && given > 0 ? channel[0] : 0;
     uint8_t command[261];
     struct bytes answer = {0};
 
     if (!good_slot(r, a))
         return;
-    if (apdu == NULL || size - 2 > sizeof command ||
+    if (apdu == NULL || size - 2 > sizeof command || (channel != NULL && given == 0) ||
         size - 2 != (size_t)(apdu[0] | (unsigned)apdu[1] << 8) ||
         (procedure != NULL && device_fault(d, FAULT_NO_PROCEDURE))) {
         a->error = ERROR_ARGUMENT;
@@ -183,11 +187,13 @@ static void send_apdu(struct device *d, const struct qmi_request *r, struct qmi_
 
 /* ---- the card ---- */
 
-/* EF.ICCID is the only file that is read so. */
+/* EF.ICCID is the only file that is read so: all of it, or from an offset so many bytes. */
 static void read_transparent(struct device *d, const struct qmi_request *r, struct qmi_answer *a)
 {
     size_t size;
-    const uint8_t *file = qmi_part(r, 0x02, 2, &size);
+    const uint8_t *file = qmi_part(r, 0x02, 2, &size), *range = qmi_part(r, 0x03, 4, &size);
+    const size_t from = range != NULL ? range[0] | (size_t)range[1] << 8 : 0;
+    size_t length = range != NULL ? range[2] | (size_t)range[3] << 8 : 0;
     struct bytes data = {0}, value = {0};
     unsigned sw;
 
@@ -196,10 +202,14 @@ static void read_transparent(struct device *d, const struct qmi_request *r, stru
         return;
     }
     sw = device_read_file(d, file[0] | (unsigned)file[1] << 8, &data);
+    if (sw == 0x9000 && from > data.size)
+        sw = 0x6B00;
     add_word(a, 0x10, sw);
     if (sw == 0x9000) {
-        le16(&value, (unsigned)data.size);
-        bytes_add(&value, data.data, data.size);
+        if (length == 0 || length > data.size - from)
+            length = data.size - from;
+        le16(&value, (unsigned)length);
+        bytes_add(&value, data.data + from, length);
         qmi_add(&a->parts, 0x11, value.data, value.size);
     } else {
         a->error = 80; /* SIM file not found */

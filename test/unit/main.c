@@ -31,6 +31,7 @@ static const struct {
     {"manage_channel", add_manage_channel_suite},
     {"transport", add_transport_suite},
     {"control", add_control_suite},
+    {"control_odd", add_control_odd_suite},
     {"qmi", add_qmi_suite},
     {"mbim", add_mbim_suite},
     {"memory_transport", add_memory_transport_suite},

@@ -325,6 +325,41 @@ static void broken_messages_are_none(void)
     CU_ASSERT_FALSE(mbim_read(bytes, 8, &message));
 }
 
+/* Some firmware fills the message up; another one lies, or ends it within its head: that is an answer
+ * too, and whoever waits for it need not wait any longer. */
+static void an_answer_that_does_not_fit_its_message_is_one(void)
+{
+    static struct mbim_stream stream;
+    uint8_t bytes[BYTES_MAX], short_one[24];
+    struct mbim_message message;
+    size_t length = bytes_at(SENT, bytes), size;
+
+    memset(&stream, 0, sizeof stream);
+    memcpy(short_one, bytes, sizeof short_one);
+    short_one[4] = sizeof short_one;
+    bytes[4] += 4;
+    memset(bytes + length, 0, 4);
+    feed(&stream, bytes, length + 4);
+    CU_ASSERT_TRUE(mbim_stream_next(&stream, &message) && !message.fragment);
+    CU_ASSERT_PTR_NOT_NULL(mbim_apdu_data(&message, &size));
+    EXPECT_NUMBER(size, 8);
+    EXPECT_NUMBER(message.length, 20);
+    bytes[44] = 200;
+    feed(&stream, bytes, length + 4);
+    CU_ASSERT_TRUE(mbim_stream_next(&stream, &message));
+    EXPECT_NUMBER(message.transaction, 4);
+    EXPECT_NUMBER(message.length, 0);
+    CU_ASSERT_PTR_NULL(mbim_apdu_data(&message, &size));
+    feed(&stream, short_one, sizeof short_one);
+    CU_ASSERT_TRUE(mbim_stream_next(&stream, &message) && message.fragment);
+    bytes[4] += 5; /* a message that does not end is given up with its time-out */
+    feed(&stream, bytes, length);
+    expect_next(&stream, false, 0);
+    mbim_stream_forget(&stream);
+    feed(&stream, bytes, bytes_at(CHANNEL_CLOSED, bytes));
+    expect_next(&stream, true, 5);
+}
+
 static void a_message_that_is_too_long_is_not_written(void)
 {
     static const uint8_t long_aid[64];
@@ -351,6 +386,7 @@ static const struct test tests[] = {
     TEST(messages_come_in_pieces_and_several_at_once),
     TEST(what_is_no_message_of_ours_is_passed_over),
     TEST(broken_messages_are_none),
+    TEST(an_answer_that_does_not_fit_its_message_is_one),
     TEST(a_message_that_is_too_long_is_not_written),
 };
 

@@ -294,6 +294,32 @@ static void broken_frames_are_no_messages(void)
             FAIL("\"%s\" is read as a message", broken[i]);
 }
 
+/* It is an answer to something: whoever waits for it need not wait any longer. */
+static void a_broken_frame_comes_without_its_parts(void)
+{
+    static struct qmi_stream stream;
+    uint8_t bytes[BYTES_MAX];
+    struct qmi_message message;
+    size_t length = bytes_at(OPENED, bytes);
+
+    memset(&stream, 0, sizeof stream);
+    bytes[length - 3] = 9; /* the last TLV's length */
+    feed(&stream, bytes, length);
+    CU_ASSERT_TRUE(qmi_stream_next(&stream, &message));
+    EXPECT_NUMBER(message.id, QMI_UIM_OPEN_CHANNEL);
+    EXPECT_NUMBER(message.length, 0);
+    EXPECT_NUMBER(qmi_result(&message), QMI_NO_RESULT);
+    bytes[11]--; /* the length of all TLVs */
+    feed(&stream, bytes, length);
+    CU_ASSERT_TRUE(qmi_stream_next(&stream, &message) && message.length == 0);
+    bytes[1] += 5; /* a frame that does not end is given up with its time-out */
+    feed(&stream, bytes, length);
+    expect_next(&stream, false, 0);
+    qmi_stream_forget(&stream);
+    feed(&stream, bytes, bytes_at(SENT, bytes));
+    expect_next(&stream, true, QMI_UIM_SEND_APDU);
+}
+
 static void a_frame_that_is_too_long_is_not_written(void)
 {
     static const uint8_t long_aid[64];
@@ -317,6 +343,7 @@ static const struct test tests[] = {
     TEST(frames_come_in_pieces_and_several_at_once),
     TEST(what_is_no_frame_is_passed_over),
     TEST(broken_frames_are_no_messages),
+    TEST(a_broken_frame_comes_without_its_parts),
     TEST(a_frame_that_is_too_long_is_not_written),
 };
 

@@ -18,6 +18,7 @@ void add_identity_suite(void);
 void add_manage_channel_suite(void);
 void add_transport_suite(void);
 void add_control_suite(void);
+void add_control_odd_suite(void);
 void add_qmi_suite(void);
 void add_mbim_suite(void);
 void add_memory_transport_suite(void);
