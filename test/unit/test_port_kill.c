@@ -44,11 +44,15 @@ static bool open_by_simkey(const char *device)
 static bool open_by_libserialport(const char *device)
 {
     struct sp_port *port;
+    bool open;
     int fd;
 
-    return sp_get_port_by_name(device, &port) == SP_OK &&
-           sp_open(port, SP_MODE_READ_WRITE) == SP_OK && sp_get_port_handle(port, &fd) == SP_OK &&
+    if (sp_get_port_by_name(device, &port) != SP_OK)
+        return false;
+    open = sp_open(port, SP_MODE_READ_WRITE) == SP_OK && sp_get_port_handle(port, &fd) == SP_OK &&
            ioctl(fd, TIOCNXCL) == 0;
+    sp_free_port(port); /* which leaves the descriptor open */
+    return open;
 }
 
 /* Runs the opener in a child up to its stop'th stop, and kills it there. False: it was through
