@@ -302,7 +302,9 @@ static void note_failure(struct hostile *card, const struct watched *watched, en
         card->verifies--;
         return;
     }
-    card->asked = false;
+    /* the same question before it was answered, perhaps only now: twice what was said before that */
+    if (watched->ins != INS_VERIFY || watched->lc > 0 || card->asked_on != watched->channel)
+        card->asked = false;
     if (watched->ins == INS_MANAGE_CHANNEL) /* what could not be closed stays open */
         card->disturbed = true;
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE)
