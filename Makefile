@@ -27,11 +27,13 @@ PROVIDER ?= 1
 sources = $(sort $(wildcard $(1)))
 objects = $(patsubst %.c,$(OUT)/obj/%.o,$(1))
 
-MODEM := $(call objects,$(call sources,modem/*.c))
+# What simkey-agent has in place of two libraries.
+AGENT_LATE := $(call objects,modem/late.c)
+MODEM := $(filter-out $(AGENT_LATE),$(call objects,$(call sources,modem/*.c)))
 ifeq ($(PCSC),1)
 $(OUT)/obj/modem/pcsc.o $(OUT)/small/modem/pcsc.o $(OUT)/obj/test/unit/test_pcsc.o: override CPPFLAGS += $(shell pkg-config --cflags libpcsclite)
 $(OUT)/obj/modem/transport.o $(OUT)/small/modem/transport.o $(OUT)/obj/test/unit/main.o: override CPPFLAGS += -DSIMKEY_PCSC
-$(OUT)/obj/apdu/agent/late.o: override CPPFLAGS += -DSIMKEY_PCSC $(shell pkg-config --cflags libpcsclite)
+$(OUT)/obj/modem/late.o: override CPPFLAGS += -DSIMKEY_PCSC $(shell pkg-config --cflags libpcsclite)
 else
 MODEM := $(filter-out %/pcsc.o,$(MODEM))
 endif
@@ -40,8 +42,7 @@ SAFE2_APPLET := $(call objects,apdu/safe2/applet.c)
 SAFE2 := $(filter-out $(SAFE2_APPLET),$(call objects,$(call sources,apdu/safe2/*.c)))
 # apdu/agent is simkey-agent, and how the others speak to it.
 AGENT_CLIENT := $(call objects,apdu/agent/client.c apdu/agent/client_packet.c)
-AGENT_LATE := $(call objects,apdu/agent/late.c)
-AGENT := $(filter-out $(AGENT_CLIENT) $(AGENT_LATE),$(call objects,$(call sources,apdu/agent/*.c)))
+AGENT := $(filter-out $(AGENT_CLIENT),$(call objects,$(call sources,apdu/agent/*.c)))
 APDU := $(call objects,$(call sources,apdu/*.c apdu/card/*.c apdu/applet/*.c apdu/session/*.c)) $(SAFE2_APPLET) \
 	$(AGENT_CLIENT)
 # provider/tool is the simkey command, which shares a few files of the module.

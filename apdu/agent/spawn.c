@@ -46,26 +46,22 @@ static void pick_environment(char *picked[], size_t size)
 }
 
 struct start {
-    const struct spawn *spawn;
+    int from[3], to[3]; /* descriptors */
+    sigset_t mask;
     char **arguments, **environment;
     int error; /* the child's, where it could not be */
 };
 
 /* In the child, which has the parent's memory, and a stack of its own, until the new program is there. No
- * signal has a handler in the parent. */
-static int start_program(void *arg)
+ * signal has a handler in the parent. A sanitizer would take that stack for the parent's. */
+__attribute__((no_sanitize("address"))) static int start_program(void *arg)
 {
     struct start *start = arg;
-    const struct spawn *spawn = start->spawn;
-    const int from[] = {spawn->connection, spawn->control, spawn->config};
-    const int to[] = {CHILD_CONNECTION, CHILD_CONTROL, CHILD_CONFIG};
-    sigset_t none;
     bool good = true;
 
-    for (size_t i = 0; i < sizeof from / sizeof from[0] && good; i++)
-        good = from[i] < 0 || dup2(from[i], to[i]) == to[i];
-    (void)sigemptyset(&none);
-    if (good && sigprocmask(SIG_SETMASK, &none, NULL) == 0)
+    for (size_t i = 0; i < sizeof start->from / sizeof start->from[0] && good; i++)
+        good = start->from[i] < 0 || dup2(start->from[i], start->to[i]) == start->to[i];
+    if (good && sigprocmask(SIG_SETMASK, &start->mask, NULL) == 0)
         (void)execve("/proc/self/exe", start->arguments, start->environment);
     start->error = errno;
     _exit(127);
@@ -77,13 +73,17 @@ bool spawn_child(const struct spawn *spawn, pid_t *pid)
     char parent[24], group[24], name[] = "simkey-agent", option[] = "--child", word[16];
     char *arguments[] = {name, option, word, parent, group, NULL};
     char *environment[8];
-    struct start start = {spawn, arguments, environment, 0};
+    struct start start = {.from = {spawn->connection, spawn->control, spawn->config},
+                          .to = {CHILD_CONNECTION, CHILD_CONTROL, CHILD_CONFIG},
+                          .arguments = arguments,
+                          .environment = environment};
     _Alignas(16) char stack[STACK_SIZE];
 
     (void)snprintf(word, sizeof word, "%s", spawn->word);
     (void)snprintf(parent, sizeof parent, "%ld", (long)getpid());
     (void)snprintf(group, sizeof group, "%lu", (unsigned long)spawn->socket_group);
     pick_environment(environment, sizeof environment / sizeof environment[0]);
+    (void)sigemptyset(&start.mask);
     *pid = clone(start_program, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &start);
     if (*pid > 0 && start.error != 0)
         (void)waitpid(*pid, NULL, 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The two libraries that few of the agent's children need, PC/SC's and zlib, loaded when one does: each child
- * is executed anew, and a library that is linked costs it more than its signature does. The functions have
- * the libraries' names, so that nothing else knows of it; the program is not linked with them. */
+/* For simkey-agent alone: the two libraries that few of its children need, PC/SC's and zlib, loaded when one does.
+ * Each child is executed anew, and pays for each library that is linked. The functions have the libraries'
+ * names, so that nothing else knows of it; the agent is not linked with them. */
 #include <dlfcn.h>
 #include <stddef.h>
 #include <string.h>
@@ -22,7 +22,7 @@ static void *find_function(const char *library, const char *name)
 #define LATE(type, library, name, parameters, arguments, missing)                                  \
     type name parameters                                                                           \
     {                                                                                              \
-        type(*function) parameters;                                                                \
+        __typeof__(name) *function;                                                                \
         void *found = find_function(library, #name);                                               \
                                                                                                    \
         memcpy(&function, &found, sizeof function);                                                \
