@@ -55,6 +55,7 @@ static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct re
     enum outcome outcome;
     unsigned result;
 
+    qmi_stream_forget(&qmi->stream);
     qmi_proxy_open(&request, qmi->control.node);
     outcome = qmi_ask(qmi, &request, PROXY_TIMEOUT_MS, deadline, &answer, why);
     if (outcome == OUTCOME_TIMEOUT) /* nothing was said to the modem */
