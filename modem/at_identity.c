@@ -75,7 +75,8 @@ static enum outcome iccid_by(struct at *at, const struct iccid_way *way, char ic
     *silent = outcome == OUTCOME_OK && result.silent;
     if (outcome == OUTCOME_OK)
         outcome = at_outcome(&result, "tell the ICCID", why);
-    *again = *silent || (outcome != OUTCOME_OK && why->cme == CME_SIM_FAILURE);
+    *again = *silent ||
+             (outcome == OUTCOME_LOST && (why->cme == CME_SIM_FAILURE || why->cme == CME_UNKNOWN));
     if (outcome == OUTCOME_OK && !way->parse(result.value, iccid))
         outcome = OUTCOME_CARRIER_REFUSED;
     /* without a SIM, or locked by PIN1, the other ways answer no better */

@@ -77,12 +77,13 @@ static bool length_refused(enum outcome outcome, const struct said *said, bool f
 }
 
 /* MANAGE CHANNEL OPEN is answered by one byte, for which some cards want Le 00 or none; T=0 lets it be
- * fetched. */
+ * fetched. More than one byte waits for the answer to another command, and nothing but that one is asked of
+ * the basic channel, which is the modem's. */
 static enum outcome ask_open(const struct basic_channel *basic, struct said *said,
                              struct deadline deadline, struct report *why)
 {
     uint8_t command[5] = {0x00, 0x70, 0x00, 0x00, 0x01};
-    uint8_t fetch[5] = {0x00, 0xC0, 0x00, 0x00, 0x00};
+    static const uint8_t fetch[] = {0x00, 0xC0, 0x00, 0x00, 0x01};
     enum outcome outcome = say(basic, 0, command, sizeof command, said, deadline, why);
 
     for (int tries = 0; tries < 2 && length_refused(outcome, said, tries == 0, why); tries++) {
@@ -92,10 +93,8 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
         command[4] = told ? (uint8_t)said->sw : 0x00;
         outcome = say(basic, 0, command, length, said, deadline, why);
     }
-    if (outcome == OUTCOME_OK && said->length == 0 && (said->sw & 0xFF00) == 0x6100) {
-        fetch[4] = (uint8_t)said->sw;
+    if (outcome == OUTCOME_OK && said->length == 0 && said->sw == 0x6101)
         outcome = say(basic, 0, fetch, sizeof fetch, said, deadline, why);
-    }
     return outcome;
 }
 

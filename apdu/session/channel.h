@@ -94,7 +94,11 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
  * most modems count sessions from 1 (channel_missed.c). One that does not answer is in doubt afterwards. */
 void channel_find_missed(struct operation *operation, enum carrier carrier);
 
-/* The same where the card said that it opened one by AT+CSIM, and the modem swallowed the number: to be
+/* Where no channel is free: closes those in the table, of other programs that live, on which nothing is
+ * selected. False if there is none. */
+bool channel_close_unselected(struct operation *operation);
+
+/* As channel_find_missed, where the card said that it opened one by AT+CSIM, and the modem swallowed the number: to be
  * used, not closed. False if it is not found. */
 bool channel_find_opened(struct operation *operation, struct channel *found);
 
@@ -121,12 +125,9 @@ size_t channel_closable(struct operation *operation, struct channel list[CHANNEL
 /* Closes one of them, after asking it if it is in doubt. */
 void channel_reclaim(struct operation *operation, const struct channel *channel);
 
-/* Closes a channel that somebody left, by its number; a modem that takes no APDUs by AT+CSIM may
- * take the number for its session's name. */
-void channel_close_left(struct operation *operation, uint8_t number);
-
-/* The same after asking, where nothing but a number is known: only another's application keeps it open.
- * True if it was ours. */
+/* Closes a channel that somebody left and of which nothing but the number is known, after asking: only
+ * another's application keeps it open. A modem that takes no APDUs by AT+CSIM may take the number for its
+ * session's name. True if it was ours and is closed. */
 bool channel_ask_left(struct operation *operation, uint8_t number);
 
 /* For `simkey close`: closes every channel that may be ours, whoever opened it, and tells of each. */

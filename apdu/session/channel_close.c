@@ -4,6 +4,7 @@
 #include "apdu/aid.h"
 #include "apdu/session/channel.h"
 #include "apdu/session/old_claims.h"
+#include "modem/cme.h"
 #include "modem/manage_channel.h"
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 /* So long after an answer no modem has restarted and given the channel to somebody else. */
 #define PROOF_MS 1000
 
-/* A question is repeated where so much time is left. */
+/* A question that was not answered is repeated where so much time is left. */
 #define AGAIN_LEAST_MS 6000
 
 /* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
@@ -108,6 +109,7 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     static const struct apdu status = {
         .cla = 0x80, .ins = 0xF2, .p2 = 0x0C, .le = APDU_LE_NONE}; /* no answer data */
     static const struct apdu name = {.cla = 0x80, .ins = 0xF2, .p2 = 0x01, .le = APDU_LE_ALL};
+    const bool by_name = channel->carrier == CARRIER_CCHO || operation->transport.ops->selects;
     struct report why = REPORT_INIT;
     struct answer answer;
 
@@ -118,8 +120,10 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         operation->sim->line.opening = true;
         return WHOSE_UNKNOWN;
     }
+    if (*word == 0 && by_name && (why.cme == CME_SIM_FAILURE || why.cme == CME_UNKNOWN))
+        *word = channel_word(operation, channel, &status, &answer, &why);
     /* a modem that does not know the session is not asked for somebody else's */
-    if (*word == 0 && (channel->carrier == CARRIER_CCHO || operation->transport.ops->selects) &&
+    if (*word == 0 && by_name &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
         !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)))
         return WHOSE_OURS;
@@ -144,7 +148,7 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
 
     if ((whose == WHOSE_UNKNOWN || *word == SW_CLOSED_CHANNEL) &&
         !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)) &&
-        deadline_left(operation->deadline) > AGAIN_LEAST_MS)
+        (*word != 0 || deadline_left(operation->deadline) > AGAIN_LEAST_MS))
         whose = channel_whose(operation, channel, word);
     return whose;
 }
@@ -372,26 +376,9 @@ bool channel_known(const struct operation *operation, unsigned number)
            owners_know(&operation->record.owners, number);
 }
 
-void channel_close_left(struct operation *operation, uint8_t number)
-{
-    struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
-    struct report ignored = REPORT_INIT;
-    enum outcome outcome;
-
-    outcome = operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
-                                              &ignored);
-    if (outcome == OUTCOME_CARRIER_REFUSED) {
-        channel = session_of(number);
-        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
-                                              &ignored);
-    }
-    channel_forget_claim(operation, number);
-}
-
 bool channel_ask_left(struct operation *operation, uint8_t number)
 {
     struct channel channel = {.open = true, .carrier = CARRIER_CSIM, .number = number};
-    struct report ignored = REPORT_INIT;
     uint16_t word;
     enum whose whose = channel_whose_surely(operation, &channel, &word);
     bool close;
@@ -404,11 +391,8 @@ bool channel_ask_left(struct operation *operation, uint8_t number)
         return false;
     /* 0: the modem knows no such session */
     close = whose != WHOSE_OTHERS && word != SW_CLOSED_CHANNEL && word != 0;
-    if (close)
-        (void)operation->transport.ops->close(&operation->transport, &channel, operation->deadline,
-                                              &ignored);
     channel_forget_claim(operation, number);
-    return close;
+    return close && channel_close(operation, &channel);
 }
 
 static void add_number(struct channel list[CHANNELS_CLOSABLE], size_t *count, unsigned number)
@@ -442,7 +426,9 @@ void channel_reclaim(struct operation *operation, const struct channel *channel)
 {
     const struct owned *owned = owners_find(&operation->record.owners, channel);
 
-    if (owned != NULL)
+    if (owned != NULL && owned->doubt != DOUBT_NONE)
+        (void)channel_ask(operation, channel);
+    else if (owned != NULL)
         close_ours(operation, channel);
     else if (channel->number > 0) /* a session that was taken out meanwhile is closed */
         (void)channel_ask_left(operation, channel->number);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Behind so many that are closed no other is looked for. */
 #define CLOSED_IN_A_ROW 3
@@ -39,14 +40,17 @@ static bool is_missed(struct operation *operation, const struct channel *channel
 /* False where a session could not be closed: what was heard of its name may be half of it. */
 static bool close_found(struct operation *operation, struct channel *channel)
 {
+    const struct channel found = *channel;
     struct report ignored = REPORT_INIT;
+    enum outcome outcome = operation->transport.ops->close(&operation->transport, channel,
+                                                           operation->deadline, &ignored);
 
-    if (channel->carrier == CARRIER_CSIM) {
-        channel_close_left(operation, channel->number);
-        return true;
-    }
-    return operation->transport.ops->close(&operation->transport, channel, operation->deadline,
-                                           &ignored) == OUTCOME_OK;
+    if (found.carrier != CARRIER_CSIM)
+        return outcome == OUTCOME_OK;
+    channel_forget_claim(operation, found.number);
+    if (outcome != OUTCOME_OK) /* perhaps it is not closed */
+        owners_orphan(&operation->record.owners, &found, DOUBT_ASK);
+    return true;
 }
 
 /* Out of step no answer counts, and the channel was opened just now; else it is asked whether its number
@@ -61,6 +65,10 @@ bool channel_close_stray(struct operation *operation)
         return false;
     if (!operation_out_of_step(operation)) {
         whose = channel_whose_surely(operation, &channel, &word);
+        if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
+            owners_orphan(&operation->record.owners, &channel, DOUBT_ASK);
+            return true;
+        }
         if (!is_missed(operation, &channel, whose, word))
             return false;
     }
@@ -110,23 +118,46 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
             continue;
         }
         whose = channel_whose_surely(operation, found, &word);
-        if (whose == WHOSE_UNKNOWN) /* it is asked again after the next opening */
+        if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
             owners_orphan(&operation->record.owners, found, DOUBT_ASK);
+            operation->missed = true;
+        }
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
             return false;
         closed = word == 0 || word == SW_CLOSED_CHANNEL ? closed + 1 : 0;
-        if (closed == 0 && (nameless ? whose == WHOSE_NAMELESS
-                                     : is_missed(operation, found, whose, word) &&
-                                           is_still_missed(operation, found)))
-            return true;
+        if (closed > 0)
+            continue;
+        if (nameless ? whose == WHOSE_NAMELESS : is_missed(operation, found, whose, word)) {
+            if (nameless || is_still_missed(operation, found))
+                return true;
+            owners_orphan(&operation->record.owners, found, DOUBT_ASK);
+        }
     }
     return false;
+}
+
+/* Who opens a channel selects on it before it gives the device back. What is in the table and has no
+ * application was lost by its owner, and its number given to an opening that nobody heard of. */
+bool channel_close_unselected(struct operation *operation)
+{
+    const struct owners owners = operation->record.owners;
+    bool closed = false;
+    uint16_t word;
+
+    for (size_t i = 0; i < owners.count; i++)
+        if (owners.list[i].channel.carrier == CARRIER_CSIM && owners.list[i].pid != getpid() &&
+            owners_state(&owners.list[i]) != OWNER_IS_DEAD &&
+            channel_whose(operation, &owners.list[i].channel, &word) == WHOSE_NAMELESS &&
+            !operation_out_of_step(operation))
+            closed = channel_close(operation, &owners.list[i].channel) || closed;
+    return closed;
 }
 
 void channel_find_missed(struct operation *operation, enum carrier carrier)
 {
     struct channel found;
 
+    operation->missed = false;
     channel_know_claims(operation);
     if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found))
         (void)close_found(operation, &found);

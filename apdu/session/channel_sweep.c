@@ -24,15 +24,14 @@ static void tell(struct sim_found *found, const struct channel *channel, enum si
 /* One of the table. */
 static void sweep_owned(struct operation *operation, struct owned owned, struct sim_found *found)
 {
-    enum whose whose = WHOSE_OURS;
+    enum whose whose;
     uint16_t word;
 
     if (owners_state(&owned) == OWNER_HOLDS && owned.doubt == DOUBT_NONE) {
         tell(found, &owned.channel, SIM_CHANNEL_HELD, owned.pid);
         return;
     }
-    if (owned.doubt != DOUBT_NONE)
-        whose = channel_whose_surely(operation, &owned.channel, &word);
+    whose = channel_whose_surely(operation, &owned.channel, &word);
     if ((whose == WHOSE_OURS || whose == WHOSE_NAMELESS) &&
         channel_close(operation, &owned.channel))
         tell(found, &owned.channel, SIM_CHANNEL_CLOSED, 0);
@@ -77,7 +76,10 @@ static bool sweep_number(struct operation *operation, unsigned number, struct si
 
     if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
         return false;
-    if (whose == WHOSE_OURS && channel_looks_ours(operation, &channel, word))
+    /* twice: where answers are off by one, another program's may look like ours */
+    if (whose == WHOSE_OURS && channel_looks_ours(operation, &channel, word) &&
+        channel_whose(operation, &channel, &word) == WHOSE_OURS &&
+        channel_looks_ours(operation, &channel, word))
         tell(found, &channel,
              channel_close(operation, &channel) ? SIM_CHANNEL_CLOSED : SIM_CHANNEL_STAYS, 0);
     return true;

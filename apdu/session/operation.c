@@ -164,7 +164,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation_note(operation);
     if (!channel_close_stray(operation) && line->opening)
         channel_find_missed(operation, operation->sim->settings.carrier);
-    line->opening = false;
+    line->opening = operation->missed;
     return OUTCOME_OK;
 }
 
@@ -194,7 +194,7 @@ static void correct_record(struct operation *operation)
         channel_same(&record->second.channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
     else if ((owned == NULL && record->lists_owners) ||
-             (owned != NULL && owned->pid > 0 && owned->pid != sim->mine_pid))
+             (owned != NULL && owned->doubt == DOUBT_NONE && owned->pid != sim->mine_pid))
         memset(&sim->mine, 0, sizeof sim->mine);
     else if (owned != NULL && owned->doubt == DOUBT_GONE)
         channel_leave_doubtful(operation, &sim->mine, DOUBT_GONE);

@@ -28,16 +28,18 @@ struct operation {
         *current; /* the one in use: a shared one of the record, the sim's mine, or oneshot */
     bool
         just_selected; /* the applet was selected in this operation: a refusal is the applet's own word */
-    bool pin_follows; /* the applet is selected for the sake of a PIN */
-    bool opened;      /* the channel in use was opened in this operation */
-    bool reused;      /* or it is one that could not be closed, see channel_reuse */
-    bool answered;    /* the channel has answered in this operation */
-    bool again;       /* it is the second start */
-    bool tries_gap;   /* see operation_try_gap */
-    bool woken;       /* the modem listens, and the line is clean */
-    bool long_way;    /* the security environment was set, or the PIN verified, in this operation */
-    bool told;        /* the modem was asked for the ICCID in this operation */
-    bool accepted;    /* the SIM took our PIN of that place in this operation */
+    bool pin_follows;     /* the applet is selected for the sake of a PIN */
+    bool opened;          /* the channel in use was opened in this operation */
+    bool reused;          /* or it is one that could not be closed, see channel_reuse */
+    bool answered;        /* the channel has answered in this operation */
+    bool missed;          /* a channel was looked for that was opened, and not all were asked */
+    bool refused_opening; /* opening one was refused in this operation, if that was its answer */
+    bool again;           /* it is the second start */
+    bool tries_gap;       /* see operation_try_gap */
+    bool woken;           /* the modem listens, and the line is clean */
+    bool long_way; /* the security environment was set, or the PIN verified, in this operation */
+    bool told;     /* the modem was asked for the ICCID in this operation */
+    bool accepted; /* the SIM took our PIN of that place in this operation */
     enum pin_reference accepted_at;
     bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
     bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */

@@ -58,18 +58,17 @@ static bool others_verified(const struct operation *operation)
 
 /* A card that calls verified what we did not verify is believed only on a channel that is new, while
  * no other stands on which somebody else's PIN was. */
-static enum outcome unlock_alone(struct operation *operation, struct report *why)
+static enum outcome unlock_alone(struct operation *operation, bool *sent, struct report *why)
 {
     bool known =
         operation->current->level > LEVEL_CLOSED && (!operation->opened || operation->reused);
-    bool sent;
-    enum outcome outcome = unlock(operation, PIN_APPLET, &sent, why);
+    enum outcome outcome = unlock(operation, PIN_APPLET, sent, why);
 
-    if (outcome != OUTCOME_OK || sent || (!known && !others_verified(operation)))
+    if (outcome != OUTCOME_OK || *sent || (!known && !others_verified(operation)))
         return outcome;
     channel_drop(operation, &operation->record.shared);
     channel_drop(operation, operation->current);
-    return unlock(operation, PIN_APPLET, &sent, why);
+    return unlock(operation, PIN_APPLET, sent, why);
 }
 
 /* The channel that all share, in the place of the one that was there and whose PINs count further. */
@@ -88,7 +87,7 @@ static void take_place(struct operation *operation, const struct channel_state *
 
 /* Somebody else's PIN opened what stands: ours is proven on a channel of its own, so that a wrong one
  * takes nothing from the others. */
-static enum outcome prove(struct operation *operation, struct report *why)
+static enum outcome prove(struct operation *operation, bool *sent, struct report *why)
 {
     struct channel_state *shared = operation->current;
     const struct channel_state before = *shared;
@@ -101,7 +100,7 @@ static enum outcome prove(struct operation *operation, struct report *why)
     if (outcome == OUTCOME_WRONG_SIM && operation->oneshot.iccid[0] != '\0')
         channel_leave_doubtful(operation, shared, DOUBT_ASK); /* it was on the SIM that is gone */
     if (outcome == OUTCOME_OK)
-        outcome = unlock_alone(operation, why);
+        outcome = unlock_alone(operation, sent, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (operation->file < 0) /* nothing is shared any more */
@@ -123,7 +122,7 @@ enum outcome operation_pin(struct operation *operation, struct report *why)
     struct channel_state *state = operation->current;
     const struct pin_given *given = operation->given;
     bool trusted = operation->sim->quirks.pin_refused < SHORT_WAY_REFUSALS;
-    bool verified = state->level == LEVEL_PIN_OK;
+    bool verified = state->level == LEVEL_PIN_OK, sent = false;
     enum outcome outcome;
 
     if (verified && trusted && state->unprotected)
@@ -137,13 +136,15 @@ enum outcome operation_pin(struct operation *operation, struct report *why)
     if (verified && trusted && state_opened_by(state, &given->identity))
         return OUTCOME_OK;
     operation->long_way = true;
-    outcome = verified && trusted ? prove(operation, why) : unlock_alone(operation, why);
+    outcome =
+        verified && trusted ? prove(operation, &sent, why) : unlock_alone(operation, &sent, why);
     state = operation->current;
     if (outcome != OUTCOME_OK) {
         state_unverified(state);
         return outcome;
     }
-    state_verified(state, given->identity.kind == PIN_NOT_KEPT ? NULL : &given->identity);
+    /* a PIN that the card did not want is proven by nothing */
+    state_verified(state, sent ? &given->identity : NULL);
     return OUTCOME_OK;
 }
 

@@ -67,6 +67,9 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     enum outcome outcome;
 
     operation->current = choose(operation, job);
+    if (operation->current->level ==
+        LEVEL_CLOSED) /* of a session that ended before this operation */
+        operation->current->iccid[0] = '\0';
     if (job->again && !made_meanwhile(operation, job))
         operation->current->broken = operation->current->level > LEVEL_CLOSED;
     if (atomic_exchange(&operation->sim->forget, false)) {
@@ -164,6 +167,9 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         operation->transport.events |= EVENT_NO_SIM;
     if (operation_all_lost(operation) && (restarted || !late))
         return;
+    /* what refused it may have been another command's answer */
+    if (operation->refused_opening && (events & EVENT_UNASKED))
+        line->opening = true;
     /* it may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;

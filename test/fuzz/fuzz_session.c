@@ -312,21 +312,25 @@ static void end_program(struct game *game, unsigned program)
     const bool owes = game->modem.card.disturbed; /* an answer, still */
     int64_t started = line_now();
     struct owners unsaved;
+    struct channel mine;
 
     if (game->sims[program] == NULL)
         return;
     unsaved = game->sims[program]->unsaved;
+    mine = game->sims[program]->mine.channel;
     hostile_operation(&game->modem.card, SOURCE_NONE, TRIES_SOFTWARE);
     /* without the device, which holds the lock, its own channel is neither closed nor written down */
     if (!line_is_plugged())
-        neighbour_forgive(&game->modem, &game->sims[program]->mine.channel);
+        neighbour_forgive(&game->modem, &mine);
     sim_free(game->sims[program]);
     game->modem.card.disturbed = game->modem.card.disturbed || owes;
     game->sims[program] = NULL;
     REQUIRE(line_now() - started <= FAREWELL_MS + SLACK_MS);
+    if (game->record || line_now() - started < NO_TIME_MS)
+        return;
     /* without a record, what it had no time to ask is forgotten with it */
-    for (size_t i = 0; !game->record && line_now() - started >= NO_TIME_MS && i < unsaved.count;
-         i++)
+    neighbour_forgive(&game->modem, &mine);
+    for (size_t i = 0; i < unsaved.count; i++)
         neighbour_forgive(&game->modem, &unsaved.list[i].channel);
 }
 

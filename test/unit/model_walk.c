@@ -327,7 +327,9 @@ static void take_step(struct model *model, struct program programs[PROGRAMS])
     /* one that was put in now may have come behind all that was said */
     if (model->heard && model->session[step->program] != 2 &&
         !(step->struck && step->fault == FAULT_SWAP)) {
-        model->swapped = model->swapped && step->act != ACT_SIGN && step->act != ACT_RANDOM;
+        if (step->act == ACT_SIGN || step->act == ACT_RANDOM) /* or was it refused before that? */
+            model->swapped =
+                model->swapped && step->outcome != OUTCOME_OK && step->outcome != OUTCOME_WRONG_SIM;
         model->iotsafe_swapped = model->iotsafe_swapped && step->act != ACT_IOTSAFE;
     }
 }

@@ -65,6 +65,18 @@ static void opening_that_is_refused_at_any_length_is_refused(void)
     }
 }
 
+/* Where answers are off by one: what waits is not fetched from the basic channel, which is the modem's. */
+static void what_waits_behind_opening_and_is_no_number_is_not_fetched(void)
+{
+    static const struct modem_step steps[] = {CSIM("0070000001", "6104"), MODEM_END};
+    struct channel channel;
+    struct report why = REPORT_INIT;
+
+    EXPECT(open_over(steps, &channel, &why), OUTCOME_BAD_DATA, &why);
+    EXPECT_NUMBER(why.sw, 0x6104);
+    CU_ASSERT_FALSE(channel.open);
+}
+
 static void what_refuses_to_be_closed_is_closed_in_another_way(void)
 {
     static const struct modem_step dialogues[][5] = {
@@ -96,6 +108,7 @@ void add_manage_channel_suite(void)
     static const struct test tests[] = {
         TEST(opening_takes_the_length_that_the_card_wants),
         TEST(opening_that_is_refused_at_any_length_is_refused),
+        TEST(what_waits_behind_opening_and_is_no_number_is_not_fetched),
         TEST(what_refuses_to_be_closed_is_closed_in_another_way),
     };
 

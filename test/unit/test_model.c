@@ -109,10 +109,35 @@ static void programs_that_share_a_sim_do_no_harm(void)
     (void)munmap(sum, sizeof *sum);
 }
 
+/* Walks that found something, each another kind of it, beyond those of the test above. */
+static void walks_that_found_something_find_nothing(void)
+{
+    static const unsigned seeds[] = {112,  469,   471,   633,   640,   892,   979,   1098,  1119,
+                                     1578, 1626,  1642,  1785,  1879,  1975,  2259,  2484,  5178,
+                                     9030, 20032, 20141, 20879, 21019, 21293, 21493, 30022, 30311};
+    struct model *model = share_memory(sizeof *model);
+    void *line = share_memory(line_size());
+
+    if (model == NULL || line == NULL) {
+        FAIL("no memory to share: %s", strerror(errno));
+        return;
+    }
+    line_place(line);
+    for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++)
+        if (!model_walk(model, seeds[i], STEPS_OF_WALK)) {
+            show_dialogue(model);
+            FAIL("SEED=%u, step %u: %s", model->walk_seed, model->steps, model->failure);
+            break;
+        }
+    (void)munmap(line, line_size());
+    (void)munmap(model, sizeof *model);
+}
+
 void add_model_suite(void)
 {
     static const struct test tests[] = {
         TEST(programs_that_share_a_sim_do_no_harm),
+        TEST(walks_that_found_something_find_nothing),
     };
 
     ADD_SUITE("model", tests);

@@ -190,6 +190,29 @@ static void one_that_told_it_once_is_asked_again(void)
     }
 }
 
+/* A SIM or a modem in trouble says so once, where the vendors' names for it are refused. */
+static void a_question_that_failed_once_is_asked_again(void)
+{
+#define UNNAMED(question)                                                                          \
+    LINE("AT" question, "\r\nERROR\r\n"), LINE("AT" question "?", "\r\nERROR\r\n")
+    static const char *const failures[] = {"\r\n+CME ERROR: 13\r\n", "\r\n+CME ERROR: 100\r\n"};
+
+    for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
+        const struct modem_step steps[] = {LINE(CRSM, failures[i]), MODEM_END};
+        const struct modem_step standing[] = {
+            LINE("AT", OK),     UNNAMED("+CCID"),      UNNAMED("+ICCID"),
+            UNNAMED("+QCCID"),  UNNAMED("#CCID"),      UNNAMED("+CICCID"),
+            UNNAMED("%XICCID"), LINE(CRSM, CRSM_SAYS), MODEM_END};
+        char iccid[ICCID_SIZE];
+        struct talk talk;
+
+        talk_begin(&talk, steps, standing);
+        EXPECT(at_iccid(&talk.at, iccid, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        EXPECT_TEXT(iccid, "89880330000000000017");
+        talk_end(&talk);
+    }
+}
+
 /* The start-up goes on without it, and knows the next time. */
 static void a_setting_that_is_not_answered_costs_its_time_once(void)
 {
@@ -324,6 +347,7 @@ void add_odd_modem_suite(void)
         TEST(a_channel_that_csim_opened_in_spite_of_its_error_is_closed),
         TEST(a_modem_that_never_tells_the_iccid_is_not_asked_for_ever),
         TEST(one_that_told_it_once_is_asked_again),
+        TEST(a_question_that_failed_once_is_asked_again),
         TEST(a_setting_that_is_not_answered_costs_its_time_once),
         TEST(what_a_modem_does_not_answer_is_known_to_the_next_operation),
         TEST(an_error_for_what_comes_too_soon_teaches_the_gap),

@@ -281,27 +281,33 @@ static void a_killed_programs_session_is_closed_by_its_name(void)
 
 /* ---- simkey close ---- */
 
+/* What looks like ours is asked twice before it is closed. */
+#define OURS_1 STATUS("6D00"), CSIM("01 20 00 81", "63C3")
+#define OURS_3                                                                                     \
+    CSIM("83 F2 00 0C", "6E00"), CSIM("03 20 00 81", "6D00"),                                      \
+        CSIM("03 CC 02 00 00", "00010000 9000")
+#define OURS_5                                                                                     \
+    CSIM("C1 F2 00 0C", "6D00"), CSIM("41 20 00 81", "6D00"), CSIM("41 CC 02 00 00", "6D00"),      \
+        CSIM("C1 CB 00 00 00", "100110 9000")
+
 /* What another run-dir's programs left, or what was never written down: three applets of ours, and
  * one of a network. */
 static void closing_looks_at_every_channel(void)
 {
-    static const struct modem_step steps[] = {STATUS("6D00"),
-                                              CSIM("01 20 00 81", "63C3"),
+    static const struct modem_step steps[] = {OURS_1,
+                                              OURS_1,
                                               CLOSE,
                                               STATUS_2("9000"),
                                               CSIM("82 F2 00 01 00", "84 10 " USIM_AID " 9000"),
-                                              CSIM("83 F2 00 0C", "6E00"),
-                                              CSIM("03 20 00 81", "6D00"),
-                                              CSIM("03 CC 02 00 00", "00010000 9000"),
+                                              OURS_3,
+                                              OURS_3,
                                               CSIM("00 70 80 03 00", "9000"),
                                               CSIM("C0 F2 00 0C", "6D00"),
                                               CSIM("40 20 00 81", "6D00"),
                                               CSIM("40 CC 02 00 00", "6D00"),
                                               CSIM("C0 CB 00 00 00", "6D00"),
-                                              CSIM("C1 F2 00 0C", "6D00"),
-                                              CSIM("41 20 00 81", "6D00"),
-                                              CSIM("41 CC 02 00 00", "6D00"),
-                                              CSIM("C1 CB 00 00 00", "100110 9000"),
+                                              OURS_5,
+                                              OURS_5,
                                               CSIM("00 70 80 05 00", "9000"),
                                               MODEM_END};
     struct sim_found found;
