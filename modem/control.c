@@ -212,11 +212,12 @@ enum outcome control_open(struct control *control, const struct transport_target
     if (outcome != OUTCOME_OK)
         return outcome;
     outcome = open_and_greet(control, greet, arg, deadline, why);
-    if (outcome != OUTCOME_NO_MODEM || !control->proxied || control->answered)
+    if (!control->proxied ||
+        (outcome != OUTCOME_LOST && (outcome != OUTCOME_NO_MODEM || control->answered)))
         return outcome;
     forks_close(control->fd);
     control->fd = -1;
-    control->proxied = false;
+    control->proxied = control->answered = false;
     return open_and_greet(control, greet, arg, deadline, why);
 }
 

@@ -36,7 +36,7 @@ struct control {
 typedef enum outcome control_greet_fn(void *arg, struct deadline deadline, struct report *why);
 
 /* Opens the way, and has the device for this program until the end. Behind a proxy greet(arg) follows,
- * and once more on a new connection where the first was closed without a word: a proxy that was about
+ * and once more on a new connection where the first was closed before that was over: a proxy that was about
  * to end may have taken it. Errors: greet's; OUTCOME_NO_MODEM with the ways out where this user has no
  * right to it, or another program holds it; OUTCOME_PORT_BUSY, ... */
 enum outcome control_open(struct control *control, const struct transport_target *target,

@@ -54,6 +54,15 @@ static void take_kept(struct mbim *mbim)
         mbim->class = MBIM_CLASS_UNKNOWN;
 }
 
+/* False: what is left of the time would not do for another answer. */
+static bool wait_pause(struct deadline deadline)
+{
+    if (deadline_left(deadline) <= WAIT_LEAST_MS)
+        return false;
+    deadline_sleep(deadline, WAIT_PAUSE_MS);
+    return true;
+}
+
 /* Tells the proxy which device this connection is for, and opens it, which the proxy does by itself. */
 static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct report *why)
 {
@@ -62,8 +71,11 @@ static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct re
     struct mbim_message answer;
     enum outcome outcome;
 
+    mbim_stream_forget(&mbim->stream);
     mbim_configure(&request, mbim->control.node, PROXY_SECONDS);
-    outcome = mbim_ask(mbim, &request, PROXY_TIMEOUT_MS, deadline, &answer, why);
+    do /* busy: another client configures the same modem */
+        outcome = mbim_ask(mbim, &request, PROXY_TIMEOUT_MS, deadline, &answer, why);
+    while (outcome == OUTCOME_OK && answer.word == MBIM_STATUS_BUSY && wait_pause(deadline));
     if (outcome == OUTCOME_TIMEOUT) /* nothing was said to the modem */
         mbim->transport->events &= ~(unsigned)EVENT_LATE;
     if (outcome != OUTCOME_OK)
@@ -142,10 +154,8 @@ static enum outcome ask_uicc(struct mbim *mbim, struct mbim_frame *request, int 
     for (;;) {
         enum outcome outcome = mbim_ask(mbim, request, timeout_ms, deadline, answer, why);
 
-        if (outcome != OUTCOME_OK || !mbim_must_wait(answer->word) ||
-            deadline_left(patience) <= WAIT_LEAST_MS)
+        if (outcome != OUTCOME_OK || !mbim_must_wait(answer->word) || !wait_pause(patience))
             return outcome;
-        deadline_sleep(patience, WAIT_PAUSE_MS);
     }
 }
 

@@ -15,8 +15,7 @@
 #define WAIT_PAUSE_MS    500
 #define WAIT_LEAST_MS    (WAIT_PAUSE_MS + 100) /* with less, what it says is told, not a time-out */
 
-/* transport->kept: the client id, the slot's name, what the firmware does not know. */
-#define KEPT_CLIENT       0x000000FFu
+/* transport->kept, beside QMI_KEPT_CLIENT: the slot's name, what the firmware does not know. */
 #define KEPT_SLOT         0x00000F00u
 #define KEPT_SLOT_SHIFT   8
 #define KEPT_NO_PROCEDURE 0x00001000u
@@ -40,7 +39,7 @@ static void take_kept(struct qmi *qmi)
 {
     const unsigned kept = qmi->transport->kept;
 
-    qmi->client = (uint8_t)(kept & KEPT_CLIENT);
+    qmi->client = (uint8_t)(kept & QMI_KEPT_CLIENT);
     qmi->no_procedure = (kept & KEPT_NO_PROCEDURE) != 0;
     qmi->lost = (kept & KEPT_LOST) != 0;
     if ((kept & KEPT_WANTED) >> KEPT_WANTED_SHIFT == qmi->wanted_slot)
@@ -56,6 +55,7 @@ static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct re
     enum outcome outcome;
     unsigned result;
 
+    qmi_stream_forget(&qmi->stream);
     qmi_proxy_open(&request, qmi->control.node);
     outcome = qmi_ask(qmi, &request, PROXY_TIMEOUT_MS, deadline, &answer, why);
     if (outcome == OUTCOME_TIMEOUT) /* nothing was said to the modem */

@@ -178,9 +178,18 @@ void qmi_drop_client(struct qmi *qmi, uint8_t service, uint8_t client, struct de
 
 enum outcome qmi_need_client(struct qmi *qmi, struct deadline deadline, struct report *why)
 {
+    struct transport *transport = qmi->transport;
+    enum outcome outcome;
+
     if (qmi->client != 0)
         return OUTCOME_OK;
-    return qmi_take_client(qmi, QMI_UIM, &qmi->client, deadline, why);
+    outcome = qmi_take_client(qmi, QMI_UIM, &qmi->client, deadline, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    transport->kept = (transport->kept & ~QMI_KEPT_CLIENT) | qmi->client;
+    if (transport->keeps != NULL)
+        transport->keeps(transport->keeps_arg);
+    return OUTCOME_OK;
 }
 
 /* ---- results ---- */

@@ -10,6 +10,9 @@
 #include "modem/qmi_message.h"
 #include "modem/qmi_parts.h"
 
+/* Of transport->kept. */
+#define QMI_KEPT_CLIENT 0x000000FFu
+
 /* The transport's own. */
 struct qmi {
     struct control control;

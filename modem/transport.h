@@ -38,6 +38,9 @@ struct transport {
     /* What it keeps in the modem, or learnt of it, from operation to operation (a client id, a slot):
      * given back to it before it is waked; 0: nothing. What is in it is the transport's own matter. */
     unsigned kept;
+    /* NULL, or told at once of something new in `kept` that would be lost with this process. */
+    void (*keeps)(void *arg);
+    void *keeps_arg;
     /* For waking: no command of an earlier operation can still be under way. What does not answer then
      * is not waited for as long. */
     bool idle;

@@ -173,8 +173,8 @@ static enum outcome reclaim_or(struct operation *operation, enum carrier other,
     return outcome;
 }
 
-/* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM.
- */
+/* A modem that answers a bare ERROR does not say why: perhaps it says more when asked for the SIM. What
+ * the card itself said (a status word) is believed. */
 static enum outcome diagnose(struct operation *operation, struct report *why)
 {
     struct report other = REPORT_INIT;
@@ -224,7 +224,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
         outcome = after_closing(operation, open_by, first, applet, why);
     else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
-    if (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_NO_APPLET)
+    if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
         report_prefix(why,

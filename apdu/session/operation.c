@@ -111,6 +111,17 @@ static void doubt_channels(struct operation *operation)
             owners->list[i].doubt = DOUBT_ASK;
 }
 
+/* Modems have few client ids: one that its program does not write down is lost until they restart. */
+static void note_kept(void *arg)
+{
+    struct operation *operation = arg;
+    const bool was = operation->record.dirty;
+
+    operation->sim->line.kept = operation->transport.kept;
+    (void)operation_save(operation, true);
+    operation->record.dirty = was;
+}
+
 enum outcome operation_wake(struct operation *operation, struct report *why)
 {
     struct line_state *line = &operation->sim->line;
@@ -122,6 +133,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
 
     transport->habits = line->echo_stays ? HABIT_ECHO : 0;
     transport->kept = line->kept;
+    transport->keeps = note_kept;
+    transport->keeps_arg = operation;
     if (operation->record.dirty) { /* somebody died in the middle of something */
         line->ready = false;
         operation->record.shared.broken = true;

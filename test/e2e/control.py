@@ -9,6 +9,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -84,6 +85,11 @@ def said(sim, message):
         return os.read(node, 4096).hex() if ready else ""
     finally:
         os.close(node)
+
+
+def mbim_done(command, status):
+    """The answer to an MBIM command, without a buffer."""
+    return struct.pack("<II", 0x80000003, 48) + command[8:40] + struct.pack("<II", status, 0)
 
 
 def stranger(t, sim, protocol, *arguments, **how):

@@ -2,6 +2,7 @@
 /* Fuzz target: QMI frames in whatever pieces, and all that is read from them. */
 #include "modem/channel.h"
 #include "modem/qmi_message.h"
+#include "modem/qmi_parts.h"
 #include "test/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -43,6 +44,19 @@ static void try_answers(const struct qmi_message *message)
     REQUIRE(!qmi_slots(message, &slots) || (slots.count > 0 && slots.count <= QMI_SLOTS));
 }
 
+/* The parts of a long answer: none lands outside, and no byte counts twice. */
+static void try_parts(struct qmi_parts *parts, const struct qmi_message *message)
+{
+    static uint8_t to[HELD_SIZE];
+    struct qmi_long all;
+
+    parts->client = message->client;
+    if (message->kind == QMI_RESPONSE && qmi_is_long(message, &all))
+        qmi_parts_announce(parts, &all);
+    (void)qmi_parts_take(parts, message, to);
+    REQUIRE(parts->got <= parts->total && parts->got <= sizeof to);
+}
+
 /* Read and written again it is the same. */
 static void try_again(const struct qmi_message *message)
 {
@@ -65,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct qmi_stream *stream = calloc(1, sizeof *stream);
     size_t piece = size > 0 ? data[0] % 64 + 1u : 1;
+    struct qmi_parts parts = {0};
     struct qmi_message message;
 
     REQUIRE(stream != NULL);
@@ -85,6 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             memcpy(copy, message.tlvs, message.length);
             message.tlvs = copy;
             try_answers(&message);
+            try_parts(&parts, &message);
             try_again(&message);
             free(copy);
         }

@@ -115,11 +115,11 @@ enum outcome control_modem_start(struct control_modem *modem, bool mbim,
     static const struct trace trace = {.level = TRACE_OFF};
     const struct transport_target target = {.device = modem->device, .trace = &trace, .slot = slot};
     const struct deadline deadline = deadline_in(3000);
+    const struct transport before = *transport;
     struct termios raw;
     enum outcome outcome;
 
     memset(modem, 0, sizeof *modem);
-    memset(transport, 0, sizeof *transport);
     modem->mbim = mbim;
     modem->rows = rows;
     pty_make(&modem->pty);
@@ -132,6 +132,8 @@ enum outcome control_modem_start(struct control_modem *modem, bool mbim,
     if (pthread_create(&modem->thread, NULL, run, modem) != 0)
         FAIL("no thread for the modem");
     outcome = transport_begin(transport, &target, deadline, why);
+    transport->keeps = before.keeps;
+    transport->keeps_arg = before.keeps_arg;
     return outcome == OUTCOME_OK ? transport_wake(transport, false, 0, deadline, why) : outcome;
 }
 

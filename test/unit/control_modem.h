@@ -30,7 +30,8 @@ struct control_modem {
     char asked[256]; /* the numbers, " 0042", in their order */
 };
 
-/* Starts the modem and a transport on it, which is woken. Returns what came of that. */
+/* Starts the modem and a transport on it, which is woken; of what it was before,
+ * `keeps` stays. Returns what came of that. */
 enum outcome control_modem_start(struct control_modem *modem, bool mbim,
                                  const struct control_row *rows, unsigned slot,
                                  struct transport *transport, struct report *why);

@@ -38,6 +38,7 @@ static void start(bool mbim, const struct control_row *rows)
 {
     struct report why = REPORT_INIT;
 
+    memset(&transport, 0, sizeof transport);
     EXPECT(control_modem_start(&modem, mbim, rows, 1, &transport, &why), OUTCOME_OK, &why);
 }
 
@@ -184,6 +185,31 @@ static void a_sim_that_stays_busy_is_no_modem_that_is_silent(void)
     control_modem_end(&modem, &transport);
 }
 
+static void note_what_is_kept(void *arg)
+{
+    (void)snprintf(arg, 300, "%u after%s", transport.kept & 0xFF, modem.asked);
+}
+
+/* It is told before anything else is asked: whoever is killed then loses no client id. */
+static void a_new_client_id_is_told_at_once(void)
+{
+    static const struct control_row rows[] = {
+        {ALLOCATE, OK CLIENT},       {ALLOCATE, OK "01 0200 0B04"},         {SLOTS, NO_SLOTS},
+        {OPEN, "02 0400 0100 0700"}, {OPEN, OK "10 0100 01  11 0200 9000"}, {0, NULL}};
+    struct report why = REPORT_INIT;
+    char noted[300] = "";
+
+    memset(&transport, 0, sizeof transport);
+    transport.keeps = note_what_is_kept;
+    transport.keeps_arg = noted;
+    EXPECT(control_modem_start(&modem, false, rows, 1, &transport, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(noted, "3 after 0022");
+    EXPECT(open_for(2000, &why), OUTCOME_LOST, &why); /* the modem restarted */
+    EXPECT(open_for(2000, &why), OUTCOME_OK, &why);
+    EXPECT_TEXT(noted, "4 after 0022 0047 0042 0022");
+    control_modem_end(&modem, &transport);
+}
+
 /* Nothing more is asked there, and `simkey close` would fail on the same slot. */
 static void a_slot_that_is_not_active_keeps_no_client_id(void)
 {
@@ -195,6 +221,7 @@ static void a_slot_that_is_not_active_keeps_no_client_id(void)
         {0, NULL}};
     struct report why = REPORT_INIT;
 
+    memset(&transport, 0, sizeof transport);
     EXPECT(control_modem_start(&modem, false, rows, 1, &transport, &why), OUTCOME_NO_SIM, &why);
     EXPECT_SAYS(why.text, "slot 2 is active: say slot = 2, or switch it (mmcli");
     EXPECT_TEXT(modem.asked, " 0022 0047 0023");
@@ -265,6 +292,7 @@ static const struct test tests[] = {
     TEST(an_answer_whose_parts_do_not_fit_is_an_error_at_once),
     TEST(a_pin_that_a_busy_sim_did_not_see_is_told_apart),
     TEST(a_sim_that_stays_busy_is_no_modem_that_is_silent),
+    TEST(a_new_client_id_is_told_at_once),
     TEST(a_slot_that_is_not_active_keeps_no_client_id),
     TEST(parts_of_a_long_answer_come_in_any_order),
     TEST(warnings_of_the_card_are_no_refusals),

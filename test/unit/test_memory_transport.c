@@ -111,17 +111,24 @@ static void bed_end(struct bed *bed)
     folder_remove(&bed->run_dir);
 }
 
-static void bed_signs(struct bed *bed)
+static enum outcome bed_try(struct bed *bed, uint8_t signature[TOKEN_SIGNATURE_MAX], size_t *length)
 {
     const struct token_key key = {
         .name = {.container = 0, .id_length = 1, .id = {0x31}}, .type = TOKEN_RSA, .bits = 2048};
-    uint8_t digest[32], signature[TOKEN_SIGNATURE_MAX];
+    uint8_t digest[32];
     const struct token_digest what = {TOKEN_PKCS1, TOKEN_SHA256, digest, sizeof digest};
-    size_t length = 0;
 
+    *length = 0;
     memset(digest, 0xDD, sizeof digest);
-    EXPECT(token_sign(bed->sim, &key, &what, signature, &length, sim_deadline(bed->sim), &bed->why),
-           OUTCOME_OK, &bed->why);
+    return token_sign(bed->sim, &key, &what, signature, length, sim_deadline(bed->sim), &bed->why);
+}
+
+static void bed_signs(struct bed *bed)
+{
+    uint8_t signature[TOKEN_SIGNATURE_MAX];
+    size_t length;
+
+    EXPECT(bed_try(bed, signature, &length), OUTCOME_OK, &bed->why);
     EXPECT_BYTES(signature, length, "51674E");
 }
 
@@ -268,6 +275,48 @@ static void its_one_way_is_taken(void)
     bed_end(&bed);
 }
 
+static enum outcome open_without_applet(struct transport *transport,
+                                        const struct channel_wish *wish, struct channel *channel,
+                                        struct deadline deadline, struct report *why)
+{
+    (void)transport, (void)wish, (void)channel, (void)deadline;
+    return report_sw(why, OUTCOME_NO_APPLET, 0x6A82, "memory: no such applet");
+}
+
+static enum outcome open_without_word(struct transport *transport, const struct channel_wish *wish,
+                                      struct channel *channel, struct deadline deadline,
+                                      struct report *why)
+{
+    (void)transport, (void)wish, (void)channel, (void)deadline;
+    return report_set(why, OUTCOME_NO_APPLET, "memory: perhaps no such applet");
+}
+
+static enum outcome says_puk(struct transport *transport, struct deadline deadline,
+                             struct report *why)
+{
+    (void)transport, (void)deadline;
+    return report_set(why, OUTCOME_NO_SIM, "memory: SIM PUK");
+}
+
+/* The state of the UICC's own PIN is no reason then. */
+static void what_the_card_says_of_an_applet_is_not_asked_of_the_modem(void)
+{
+    static const struct memory_step steps[] = {END};
+    uint8_t signature[TOKEN_SIGNATURE_MAX];
+    struct bed bed;
+    size_t length;
+
+    bed_begin(&bed, steps, "csim");
+    bed.memory.ops.selects = true;
+    bed.memory.ops.diagnose = says_puk;
+    bed.memory.ops.open = open_without_applet;
+    EXPECT(bed_try(&bed, signature, &length), OUTCOME_NO_APPLET, &bed.why);
+    bed.memory.ops.open = open_without_word;
+    EXPECT(bed_try(&bed, signature, &length), OUTCOME_NO_SIM, &bed.why);
+    EXPECT_SAYS(bed.why.text, "SIM PUK");
+    bed_end(&bed);
+}
+
 static void beginning_without_a_modem_says_so_and_can_be_ended(void)
 {
     struct transport_target target = {.device = "/dev/ttyNoSuch3", .baud = 115200};
@@ -293,6 +342,7 @@ void add_memory_transport_suite(void)
         TEST(it_tells_who_it_is),
         TEST(the_card_tells_the_iccid_where_it_cannot),
         TEST(its_one_way_is_taken),
+        TEST(what_the_card_says_of_an_applet_is_not_asked_of_the_modem),
     };
 
     ADD_SUITE("memory_transport", tests);
