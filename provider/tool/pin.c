@@ -37,13 +37,27 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     return OUTCOME_OK;
 }
 
+/* Whether the SIM wants none, ever: then it does not matter what is configured. */
+static bool has_no_pin(struct sim *sim)
+{
+    struct token_pin state;
+    struct report ignored = REPORT_INIT;
+
+    return token_pin_status(sim, &state, NULL, &ignored) == OUTCOME_OK && state.verified &&
+           token_applet_known(sim) == TOKEN_APPLET_IOTSAFE;
+}
+
 /* From the settings, else from the terminal. */
-static enum outcome get_pin(const struct command_line *line, struct pin_given *given,
-                            struct report *why)
+static enum outcome get_pin(const struct command_line *line, struct sim *sim,
+                            struct pin_given *given, struct report *why)
 {
     const struct settings *settings = &line->settings;
 
     pin_given_read(given, settings, PIN_APPLET);
+    if (given->outcome != OUTCOME_OK && has_no_pin(sim))
+        return report_set(why, OUTCOME_REFUSED,
+                          "the IoT SAFE applet has no PIN: its keys are used without one, and none "
+                          "can be blocked");
     if (settings->pin == NULL && settings->pin_source == NULL && terminal_there())
         return terminal_secret("PIN: ", given->pin, PIN_SIZE, why);
     if (given->outcome != OUTCOME_OK)
@@ -56,7 +70,7 @@ static enum outcome verify(const struct command_line *line, struct sim *sim, str
     struct token_pin state = {.verified = false};
     char stuck[TOKEN_PATH_SIZE];
     struct pin_given given;
-    enum outcome outcome = get_pin(line, &given, why);
+    enum outcome outcome = get_pin(line, sim, &given, why);
 
     if (outcome == OUTCOME_OK)
         outcome = token_pin_verify(sim, given.pin,
