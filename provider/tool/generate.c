@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey generate: a new key pair in the place of a key, where the SIM can make one. The old one is lost,
  * so it is said what that means, and asked. */
+#include "apdu/outfile.h"
 #include "modem/text.h"
 #include "provider/objects.h"
 #include "provider/tool/tool.h"
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define REFERENCE_MAX 1024 /* bytes; a reference of an EC key has some 300 */
 
 /* What stands at the place now. */
 struct place {
@@ -111,7 +114,7 @@ static void tell_loss(const struct place *place)
 }
 
 static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *content,
-                             struct report *why)
+                             struct token_name *made, struct report *why)
 {
     struct signing_key signing = {.key = {.name = uri->key, .type = TOKEN_EC, .bits = 256}};
     uint8_t point[TOKEN_POINT_MAX];
@@ -127,8 +130,26 @@ static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *conten
         outcome = signing_key_challenge(sim, &signing, why);
     if (outcome == OUTCOME_OK)
         outcome = key_reference(&signing, content, why);
+    *made = signing.key.name;
     signing_key_clear(&signing);
     return outcome;
+}
+
+/* The old key pair is lost by then: how its successor is had all the same. */
+static void tell_made(const struct token_name *made, struct report *why)
+{
+    char id[3 * TOKEN_ID_MAX + 1] = "";
+
+    for (size_t i = 0; i < made->id_length; i++)
+        (void)snprintf(id + 3 * i, 4, "%%%02X", made->id[i]);
+    if (id[0] == '\0')
+        report_prefix(why, "the new key pair is made, but its reference is not written (`simkey "
+                           "key` exports it)");
+    else
+        report_prefix(why,
+                      "the new key pair is made, but its reference is not written (`simkey key "
+                      "'sim:signing;id=%s'` exports it)",
+                      id);
 }
 
 static enum outcome run_generate(const struct command_line *line, struct sim *sim,
@@ -137,6 +158,7 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
     const struct uri *uri = &line->uri;
     const mode_t mask = umask(0);
     struct place place;
+    struct token_name made;
     BIO *content;
     enum outcome outcome;
 
@@ -152,6 +174,10 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
         outcome = judge(&place, why);
     if (outcome != OUTCOME_OK)
         return outcome;
+    if ((line->given & OPTION_OUT) != 0)
+        outcome = outfile_try(line->out, REFERENCE_MAX, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
     tell_loss(&place);
     if ((line->given & OPTION_YES) == 0)
         outcome = terminal_confirm("simkey: type yes to make a new key pair there: ", why);
@@ -160,9 +186,14 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
     content = BIO_new(BIO_s_mem());
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    outcome = generate(sim, uri, content, why);
-    if (outcome == OUTCOME_OK)
+    outcome = generate(sim, uri, content, &made, why);
+    if (outcome == OUTCOME_OK) {
         outcome = output_write(line, content, 0666 & ~(unsigned)mask, why);
+        if (outcome == OUTCOME_OK && fflush(stdout) != 0)
+            outcome = report_set(why, OUTCOME_SYSTEM, "cannot write to standard output");
+        if (outcome != OUTCOME_OK)
+            tell_made(&made, why);
+    }
     BIO_free(content);
     return outcome;
 }

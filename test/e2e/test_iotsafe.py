@@ -4,6 +4,7 @@ SIM, CA certificates, and one row for each of the ways in which cards disagree."
 
 import json
 import os
+import subprocess
 
 import tls
 from fixture import ABSENT, REFUSED, SIMKEY, USAGE, test
@@ -244,6 +245,7 @@ def it_has_no_pin(t):
     sim = iotsafe(t)
     t.says(t.simkey(sim, "pin", "status").out, "no PIN|not wanted")
     t.simkey(sim, "pin", "verify", expect=REFUSED, says="has no PIN")
+    t.simkey(sim, "pin", "verify", "--pin-source", "/nonexistent/pin", expect=REFUSED, says="has no PIN")
     t.equal(sim.count("VERIFY"), 0, "commands with a PIN")
     data, signature = signed(t, sim, "sim:signing", SIMKEY_PIN_SOURCE=None)
     verified(t, sim, data, signature)
@@ -335,6 +337,22 @@ def a_key_pair_is_made_where_nothing_is_lost(t):
     data, signature = signed(t, sim, "sim:signing")
     t.openssl(sim, "pkey", "-in", key, "-pubout", "-out", t.path("pub"))
     t.run(["openssl", "dgst", "-sha256", "-verify", t.path("pub"), "-signature", signature, data], preload=False)
+
+
+@test
+def no_key_pair_is_lost_for_a_file_that_cannot_be_written(t):
+    sim = iotsafe(t)
+    again = ["generate", "signing;id=%01", "--yes", "--replace"]
+    before = public_key(t, sim)
+    done = t.simkey(sim, *again, "--out", t.path("nowhere/new.pem"), expect=USAGE, says="cannot write .*No such file")
+    t.silent(done.err, "lost")
+    t.simkey(sim, *again, "--out", t.dir, expect=REFUSED, says="Is a directory")
+    t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
+    t.equal(public_key(t, sim), before, "the key")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([SIMKEY, *again], env=t.env(sim), stdout=full, stderr=subprocess.PIPE, text=True)
+    t.equal((done.returncode, sim.count("GENERATE KEY PAIR")), (REFUSED, 1), "its status, and key pairs made")
+    t.says(done.stderr, "new key pair is made, but .*`simkey key 'sim:signing;id=%01'`")
 
 
 def generated(t, switches):
