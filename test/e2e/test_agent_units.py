@@ -125,6 +125,13 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     t.says(told, "(?m)^failure +agent +simkey-agent does not run")
 
 
+@test
+def the_doctor_does_not_guess_by_the_agent_why_no_pin_is_needed(t):
+    one = Agent(t, t.sim(t.new_card("--applet", "iotsafe")))
+    t.says(one.run(WWW, SIMKEY, "doctor", expect=None).out, ["(?m)^ok +pin +no PIN is needed$", "(?m)^ok +signature"])
+    t.says(one.run(WWW, SIMKEY, "pin", "status").out, "^no PIN is needed$")
+
+
 @any_test(left_out="sanitizers make code longer" if SANITIZED else None)
 def the_client_takes_little_room_in_the_module(t):
     objects = [t.path(name + ".o") for name in ("client", "client_packet")]

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 import tls
-from fixture import ABSENT, REFUSED, SIMKEY, USAGE, test
+from fixture import ABSENT, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
 
 KEY = "sim:signing;applet=iotsafe"
 
@@ -404,6 +404,18 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     t.equal([device["applet"] for device in found if device["device"] == sim.device], ["iotsafe"], "the applet")
     t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty"])
 
+
+@test
+def doctor_wants_no_pin_for_it(t):
+    """Nor blames a PIN file that simkey.conf names as delivered, and that is not there."""
+    sim = iotsafe(t)
+    for source, says in (("/nonexistent/pin", "needs no PIN: the one that is configured is not used"),
+                         (None, "no PIN is configured, and the IoT SAFE applet needs none")):
+        told = t.simkey(sim, "doctor", env=t.env(sim, SIMKEY_PIN=None, SIMKEY_PIN_SOURCE=source)).out
+        t.says(told, ["(?m)^ok +pin-source +.*" + says, "(?m)^ok +signature +the SIM signed"])
+    other = t.simkey(sim, "doctor", env=t.env(SIMKEY_DEVICE="/nonexistent", SIMKEY_PIN_SOURCE="/nonexistent/pin"),
+                     expect=UNREACHABLE)
+    t.says(other.out, "(?m)^failure +pin-source +cannot read the PIN")
 
 
 # ---- enrolment ----

@@ -34,10 +34,11 @@ void doctor_pin(struct doctor *doctor)
                     "the signing PIN is permanently blocked: this SIM can no longer sign");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is needed: %s",
-                  token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
-                      ? "the IoT SAFE applet has none"
-                      : "it is disabled");
+        doctor_ok(doctor, "no PIN is needed%s",
+                  doctor_by_agent(doctor) ? "" /* it does not say why */
+                  : token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
+                      ? ": the IoT SAFE applet has none"
+                      : ": it is disabled");
     } else if (pin->left < 0) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
                     token_tries_text(pin, tries));
