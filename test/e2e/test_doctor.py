@@ -24,6 +24,7 @@ STEPS = ["provider", "settings", "run-dir", "ownership", "port", "permission", "
          "network", "iccid", "channel", "mias", "typea", "safe2", "pin-source", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
+NONE = "/etc/simkey/simkey.conf names none$" if os.path.exists("/etc/simkey/simkey.conf") else "there is no /etc/simkey/simkey.conf$"
 
 
 def environment(t, sim=None, **more):
@@ -226,8 +227,17 @@ def a_bad_setting_is_named_with_its_place(t):
     file = t.write("simkey.conf", "timeout = 5\ncolour = red\n")
     found = doctor(t, t.env(SIMKEY_CONF=file), USAGE)
     t.says(found["settings"]["text"], "simkey.conf, line 2.*colour")
+    t.says(found["settings"]["remedy"], "names and values are in provider-simkey")
     found = doctor(t, t.env(SIMKEY_TRANSPORT="smoke"), USAGE)
     t.says(found["settings"]["text"], "SIMKEY_TRANSPORT.*smoke")
+
+
+@test(left_out=None if ROOT else "only root has other users")
+def settings_that_a_user_may_not_read_are_told_how_to_be_read(t):
+    file = t.write("simkey.conf", "device = /dev/ttyS0\n", 0o600)
+    found = doctor(t, t.env(SIMKEY_CONF=file), USAGE, as_nobody())
+    t.says(found["settings"]["text"], "cannot read the settings in .*Permission denied")
+    t.says(found["settings"]["remedy"], f"sudo chmod a\\+r {re.escape(file)},")
 
 
 @test
@@ -342,11 +352,11 @@ def a_device_that_only_the_services_openssl_cnf_names_is_told(t):
     steps = with_etc_simkey(t, conf(t, t.sim("p256"), ("default", "simkey")))
     t.says(steps["provider"]["remedy"], "^put OPENSSL_CONF=/etc/simkey/openssl.cnf into the environment of programs")
     found = steps["settings"]
-    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; /etc/simkey/simkey.conf names none$")
+    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; " + NONE)
     t.says(found["remedy"], ["sudo -u www-data OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
                              "move its lines .* into /etc/simkey/simkey.conf$"])
     found = with_etc_simkey(t, os.path.join(PROJECT, "configs/openssl.cnf"))["settings"]  # which holds none
-    t.says(found["text"], "no device is set for root; /etc/simkey/simkey.conf names none$")
+    t.says(found["text"], "no device is set for root; " + NONE)
     t.says(found["remedy"], "write a line `device = ` with the modem's one into /etc/simkey/simkey.conf$")
     t.silent(found["remedy"], "OPENSSL_CONF")
 
