@@ -398,6 +398,14 @@ def no_such_device(t):
 
 
 @test
+def a_device_that_is_not_a_path_is_told_apart_from_a_modem_that_is_away(t):
+    for device, cure in (("/dev/ttyS0 # the modem", "comment in the settings is a line of its own"),
+                         ("ttyUSB77", "such as /dev/ttyUSB77")):
+        found = doctor(t, t.env(SIMKEY_CONF=t.write("simkey.conf", f"device = {device}\n")), UNREACHABLE)
+        t.says(found["port"]["remedy"], cure)
+
+
+@test
 def what_is_no_serial_port(t):
     for device in (t.write("file", "text"), "/dev/null", t.dir):
         found = doctor(t, t.env(SIMKEY_DEVICE=device), UNREACHABLE)

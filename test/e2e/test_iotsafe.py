@@ -328,6 +328,8 @@ def a_key_pair_is_made_where_nothing_is_lost(t):
     t.simkey(sim, "generate", "signing", "--yes", expect=USAGE, says="id or object")
     t.simkey(sim, "generate", "signing;container=0", "--yes", expect=USAGE, says="mIAS come with the SIM")
     t.simkey(sim, "generate", "signing;id=%04", expect=USAGE, says="--yes")
+    for command, scheme in (("generate", "sim:"), ("key", "SIM:")):  # the id as info tells it
+        t.simkey(sim, command, scheme + "signing;id=04", expect=ABSENT, says="key id 3034: .*--verbose.* key_id 04 is id=%04")
     t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
     t.simkey(sim, "generate", "signing;id=%01", "--yes", "--replace", "--out", key, says="lost for good.*certificate")
     csr = t.path("new.csr")
