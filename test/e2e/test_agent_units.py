@@ -126,6 +126,20 @@ def the_doctor_says_that_the_agent_is_in_use(t):
 
 
 @test
+def the_doctor_does_not_blame_a_line_that_lets_a_user_sign_alone(t):
+    one = Agent(t, t.sim("p256"))
+    cert, key = one.exported()
+    one.process.stop()
+    one.configure(f"allow = {WWW} sign *")
+    one.start()
+    told = one.run(WWW, SIMKEY, "doctor", key, expect=0).out
+    t.says(told, [r"(?m)^warning +certificate +.*\(list, which `read` allows\).*`sign` will do$", "add `read`",
+                  "(?m)^skipped +signature +not judged, because of the step certificate"])
+    one.sign(WWW, key)
+    verified(t, cert)
+
+
+@test
 def the_doctor_does_not_guess_by_the_agent_why_no_pin_is_needed(t):
     one = Agent(t, t.sim(t.new_card("--applet", "iotsafe")))
     t.says(one.run(WWW, SIMKEY, "doctor", expect=None).out, ["(?m)^ok +pin +no PIN is needed$", "(?m)^ok +signature"])
