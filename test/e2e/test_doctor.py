@@ -24,7 +24,8 @@ STEPS = ["provider", "settings", "run-dir", "ownership", "port", "permission", "
          "network", "iccid", "channel", "mias", "typea", "safe2", "pin-source", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
-NONE = "/etc/simkey/simkey.conf names none$" if os.path.exists("/etc/simkey/simkey.conf") else "there is no /etc/simkey/simkey.conf$"
+CONF = "/etc/simkey/simkey.conf"
+NONE = f"{CONF} names none$" if os.path.exists(CONF) else f"there is no {CONF}$"
 
 
 def environment(t, sim=None, **more):
