@@ -205,9 +205,9 @@ bool settings_known(const char *name)
 /* As shells and other programs' files have them; here they would be part of a path or a PIN. */
 static bool is_quoted(const char *value)
 {
-    size_t length = strlen(value);
+    const char quote = value[0];
 
-    return length > 1 && strchr("\"'", value[0]) != NULL && value[length - 1] == value[0];
+    return (quote == '"' || quote == '\'') && value[1] != '\0' && value[strlen(value) - 1] == quote;
 }
 
 enum outcome settings_set(struct settings *settings, const char *name, const char *value,

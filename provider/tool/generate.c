@@ -75,8 +75,8 @@ static enum outcome look_at(struct sim *sim, const struct uri *uri, struct place
     if (place->listed && !found)
         return report_set(
             why, OUTCOME_NOT_FOUND,
-            "this SIM has no place for %s: `simkey info --verbose` lists the keys it has, "
-            "of which key_id 04 is id=%%04 in a URI",
+            "this SIM has no place for %s: see `simkey info --verbose`, whose key_id 04 "
+            "is id=%%04 in a URI",
             place->name);
     return place->empty ? OUTCOME_OK : read_subject(sim, uri, place, why);
 }
