@@ -126,6 +126,14 @@ def the_doctor_says_that_the_agent_is_in_use(t):
 
 
 @test
+def the_doctor_says_where_the_agent_has_its_settings(t):
+    one = Agent(t, t.sim("p256"), device="/dev/no-such-modem")
+    told = one.run(WWW, SIMKEY, "doctor", expect=UNREACHABLE).out
+    t.says(told, [r"(?m)^failure +agent +simkey-agent: cannot open the modem's port /dev/no-such-modem",
+                  "-> simkey-agent has settings of its own .*/etc/simkey/agent.conf"])
+
+
+@test
 def the_doctor_does_not_blame_a_line_that_lets_a_user_sign_alone(t):
     one = Agent(t, t.sim("p256"))
     cert, key = one.exported()

@@ -404,7 +404,8 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     t.simkey(sim, "verify", "signing", "--CAfile", os.path.join(sim.card, "ca.pem"))
     found = json.loads(t.simkey(sim, "devices", "--json").out)
     t.equal([device["applet"] for device in found if device["device"] == sim.device], ["iotsafe"], "the applet")
-    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty"])
+    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty",
+                                            "available +Type A +cannot be read: this SIM does not have"])
 
 
 @test
