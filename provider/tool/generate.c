@@ -108,11 +108,12 @@ static void tell_loss(const struct place *place)
     if (place->empty)
         text_line(stderr, "simkey: nothing is lost: %s is empty", place->name);
     else if (place->subject[0] != '\0')
-        text_line(stderr,
-                  "simkey: the key pair of %s is lost for good, and its certificate (%s) with it",
-                  place->name, place->subject);
+        text_line(
+            stderr,
+            "simkey: the key pair of %s will be lost for good, and its certificate (%s) with it",
+            place->name, place->subject);
     else
-        text_line(stderr, "simkey: the key pair of %s is lost for good", place->name);
+        text_line(stderr, "simkey: the key pair of %s will be lost for good", place->name);
 }
 
 static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *content,
@@ -171,6 +172,9 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
             why, OUTCOME_USAGE,
             "simkey generate wants the place of the key pair by id or object, such as "
             "'sim:signing;id=%%04': keys of mIAS come with the SIM");
+    if (settings_agent(sim_settings(sim)->device, NULL)) /* before it is said that a key is lost */
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "no key pair is made through simkey-agent: " SETTINGS_ELSEWHERE);
     outcome = look_at(sim, uri, &place, why);
     if (outcome == OUTCOME_OK && (line->given & OPTION_REPLACE) == 0)
         outcome = judge(&place, why);

@@ -6,7 +6,7 @@ import os
 import re
 
 from agent import WWW
-from fixture import PATH, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
+from fixture import PATH, REFUSED, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
 from fixture import test as any_test
 from signer import dgst, verified
 from test_agent import AGENT, Agent, test
@@ -145,6 +145,15 @@ def the_doctor_does_not_blame_a_line_that_lets_a_user_sign_alone(t):
                   "(?m)^skipped +signature +not judged, because of the step certificate"])
     one.sign(WWW, key)
     verified(t, cert)
+
+
+@test
+def no_key_pair_is_called_lost_that_the_agent_does_not_replace(t):
+    sim = t.sim(t.new_card("--applet", "iotsafe"))
+    done = Agent(t, sim).run(WWW, SIMKEY, "generate", "sim:signing;id=%01", "--yes", "--replace", expect=REFUSED,
+                             says="no key pair is made through simkey-agent: it can be done where the modem is")
+    t.silent(done.err, "lost|come with the SIM")
+    t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
 
 
 @test

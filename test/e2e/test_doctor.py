@@ -201,7 +201,7 @@ def the_provider_is_looked_for_as_programs_do(t):
 
 
 @test(left_out=None if ROOT else "only root can become somebody else")
-def a_module_that_the_user_may_not_read_is_told(t):
+def a_module_or_openssl_cnf_that_the_user_may_not_read_is_told(t):
     sim = t.sim("p256")
     os.mkdir(t.path("home"), 0o700)
     module = shutil.copy(MODULE, t.path("home"))
@@ -211,6 +211,10 @@ def a_module_that_the_user_may_not_read_is_told(t):
     found = doctor(t, dict(t.env(sim), OPENSSL_CONF=mine), USAGE, as_nobody())["provider"]
     t.says(found["text"], f"{module}.*Permission denied")
     t.says(found["remedy"], "make install")
+    os.chmod(mine, 0o600)
+    found = doctor(t, dict(t.env(sim), OPENSSL_CONF=mine), None, as_nobody())["provider"]
+    t.says(found["text"], "cannot read OpenSSL's configuration .*Permission denied")
+    t.says(found["remedy"], f"sudo chmod a\\+r {re.escape(mine)},")
 
 
 # The settings
@@ -229,6 +233,8 @@ def a_bad_setting_is_named_with_its_place(t):
     found = doctor(t, t.env(SIMKEY_CONF=file), USAGE)
     t.says(found["settings"]["text"], "simkey.conf, line 2.*colour")
     t.says(found["settings"]["remedy"], "names and values are in provider-simkey")
+    found = doctor(t, t.env(SIMKEY_CONF=t.path("absent")), USAGE)
+    t.says(found["settings"]["remedy"], "correct SIMKEY_CONF")
     found = doctor(t, t.env(SIMKEY_TRANSPORT="smoke"), USAGE)
     t.says(found["settings"]["text"], "SIMKEY_TRANSPORT.*smoke")
 

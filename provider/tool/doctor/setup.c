@@ -249,11 +249,17 @@ void doctor_provider(struct doctor *doctor)
                        doctor_examples());
         doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
     } else if (access(conf, R_OK) != 0) {
-        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF, or copy %s/openssl.cnf there",
-                       doctor_examples());
+        const int cause = errno;
+
+        if (cause == EACCES)
+            (void)snprintf(remedy, sizeof remedy,
+                           "sudo chmod a+r %.100s, and a+x for the folders above it", conf);
+        else
+            (void)snprintf(remedy, sizeof remedy,
+                           "correct OPENSSL_CONF, or copy %s/openssl.cnf there", doctor_examples());
         doctor_warn(doctor, remedy,
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
-                    conf, strerror(errno));
+                    conf, strerror(cause));
     } else if (judge_trust(doctor, conf)) {
         ERR_set_mark();
         if (OSSL_LIB_CTX_load_config(libctx, conf) == 1) {
@@ -397,6 +403,10 @@ static void tell_wrong(struct doctor *doctor, const struct report *why)
         (void)snprintf(
             remedy, sizeof remedy,
             "sudo chmod a+r %.200s, which holds no secret, and a+x for the folders above it", file);
+    else if (secure_getenv("SIMKEY_CONF") != NULL && access(file, F_OK) != 0)
+        (void)snprintf(
+            remedy, sizeof remedy,
+            "correct SIMKEY_CONF, or write a line `device = ` with the modem's port there");
     else
         (void)snprintf(remedy, sizeof remedy,
                        "correct it; names and values are in provider-simkey(7), Settings");
