@@ -186,6 +186,7 @@ for w in ("absent", "no-data"):
 def an_aid_that_nobody_knows_is_a_setting(t):
     sim = iotsafe(t, new=["--iotsafe-aid", "A0000001157000000000000049534102"])
     t.simkey(sim, "cert", "signing", expect=ABSENT, says="asked for: .*A0000005590010")
+    t.says(t.simkey(sim, "doctor", expect=ABSENT).out, r"(?m)^failure +mias .*\n +-> .*another AID, .* setting `aid`$")
     env = {"SIMKEY_AID": "A0000001157000000000000049534102"}
     data, signature = signed(t, sim, "sim:signing", **env)
     verified(t, sim, data, signature)
