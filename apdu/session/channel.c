@@ -71,7 +71,6 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
         .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
     struct channel_state *state;
     enum outcome outcome;
-    bool missed = false;
 
     /* the SIM may be back, but nothing is open on it any more */
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
@@ -79,7 +78,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     operation->selection.aid_length = 0;
     if (operation->sim->line.opening && !channel_close_stray(operation)) { /* the last one */
         channel_find_missed(operation, operation->sim->settings.carrier);
-        missed = (operation->transport.events & EVENT_UNASKED) != 0; /* whose answers were those? */
+        if (operation->transport.events & EVENT_UNASKED) /* whose answers were those? */
+            operation->missed = true;
     }
     operation->sim->line.opening = true;
     operation_note(operation);
@@ -87,8 +87,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     outcome = open_channel(operation, &wish, why);
     /* the number may still come, or have been lost with the device, or among answers of others */
     operation->sim->line.opening =
-        missed || (operation->transport.events & EVENT_LATE) || outcome == OUTCOME_BAD_DATA ||
-        outcome == OUTCOME_NO_MODEM ||
+        operation->missed || (operation->transport.events & EVENT_LATE) ||
+        outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM ||
         (outcome != OUTCOME_OK && (operation->transport.events & EVENT_UNASKED));
     operation->answered = outcome == OUTCOME_OK;
     operation->refused_opening = operation->refused_opening || outcome == OUTCOME_REFUSED;

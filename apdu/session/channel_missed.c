@@ -65,6 +65,10 @@ bool channel_close_stray(struct operation *operation)
         return false;
     if (!operation_out_of_step(operation)) {
         whose = channel_whose_surely(operation, &channel, &word);
+        if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
+            owners_orphan(&operation->record.owners, &channel, DOUBT_ASK);
+            return true;
+        }
         if (!is_missed(operation, &channel, whose, word))
             return false;
     }
@@ -114,8 +118,10 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
             continue;
         }
         whose = channel_whose_surely(operation, found, &word);
-        if (whose == WHOSE_UNKNOWN) /* it is asked again after the next opening */
+        if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
             owners_orphan(&operation->record.owners, found, DOUBT_ASK);
+            operation->missed = true;
+        }
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
             return false;
         closed = word == 0 || word == SW_CLOSED_CHANNEL ? closed + 1 : 0;
@@ -151,6 +157,7 @@ void channel_find_missed(struct operation *operation, enum carrier carrier)
 {
     struct channel found;
 
+    operation->missed = false;
     channel_know_claims(operation);
     if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found))
         (void)close_found(operation, &found);

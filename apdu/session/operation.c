@@ -151,7 +151,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         operation_note(operation);
     if (!channel_close_stray(operation) && line->opening)
         channel_find_missed(operation, operation->sim->settings.carrier);
-    line->opening = false;
+    line->opening = operation->missed;
     return OUTCOME_OK;
 }
 

@@ -32,6 +32,7 @@ struct operation {
     bool opened;          /* the channel in use was opened in this operation */
     bool reused;          /* or it is one that could not be closed, see channel_reuse */
     bool answered;        /* the channel has answered in this operation */
+    bool missed;          /* a channel was looked for that was opened, and not all were asked */
     bool refused_opening; /* opening one was refused in this operation, if that was its answer */
     bool again;           /* it is the second start */
     bool tries_gap;       /* see operation_try_gap */

@@ -167,6 +167,9 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         operation->transport.events |= EVENT_NO_SIM;
     if (operation_all_lost(operation) && (restarted || !late))
         return;
+    /* what refused it may have been another command's answer */
+    if (operation->refused_opening && (events & EVENT_UNASKED))
+        line->opening = true;
     /* it may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
@@ -190,9 +193,6 @@ static void settle(struct operation *operation, enum outcome outcome, const stru
         if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
             channel_leave_doubtful(operation, state, DOUBT_ASK);
     }
-    if (operation->refused_opening &&
-        (events & EVENT_UNASKED)) /* it may have been another's answer */
-        line->opening = true;
     if (state == &operation->oneshot)
         channel_drop(operation, state);
 }

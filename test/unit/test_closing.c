@@ -293,11 +293,21 @@ static void leave_opening(struct seat *seat)
 #define RANDOM_2                                                                                   \
     CSIM("02 A4 04 0C 0D " MIAS_AID, "9000"), CSIM("02 84 00 00 02", "0102 9000"), CLOSE_2
 
-/* One that does not say whose it is may be the one that is looked for: it is asked again later. */
+/* One that does not say whose it is may be the one that is looked for: it is asked again later, and the
+ * others are asked before the next opening. */
 static void a_channel_that_does_not_answer_the_search_is_asked_again(void)
 {
-    static const struct modem_step steps[] = {
-        STATUS("6F00"), STATUS("6F00"), OPEN_2, STATUS("6D00"), CLOSE, RANDOM_2, MODEM_END};
+#define TWICE(command) CSIM(command, "6881"), CSIM(command, "6881")
+    static const struct modem_step steps[] = {STATUS("6F00"),
+                                              STATUS("6F00"),
+                                              TWICE("82 F2 00 0C"),
+                                              TWICE("83 F2 00 0C"),
+                                              TWICE("C0 F2 00 0C"),
+                                              OPEN_2,
+                                              STATUS("6D00"),
+                                              CLOSE,
+                                              RANDOM_2,
+                                              MODEM_END};
     struct seat seat;
     uint8_t bytes[2];
 
