@@ -198,6 +198,8 @@ enum outcome modems_take_text(struct modems *modems, const char *path, char *tex
     enum outcome outcome = OUTCOME_OK;
 
     text[length] = '\0';
+    if (strncmp(text, "\xef\xbb\xbf", 3) == 0) /* some editors begin UTF-8 so */
+        rest += 3;
     while (outcome == OUTCOME_OK && rest != NULL && rest < text + length) {
         char *line = strsep(&rest, "\n");
 

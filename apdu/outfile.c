@@ -99,6 +99,15 @@ static enum outcome replace(const struct place *place, const char *path, const v
     return why->outcome;
 }
 
+static enum outcome foreign(const struct place *place, const char *path, struct report *why)
+{
+    return report_set(
+        why, OUTCOME_USAGE,
+        "%s is not written: it is not a regular file and belongs to another user (uid %lu): "
+        "name another place",
+        path, (unsigned long)place->file.st_uid);
+}
+
 /* Opens a pipe or a device, once somebody reads it. */
 static int open_special(const struct place *place)
 {
@@ -120,11 +129,7 @@ static enum outcome write_special(const struct place *place, const char *path, c
     int fd;
 
     if (place_foreign(place, &place->file))
-        return report_set(
-            why, OUTCOME_USAGE,
-            "%s is not written: it is not a regular file and belongs to another user (uid %lu): "
-            "name another place",
-            path, (unsigned long)place->file.st_uid);
+        return foreign(place, path, why);
     fd = open_special(place);
     if (fd < 0 && errno == ENXIO && S_ISFIFO(place->file.st_mode))
         outcome =
@@ -139,6 +144,48 @@ static enum outcome write_special(const struct place *place, const char *path, c
         outcome = failed(path, why);
     if (fd >= 0)
         (void)close(fd);
+    return outcome;
+}
+
+/* The same up to where the file would be moved to its place. */
+static enum outcome try_beside(const struct place *place, const char *path, size_t length,
+                               struct report *why)
+{
+    static const char block[512];
+    char temporary[NAME_MAX + 1];
+    int fd = make_beside(place, temporary);
+    bool ok = true;
+
+    if (fd < 0) {
+        (void)failed(path, why);
+        return why->outcome = OUTCOME_USAGE;
+    }
+    for (size_t done = 0; ok && done < length; done += sizeof block)
+        ok = write_all(fd, block, length - done < sizeof block ? length - done : sizeof block);
+    ok = ok && fsync(fd) == 0;
+    if (!ok)
+        (void)failed(path, why);
+    (void)close(fd);
+    (void)unlinkat(place->folder, temporary, 0);
+    return ok ? OUTCOME_OK : why->outcome;
+}
+
+enum outcome outfile_try(const char *path, size_t length, struct report *why)
+{
+    struct place place;
+    enum outcome outcome = place_find(&place, path, why);
+
+    if (outcome == OUTCOME_OK && place.descriptor < 0) {
+        if (!place.exists || S_ISREG(place.file.st_mode)) {
+            outcome = try_beside(&place, path, length, why);
+        } else if (S_ISDIR(place.file.st_mode)) {
+            errno = EISDIR;
+            outcome = failed(path, why);
+        } else if (place_foreign(&place, &place.file)) {
+            outcome = foreign(&place, path, why);
+        }
+    }
+    place_close(&place);
     return outcome;
 }
 

@@ -19,4 +19,9 @@
 enum outcome outfile_write(const char *path, const void *data, size_t length, unsigned mode,
                            bool keep_mode, struct report *why);
 
+/* Whether such a file could be written now: for what must not be done in vain. A file of this length is
+ * made beside the place, and removed again; what is not a regular file is only looked at. Errors: as
+ * those of outfile_write(). */
+enum outcome outfile_try(const char *path, size_t length, struct report *why);
+
 #endif

@@ -202,12 +202,22 @@ bool settings_known(const char *name)
     return find(name) != SETTING_COUNT;
 }
 
+/* As shells and other programs' files have them; here they would be part of a path or a PIN. */
+static bool is_quoted(const char *value)
+{
+    const char quote = value[0];
+
+    return (quote == '"' || quote == '\'') && value[1] != '\0' && value[strlen(value) - 1] == quote;
+}
+
 enum outcome settings_set(struct settings *settings, const char *name, const char *value,
                           struct report *why)
 {
     enum outcome outcome;
     int index;
 
+    if (is_quoted(value) && settings_known(name))
+        return report_set(why, OUTCOME_USAGE, "write the value of `%s` without quotes", name);
     switch (find(name)) {
     case SET_DEVICE:
         return set_text(&settings->device, value, why);

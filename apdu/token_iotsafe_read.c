@@ -379,7 +379,9 @@ static enum outcome no_such_key(const struct read_work *work, struct report *why
 
     if (token_name_text(work->name, name)[0] != '\0')
         return report_set(why, OUTCOME_NOT_FOUND,
-                          "this SIM does not have %s: `simkey info` lists the keys it has", name);
+                          "this SIM does not have %s: see `simkey info --verbose`, whose key_id 04 "
+                          "is id=%%04 in a URI",
+                          name);
     if (!work->listed)
         return report_set(why, OUTCOME_NOT_FOUND,
                           "the SIM's applet does not list its keys: name one by "

@@ -80,8 +80,9 @@ static void give_to_group(const char *path)
     const struct group *group = getgrnam(SOCKET_GROUP);
 
     if (group == NULL || lchown(path, (uid_t)-1, group->gr_gid) != 0)
-        agent_say("%s does not belong to the group " SOCKET_GROUP ": %s", path,
-                  group == NULL ? "there is none" : strerror(errno));
+        agent_say("members of the group " SOCKET_GROUP " cannot connect, because the socket is not "
+                  "given to it (%s): start simkey-agent as root or as one of them",
+                  group == NULL ? "there is no such group" : strerror(errno));
 }
 
 /* Bound beside its place and moved there: who connects meanwhile meets the old one, or this. */

@@ -110,9 +110,11 @@ static enum outcome refuse_use(const struct service *service, struct report *why
 {
     return report_set(
         why, OUTCOME_REFUSED,
-        "this user may not do that (%s) with this key: `allow` in %.100s says who may "
+        "this user may not do that (%s%s) with this key: `allow` in %.100s says who may "
         "do what",
-        rules_word(&service->request), service->child->config.path);
+        rules_word(&service->request),
+        service->request.operation == AGENT_LIST ? ", which `read` allows" : "",
+        service->child->config.path);
 }
 
 /* ---- the operations ---- */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey generate: a new key pair in the place of a key, where the SIM can make one. The old one is lost,
  * so it is said what that means, and asked. */
+#include "apdu/outfile.h"
 #include "modem/text.h"
 #include "provider/objects.h"
 #include "provider/tool/tool.h"
@@ -9,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define REFERENCE_MAX 1024 /* bytes; a reference of an EC key has some 300 */
 
 /* What stands at the place now. */
 struct place {
@@ -70,9 +73,11 @@ static enum outcome look_at(struct sim *sim, const struct uri *uri, struct place
                               place->name);
     }
     if (place->listed && !found)
-        return report_set(why, OUTCOME_NOT_FOUND,
-                          "this SIM has no place for %s: `simkey info` lists the keys it has",
-                          place->name);
+        return report_set(
+            why, OUTCOME_NOT_FOUND,
+            "this SIM has no place for %s: see `simkey info --verbose`, whose key_id 04 "
+            "is id=%%04 in a URI",
+            place->name);
     return place->empty ? OUTCOME_OK : read_subject(sim, uri, place, why);
 }
 
@@ -103,15 +108,16 @@ static void tell_loss(const struct place *place)
     if (place->empty)
         text_line(stderr, "simkey: nothing is lost: %s is empty", place->name);
     else if (place->subject[0] != '\0')
-        text_line(stderr,
-                  "simkey: the key pair of %s is lost for good, and its certificate (%s) with it",
-                  place->name, place->subject);
+        text_line(
+            stderr,
+            "simkey: the key pair of %s will be lost for good, and its certificate (%s) with it",
+            place->name, place->subject);
     else
-        text_line(stderr, "simkey: the key pair of %s is lost for good", place->name);
+        text_line(stderr, "simkey: the key pair of %s will be lost for good", place->name);
 }
 
 static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *content,
-                             struct report *why)
+                             struct token_name *made, struct report *why)
 {
     struct signing_key signing = {.key = {.name = uri->key, .type = TOKEN_EC, .bits = 256}};
     uint8_t point[TOKEN_POINT_MAX];
@@ -127,8 +133,26 @@ static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *conten
         outcome = signing_key_challenge(sim, &signing, why);
     if (outcome == OUTCOME_OK)
         outcome = key_reference(&signing, content, why);
+    *made = signing.key.name;
     signing_key_clear(&signing);
     return outcome;
+}
+
+/* The old key pair is lost by then: how its successor is had all the same. */
+static void tell_made(const struct token_name *made, struct report *why)
+{
+    char id[3 * TOKEN_ID_MAX + 1] = "";
+
+    for (size_t i = 0; i < made->id_length; i++)
+        (void)snprintf(id + 3 * i, 4, "%%%02X", made->id[i]);
+    if (id[0] == '\0')
+        report_prefix(why, "the new key pair is made, but its reference is not written (`simkey "
+                           "key` exports it)");
+    else
+        report_prefix(why,
+                      "the new key pair is made, but its reference is not written (`simkey key "
+                      "'sim:signing;id=%s'` exports it)",
+                      id);
 }
 
 static enum outcome run_generate(const struct command_line *line, struct sim *sim,
@@ -137,6 +161,7 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
     const struct uri *uri = &line->uri;
     const mode_t mask = umask(0);
     struct place place;
+    struct token_name made;
     BIO *content;
     enum outcome outcome;
 
@@ -147,9 +172,16 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
             why, OUTCOME_USAGE,
             "simkey generate wants the place of the key pair by id or object, such as "
             "'sim:signing;id=%%04': keys of mIAS come with the SIM");
+    if (settings_agent(sim_settings(sim)->device, NULL)) /* before it is said that a key is lost */
+        return report_set(why, OUTCOME_UNSUPPORTED,
+                          "no key pair is made through simkey-agent: " SETTINGS_ELSEWHERE);
     outcome = look_at(sim, uri, &place, why);
     if (outcome == OUTCOME_OK && (line->given & OPTION_REPLACE) == 0)
         outcome = judge(&place, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    if ((line->given & OPTION_OUT) != 0)
+        outcome = outfile_try(line->out, REFERENCE_MAX, why);
     if (outcome != OUTCOME_OK)
         return outcome;
     tell_loss(&place);
@@ -160,9 +192,14 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
     content = BIO_new(BIO_s_mem());
     if (content == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    outcome = generate(sim, uri, content, why);
-    if (outcome == OUTCOME_OK)
+    outcome = generate(sim, uri, content, &made, why);
+    if (outcome == OUTCOME_OK) {
         outcome = output_write(line, content, 0666 & ~(unsigned)mask, why);
+        if (outcome == OUTCOME_OK && fflush(stdout) != 0)
+            outcome = report_set(why, OUTCOME_SYSTEM, "cannot write to standard output");
+        if (outcome != OUTCOME_OK)
+            tell_made(&made, why);
+    }
     BIO_free(content);
     return outcome;
 }

@@ -150,10 +150,16 @@ static size_t fill_rows(struct row rows[ROWS], const cJSON *root)
             fill_key(&rows[count++], key);
     }
     if (available != NULL) {
+        const char *error = text_of(available, "error");
+
         memset(&rows[count], 0, sizeof rows[count]);
         (void)snprintf(rows[count].cells[COLUMN_NAME], sizeof rows[0].cells[0], "available");
         (void)snprintf(rows[count].cells[COLUMN_USE], sizeof rows[0].cells[0], "Type A");
-        fill_certificate(&rows[count++], available);
+        fill_certificate(&rows[count], available);
+        if (error[0] != '\0') /* most SIMs have none: no fault */
+            (void)snprintf(rows[count].cells[COLUMN_SUBJECT], sizeof rows[0].cells[0],
+                           "cannot be read: %s", error);
+        count++;
     }
     return count;
 }

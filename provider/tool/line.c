@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static const struct option_row own_options[] = {
     {"out", OPTION_OUT, "FILE", "writes to that file, completely or not at all"},
@@ -268,7 +269,7 @@ static enum outcome take_uri(const struct command *command, struct command_line 
     char text[1024];
     const char *what = line->operand_count > 0 ? line->operands[0] : "";
     int length =
-        snprintf(text, sizeof text, "%s%s", strncmp(what, "sim:", 4) == 0 ? "" : "sim:", what);
+        snprintf(text, sizeof text, "%s%s", strncasecmp(what, "sim:", 4) == 0 ? "" : "sim:", what);
     enum outcome outcome;
 
     if (line->operand_count != 1 || length < 0 || (size_t)length >= sizeof text)

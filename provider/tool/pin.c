@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static enum outcome show_state(struct sim *sim, struct report *why)
+static enum outcome show_state(const struct command_line *line, struct sim *sim, struct report *why)
 {
     struct token_pin state;
     size_t refused;
@@ -20,7 +20,9 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     if (state.blocked)
         return report_set(why, OUTCOME_PIN_BLOCKED,
                           "the signing PIN is permanently blocked: this SIM can no longer sign");
-    if (state.verified && token_applet_known(sim) == TOKEN_APPLET_IOTSAFE)
+    if (state.verified && settings_agent(line->settings.device, NULL))
+        printf("no PIN is needed\n"); /* the agent does not say why */
+    else if (state.verified && token_applet_known(sim) == TOKEN_APPLET_IOTSAFE)
         printf("no PIN is needed: the IoT SAFE applet has none\n");
     else if (state.verified)
         printf("no PIN is needed: it is disabled\n");
@@ -37,13 +39,27 @@ static enum outcome show_state(struct sim *sim, struct report *why)
     return OUTCOME_OK;
 }
 
+/* Whether the SIM wants none, ever: then it does not matter what is configured. */
+static bool has_no_pin(struct sim *sim)
+{
+    struct token_pin state;
+    struct report ignored = REPORT_INIT;
+
+    return token_pin_status(sim, &state, NULL, &ignored) == OUTCOME_OK && state.verified &&
+           token_applet_known(sim) == TOKEN_APPLET_IOTSAFE;
+}
+
 /* From the settings, else from the terminal. */
-static enum outcome get_pin(const struct command_line *line, struct pin_given *given,
-                            struct report *why)
+static enum outcome get_pin(const struct command_line *line, struct sim *sim,
+                            struct pin_given *given, struct report *why)
 {
     const struct settings *settings = &line->settings;
 
     pin_given_read(given, settings, PIN_APPLET);
+    if (given->outcome != OUTCOME_OK && has_no_pin(sim))
+        return report_set(why, OUTCOME_REFUSED,
+                          "the IoT SAFE applet has no PIN: its keys are used without one, and none "
+                          "can be blocked");
     if (settings->pin == NULL && settings->pin_source == NULL && terminal_there())
         return terminal_secret("PIN: ", given->pin, PIN_SIZE, why);
     if (given->outcome != OUTCOME_OK)
@@ -56,7 +72,7 @@ static enum outcome verify(const struct command_line *line, struct sim *sim, str
     struct token_pin state = {.verified = false};
     char stuck[TOKEN_PATH_SIZE];
     struct pin_given given;
-    enum outcome outcome = get_pin(line, &given, why);
+    enum outcome outcome = get_pin(line, sim, &given, why);
 
     if (outcome == OUTCOME_OK)
         outcome = token_pin_verify(sim, given.pin,
@@ -71,7 +87,7 @@ static enum outcome verify(const struct command_line *line, struct sim *sim, str
                       "user cannot remove %s; run simkey pin verify as root\n",
                       stuck);
     printf("the PIN is right: ");
-    return show_state(sim, why);
+    return show_state(line, sim, why);
 }
 
 /* ---- change ---- */
@@ -151,7 +167,7 @@ static enum outcome change(const struct command_line *line, struct sim *sim, str
     if (outcome != OUTCOME_OK)
         return sent ? tell_doubt(sim, outcome, why) : outcome;
     printf("the PIN is changed: ");
-    if (show_state(sim, &asked) != OUTCOME_OK)
+    if (show_state(line, sim, &asked) != OUTCOME_OK)
         text_line(stdout, "the tries left cannot be asked for now (%s)", asked.text);
     text_line(stdout,
               "now write it into %s%severy file that a `pin-source` names, before a program tries "
@@ -172,7 +188,7 @@ static enum outcome run_pin(const struct command_line *line, struct sim *sim, st
     if (changing && (line->given & OPTION_SPEND_LAST_TRY) != 0)
         return report_set(why, OUTCOME_USAGE, "--spend-last-try is for simkey pin verify");
     if (strcmp(what, "status") == 0)
-        return show_state(sim, why);
+        return show_state(line, sim, why);
     if (settings_agent(line->settings.device, NULL)) /* before it is asked for */
         return report_set(why, OUTCOME_UNSUPPORTED,
                           "no PIN is tried or changed through simkey-agent: " SETTINGS_ELSEWHERE);

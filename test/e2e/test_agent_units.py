@@ -6,7 +6,7 @@ import os
 import re
 
 from agent import WWW
-from fixture import PATH, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
+from fixture import PATH, REFUSED, ROOT, SANITIZED, SIMKEY, SYSTEMD, UNREACHABLE
 from fixture import test as any_test
 from signer import dgst, verified
 from test_agent import AGENT, Agent, test
@@ -123,6 +123,44 @@ def the_doctor_says_that_the_agent_is_in_use(t):
     one.process.stop()
     told = one.run(WWW, SIMKEY, "doctor", expect=UNREACHABLE).out
     t.says(told, "(?m)^failure +agent +simkey-agent does not run")
+
+
+@test
+def the_doctor_says_where_the_agent_has_its_settings(t):
+    one = Agent(t, t.sim("p256"), device="/dev/no-such-modem")
+    told = one.run(WWW, SIMKEY, "doctor", expect=UNREACHABLE).out
+    t.says(told, [r"(?m)^failure +agent +simkey-agent: cannot open the modem's port /dev/no-such-modem",
+                  "-> simkey-agent has settings of its own .*/etc/simkey/agent.conf"])
+
+
+@test
+def the_doctor_does_not_blame_a_line_that_lets_a_user_sign_alone(t):
+    one = Agent(t, t.sim("p256"))
+    cert, key = one.exported()
+    one.process.stop()
+    one.configure(f"allow = {WWW} sign *")
+    one.start()
+    told = one.run(WWW, SIMKEY, "doctor", key, expect=0).out
+    t.says(told, [r"(?m)^warning +certificate +.*\(list, which `read` allows\).*`sign` will do$", "add `read`",
+                  "(?m)^skipped +signature +not judged, because of the step certificate"])
+    one.sign(WWW, key)
+    verified(t, cert)
+
+
+@test
+def no_key_pair_is_called_lost_that_the_agent_does_not_replace(t):
+    sim = t.sim(t.new_card("--applet", "iotsafe"))
+    done = Agent(t, sim).run(WWW, SIMKEY, "generate", "sim:signing;id=%01", "--yes", "--replace", expect=REFUSED,
+                             says="no key pair is made through simkey-agent: it can be done where the modem is")
+    t.silent(done.err, "lost|come with the SIM")
+    t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
+
+
+@test
+def the_doctor_does_not_guess_by_the_agent_why_no_pin_is_needed(t):
+    one = Agent(t, t.sim(t.new_card("--applet", "iotsafe")))
+    t.says(one.run(WWW, SIMKEY, "doctor", expect=None).out, ["(?m)^ok +pin +no PIN is needed$", "(?m)^ok +signature"])
+    t.says(one.run(WWW, SIMKEY, "pin", "status").out, "^no PIN is needed$")
 
 
 @any_test(left_out="sanitizers make code longer" if SANITIZED else None)

@@ -20,10 +20,12 @@ from fixture import (ABSENT, BUILD, KEYS, MODULE, PIN, REFUSED, SANITIZED, SIMKE
 from fixture import ROOT as PROJECT
 from test_order import conf
 
-STEPS = ["provider", "settings", "pin-source", "run-dir", "ownership", "port", "permission", "holders", "modem", "sim",
-         "network", "iccid", "channel", "mias", "typea", "safe2", "pin", "certificate", "key", "signature"]
+STEPS = ["provider", "settings", "run-dir", "ownership", "port", "permission", "holders", "modem", "sim",
+         "network", "iccid", "channel", "mias", "typea", "safe2", "pin-source", "pin", "certificate", "key", "signature"]
 NOBODY = 65534
 ROOT = os.geteuid() == 0
+CONF = "/etc/simkey/simkey.conf"
+NONE = f"{CONF} names none$" if os.path.exists(CONF) else f"there is no {CONF}$"
 
 
 def environment(t, sim=None, **more):
@@ -67,7 +69,7 @@ def judged(t, found, **but):
 def skipped_after(step):
     """What needs that step, in the words of judged()."""
     return {name.replace("-", "_"): "skipped" for name in STEPS[STEPS.index(step) + 1:]
-            if name != "ownership"}
+            if name != "ownership" and (name != "pin-source" or step == "settings")}
 
 
 def sent_pins(sim):
@@ -199,7 +201,7 @@ def the_provider_is_looked_for_as_programs_do(t):
 
 
 @test(left_out=None if ROOT else "only root can become somebody else")
-def a_module_that_the_user_may_not_read_is_told(t):
+def a_module_or_openssl_cnf_that_the_user_may_not_read_is_told(t):
     sim = t.sim("p256")
     os.mkdir(t.path("home"), 0o700)
     module = shutil.copy(MODULE, t.path("home"))
@@ -209,6 +211,10 @@ def a_module_that_the_user_may_not_read_is_told(t):
     found = doctor(t, dict(t.env(sim), OPENSSL_CONF=mine), USAGE, as_nobody())["provider"]
     t.says(found["text"], f"{module}.*Permission denied")
     t.says(found["remedy"], "make install")
+    os.chmod(mine, 0o600)
+    found = doctor(t, dict(t.env(sim), OPENSSL_CONF=mine), None, as_nobody())["provider"]
+    t.says(found["text"], "cannot read OpenSSL's configuration .*Permission denied")
+    t.says(found["remedy"], f"sudo chmod a\\+r {re.escape(mine)},")
 
 
 # The settings
@@ -226,8 +232,19 @@ def a_bad_setting_is_named_with_its_place(t):
     file = t.write("simkey.conf", "timeout = 5\ncolour = red\n")
     found = doctor(t, t.env(SIMKEY_CONF=file), USAGE)
     t.says(found["settings"]["text"], "simkey.conf, line 2.*colour")
+    t.says(found["settings"]["remedy"], "names and values are in provider-simkey")
+    found = doctor(t, t.env(SIMKEY_CONF=t.path("absent")), USAGE)
+    t.says(found["settings"]["remedy"], "correct SIMKEY_CONF")
     found = doctor(t, t.env(SIMKEY_TRANSPORT="smoke"), USAGE)
     t.says(found["settings"]["text"], "SIMKEY_TRANSPORT.*smoke")
+
+
+@test(left_out=None if ROOT else "only root has other users")
+def settings_that_a_user_may_not_read_are_told_how_to_be_read(t):
+    file = t.write("simkey.conf", "device = /dev/ttyS0\n", 0o600)
+    found = doctor(t, t.env(SIMKEY_CONF=file), USAGE, as_nobody())
+    t.says(found["settings"]["text"], "cannot read the settings in .*Permission denied")
+    t.says(found["settings"]["remedy"], f"sudo chmod a\\+r {re.escape(file)},")
 
 
 @test
@@ -342,11 +359,11 @@ def a_device_that_only_the_services_openssl_cnf_names_is_told(t):
     steps = with_etc_simkey(t, conf(t, t.sim("p256"), ("default", "simkey")))
     t.says(steps["provider"]["remedy"], "^put OPENSSL_CONF=/etc/simkey/openssl.cnf into the environment of programs")
     found = steps["settings"]
-    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; /etc/simkey/simkey.conf names none$")
+    t.says(found["text"], "no device is set for root, and OPENSSL_CONF is not set; " + NONE)
     t.says(found["remedy"], ["sudo -u www-data OPENSSL_CONF=/etc/simkey/openssl.cnf simkey doctor",
                              "move its lines .* into /etc/simkey/simkey.conf$"])
     found = with_etc_simkey(t, os.path.join(PROJECT, "configs/openssl.cnf"))["settings"]  # which holds none
-    t.says(found["text"], "no device is set for root; /etc/simkey/simkey.conf names none$")
+    t.says(found["text"], "no device is set for root; " + NONE)
     t.says(found["remedy"], "write a line `device = ` with the modem's one into /etc/simkey/simkey.conf$")
     t.silent(found["remedy"], "OPENSSL_CONF")
 
@@ -382,8 +399,17 @@ def no_such_device(t):
     judged(t, found, provider="warning", pin_source="warning", port="failure", **skipped_after("port"))
     t.says(found["port"]["text"], "/dev/no-such-modem: No such file")
     t.says(found["port"]["remedy"], "plug the modem in")
-    t.equal({found[step]["text"] for step in STEPS[STEPS.index("port") + 1:]}, {"not judged, because of the step port"},
+    t.equal({found[step]["text"] for step in STEPS[STEPS.index("port") + 1:] if step != "pin-source"},
+            {"not judged, because of the step port"},
             "what the others say, of which none names the agent's step")
+
+
+@test
+def a_device_that_is_not_a_path_is_told_apart_from_a_modem_that_is_away(t):
+    for device, cure in (("/dev/ttyS0 # the modem", "comment in the settings is a line of its own"),
+                         ("ttyUSB77", "such as /dev/ttyUSB77")):
+        found = doctor(t, t.env(SIMKEY_CONF=t.write("simkey.conf", f"device = {device}\n")), UNREACHABLE)
+        t.says(found["port"]["remedy"], cure)
 
 
 @test

@@ -4,9 +4,10 @@ SIM, CA certificates, and one row for each of the ways in which cards disagree."
 
 import json
 import os
+import subprocess
 
 import tls
-from fixture import ABSENT, REFUSED, SIMKEY, USAGE, test
+from fixture import ABSENT, REFUSED, SIMKEY, UNREACHABLE, USAGE, test
 
 KEY = "sim:signing;applet=iotsafe"
 
@@ -185,6 +186,7 @@ for w in ("absent", "no-data"):
 def an_aid_that_nobody_knows_is_a_setting(t):
     sim = iotsafe(t, new=["--iotsafe-aid", "A0000001157000000000000049534102"])
     t.simkey(sim, "cert", "signing", expect=ABSENT, says="asked for: .*A0000005590010")
+    t.says(t.simkey(sim, "doctor", expect=ABSENT).out, r"(?m)^failure +mias .*\n +-> .*another AID, .* setting `aid`$")
     env = {"SIMKEY_AID": "A0000001157000000000000049534102"}
     data, signature = signed(t, sim, "sim:signing", **env)
     verified(t, sim, data, signature)
@@ -244,6 +246,7 @@ def it_has_no_pin(t):
     sim = iotsafe(t)
     t.says(t.simkey(sim, "pin", "status").out, "no PIN|not wanted")
     t.simkey(sim, "pin", "verify", expect=REFUSED, says="has no PIN")
+    t.simkey(sim, "pin", "verify", "--pin-source", "/nonexistent/pin", expect=REFUSED, says="has no PIN")
     t.equal(sim.count("VERIFY"), 0, "commands with a PIN")
     data, signature = signed(t, sim, "sim:signing", SIMKEY_PIN_SOURCE=None)
     verified(t, sim, data, signature)
@@ -326,6 +329,8 @@ def a_key_pair_is_made_where_nothing_is_lost(t):
     t.simkey(sim, "generate", "signing", "--yes", expect=USAGE, says="id or object")
     t.simkey(sim, "generate", "signing;container=0", "--yes", expect=USAGE, says="mIAS come with the SIM")
     t.simkey(sim, "generate", "signing;id=%04", expect=USAGE, says="--yes")
+    for command, scheme in (("generate", "sim:"), ("key", "SIM:")):  # the id as info tells it
+        t.simkey(sim, command, scheme + "signing;id=04", expect=ABSENT, says="key id 3034: .*--verbose.* key_id 04 is id=%04")
     t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
     t.simkey(sim, "generate", "signing;id=%01", "--yes", "--replace", "--out", key, says="lost for good.*certificate")
     csr = t.path("new.csr")
@@ -335,6 +340,22 @@ def a_key_pair_is_made_where_nothing_is_lost(t):
     data, signature = signed(t, sim, "sim:signing")
     t.openssl(sim, "pkey", "-in", key, "-pubout", "-out", t.path("pub"))
     t.run(["openssl", "dgst", "-sha256", "-verify", t.path("pub"), "-signature", signature, data], preload=False)
+
+
+@test
+def no_key_pair_is_lost_for_a_file_that_cannot_be_written(t):
+    sim = iotsafe(t)
+    again = ["generate", "signing;id=%01", "--yes", "--replace"]
+    before = public_key(t, sim)
+    done = t.simkey(sim, *again, "--out", t.path("nowhere/new.pem"), expect=USAGE, says="cannot write .*No such file")
+    t.silent(done.err, "lost")
+    t.simkey(sim, *again, "--out", t.dir, expect=REFUSED, says="Is a directory")
+    t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
+    t.equal(public_key(t, sim), before, "the key")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([SIMKEY, *again], env=t.env(sim), stdout=full, stderr=subprocess.PIPE, text=True)
+    t.equal((done.returncode, sim.count("GENERATE KEY PAIR")), (REFUSED, 1), "its status, and key pairs made")
+    t.says(done.stderr, "new key pair is made, but .*`simkey key 'sim:signing;id=%01'`")
 
 
 def generated(t, switches):
@@ -384,8 +405,21 @@ def info_inventory_verify_and_doctor_know_the_family(t):
     t.simkey(sim, "verify", "signing", "--CAfile", os.path.join(sim.card, "ca.pem"))
     found = json.loads(t.simkey(sim, "devices", "--json").out)
     t.equal([device["applet"] for device in found if device["device"] == sim.device], ["iotsafe"], "the applet")
-    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty"])
+    t.says(t.simkey(sim, "info").out, ["applets +iotsafe", "BootstrapKey_1 +EC P-256 +sign", "clientsessionKey .*empty",
+                                            "available +Type A +cannot be read: this SIM does not have"])
 
+
+@test
+def doctor_wants_no_pin_for_it(t):
+    """Nor blames a PIN file that simkey.conf names as delivered, and that is not there."""
+    sim = iotsafe(t)
+    for source, says in (("/nonexistent/pin", "needs no PIN: the one that is configured is not used"),
+                         (None, "no PIN is configured, and the IoT SAFE applet needs none")):
+        told = t.simkey(sim, "doctor", env=t.env(sim, SIMKEY_PIN=None, SIMKEY_PIN_SOURCE=source)).out
+        t.says(told, ["(?m)^ok +pin-source +.*" + says, "(?m)^ok +signature +the SIM signed"])
+    other = t.simkey(sim, "doctor", env=t.env(SIMKEY_DEVICE="/nonexistent", SIMKEY_PIN_SOURCE="/nonexistent/pin"),
+                     expect=UNREACHABLE)
+    t.says(other.out, "(?m)^failure +pin-source +cannot read the PIN")
 
 
 # ---- enrolment ----

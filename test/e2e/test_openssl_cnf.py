@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from fixture import ROOT, SIMKEY, test
+from fixture import MODULE, ROOT, SIMKEY, test
 from test_order import conf
 from tls import handshake
 
@@ -166,3 +166,22 @@ for how, lines in {"with a number": [("simkey = section", "1.simkey = section")]
                    "by its identity": [("simkey = section_simkey", "sim = section_simkey"),
                                        ("[section_simkey]", "[section_simkey]\nidentity = simkey")]}.items():
     test(name=f"doctor finds a section that names the provider {how}", changes=lines)(named)
+
+
+def requests(t, file_name):
+    """openssl req asks for a name, and makes a CA that is one, as with the system's file."""
+    sim = t.sim("p256")
+    with open(os.path.join(ROOT, "configs", file_name), encoding="utf-8") as file:
+        text = re.sub(r"(?m)^# module = .*", f"module = {MODULE}", file.read())
+    env = t.env(sim, True, OPENSSL_CONF=t.write("openssl.cnf", text))
+    csr, ca, leaf = t.path("csr"), t.path("ca.crt"), t.path("leaf.crt")
+    t.run(["openssl", "req", "-new", "-key", "sim:signing", "-out", csr], env=env, stdin="gateway.example\n")
+    t.says(t.run(["openssl", "req", "-in", csr, "-noout", "-subject"], env=env).out, "CN ?= ?gateway.example")
+    t.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=a CA",
+           "-keyout", t.path("ca.key"), "-out", ca], env=env)
+    t.run(["openssl", "x509", "-req", "-in", csr, "-CA", ca, "-CAkey", t.path("ca.key"), "-out", leaf], env=env)
+    t.says(t.run(["openssl", "verify", "-CAfile", ca, leaf], env=env).out, "OK$")
+
+
+for name in ("openssl.cnf", "openssl-nopss.cnf"):
+    test(name=f"openssl req has in {name} what it needs", file_name=name)(requests)

@@ -285,8 +285,11 @@ def doctor_tries_no_pin_on_another_sim_than_the_file_names(t):
                       "skipped +signature .*because of the step certificate"])
     t.equal((sim.tries(), sent(sim)), (3, []), "tries, and PINs sent")
     t.simkey(other, "doctor", t.write("none", "text"), expect=USAGE, says="neither a key reference")
+    half = t.write("half.pem", t.read(reference)[:-60])
+    t.simkey(other, "doctor", half, expect=USAGE, says="key reference in .*half.pem is cut off or damaged")
     os.mkfifo(t.path("pipe"))  # that nobody writes
     t.simkey(other, "doctor", t.path("pipe"), expect=USAGE, says="a FIFO, not a file", seconds=10)
+    t.simkey(other, "doctor", "SIM:signing;iccid=89880330000000000017", expect=3, says="no PIN is tried")
     t.simkey(other, "doctor", "sim:signing;iccid=89880330000000000017", expect=3, says="no PIN is tried")
     t.equal(sent(other), [], "PINs sent")
 

@@ -135,6 +135,39 @@ static void a_first_device_that_is_a_sections_is_refused(void)
     modems_clear(&modems);
 }
 
+/* As editors of other systems, shells and people write them. */
+static void what_stands_round_a_setting_is_not_part_of_it(void)
+{
+    static const char *const good[] = {
+        "device = /dev/a\n",
+        "device = /dev/a",
+        "\xef\xbb\xbf"
+        "device = /dev/a\r\n",
+        "\t device\t=\t/dev/a \t\r\n",
+        "device=/dev/a\r\n",
+        "\xef\xbb\xbf# c\r\n\r\ndevice = /dev/a",
+    };
+    struct report why = REPORT_INIT;
+    struct modems modems;
+
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        EXPECT(load(good[i], &modems, &why), OUTCOME_OK, &why);
+        EXPECT_TEXT(modems.first.device, "/dev/a");
+        modems_clear(&modems);
+    }
+    EXPECT(load("\xef\xbb\xbf", &modems, &why), OUTCOME_OK, &why);
+    modems_clear(&modems);
+    expect_refused("\n\xef\xbb\xbf"
+                   "device = /dev/a\n",
+                   "line 2");
+    expect_refused("timeout = 5\ndevice = \"/dev/a\"\n",
+                   "line 2: write the value of `device` without");
+    expect_refused("pin-source = '/a'\n", "`pin-source` without quotes");
+    expect_refused("device = /dev/a\npin = \"4711\"\n", "without quotes");
+    EXPECT(load("device = \"\nrun-dir = 'a\n", &modems, &why), OUTCOME_OK, &why);
+    modems_clear(&modems);
+}
+
 static void a_nul_byte_hides_nothing(void)
 {
     static const char text[] = "device = /dev/a\nbaud = 9600\0\ndevice = /dev/b\n";
@@ -223,6 +256,7 @@ void add_modems_suite(void)
         TEST(no_credential_and_no_device_is_inherited),
         TEST(mistakes_in_sections_are_found_by_line),
         TEST(a_first_device_that_is_a_sections_is_refused),
+        TEST(what_stands_round_a_setting_is_not_part_of_it),
         TEST(a_nul_byte_hides_nothing),
         TEST(a_file_that_others_can_write_is_not_used),
         TEST(what_is_no_file_is_not_waited_for),

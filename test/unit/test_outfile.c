@@ -157,6 +157,32 @@ static void a_file_that_cannot_be_written_to_its_end_leaves_nothing_behind(void)
     folder_remove(&folder);
 }
 
+static void a_try_tells_what_writing_would_and_leaves_nothing(void)
+{
+    struct report why = REPORT_INIT;
+    struct rlimit old, little;
+    struct folder folder;
+    char path[192];
+
+    folder_make(&folder);
+    folder_write(&folder, "there", "old", 3, 0644, path);
+    EXPECT(outfile_try(path, 1000, &why), OUTCOME_OK, &why);
+    EXPECT(outfile_try("/dev/null", 1000, &why), OUTCOME_OK, &why);
+    CU_ASSERT_EQUAL(getrlimit(RLIMIT_FSIZE, &old), 0);
+    little = old;
+    little.rlim_cur = 999;
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &little), 0);
+    EXPECT(outfile_try(path, 1000, &why), OUTCOME_SYSTEM, &why);
+    EXPECT_SAYS(why.text, "/there");
+    EXPECT(outfile_try(path, 999, &why), OUTCOME_OK, &why);
+    CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &old), 0);
+    EXPECT(outfile_try(folder.path, 1, &why), OUTCOME_SYSTEM, &why);
+    EXPECT(outfile_try("/nonexistent/there", 1, &why), OUTCOME_USAGE, &why);
+    file_is(&folder, "there", "old", 0644);
+    EXPECT_NUMBER(files_in(&folder), 1);
+    folder_remove(&folder);
+}
+
 static void a_pipe_is_written_to(void)
 {
     struct report why = REPORT_INIT;
@@ -419,6 +445,7 @@ void add_outfile_suite(void)
         TEST(a_reader_sees_the_old_one_or_the_new_one),
         TEST(a_folder_that_cannot_be_written_keeps_the_old_one),
         TEST(a_file_that_cannot_be_written_to_its_end_leaves_nothing_behind),
+        TEST(a_try_tells_what_writing_would_and_leaves_nothing),
         TEST(a_pipe_is_written_to),
         TEST(a_link_stays_one_and_its_target_gets_the_content),
         TEST(a_link_that_others_can_have_put_there_is_not_followed),

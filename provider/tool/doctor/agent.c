@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define TOLD_BY "simkey-agent: " /* by the agent, not about it */
+
 bool doctor_by_agent(const struct doctor *doctor)
 {
     return settings_agent(doctor->settings.device, NULL);
@@ -26,10 +28,17 @@ void doctor_agent(struct doctor *doctor)
 {
     const struct settings *settings = &doctor->settings;
     const bool more = doctor->pin_set || settings->run_dir != NULL;
+    static const char elsewhere[] = "simkey-agent has settings of its own (`device`, `allow`), in "
+                                    "/etc/simkey/agent.conf; correct "
+                                    "them there, then sudo systemctl reload simkey-agent. sudo "
+                                    "simkey doctor --device PORT looks "
+                                    "at a modem itself";
     struct report why = REPORT_INIT;
 
     if (token_identity(doctor->sim, &doctor->identity, doctor->iccid, &why) != OUTCOME_OK) {
-        doctor_fail(doctor, why.outcome, "", "%s", why.text);
+        doctor_fail(doctor, why.outcome,
+                    strncmp(why.text, TOLD_BY, sizeof TOLD_BY - 1) == 0 ? elsewhere : "", "%s",
+                    why.text);
         return;
     }
     doctor->pin_set = true;

@@ -14,7 +14,6 @@ static const struct step {
     {"provider", 0, 0, doctor_provider},
     {"settings", 0, FOUND_SETTINGS, doctor_settings},
     {"agent", FOUND_SETTINGS, FOUND_SIM, doctor_agent}, /* only where it is in use */
-    {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source},
     {"run-dir", FOUND_SETTINGS, 0, doctor_run_dir},
     {"ownership", 0, 0, doctor_ownership},
     {"port", FOUND_SETTINGS, FOUND_PORT, doctor_port},
@@ -28,6 +27,7 @@ static const struct step {
     {"mias", FOUND_CHANNEL, FOUND_MIAS, doctor_mias},
     {"typea", FOUND_CHANNEL, 0, doctor_typea},
     {"safe2", FOUND_CHANNEL, 0, doctor_safe2},
+    {"pin-source", FOUND_SETTINGS, FOUND_PIN_SOURCE, doctor_pin_source}, /* if the SIM wants one */
     {"pin", FOUND_MIAS, FOUND_TRIES, doctor_pin},
     {"certificate", FOUND_MIAS, FOUND_CERTIFICATE, doctor_certificate},
     {"key", FOUND_CERTIFICATE, FOUND_KEY, doctor_key},

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define FILE_SIZE_MAX 1048576 /* with certificates beside it */
 
@@ -41,8 +42,22 @@ static enum outcome take_certificate(struct doctor *doctor, const unsigned char 
                : report_set(why, OUTCOME_USAGE, "the certificate in %s cannot be decoded", path);
 }
 
+static enum outcome nothing_found(const char *text, const char *path, struct report *why)
+{
+    if (strstr(text, "-----BEGIN " KEYREF_PEM_LABEL) != NULL)
+        return report_set(why, OUTCOME_USAGE,
+                          "the key reference in %s is cut off or damaged: export it again with "
+                          "`simkey key signing`",
+                          path);
+    return report_set(why, OUTCOME_USAGE,
+                      "%s is neither a key reference (`simkey key`) nor a certificate nor "
+                      "a sim: URI",
+                      path);
+}
+
 /* The first block that is one of the two. The file may be anybody's, with a private key in it. */
-static enum outcome take_block(struct doctor *doctor, BIO *in, const char *path, struct report *why)
+static enum outcome take_block(struct doctor *doctor, BIO *in, const char *text, const char *path,
+                               struct report *why)
 {
     char *label = NULL, *header = NULL;
     unsigned char *der = NULL;
@@ -62,11 +77,7 @@ static enum outcome take_block(struct doctor *doctor, BIO *in, const char *path,
         OPENSSL_free(header);
         OPENSSL_clear_free(der, (size_t)length);
     }
-    return found ? outcome
-                 : report_set(why, OUTCOME_USAGE,
-                              "%s is neither a key reference (`simkey key`) nor a certificate nor "
-                              "a sim: URI",
-                              path);
+    return found ? outcome : nothing_found(text, path, why);
 }
 
 static enum outcome read_file(struct doctor *doctor, const char *path, struct report *why)
@@ -79,7 +90,7 @@ static enum outcome read_file(struct doctor *doctor, const char *path, struct re
     if (outcome != OUTCOME_OK)
         return outcome;
     in = BIO_new_mem_buf(text, (int)length);
-    outcome = in != NULL ? take_block(doctor, in, path, why)
+    outcome = in != NULL ? take_block(doctor, in, text, path, why)
                          : report_set(why, OUTCOME_SYSTEM, "out of memory");
     BIO_free(in);
     OPENSSL_cleanse(text, length);
@@ -100,7 +111,7 @@ enum outcome doctor_file(struct doctor *doctor, struct report *why)
                           line->operands[1]);
     if (what == NULL)
         return OUTCOME_OK;
-    if (strncmp(what, "sim:", 4) != 0)
+    if (strncasecmp(what, "sim:", 4) != 0)
         return read_file(doctor, what, why);
     outcome = uri_parse(&uri, what, why);
     if (outcome == OUTCOME_OK) {

@@ -34,10 +34,11 @@ void doctor_pin(struct doctor *doctor)
                     "the signing PIN is permanently blocked: this SIM can no longer sign");
     } else if (pin->verified) {
         doctor->found |= FOUND_TRIES;
-        doctor_ok(doctor, "no PIN is needed: %s",
-                  token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
-                      ? "the IoT SAFE applet has none"
-                      : "it is disabled");
+        doctor_ok(doctor, "no PIN is needed%s",
+                  doctor_by_agent(doctor) ? "" /* it does not say why */
+                  : token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE
+                      ? ": the IoT SAFE applet has none"
+                      : ": it is disabled");
     } else if (pin->left < 0) {
         doctor_fail(doctor, OUTCOME_PIN_PROTECTED, remedy, "%s: programs do not try the PIN",
                     token_tries_text(pin, tries));
@@ -180,6 +181,13 @@ void doctor_certificate(struct doctor *doctor)
         judge_dates(doctor, token_name_text(&key, name), subject);
     } else if (why.outcome == OUTCOME_WRONG_SIM) {
         doctor_fail(doctor, why.outcome, DOCTOR_REPLACED, "%s", why.text);
+    } else if (doctor_by_agent(doctor) && strstr(why.text, "may not do that") != NULL) {
+        doctor_warn(
+            doctor,
+            "where simkey doctor is to look further, add `read` to this user's `allow` line",
+            "%s; for programs that have certificate and key reference in files `sign` will "
+            "do",
+            why.text);
     } else {
         doctor_report(doctor, &why);
     }

@@ -113,11 +113,29 @@ static void mend(const char *source, char *remedy, char *about, size_t about_siz
     }
 }
 
+/* IoT SAFE's applet: whatever is configured, programs sign without it. */
+static bool none_wanted(struct doctor *doctor)
+{
+    if ((doctor->found & FOUND_MIAS) == 0 ||
+        token_applet_known(doctor->sim) != TOKEN_APPLET_IOTSAFE)
+        return false;
+    doctor->found |= FOUND_PIN_SOURCE;
+    if (doctor->pin_set)
+        doctor_ok(doctor,
+                  "the IoT SAFE applet needs no PIN: the one that is configured is not used");
+    else
+        doctor_ok(doctor, "no PIN is configured, and the IoT SAFE applet needs none");
+    return true;
+}
+
 void doctor_pin_source(struct doctor *doctor)
 {
     const struct settings *settings = &doctor->settings;
     struct report why = REPORT_INIT;
     char pin[PIN_SIZE], cure[REMEDY_SIZE], about[256], remedy[512];
+
+    if (none_wanted(doctor))
+        return;
 
     (void)snprintf(remedy, sizeof remedy,
                    "echo <PIN> | sudo install -D -m 640 -g " GROUP " /dev/stdin "

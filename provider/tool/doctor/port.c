@@ -139,10 +139,19 @@ static void list_ports(char *text, size_t size)
 
 static void not_there(struct doctor *doctor, int error)
 {
+    const char *device = doctor->settings.device;
     char remedy[1024], ports[512];
 
     list_ports(ports, sizeof ports);
-    if (ports[0] != '\0')
+    if (strchr(device, '#') != NULL)
+        (void)snprintf(
+            remedy, sizeof remedy,
+            "a comment in the settings is a line of its own: leave the port's name alone "
+            "behind `device =`");
+    else if (strchr(device, '/') == NULL)
+        (void)snprintf(remedy, sizeof remedy, "name it with its folder, such as /dev/%.200s",
+                       device);
+    else if (ports[0] != '\0')
         (void)snprintf(remedy, sizeof remedy,
                        "set `device` to one of the ports that are here: %s; or plug the modem in",
                        ports);
@@ -150,8 +159,7 @@ static void not_there(struct doctor *doctor, int error)
         (void)snprintf(remedy, sizeof remedy,
                        "no serial port was found: plug the modem in and switch it on; the kernel's "
                        "log (dmesg) tells whether it was seen");
-    doctor_fail(doctor, OUTCOME_NO_MODEM, remedy, "%s: %s", doctor->settings.device,
-                strerror(error));
+    doctor_fail(doctor, OUTCOME_NO_MODEM, remedy, "%s: %s", device, strerror(error));
 }
 
 void doctor_port(struct doctor *doctor)

@@ -25,8 +25,9 @@ static const struct {
     {OUTCOME_REFUSED, "restart the modem; simkey doctor --trace apdu shows what is refused"},
     {OUTCOME_LOST, "try again, then restart the modem"},
     {OUTCOME_BAD_DATA, "try again; if it stays, simkey doctor --trace at shows what came"},
-    {OUTCOME_NO_APPLET, "this SIM does not have it: ask its supplier for one with the "
-                        "applet"},
+    {OUTCOME_NO_APPLET,
+     "ask the SIM's supplier for one with the applet; or, if it has IoT SAFE under "
+     "another AID, for that: it belongs into the setting `aid`"},
     {OUTCOME_PIN_MISSING, "unlock PIN1: let ModemManager or the modem's own settings do it, or "
                           "AT+CPIN=\"<PIN1>\" in a terminal program"},
     {OUTCOME_PIN_BLOCKED, "ask the SIM's supplier for its PUK, or for another SIM"},

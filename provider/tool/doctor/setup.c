@@ -249,11 +249,17 @@ void doctor_provider(struct doctor *doctor)
                        doctor_examples());
         doctor_fail(doctor, why.outcome, remedy, "%s", why.text);
     } else if (access(conf, R_OK) != 0) {
-        (void)snprintf(remedy, sizeof remedy, "correct OPENSSL_CONF, or copy %s/openssl.cnf there",
-                       doctor_examples());
+        const int cause = errno;
+
+        if (cause == EACCES)
+            (void)snprintf(remedy, sizeof remedy,
+                           "sudo chmod a+r %.100s, and a+x for the folders above it", conf);
+        else
+            (void)snprintf(remedy, sizeof remedy,
+                           "correct OPENSSL_CONF, or copy %s/openssl.cnf there", doctor_examples());
         doctor_warn(doctor, remedy,
                     "cannot read OpenSSL's configuration %s: %s; so programs do not have simkey",
-                    conf, strerror(errno));
+                    conf, strerror(cause));
     } else if (judge_trust(doctor, conf)) {
         ERR_set_mark();
         if (OSSL_LIB_CTX_load_config(libctx, conf) == 1) {
@@ -367,6 +373,7 @@ static void tell_no_device(struct doctor *doctor)
 {
     const char *file = doctor_settings_file();
     bool services = secure_getenv("OPENSSL_CONF") == NULL && services_have_device();
+    bool there = access(file, F_OK) == 0 || errno != ENOENT;
     char remedy[512], self[DOCTOR_NAME];
 
     doctor_user_name(geteuid(), self);
@@ -382,8 +389,28 @@ static void tell_no_device(struct doctor *doctor)
                        "simkey devices shows the ports; write a line `device = ` with the modem's "
                        "one into %.200s",
                        file);
-    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s; %.200s names none", self,
-                services ? ", and OPENSSL_CONF is not set" : "", file);
+    doctor_fail(doctor, OUTCOME_USAGE, remedy, "no device is set for %s%s; %s%.200s%s", self,
+                services ? ", and OPENSSL_CONF is not set" : "", there ? "" : "there is no ", file,
+                there ? " names none" : "");
+}
+
+static void tell_wrong(struct doctor *doctor, const struct report *why)
+{
+    const char *file = doctor_settings_file();
+    char remedy[512];
+
+    if (access(file, R_OK) != 0 && errno == EACCES)
+        (void)snprintf(
+            remedy, sizeof remedy,
+            "sudo chmod a+r %.200s, which holds no secret, and a+x for the folders above it", file);
+    else if (secure_getenv("SIMKEY_CONF") != NULL && access(file, F_OK) != 0)
+        (void)snprintf(
+            remedy, sizeof remedy,
+            "correct SIMKEY_CONF, or write a line `device = ` with the modem's port there");
+    else
+        (void)snprintf(remedy, sizeof remedy,
+                       "correct it; names and values are in provider-simkey(7), Settings");
+    doctor_fail(doctor, why->outcome, remedy, "%s", why->text);
 }
 
 void doctor_settings(struct doctor *doctor)
@@ -394,7 +421,7 @@ void doctor_settings(struct doctor *doctor)
     char names[256], found[2 * sizeof origin], self[DOCTOR_NAME];
 
     if (command_line_settings(doctor->line, &doctor->settings, &why) != OUTCOME_OK) {
-        doctor_fail(doctor, why.outcome, "correct that setting", "%s", why.text);
+        tell_wrong(doctor, &why);
         return;
     }
     if (settings->device == NULL) {
