@@ -131,12 +131,15 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         return why.outcome == OUTCOME_CARRIER_REFUSED ? WHOSE_REFUSED : WHOSE_UNKNOWN;
     if (*word != SW_OK) /* also 6881, which may not be true: closing what is closed does no harm */
         return unknown_command(*word) ? WHOSE_OURS : WHOSE_UNKNOWN;
-    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0 &&
+    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0) {
         /* where answers are off by one, the name comes now */
-        channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0)
-        return WHOSE_NAMELESS;
-    /* not answered, or not true: it was open above */
-    if (answer.sw == 0 || answer.sw == SW_CLOSED_CHANNEL)
+        if (channel_word(operation, channel, &name, &answer, &why) != SW_OK)
+            return WHOSE_UNKNOWN;
+        if (answer.length == 0)
+            return WHOSE_NAMELESS;
+    }
+    /* not answered, or not true: it was open above; or the card was in trouble */
+    if (answer.sw == 0 || answer.sw == SW_CLOSED_CHANNEL || (answer.sw & 0xFF00) == 0x6F00)
         return WHOSE_UNKNOWN;
     return answer.sw == SW_OK && names_ours(&answer) ? WHOSE_OURS : WHOSE_OTHERS;
 }

@@ -376,6 +376,7 @@ void operation_close(struct operation *operation, int patience_ms)
     operation_note(operation);
     if (operation_wake(operation, &ignored) != OUTCOME_OK) {
         leave_own(operation);
+        (void)operation_all_lost(operation); /* a restart may be all that was heard */
         return;
     }
     channel_close_orphans(operation);
