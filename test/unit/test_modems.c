@@ -141,11 +141,10 @@ static void what_stands_round_a_setting_is_not_part_of_it(void)
     static const char *const good[] = {
         "device = /dev/a\n",
         "device = /dev/a",
-        "\xef\xbb\xbf"
-        "device = /dev/a\r\n",
+        "\357\273\277device = /dev/a\r\n",
         "\t device\t=\t/dev/a \t\r\n",
         "device=/dev/a\r\n",
-        "\xef\xbb\xbf# c\r\n\r\ndevice = /dev/a",
+        "\357\273\277# c\r\n\r\ndevice = /dev/a",
     };
     struct report why = REPORT_INIT;
     struct modems modems;
@@ -155,11 +154,9 @@ static void what_stands_round_a_setting_is_not_part_of_it(void)
         EXPECT_TEXT(modems.first.device, "/dev/a");
         modems_clear(&modems);
     }
-    EXPECT(load("\xef\xbb\xbf", &modems, &why), OUTCOME_OK, &why);
+    EXPECT(load("\357\273\277", &modems, &why), OUTCOME_OK, &why);
     modems_clear(&modems);
-    expect_refused("\n\xef\xbb\xbf"
-                   "device = /dev/a\n",
-                   "line 2");
+    expect_refused("\n\357\273\277device = /dev/a\n", "line 2");
     expect_refused("timeout = 5\ndevice = \"/dev/a\"\n",
                    "line 2: write the value of `device` without");
     expect_refused("pin-source = '/a'\n", "`pin-source` without quotes");
