@@ -6,7 +6,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 FILE_LINES=500 FUNCTION_LINES=60
-MODULE_GCC=258048 MODULE_CLANG=266240 # bytes of the stripped module, on amd64
+MODULE_GCC=262144 MODULE_CLANG=270336 # bytes of the stripped module, on amd64
 status=0
 
 files() { # those of the repository whose names match one of the patterns
