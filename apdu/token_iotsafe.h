@@ -11,7 +11,7 @@ struct applet;
 extern const struct token_ops token_iotsafe;
 
 /* The applet to select: by the AID of the settings where there is one, else by the known ones. given is
- * filled in the first case, and has to last as long as the operation (token_iotsafe_read.c). */
+ * filled in the first case, and has to last as long as the operation (token_iotsafe.c). */
 const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given);
 
 /* Keys, public keys and certificates by what the applet lists, or by their names alone where it lists

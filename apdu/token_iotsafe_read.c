@@ -12,23 +12,10 @@
 #include <string.h>
 
 #define FUNCTION_GENERATE 0x02
+#define TYPE_NOT_TOLD     0x00
 #define TYPE_RSA_2048     0x03
 #define USAGE_NOT_TOLD    0x00
 #define USAGE_GENERAL     0x01
-
-const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given)
-{
-    const struct settings *settings = &sim->settings;
-
-    if (settings->aid_length == 0)
-        return &applet_iotsafe;
-    *given = (struct applet){.aid = settings->aid,
-                             .aid_length = settings->aid_length,
-                             .name = IOTSAFE_NAME,
-                             .kind = SELECTED_IOTSAFE,
-                             .other = &applet_iotsafe};
-    return given;
-}
 
 /* One operation's work: the objects, and what is made of them. */
 struct read_work {
@@ -64,6 +51,19 @@ static enum outcome read_list(struct operation *operation, struct read_work *wor
     return OUTCOME_OK;
 }
 
+/* ---- names ---- */
+
+static bool same_id(const struct token_name *a, const struct token_name *b)
+{
+    return a->id_length > 0 && a->id_length == b->id_length &&
+           memcmp(a->id, b->id, a->id_length) == 0;
+}
+
+static bool same_label(const struct token_name *a, const struct token_name *b)
+{
+    return a->label[0] != '\0' && strcmp(a->label, b->label) == 0;
+}
+
 /* ---- certificates ---- */
 
 static void drop_certificate(struct token_content *content)
@@ -71,33 +71,6 @@ static void drop_certificate(struct token_content *content)
     free(content->certificate);
     content->certificate = NULL;
     content->length = 0;
-}
-
-/* The files that may be certificates, those that say so first: the one of that number, NULL if there are
- * fewer. */
-static const struct iotsafe_object *find_file(const struct iotsafe_objects *objects,
-                                              unsigned number)
-{
-    static const uint8_t order[] = {IOTSAFE_CERTIFICATE, USAGE_NOT_TOLD, USAGE_GENERAL};
-
-    for (size_t pass = 0; pass < sizeof order; pass++)
-        for (size_t i = 0; i < objects->count; i++) {
-            const struct iotsafe_object *object = &objects->list[i];
-
-            if (object->kind == IOTSAFE_FILE && !object->empty && object->usage == order[pass] &&
-                number-- == 0)
-                return object;
-        }
-    return NULL;
-}
-
-static unsigned count_files(const struct iotsafe_objects *objects)
-{
-    unsigned count = 0;
-
-    while (find_file(objects, count) != NULL)
-        count++;
-    return count;
 }
 
 /* The next id: 02 behind 01, "007" behind "006". */
@@ -127,6 +100,50 @@ static struct token_name certificate_place(const struct token_name *key, unsigne
     return place;
 }
 
+/* In which of the places of the key's certificate a file is, by its id or its label; PLACES: in none. */
+static unsigned place_of(const struct token_name *key, const struct iotsafe_object *file)
+{
+    struct token_name label = *key;
+
+    label.id_length = 0;
+    for (unsigned i = 0; i < 2 * PLACES; i++) {
+        const struct token_name place = certificate_place(i % 2 == 0 ? key : &label, i / 2);
+
+        if (same_id(&place, &file->name) || same_label(&place, &file->name))
+            return i / 2;
+    }
+    return PLACES;
+}
+
+/* The files that may be certificates, those that say so first, and of those the ones in the key's places
+ * (NULL: of no key), which counts where its public half is not known: the one of that number, NULL if there
+ * are fewer. */
+static const struct iotsafe_object *find_file(const struct iotsafe_objects *objects,
+                                              const struct token_name *key, unsigned number)
+{
+    static const uint8_t order[] = {IOTSAFE_CERTIFICATE, USAGE_NOT_TOLD, USAGE_GENERAL};
+
+    for (unsigned pass = 0; pass < sizeof order * (PLACES + 1); pass++)
+        for (size_t i = 0; i < objects->count; i++) {
+            const struct iotsafe_object *object = &objects->list[i];
+
+            if (object->kind == IOTSAFE_FILE && !object->empty &&
+                object->usage == order[pass / (PLACES + 1)] &&
+                (key == NULL ? 0 : place_of(key, object)) == pass % (PLACES + 1) && number-- == 0)
+                return object;
+        }
+    return NULL;
+}
+
+static unsigned count_files(const struct iotsafe_objects *objects)
+{
+    unsigned count = 0;
+
+    while (find_file(objects, NULL, count) != NULL)
+        count++;
+    return count;
+}
+
 /* DER, or PEM text. */
 static bool like_certificate(const uint8_t *data, size_t length)
 {
@@ -134,6 +151,15 @@ static bool like_certificate(const uint8_t *data, size_t length)
 
     return (length > 4 && data[0] == 0x30 && (data[1] & 0x80) != 0) ||
            (length > sizeof begin && memmem(data, length, begin, sizeof begin - 1) != NULL);
+}
+
+/* A card in trouble, torn content, or a torn answer: that is tried again before it counts. */
+static bool may_pass(const struct operation *operation, enum outcome outcome,
+                     const struct report *why)
+{
+    return !operation->again &&
+           ((outcome == OUTCOME_BAD_DATA && why->sw == 0) ||
+            (outcome == OUTCOME_REFUSED && (why->sw >> 8 == 0x6F || why->sw >> 8 == 0x93)));
 }
 
 /* None is no failure: the file may hold something else, or not be there. */
@@ -146,10 +172,10 @@ static enum outcome read_certificate(struct operation *operation, const struct t
     if (outcome == OUTCOME_OK && like_certificate(content->certificate, content->length))
         return OUTCOME_OK;
     drop_certificate(content);
-    if (outcome == OUTCOME_BAD_DATA &&
-        why->sw == 0) /* torn content, or a torn answer: tried again */
-        return operation->again ? OUTCOME_OK : outcome;
-    if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_REFUSED) {
+    if (may_pass(operation, outcome, why))
+        return outcome;
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_REFUSED ||
+        (outcome == OUTCOME_BAD_DATA && why->sw == 0)) {
         report_clear(why);
         return OUTCOME_OK;
     }
@@ -170,7 +196,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
             why, OUTCOME_NOT_FOUND,
             "the SIM's applet does not list its objects, so that its certificates are "
             "not known");
-    file = find_file(&work->objects, work->number);
+    file = find_file(&work->objects, NULL, work->number);
     if (file == NULL)
         return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate in this SIM");
     memcpy(work->content->iccid, operation->current->iccid, ICCID_SIZE);
@@ -205,7 +231,9 @@ static struct token_item describe_key(const struct read_work *work,
                                       const struct iotsafe_object *key)
 {
     struct token_item item = {.name = key->name,
-                              .bits = key->type == TYPE_RSA_2048 ? 2048 : 256,
+                              .bits = key->type == TYPE_RSA_2048   ? 2048
+                                      : key->type == TYPE_NOT_TOLD ? 0
+                                                                   : 256,
                               .generates = (key->functions & FUNCTION_GENERATE) != 0,
                               .empty = key->empty,
                               .no_signing =
@@ -248,17 +276,6 @@ enum outcome iotsafe_list(struct sim *sim, enum token_applet applet, struct toke
     return outcome;
 }
 
-static bool same_id(const struct token_name *a, const struct token_name *b)
-{
-    return a->id_length > 0 && a->id_length == b->id_length &&
-           memcmp(a->id, b->id, a->id_length) == 0;
-}
-
-static bool same_label(const struct token_name *a, const struct token_name *b)
-{
-    return a->label[0] != '\0' && strcmp(a->label, b->label) == 0;
-}
-
 static bool may_sign(const struct iotsafe_object *key)
 {
     return !key->empty && (key->functions < 0 || (key->functions & IOTSAFE_MAY_SIGN) != 0);
@@ -290,20 +307,43 @@ static size_t count_kind(const struct iotsafe_objects *objects, enum iotsafe_kin
     return count;
 }
 
-/* Whether a public key is the other half, by one of the cards' habits, the surest first: the same id, the
- * same label, the next id, or the only pair that there is. */
-#define HABITS 4
+/* The same id, and labels that do not contradict it. */
+static bool same_name(const struct token_name *a, const struct token_name *b)
+{
+    return same_id(a, b) && (a->label[0] == '\0' || b->label[0] == '\0' || same_label(a, b));
+}
+
+/* Whether a public key is another private key's by its name. */
+static bool is_taken(const struct read_work *work, const struct iotsafe_object *key,
+                     const struct iotsafe_object *other)
+{
+    for (size_t i = 0; i < work->objects.count; i++) {
+        const struct iotsafe_object *owner = &work->objects.list[i];
+
+        if (owner != key && owner->kind == IOTSAFE_PRIVATE && same_name(&owner->name, &other->name))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a public key is the other half, by one of the cards' habits, the surest first: the same name, the
+ * same label, the same id, the next id, or the only pair that there is. */
+#define HABITS 5
 static bool is_other_half(const struct read_work *work, const struct iotsafe_object *key,
                           const struct iotsafe_object *other, int habit)
 {
     struct token_name next = key->name;
 
+    if (is_taken(work, key, other))
+        return false;
     switch (habit) {
     case 0:
-        return same_id(&key->name, &other->name);
+        return same_name(&key->name, &other->name);
     case 1:
         return same_label(&key->name, &other->name);
     case 2:
+        return same_id(&key->name, &other->name);
+    case 3:
         next_id(&next);
         return same_id(&next, &other->name);
     default:
@@ -348,8 +388,9 @@ static enum outcome read_public(struct operation *operation, const struct read_w
         enum outcome outcome = iotsafe_read_public_key(&operation->card, &names[i], content->point,
                                                        &content->point_length, why);
 
-        if (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_REFUSED &&
-            !(outcome == OUTCOME_BAD_DATA && operation->again))
+        if (may_pass(operation, outcome, why) ||
+            (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_REFUSED &&
+             !(outcome == OUTCOME_BAD_DATA && operation->again)))
             return outcome;
         report_clear(why);
     }
@@ -360,7 +401,8 @@ static enum outcome read_candidate(struct operation *operation, const struct rea
                                    struct report *why)
 {
     struct token_content *content = work->content;
-    const struct iotsafe_object *file = find_file(&work->objects, work->number);
+    const struct iotsafe_object *file =
+        find_file(&work->objects, &content->item.name, work->number);
     struct token_name place;
 
     if (file != NULL)

@@ -62,6 +62,10 @@ static enum outcome look_at(struct sim *sim, const struct uri *uri, struct place
             place->others += !list[i].empty && !list[i].no_signing;
             continue;
         }
+        if (found)
+            return report_set(why, OUTCOME_USAGE,
+                              "this SIM has several keys of that name: name the one that is meant "
+                              "by id, `simkey info --verbose` lists them");
         found = true;
         place->empty = list[i].empty;
         if (list[i].no_signing)
@@ -117,16 +121,21 @@ static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *conten
     uint8_t point[TOKEN_POINT_MAX];
     size_t length;
     enum outcome outcome;
+    bool made;
 
     signing.key.name.applet = TOKEN_APPLET_IOTSAFE;
     memcpy(signing.key.iccid, uri->iccid, sizeof signing.key.iccid);
     outcome = token_generate(sim, &signing.key, point, &length, why);
+    made = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = objects_point_key(NULL, point, length, &signing.public_key, why);
     if (outcome == OUTCOME_OK)
         outcome = signing_key_challenge(sim, &signing, why);
     if (outcome == OUTCOME_OK)
         outcome = key_reference(&signing, content, why);
+    if (made && outcome == OUTCOME_NOT_FOUND)
+        report_prefix(why, "the SIM has made the key pair under another id and does not say which, "
+                           "`simkey info --verbose` may");
     signing_key_clear(&signing);
     return outcome;
 }
