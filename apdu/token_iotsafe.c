@@ -9,20 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given)
-{
-    const struct settings *settings = &sim->settings;
-
-    if (settings->aid_length == 0)
-        return &applet_iotsafe;
-    *given = (struct applet){.aid = settings->aid,
-                             .aid_length = settings->aid_length,
-                             .name = IOTSAFE_NAME,
-                             .kind = SELECTED_IOTSAFE,
-                             .other = &applet_iotsafe};
-    return given;
-}
-
 static bool takes_name(const struct token_name *name)
 {
     return name->container == TOKEN_CONTAINER_NONE;

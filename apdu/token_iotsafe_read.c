@@ -17,6 +17,20 @@
 #define USAGE_NOT_TOLD    0x00
 #define USAGE_GENERAL     0x01
 
+const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given)
+{
+    const struct settings *settings = &sim->settings;
+
+    if (settings->aid_length == 0)
+        return &applet_iotsafe;
+    *given = (struct applet){.aid = settings->aid,
+                             .aid_length = settings->aid_length,
+                             .name = IOTSAFE_NAME,
+                             .kind = SELECTED_IOTSAFE,
+                             .other = &applet_iotsafe};
+    return given;
+}
+
 /* One operation's work: the objects, and what is made of them. */
 struct read_work {
     const struct token_name *name;
@@ -51,19 +65,6 @@ static enum outcome read_list(struct operation *operation, struct read_work *wor
     return OUTCOME_OK;
 }
 
-/* ---- names ---- */
-
-static bool same_id(const struct token_name *a, const struct token_name *b)
-{
-    return a->id_length > 0 && a->id_length == b->id_length &&
-           memcmp(a->id, b->id, a->id_length) == 0;
-}
-
-static bool same_label(const struct token_name *a, const struct token_name *b)
-{
-    return a->label[0] != '\0' && strcmp(a->label, b->label) == 0;
-}
-
 /* ---- certificates ---- */
 
 static void drop_certificate(struct token_content *content)
@@ -71,48 +72,6 @@ static void drop_certificate(struct token_content *content)
     free(content->certificate);
     content->certificate = NULL;
     content->length = 0;
-}
-
-/* The next id: 02 behind 01, "007" behind "006". */
-static void next_id(struct token_name *name)
-{
-    for (size_t i = name->id_length; i-- > 0;)
-        if (++name->id[i] != 0)
-            break;
-}
-
-/* Where the certificate of a key may be that is not listed: under the key's own name, or the next id; or
- * with Cert in the place of Key in its label. */
-#define PLACES 2
-static struct token_name certificate_place(const struct token_name *key, unsigned number)
-{
-    struct token_name place = *key;
-    char *at = strstr(place.label, "Key");
-
-    if (number == 0)
-        return place;
-    if (place.id_length > 0) {
-        next_id(&place);
-    } else if (at != NULL && strlen(place.label) + 1 < sizeof place.label) {
-        memmove(at + 4, at + 3, strlen(at + 3) + 1);
-        memcpy(at, "Cert", 4);
-    }
-    return place;
-}
-
-/* In which of the places of the key's certificate a file is, by its id or its label; PLACES: in none. */
-static unsigned place_of(const struct token_name *key, const struct iotsafe_object *file)
-{
-    struct token_name label = *key;
-
-    label.id_length = 0;
-    for (unsigned i = 0; i < 2 * PLACES; i++) {
-        const struct token_name place = certificate_place(i % 2 == 0 ? key : &label, i / 2);
-
-        if (same_id(&place, &file->name) || same_label(&place, &file->name))
-            return i / 2;
-    }
-    return PLACES;
 }
 
 /* The files that may be certificates, those that say so first, and of those the ones in the key's places
@@ -123,13 +82,15 @@ static const struct iotsafe_object *find_file(const struct iotsafe_objects *obje
 {
     static const uint8_t order[] = {IOTSAFE_CERTIFICATE, USAGE_NOT_TOLD, USAGE_GENERAL};
 
-    for (unsigned pass = 0; pass < sizeof order * (PLACES + 1); pass++)
+    for (unsigned pass = 0; pass < sizeof order * (IOTSAFE_PLACES + 1); pass++)
         for (size_t i = 0; i < objects->count; i++) {
             const struct iotsafe_object *object = &objects->list[i];
 
             if (object->kind == IOTSAFE_FILE && !object->empty &&
-                object->usage == order[pass / (PLACES + 1)] &&
-                (key == NULL ? 0 : place_of(key, object)) == pass % (PLACES + 1) && number-- == 0)
+                object->usage == order[pass / (IOTSAFE_PLACES + 1)] &&
+                (key == NULL ? 0 : iotsafe_place_of(key, &object->name)) ==
+                    pass % (IOTSAFE_PLACES + 1) &&
+                number-- == 0)
                 return object;
         }
     return NULL;
@@ -290,9 +251,9 @@ static const struct iotsafe_object *find_key(const struct read_work *work)
     for (size_t i = 0; i < work->objects.count; i++) {
         const struct iotsafe_object *key = &work->objects.list[i];
 
-        if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? same_id(name, &key->name)
-                                             : named             ? same_label(name, &key->name)
-                                                                 : may_sign(key)))
+        if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? iotsafe_same_id(name, &key->name)
+                                             : named ? iotsafe_same_label(name, &key->name)
+                                                     : may_sign(key)))
             return key;
     }
     return NULL;
@@ -307,12 +268,6 @@ static size_t count_kind(const struct iotsafe_objects *objects, enum iotsafe_kin
     return count;
 }
 
-/* The same id, and labels that do not contradict it. */
-static bool same_name(const struct token_name *a, const struct token_name *b)
-{
-    return same_id(a, b) && (a->label[0] == '\0' || b->label[0] == '\0' || same_label(a, b));
-}
-
 /* Whether a public key is another private key's by its name. */
 static bool is_taken(const struct read_work *work, const struct iotsafe_object *key,
                      const struct iotsafe_object *other)
@@ -320,7 +275,8 @@ static bool is_taken(const struct read_work *work, const struct iotsafe_object *
     for (size_t i = 0; i < work->objects.count; i++) {
         const struct iotsafe_object *owner = &work->objects.list[i];
 
-        if (owner != key && owner->kind == IOTSAFE_PRIVATE && same_name(&owner->name, &other->name))
+        if (owner != key && owner->kind == IOTSAFE_PRIVATE &&
+            iotsafe_same_name(&owner->name, &other->name))
             return true;
     }
     return false;
@@ -338,14 +294,14 @@ static bool is_other_half(const struct read_work *work, const struct iotsafe_obj
         return false;
     switch (habit) {
     case 0:
-        return same_name(&key->name, &other->name);
+        return iotsafe_same_name(&key->name, &other->name);
     case 1:
-        return same_label(&key->name, &other->name);
+        return iotsafe_same_label(&key->name, &other->name);
     case 2:
-        return same_id(&key->name, &other->name);
+        return iotsafe_same_id(&key->name, &other->name);
     case 3:
-        next_id(&next);
-        return same_id(&next, &other->name);
+        iotsafe_next_id(&next);
+        return iotsafe_same_id(&next, &other->name);
     default:
         return count_kind(&work->objects, IOTSAFE_PRIVATE) == 1 &&
                count_kind(&work->objects, IOTSAFE_PUBLIC) == 1;
@@ -359,7 +315,7 @@ static size_t public_names(const struct read_work *work, const struct iotsafe_ob
 {
     if (!work->listed) {
         names[0] = names[1] = key->name;
-        next_id(&names[1]);
+        iotsafe_next_id(&names[1]);
         return key->name.id_length > 0 ? 2 : 1;
     }
     for (int habit = 0; habit < HABITS; habit++)
@@ -407,11 +363,11 @@ static enum outcome read_candidate(struct operation *operation, const struct rea
 
     if (file != NULL)
         return read_certificate(operation, &file->name, file->size, content, why);
-    if (work->listed || work->number >= PLACES)
+    if (work->listed || work->number >= IOTSAFE_PLACES)
         return work->number == 0 ? OUTCOME_OK
                                  : report_set(why, OUTCOME_NOT_FOUND,
                                               "there is no further certificate in this SIM");
-    place = certificate_place(&content->item.name, work->number);
+    place = iotsafe_certificate_place(&content->item.name, work->number);
     return read_certificate(operation, &place, 0, content, why);
 }
 
@@ -459,7 +415,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
                           "that key of the SIM is empty: `simkey generate` makes a key pair there");
     content->item = describe_key(work, key);
     if (!work->listed)
-        content->item.candidates = PLACES;
+        content->item.candidates = IOTSAFE_PLACES;
     memcpy(content->iccid, operation->current->iccid, ICCID_SIZE);
     outcome = work->number == 0 ? read_public(operation, work, key, why) : OUTCOME_OK;
     return outcome == OUTCOME_OK ? read_candidate(operation, work, why) : outcome;
