@@ -184,6 +184,12 @@ static enum outcome generate_work(struct operation *operation, void *arg, struct
         public_name = made;
     outcome =
         iotsafe_read_public_key(&operation->card, &public_name, work->point, work->length, why);
+    if (outcome == OUTCOME_NOT_FOUND && public_name.id_length > 0) { /* as reading does */
+        report_clear(why);
+        iotsafe_next_id(&public_name);
+        outcome =
+            iotsafe_read_public_key(&operation->card, &public_name, work->point, work->length, why);
+    }
     if (outcome != OUTCOME_OK)
         report_prefix(why, "the SIM has made the key pair");
     return outcome;

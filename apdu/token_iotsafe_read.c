@@ -108,10 +108,10 @@ static unsigned count_files(const struct iotsafe_objects *objects)
 /* DER, or PEM text. */
 static bool like_certificate(const uint8_t *data, size_t length)
 {
-    static const char begin[] = "-----BEGIN CERTIFICATE";
+    static const char line[] = "CERTIFICATE-----"; /* X509 CERTIFICATE too */
 
     return (length > 4 && data[0] == 0x30 && (data[1] & 0x80) != 0) ||
-           (length > sizeof begin && memmem(data, length, begin, sizeof begin - 1) != NULL);
+           (length > sizeof line && memmem(data, length, line, sizeof line - 1) != NULL);
 }
 
 /* A card in trouble, torn content, or a torn answer: that is tried again before it counts. */

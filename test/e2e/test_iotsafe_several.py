@@ -2,6 +2,7 @@
 """Several keys in a SIM with IoT SAFE's applet: the applet does not say which public key and which certificate
 belong to a key, and names are for one object each only by the book."""
 
+import json
 import os
 
 from fixture import ABSENT, USAGE, test
@@ -11,9 +12,9 @@ def changed(t, change):
     """A SIM whose list of objects is another one: change gets and gives its lines."""
     card = t.new_card("--applet", "iotsafe", "--key", "p256")
     path = os.path.join(card, "iotsafe")
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="latin-1") as file:
         lines = file.read().splitlines()
-    with open(path, "w", encoding="ascii") as file:
+    with open(path, "w", encoding="latin-1") as file:
         file.write("\n".join(change(card, lines)) + "\n")
     return t.sim(card)
 
@@ -56,3 +57,10 @@ def a_label_of_two_keys_is_not_enough_to_make_a_new_pair(t):
 def a_pair_under_an_unknown_id_is_told_to_be_there(t):
     sim = t.sim(t.new_card("--applet", "iotsafe", "--key", "p256"), "--iotsafe-new-ids", "--iotsafe-generated", "key")
     t.simkey(sim, "generate", "signing;id=%04", "--yes", expect=ABSENT, says="has made the key pair under another id")
+
+
+@test
+def a_label_that_is_no_text_does_not_spoil_the_json(t):
+    sim = changed(t, lambda card, lines: [line.replace("BootstrapKey_1", "Key\xff\xc3(") for line in lines])
+    told = json.loads(t.simkey(sim, "info", "--json").out)
+    t.equal(told["containers"][0]["label"], r"Key\xff\xc3(", "the label")

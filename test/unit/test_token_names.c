@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What belongs to a key of IoT SAFE by its name: its public half, and the file that is looked at first for
  * its certificate. The applet does not say, and a card may have several keys. */
-#include "apdu/token_iotsafe.h"
+#include "apdu/token.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -167,12 +167,58 @@ static void a_public_key_that_a_card_in_trouble_does_not_give_is_asked_for_again
     seat_end(&seat);
 }
 
+/* A card that tells its sizes with the octets swapped: 2 for 512. "-----BEGIN X509 CERTIFICATE-----" and so on,
+ * in two pieces that part the end line. */
+static void pem_text_is_read_to_its_end(void)
+{
+#define PEM_1                                                                                      \
+    "2D2D2D2D2D424547494E20 5835303920 43455254494649434154452D2D2D2D2D0A41410A "                  \
+    "2D2D2D2D2D454E4420"
+#define PEM_2 "5835303920 43455254494649434154452D2D2D2D2D0A"
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE,
+                                              LIST(PRIVATE("01") "830102 4A0101 210102 20020002"),
+                                              CSIM("81 B0 00 00 03 830102 00", PEM_1 "9000"),
+                                              CSIM("81 B0 00 2D 03 830102 00", PEM_2 "9000"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    reads(&seat, 1, "", PEM_1 PEM_2);
+    seat_end(&seat);
+}
+
+/* It says neither ids nor the key, and the public half has the next id. */
+static void a_new_pairs_public_half_may_have_the_next_id(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE,
+                                              CSIM("81 B9 00 00 03 840106 00", "9000"),
+                                              CSIM("81 CD 00 00 03 850106 00", "6A82"),
+                                              READ("07", "3F"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct token_key key = {.name = named(6), .type = TOKEN_EC, .bits = 256};
+    uint8_t point[TOKEN_POINT_MAX];
+    struct seat seat;
+    size_t length;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    EXPECT(token_generate(seat.sim, &key, point, &length, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(point, length, POINT("3F"));
+    EXPECT_BYTES(key.name.id, key.name.id_length, "06");
+    seat_end(&seat);
+}
+
 void add_token_names_suite(void)
 {
     static const struct test tests[] = {
         TEST(another_keys_public_half_is_not_taken),
         TEST(labels_tell_pairs_apart_where_ids_overlap),
         TEST(the_file_of_the_keys_own_name_is_looked_at_first),
+        TEST(pem_text_is_read_to_its_end),
+        TEST(a_new_pairs_public_half_may_have_the_next_id),
         TEST(a_file_that_a_card_in_trouble_does_not_give_is_asked_for_again),
         TEST(a_public_key_that_a_card_in_trouble_does_not_give_is_asked_for_again),
     };
