@@ -173,6 +173,11 @@ static enum outcome generate_work(struct operation *operation, void *arg, struct
     enum outcome outcome = iotsafe_generate(&operation->card, &work->key->name, &made, &public_name,
                                             work->point, work->length, why);
 
+    if (why->sw == 0 && (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST ||
+                         outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM))
+        report_prefix(why,
+                      "it is unknown whether the SIM made the key pair (`simkey key` prints the "
+                      "one it has, and a slow SIM needs a longer --timeout)");
     if (outcome != OUTCOME_OK)
         return outcome;
     work->key->name = made;

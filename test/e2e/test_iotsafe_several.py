@@ -5,7 +5,7 @@ belong to a key, and names are for one object each only by the book."""
 import json
 import os
 
-from fixture import ABSENT, USAGE, test
+from fixture import ABSENT, TIMEOUT, USAGE, test
 
 
 def changed(t, change):
@@ -57,6 +57,14 @@ def a_label_of_two_keys_is_not_enough_to_make_a_new_pair(t):
 def a_pair_under_an_unknown_id_is_told_to_be_there(t):
     sim = t.sim(t.new_card("--applet", "iotsafe", "--key", "p256"), "--iotsafe-new-ids", "--iotsafe-generated", "key")
     t.simkey(sim, "generate", "signing;id=%04", "--yes", expect=ABSENT, says="has made the key pair under another id")
+
+
+@test
+def a_pair_whose_making_took_too_long_may_be_there(t):
+    sim = t.sim(t.new_card("--applet", "iotsafe", "--key", "p256"), "--iotsafe-generate-ms", "1500")
+    t.simkey(sim, "generate", "signing;id=%04", "--yes", "--timeout", "1", expect=TIMEOUT,
+             says="unknown whether the SIM made the key pair .*`simkey key`.*--timeout")
+    t.check("BEGIN SIM KEY REFERENCE" in t.simkey(sim, "key", "signing;id=%04").out, "the key is not there")
 
 
 @test
