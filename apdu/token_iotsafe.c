@@ -173,6 +173,11 @@ static enum outcome generate_work(struct operation *operation, void *arg, struct
     enum outcome outcome = iotsafe_generate(&operation->card, &work->key->name, &made, &public_name,
                                             work->point, work->length, why);
 
+    if (why->sw == 0 && (outcome == OUTCOME_TIMEOUT || outcome == OUTCOME_LOST ||
+                         outcome == OUTCOME_BAD_DATA || outcome == OUTCOME_NO_MODEM))
+        report_prefix(why,
+                      "it is unknown whether the SIM made the key pair (`simkey key` prints the "
+                      "one it has, and a slow SIM needs a longer --timeout)");
     if (outcome != OUTCOME_OK)
         return outcome;
     work->key->name = made;
@@ -184,6 +189,12 @@ static enum outcome generate_work(struct operation *operation, void *arg, struct
         public_name = made;
     outcome =
         iotsafe_read_public_key(&operation->card, &public_name, work->point, work->length, why);
+    if (outcome == OUTCOME_NOT_FOUND && public_name.id_length > 0) { /* as reading does */
+        report_clear(why);
+        iotsafe_next_id(&public_name);
+        outcome =
+            iotsafe_read_public_key(&operation->card, &public_name, work->point, work->length, why);
+    }
     if (outcome != OUTCOME_OK)
         report_prefix(why, "the SIM has made the key pair");
     return outcome;

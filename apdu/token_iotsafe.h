@@ -14,6 +14,29 @@ extern const struct token_ops token_iotsafe;
  * filled in the first case, and has to last as long as the operation (token_iotsafe_read.c). */
 const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given);
 
+/* ---- token_iotsafe_name.c ---- */
+
+/* Both have that id, or that label. */
+bool iotsafe_same_id(const struct token_name *a, const struct token_name *b);
+bool iotsafe_same_label(const struct token_name *a, const struct token_name *b);
+
+/* The same id, and labels that do not contradict it. */
+bool iotsafe_same_name(const struct token_name *a, const struct token_name *b);
+
+/* Makes it the next id: 02 behind 01, "007" behind "006". */
+void iotsafe_next_id(struct token_name *name);
+
+/* Where the certificate of a key may be that is not listed: 0, under the key's own name; 1, under the next
+ * id, or with Cert in the place of Key in its label. */
+#define IOTSAFE_PLACES 2
+struct token_name iotsafe_certificate_place(const struct token_name *key, unsigned number);
+
+/* In which of the places of the key's certificate a file is, by its id or its label; IOTSAFE_PLACES: in
+ * none. */
+unsigned iotsafe_place_of(const struct token_name *key, const struct token_name *file);
+
+/* ---- token_iotsafe_read.c ---- */
+
 /* Keys, public keys and certificates by what the applet lists, or by their names alone where it lists
  * nothing (token_iotsafe_read.c). As token_list, token_read and token_certificate. */
 enum outcome iotsafe_list(struct sim *sim, enum token_applet applet, struct token_item *list,

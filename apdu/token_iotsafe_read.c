@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define FUNCTION_GENERATE 0x02
+#define TYPE_NOT_TOLD     0x00
 #define TYPE_RSA_2048     0x03
 #define USAGE_NOT_TOLD    0x00
 #define USAGE_GENERAL     0x01
@@ -73,18 +74,22 @@ static void drop_certificate(struct token_content *content)
     content->length = 0;
 }
 
-/* The files that may be certificates, those that say so first: the one of that number, NULL if there are
- * fewer. */
+/* The files that may be certificates, those that say so first, and of those the ones in the key's places
+ * (NULL: of no key), which counts where its public half is not known: the one of that number, NULL if there
+ * are fewer. */
 static const struct iotsafe_object *find_file(const struct iotsafe_objects *objects,
-                                              unsigned number)
+                                              const struct token_name *key, unsigned number)
 {
     static const uint8_t order[] = {IOTSAFE_CERTIFICATE, USAGE_NOT_TOLD, USAGE_GENERAL};
 
-    for (size_t pass = 0; pass < sizeof order; pass++)
+    for (unsigned pass = 0; pass < sizeof order * (IOTSAFE_PLACES + 1); pass++)
         for (size_t i = 0; i < objects->count; i++) {
             const struct iotsafe_object *object = &objects->list[i];
 
-            if (object->kind == IOTSAFE_FILE && !object->empty && object->usage == order[pass] &&
+            if (object->kind == IOTSAFE_FILE && !object->empty &&
+                object->usage == order[pass / (IOTSAFE_PLACES + 1)] &&
+                (key == NULL ? 0 : iotsafe_place_of(key, &object->name)) ==
+                    pass % (IOTSAFE_PLACES + 1) &&
                 number-- == 0)
                 return object;
         }
@@ -95,45 +100,27 @@ static unsigned count_files(const struct iotsafe_objects *objects)
 {
     unsigned count = 0;
 
-    while (find_file(objects, count) != NULL)
+    while (find_file(objects, NULL, count) != NULL)
         count++;
     return count;
-}
-
-/* The next id: 02 behind 01, "007" behind "006". */
-static void next_id(struct token_name *name)
-{
-    for (size_t i = name->id_length; i-- > 0;)
-        if (++name->id[i] != 0)
-            break;
-}
-
-/* Where the certificate of a key may be that is not listed: under the key's own name, or the next id; or
- * with Cert in the place of Key in its label. */
-#define PLACES 2
-static struct token_name certificate_place(const struct token_name *key, unsigned number)
-{
-    struct token_name place = *key;
-    char *at = strstr(place.label, "Key");
-
-    if (number == 0)
-        return place;
-    if (place.id_length > 0) {
-        next_id(&place);
-    } else if (at != NULL && strlen(place.label) + 1 < sizeof place.label) {
-        memmove(at + 4, at + 3, strlen(at + 3) + 1);
-        memcpy(at, "Cert", 4);
-    }
-    return place;
 }
 
 /* DER, or PEM text. */
 static bool like_certificate(const uint8_t *data, size_t length)
 {
-    static const char begin[] = "-----BEGIN CERTIFICATE";
+    static const char line[] = "CERTIFICATE-----"; /* X509 CERTIFICATE too */
 
     return (length > 4 && data[0] == 0x30 && (data[1] & 0x80) != 0) ||
-           (length > sizeof begin && memmem(data, length, begin, sizeof begin - 1) != NULL);
+           (length > sizeof line && memmem(data, length, line, sizeof line - 1) != NULL);
+}
+
+/* A card in trouble, torn content, or a torn answer: that is tried again before it counts. */
+static bool may_pass(const struct operation *operation, enum outcome outcome,
+                     const struct report *why)
+{
+    return !operation->again &&
+           ((outcome == OUTCOME_BAD_DATA && why->sw == 0) ||
+            (outcome == OUTCOME_REFUSED && (why->sw >> 8 == 0x6F || why->sw >> 8 == 0x93)));
 }
 
 /* None is no failure: the file may hold something else, or not be there. */
@@ -146,10 +133,10 @@ static enum outcome read_certificate(struct operation *operation, const struct t
     if (outcome == OUTCOME_OK && like_certificate(content->certificate, content->length))
         return OUTCOME_OK;
     drop_certificate(content);
-    if (outcome == OUTCOME_BAD_DATA &&
-        why->sw == 0) /* torn content, or a torn answer: tried again */
-        return operation->again ? OUTCOME_OK : outcome;
-    if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_REFUSED) {
+    if (may_pass(operation, outcome, why))
+        return outcome;
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_REFUSED ||
+        (outcome == OUTCOME_BAD_DATA && why->sw == 0)) {
         report_clear(why);
         return OUTCOME_OK;
     }
@@ -170,7 +157,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
             why, OUTCOME_NOT_FOUND,
             "the SIM's applet does not list its objects, so that its certificates are "
             "not known");
-    file = find_file(&work->objects, work->number);
+    file = find_file(&work->objects, NULL, work->number);
     if (file == NULL)
         return report_set(why, OUTCOME_NOT_FOUND, "there is no further certificate in this SIM");
     memcpy(work->content->iccid, operation->current->iccid, ICCID_SIZE);
@@ -205,7 +192,9 @@ static struct token_item describe_key(const struct read_work *work,
                                       const struct iotsafe_object *key)
 {
     struct token_item item = {.name = key->name,
-                              .bits = key->type == TYPE_RSA_2048 ? 2048 : 256,
+                              .bits = key->type == TYPE_RSA_2048   ? 2048
+                                      : key->type == TYPE_NOT_TOLD ? 0
+                                                                   : 256,
                               .generates = (key->functions & FUNCTION_GENERATE) != 0,
                               .empty = key->empty,
                               .no_signing =
@@ -248,17 +237,6 @@ enum outcome iotsafe_list(struct sim *sim, enum token_applet applet, struct toke
     return outcome;
 }
 
-static bool same_id(const struct token_name *a, const struct token_name *b)
-{
-    return a->id_length > 0 && a->id_length == b->id_length &&
-           memcmp(a->id, b->id, a->id_length) == 0;
-}
-
-static bool same_label(const struct token_name *a, const struct token_name *b)
-{
-    return a->label[0] != '\0' && strcmp(a->label, b->label) == 0;
-}
-
 static bool may_sign(const struct iotsafe_object *key)
 {
     return !key->empty && (key->functions < 0 || (key->functions & IOTSAFE_MAY_SIGN) != 0);
@@ -273,9 +251,9 @@ static const struct iotsafe_object *find_key(const struct read_work *work)
     for (size_t i = 0; i < work->objects.count; i++) {
         const struct iotsafe_object *key = &work->objects.list[i];
 
-        if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? same_id(name, &key->name)
-                                             : named             ? same_label(name, &key->name)
-                                                                 : may_sign(key)))
+        if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? iotsafe_same_id(name, &key->name)
+                                             : named ? iotsafe_same_label(name, &key->name)
+                                                     : may_sign(key)))
             return key;
     }
     return NULL;
@@ -290,22 +268,40 @@ static size_t count_kind(const struct iotsafe_objects *objects, enum iotsafe_kin
     return count;
 }
 
-/* Whether a public key is the other half, by one of the cards' habits, the surest first: the same id, the
- * same label, the next id, or the only pair that there is. */
-#define HABITS 4
+/* Whether a public key is another private key's by its name. */
+static bool is_taken(const struct read_work *work, const struct iotsafe_object *key,
+                     const struct iotsafe_object *other)
+{
+    for (size_t i = 0; i < work->objects.count; i++) {
+        const struct iotsafe_object *owner = &work->objects.list[i];
+
+        if (owner != key && owner->kind == IOTSAFE_PRIVATE &&
+            iotsafe_same_name(&owner->name, &other->name))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a public key is the other half, by one of the cards' habits, the surest first: the same name, the
+ * same label, the same id, the next id, or the only pair that there is. */
+#define HABITS 5
 static bool is_other_half(const struct read_work *work, const struct iotsafe_object *key,
                           const struct iotsafe_object *other, int habit)
 {
     struct token_name next = key->name;
 
+    if (is_taken(work, key, other))
+        return false;
     switch (habit) {
     case 0:
-        return same_id(&key->name, &other->name);
+        return iotsafe_same_name(&key->name, &other->name);
     case 1:
-        return same_label(&key->name, &other->name);
+        return iotsafe_same_label(&key->name, &other->name);
     case 2:
-        next_id(&next);
-        return same_id(&next, &other->name);
+        return iotsafe_same_id(&key->name, &other->name);
+    case 3:
+        iotsafe_next_id(&next);
+        return iotsafe_same_id(&next, &other->name);
     default:
         return count_kind(&work->objects, IOTSAFE_PRIVATE) == 1 &&
                count_kind(&work->objects, IOTSAFE_PUBLIC) == 1;
@@ -319,7 +315,7 @@ static size_t public_names(const struct read_work *work, const struct iotsafe_ob
 {
     if (!work->listed) {
         names[0] = names[1] = key->name;
-        next_id(&names[1]);
+        iotsafe_next_id(&names[1]);
         return key->name.id_length > 0 ? 2 : 1;
     }
     for (int habit = 0; habit < HABITS; habit++)
@@ -348,8 +344,9 @@ static enum outcome read_public(struct operation *operation, const struct read_w
         enum outcome outcome = iotsafe_read_public_key(&operation->card, &names[i], content->point,
                                                        &content->point_length, why);
 
-        if (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_REFUSED &&
-            !(outcome == OUTCOME_BAD_DATA && operation->again))
+        if (may_pass(operation, outcome, why) ||
+            (outcome != OUTCOME_OK && outcome != OUTCOME_NOT_FOUND && outcome != OUTCOME_REFUSED &&
+             !(outcome == OUTCOME_BAD_DATA && operation->again)))
             return outcome;
         report_clear(why);
     }
@@ -360,16 +357,17 @@ static enum outcome read_candidate(struct operation *operation, const struct rea
                                    struct report *why)
 {
     struct token_content *content = work->content;
-    const struct iotsafe_object *file = find_file(&work->objects, work->number);
+    const struct iotsafe_object *file =
+        find_file(&work->objects, &content->item.name, work->number);
     struct token_name place;
 
     if (file != NULL)
         return read_certificate(operation, &file->name, file->size, content, why);
-    if (work->listed || work->number >= PLACES)
+    if (work->listed || work->number >= IOTSAFE_PLACES)
         return work->number == 0 ? OUTCOME_OK
                                  : report_set(why, OUTCOME_NOT_FOUND,
                                               "there is no further certificate in this SIM");
-    place = certificate_place(&content->item.name, work->number);
+    place = iotsafe_certificate_place(&content->item.name, work->number);
     return read_certificate(operation, &place, 0, content, why);
 }
 
@@ -419,7 +417,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
                           "that key of the SIM is empty: `simkey generate` makes a key pair there");
     content->item = describe_key(work, key);
     if (!work->listed)
-        content->item.candidates = PLACES;
+        content->item.candidates = IOTSAFE_PLACES;
     memcpy(content->iccid, operation->current->iccid, ICCID_SIZE);
     outcome = work->number == 0 ? read_public(operation, work, key, why) : OUTCOME_OK;
     return outcome == OUTCOME_OK ? read_candidate(operation, work, why) : outcome;

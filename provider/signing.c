@@ -23,11 +23,12 @@ static void take_name(struct sim *sim, const struct uri *uri, const struct token
 struct search {
     OSSL_LIB_CTX *libctx;
     EVP_PKEY *own; /* the key's public half, NULL if the SIM does not tell it */
+    unsigned bits; /* the key's size, 0 if the SIM does not tell it */
     X509 *found;
 };
 
-/* Whether a certificate is that of the key: by its public half, or, where that is not known, because it is
- * none of a CA's. A wrong one is seen at the first signature. */
+/* Whether a certificate is that of the key: by its public half, or, where that is not known, because it has
+ * the key's size and is none of a CA's. A wrong one is seen at the first signature. */
 static bool belongs(const struct search *search, X509 *certificate)
 {
     EVP_PKEY *key = NULL;
@@ -35,8 +36,10 @@ static bool belongs(const struct search *search, X509 *certificate)
     bool good = objects_public_key(certificate, &key, NULL, NULL, &ignored) == OUTCOME_OK;
 
     ERR_set_mark();
-    good = good && (search->own != NULL ? EVP_PKEY_eq(key, search->own) == 1
-                                        : X509_check_ca(certificate) == 0);
+    good = good && (search->own != NULL
+                        ? EVP_PKEY_eq(key, search->own) == 1
+                        : X509_check_ca(certificate) == 0 &&
+                              (search->bits == 0 || EVP_PKEY_get_bits(key) == (int)search->bits));
     ERR_pop_to_mark();
     EVP_PKEY_free(key);
     return good;
@@ -103,7 +106,7 @@ static enum outcome search_certificate(struct sim *sim, const struct token_conte
                                        OSSL_LIB_CTX *libctx, enum signing_part part,
                                        struct signing_key *signing, struct report *why)
 {
-    struct search search = {.libctx = libctx};
+    struct search search = {.libctx = libctx, .bits = content->item.bits};
     enum outcome outcome = OUTCOME_OK;
 
     if (content->point_length > 0)

@@ -155,6 +155,21 @@ static size_t own_length(struct span content)
     return (size_t)(rest.data - content.data) + length;
 }
 
+/* True for the beginning of PEM text: what it lacks is behind it, whatever size the card told (some tell it
+ * with its octets swapped). */
+static bool unfinished_text(const struct span content)
+{
+    static const char begin[] = "-----BEGIN ", end[] = "-----END ", last[] = "-----";
+    const uint8_t *at;
+
+    if (content.length < sizeof begin - 1 || memcmp(content.data, begin, sizeof begin - 1) != 0)
+        return false;
+    at = memmem(content.data, content.length, end, sizeof end - 1);
+    return at == NULL || memmem(at + sizeof end - 1,
+                                content.length - (size_t)(at - content.data) - (sizeof end - 1),
+                                last, sizeof last - 1) == NULL;
+}
+
 static unsigned smaller(unsigned le)
 {
     return le > 255 ? 255 : le > READ_SHORT ? READ_SHORT : le / 2;
@@ -238,6 +253,8 @@ enum outcome iotsafe_read_file(const struct card *card, const struct token_name 
         own = own_length((struct span){buffer, got});
         if (own > 0) /* the object may tell the room, not the content, or in another order */
             wanted = own;
+        else
+            wanted = unfinished_text((struct span){buffer, got}) ? 0 : size;
         if (answer.sw == 0x6282)
             break;
     }

@@ -228,7 +228,10 @@ static enum outcome open_session(const struct card *card, const struct token_key
                          token_scheme_name(digest->scheme), hash_name(digest->hash), name);
     case 0x6A82:
     case 0x6A88:
-        return report_sw(why, OUTCOME_NOT_FOUND, answer.sw, "this SIM has no private key %s", name);
+        return report_sw(
+            why, OUTCOME_NOT_FOUND, answer.sw,
+            "this SIM has no private key where %s should be: `simkey info` lists the keys it has",
+            name);
     default:
         return iotsafe_refused(&answer, "begin a signature", why);
     }

@@ -65,6 +65,10 @@ static enum outcome look_at(struct sim *sim, const struct uri *uri, struct place
             place->others += !list[i].empty && !list[i].no_signing;
             continue;
         }
+        if (found)
+            return report_set(why, OUTCOME_USAGE,
+                              "this SIM has several keys of that name: name the one that is meant "
+                              "by id, `simkey info --verbose` lists them");
         found = true;
         place->empty = list[i].empty;
         if (list[i].no_signing)
@@ -123,10 +127,12 @@ static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *conten
     uint8_t point[TOKEN_POINT_MAX];
     size_t length;
     enum outcome outcome;
+    bool there;
 
     signing.key.name.applet = TOKEN_APPLET_IOTSAFE;
     memcpy(signing.key.iccid, uri->iccid, sizeof signing.key.iccid);
     outcome = token_generate(sim, &signing.key, point, &length, why);
+    there = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = objects_point_key(NULL, point, length, &signing.public_key, why);
     if (outcome == OUTCOME_OK)
@@ -134,6 +140,9 @@ static enum outcome generate(struct sim *sim, const struct uri *uri, BIO *conten
     if (outcome == OUTCOME_OK)
         outcome = key_reference(&signing, content, why);
     *made = signing.key.name;
+    if (there && outcome == OUTCOME_NOT_FOUND)
+        report_prefix(why, "the SIM has made the key pair under another id and does not say which, "
+                           "`simkey info --verbose` may");
     signing_key_clear(&signing);
     return outcome;
 }

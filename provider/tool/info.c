@@ -3,6 +3,7 @@
  * (info_text.c) or JSON. The shape of the tree is promised to programs (provider/README.md, "Inventory"): a field may
  * be added; one that goes, or changes its meaning, raises INFO_VERSION. */
 #include "apdu/aid.h"
+#include "modem/text.h"
 #include "provider/tool/info_text.h"
 #include "provider/tool/inventory.h"
 #include "provider/tool/tool.h"
@@ -13,10 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Texts of others go into JSON as they go onto the terminal: JSON has to be UTF-8. */
 static void add_text(cJSON *object, const char *name, const char *text)
 {
-    if (text[0] != '\0')
-        (void)cJSON_AddStringToObject(object, name, text);
+    char shown[TEXT_GROWTH * 256];
+
+    (void)text_copy(shown, sizeof shown, text);
+    if (shown[0] != '\0')
+        (void)cJSON_AddStringToObject(object, name, shown);
 }
 
 static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)

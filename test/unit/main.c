@@ -52,6 +52,7 @@ static const struct {
     {"iotsafe", add_iotsafe_suite},
     {"iotsafe_crypto", add_iotsafe_crypto_suite},
     {"token_iotsafe", add_token_iotsafe_suite},
+    {"token_names", add_token_names_suite},
     {"typea", add_typea_suite},
     {"settings", add_settings_suite},
     {"modems", add_modems_suite},

@@ -37,6 +37,7 @@ void add_mias_crypto_suite(void);
 void add_iotsafe_suite(void);
 void add_iotsafe_crypto_suite(void);
 void add_token_iotsafe_suite(void);
+void add_token_names_suite(void);
 void add_typea_suite(void);
 void add_settings_suite(void);
 void add_modems_suite(void);
