@@ -142,6 +142,21 @@ static enum outcome write_special(const struct place *place, const char *path, c
     return outcome;
 }
 
+enum outcome outfile_check(const char *path, struct report *why)
+{
+    struct place place;
+    enum outcome outcome = place_find(&place, path, why);
+
+    if (outcome == OUTCOME_OK && place.descriptor < 0 &&
+        (!place.exists || S_ISREG(place.file.st_mode)) &&
+        faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        (void)failed(path, why);
+        outcome = why->outcome = OUTCOME_USAGE; /* as in replace() */
+    }
+    place_close(&place);
+    return outcome;
+}
+
 enum outcome outfile_write(const char *path, const void *data, size_t length, unsigned mode,
                            bool keep_mode, struct report *why)
 {

@@ -19,4 +19,8 @@
 enum outcome outfile_write(const char *path, const void *data, size_t length, unsigned mode,
                            bool keep_mode, struct report *why);
 
+/* Whether a file can be made there, as far as that is known before: for what takes long, or cannot be taken
+ * back. Writes nothing. Errors: OUTCOME_USAGE. */
+enum outcome outfile_check(const char *path, struct report *why);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* simkey generate: a new key pair in the place of a key, where the SIM can make one. The old one is lost,
  * so it is said what that means, and asked. */
+#include "apdu/outfile.h"
 #include "modem/text.h"
 #include "provider/objects.h"
 #include "provider/tool/tool.h"
@@ -156,7 +157,9 @@ static enum outcome run_generate(const struct command_line *line, struct sim *si
             why, OUTCOME_USAGE,
             "simkey generate wants the place of the key pair by id or object, such as "
             "'sim:signing;id=%%04': keys of mIAS come with the SIM");
-    outcome = look_at(sim, uri, &place, why);
+    outcome = (line->given & OPTION_OUT) != 0 ? outfile_check(line->out, why) : OUTCOME_OK;
+    if (outcome == OUTCOME_OK)
+        outcome = look_at(sim, uri, &place, why);
     if (outcome == OUTCOME_OK && (line->given & OPTION_REPLACE) == 0)
         outcome = judge(&place, why);
     if (outcome != OUTCOME_OK)
