@@ -176,14 +176,25 @@ enum outcome outfile_try(const char *path, size_t length, struct report *why)
     enum outcome outcome = place_find(&place, path, why);
 
     if (outcome == OUTCOME_OK && place.descriptor < 0) {
-        if (!place.exists || S_ISREG(place.file.st_mode)) {
+        if (!place.exists || S_ISREG(place.file.st_mode))
             outcome = try_beside(&place, path, length, why);
-        } else if (S_ISDIR(place.file.st_mode)) {
-            errno = EISDIR;
-            outcome = failed(path, why);
-        } else if (place_foreign(&place, &place.file)) {
+        else if (place_foreign(&place, &place.file))
             outcome = foreign(&place, path, why);
-        }
+    }
+    place_close(&place);
+    return outcome;
+}
+
+enum outcome outfile_check(const char *path, struct report *why)
+{
+    struct place place;
+    enum outcome outcome = place_find(&place, path, why);
+
+    if (outcome == OUTCOME_OK && place.descriptor < 0 &&
+        (!place.exists || S_ISREG(place.file.st_mode)) &&
+        faccessat(place.folder, ".", W_OK | X_OK, AT_EACCESS) != 0) {
+        (void)failed(path, why);
+        outcome = why->outcome = OUTCOME_USAGE; /* as in replace() */
     }
     place_close(&place);
     return outcome;

@@ -24,4 +24,8 @@ enum outcome outfile_write(const char *path, const void *data, size_t length, un
  * those of outfile_write(). */
 enum outcome outfile_try(const char *path, size_t length, struct report *why);
 
+/* The same, as far as it can be known without writing anything: for what is done often. Errors:
+ * OUTCOME_USAGE. */
+enum outcome outfile_check(const char *path, struct report *why);
+
 #endif

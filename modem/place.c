@@ -182,7 +182,7 @@ enum outcome place_find(struct place *place, const char *path, struct report *wh
     while (outcome == OUTCOME_OK && !end && next_name(place, &walk))
         outcome = step(place, &walk, &end, why);
     if (outcome == OUTCOME_OK && !end)
-        outcome = report_set(why, OUTCOME_SYSTEM, "cannot write %s: %s", path, strerror(EISDIR));
+        outcome = cannot(&walk, EISDIR, why);
     return outcome;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* safe2's jobs: start one, poll until it ends, try again if it failed. */
+#include "apdu/outfile.h"
 #include "apdu/safe2/run.h"
 #include "modem/text.h"
 
@@ -278,8 +279,9 @@ enum outcome safe2_get_command(struct safe2_run *run, struct report *why)
     enum outcome outcome;
 
     begin(run);
-    outcome = wait_for_network(run, why);
-
+    outcome = run->line->out != NULL ? outfile_check(run->line->out, why) : OUTCOME_OK;
+    if (outcome == OUTCOME_OK)
+        outcome = wait_for_network(run, why);
     if (outcome == OUTCOME_OK)
         outcome = find_id(run, id, &id_length, why);
     if (outcome != OUTCOME_OK)

@@ -48,6 +48,8 @@ def an_rsa_key_beside_an_ec_key_has_its_own_certificate(t):
 def a_label_of_two_keys_is_not_enough_to_make_a_new_pair(t):
     sim = changed(t, lambda card, lines: [line.replace("clientsessionKey", "BootstrapKey_1") for line in lines])
     t.simkey(sim, "generate", "signing;object=BootstrapKey_1", "--yes", expect=USAGE, says="several keys of that name")
+    for out, says in (("/nonexistent/key", "No such file"), (t.dir, "Is a directory")):
+        t.simkey(sim, "generate", "signing;id=%04", "--yes", "--out", out, expect=USAGE, says=says)
     t.equal(sim.count("GENERATE KEY PAIR"), 0, "key pairs made")
     signs(t, sim, "sim:signing;id=%01", os.path.join(sim.card, "iotsafe.pem"))
     t.simkey(sim, "generate", "signing;id=%04", "--yes")

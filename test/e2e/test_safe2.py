@@ -502,5 +502,9 @@ def wrong_words_are_usage_errors(t):
     for arguments in (["get"], ["send", t.write("hello", "hello")], ["status"]):
         t.run([SAFE2, *arguments, "--device", "/dev/nonexistent"], env=t.env(), expect=UNREACHABLE,
               says="/dev/nonexistent")
+    sim = t.sim(t.new_card())  # no job is begun whose configuration cannot be written
+    for out, says in (("/nonexistent/config", "No such file"), (t.dir, "Is a directory")):
+        t.run([SAFE2, "get", "--out", out], env=t.env(sim), expect=USAGE, says=says)
+    t.equal(sim.apdus(), [], "APDUs")
     t.says(t.run([SAFE2, "--help"], env=t.env()).out, ["--device-id", "--retry-delay", "IMEI"])
     t.says(t.run([SAFE2, "--version"], env=t.env()).out, r"safe2 \d")

@@ -116,7 +116,8 @@ static void a_folder_that_cannot_be_written_keeps_the_old_one(void)
     if (child == 0) {
         if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
             _exit(2);
-        _exit(outfile_write(path, "new", 3, 0600, true, &why) == OUTCOME_USAGE &&
+        _exit(outfile_check(path, &why) == OUTCOME_USAGE && strstr(why.text, "denied") &&
+                      outfile_write(path, "new", 3, 0600, true, &why) == OUTCOME_USAGE &&
                       strstr(why.text, path) && strstr(why.text, "denied")
                   ? 0
                   : 1);
@@ -128,6 +129,30 @@ static void a_folder_that_cannot_be_written_keeps_the_old_one(void)
     EXPECT_NUMBER(files_in(&folder), 1);
     EXPECT(outfile_write("/nonexistent/there", "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
     EXPECT_SAYS(why.text, "/nonexistent/there");
+    folder_remove(&folder);
+}
+
+/* What takes long asks before. */
+static void what_cannot_become_a_file_is_a_mistake_also_before(void)
+{
+    struct report why = REPORT_INIT;
+    struct folder folder;
+    char path[192];
+
+    folder_make(&folder);
+    folder_write(&folder, "there", "old", 3, 0644, path);
+    EXPECT(outfile_check(path, &why), OUTCOME_OK, &why);
+    EXPECT(outfile_check("/dev/stdout", &why), OUTCOME_OK, &why);
+    EXPECT(outfile_check("/dev/null", &why), OUTCOME_OK, &why);
+    EXPECT(outfile_check("/nonexistent/there", &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "/nonexistent/there");
+    EXPECT(outfile_check(folder.path, &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "directory");
+    EXPECT(outfile_write(folder.path, "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
+    EXPECT_SAYS(why.text, "directory");
+    (void)strcpy(strrchr(path, '/') + 1, "new");
+    EXPECT(outfile_check(path, &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(files_in(&folder), 1);
     folder_remove(&folder);
 }
 
@@ -153,7 +178,7 @@ static void a_file_that_cannot_be_written_to_its_end_leaves_nothing_behind(void)
     EXPECT_NUMBER(files_in(&folder), 1);
     EXPECT(outfile_write("/dev/full", "new", 3, 0600, true, &why), OUTCOME_SYSTEM, &why);
     EXPECT_SAYS(why.text, "/dev/full");
-    EXPECT(outfile_write(folder.path, "new", 3, 0600, true, &why), OUTCOME_SYSTEM, &why);
+    EXPECT(outfile_write(folder.path, "new", 3, 0600, true, &why), OUTCOME_USAGE, &why);
     folder_remove(&folder);
 }
 
@@ -176,7 +201,7 @@ static void a_try_tells_what_writing_would_and_leaves_nothing(void)
     EXPECT_SAYS(why.text, "/there");
     EXPECT(outfile_try(path, 999, &why), OUTCOME_OK, &why);
     CU_ASSERT_EQUAL(setrlimit(RLIMIT_FSIZE, &old), 0);
-    EXPECT(outfile_try(folder.path, 1, &why), OUTCOME_SYSTEM, &why);
+    EXPECT(outfile_try(folder.path, 1, &why), OUTCOME_USAGE, &why);
     EXPECT(outfile_try("/nonexistent/there", 1, &why), OUTCOME_USAGE, &why);
     file_is(&folder, "there", "old", 0644);
     EXPECT_NUMBER(files_in(&folder), 1);
@@ -444,6 +469,7 @@ void add_outfile_suite(void)
         TEST(an_old_file_keeps_its_mode_or_gets_the_new_one),
         TEST(a_reader_sees_the_old_one_or_the_new_one),
         TEST(a_folder_that_cannot_be_written_keeps_the_old_one),
+        TEST(what_cannot_become_a_file_is_a_mistake_also_before),
         TEST(a_file_that_cannot_be_written_to_its_end_leaves_nothing_behind),
         TEST(a_try_tells_what_writing_would_and_leaves_nothing),
         TEST(a_pipe_is_written_to),
