@@ -65,10 +65,8 @@ bool channel_close_stray(struct operation *operation)
         return false;
     if (!operation_out_of_step(operation)) {
         whose = channel_whose_surely(operation, &channel, &word);
-        if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
+        if (whose == WHOSE_UNKNOWN) /* it is asked again after the next opening */
             owners_orphan(&operation->record.owners, &channel, DOUBT_ASK);
-            return true;
-        }
         if (!is_missed(operation, &channel, whose, word))
             return false;
     }
@@ -108,11 +106,14 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
     unsigned closed = 0; /* in a row */
 
     for (unsigned number = 1; number <= CHANNEL_MAX && closed < CLOSED_IN_A_ROW; number++) {
+        const struct channel session = numbered(CARRIER_CCHO, number);
         enum whose whose;
         uint16_t word;
 
         *found = numbered(carrier, number);
         if (known(operation, found) ||
+            /* many modems name a session by its channel's number, and that one is not new */
+            (nameless && channel_session_known(operation, &session)) ||
             (carrier == CARRIER_CSIM && operation->old_claims[number] != OWNER_NONE)) {
             closed = 0;
             continue;

@@ -112,10 +112,10 @@ static void programs_that_share_a_sim_do_no_harm(void)
 /* Walks that found something, each another kind of it, beyond those of the test above. */
 static void walks_that_found_something_find_nothing(void)
 {
-    static const unsigned seeds[] = {112,   469,   471,   633,    640,    892,   979,   1098,
-                                     1119,  1578,  1626,  1642,   1785,   1879,  1975,  2259,
-                                     2484,  5178,  9030,  20032,  20141,  20879, 21019, 21293,
-                                     21493, 30022, 30311, 820000, 820346, 990088};
+    static const unsigned seeds[] = {112,   469,   471,   633,   640,    892,    979,   1098,
+                                     1119,  1578,  1626,  1642,  1785,   1879,   1975,  2259,
+                                     2484,  2818,  5178,  9030,  20032,  20141,  20879, 21019,
+                                     21293, 21493, 30022, 30311, 820000, 820346, 990088};
     struct model *model = share_memory(sizeof *model);
     void *line = share_memory(line_size());
 
