@@ -16,6 +16,7 @@
 
 /* How long a client may take to send its request, once it is connected. */
 #define REQUEST_MS 5000
+#define PARENT_MS  5000 /* until the parent has closed its end, which it does at once */
 
 struct service {
     const struct child *child;
@@ -52,9 +53,11 @@ static bool client_waits(void *arg)
  * the client attached to it, see away.h. */
 static void wait_for_parent(void)
 {
+    struct pollfd control = {.fd = CHILD_CONTROL, .events = POLLIN};
     unsigned char byte;
 
-    if (recv(CHILD_CONTROL, &byte, 1, 0) != 1 || byte != CONTROL_YOURS)
+    if (poll(&control, 1, PARENT_MS) != 1 || recv(CHILD_CONTROL, &byte, 1, MSG_DONTWAIT) != 1 ||
+        byte != CONTROL_YOURS)
         _exit(0);
 }
 

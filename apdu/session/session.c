@@ -67,8 +67,8 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     enum outcome outcome;
 
     operation->current = choose(operation, job);
-    if (operation->current->level ==
-        LEVEL_CLOSED) /* of a session that ended before this operation */
+    /* that of a session which ended before this operation says nothing of the SIM that is in now */
+    if (operation->current->level == LEVEL_CLOSED)
         operation->current->iccid[0] = '\0';
     if (job->again && !made_meanwhile(operation, job))
         operation->current->broken = operation->current->level > LEVEL_CLOSED;
