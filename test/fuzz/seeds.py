@@ -236,6 +236,26 @@ for head in (0, 2, 4, 8):
          bytes([head, 0]) + opened + SELECT + STATE3 + DONE * 3 + h("04fe04fe00fe"),
          bytes([head | 1, 0, 0]) + opened + SIGN + DONE + ok(bytes(range(64))))
 
+# A SIM without mIAS that has IoT SAFE: its lists in one piece or in two, a key pair and a certificate.
+NO_MIAS = ok(sw=17)
+SAFE_PAIR = h("c129 740e426f6f7473747261704b65795f31 840131 600101 4a0101 4b0113 4e0101 610103 920104 91020001")
+SAFE_ALL = SAFE_PAIR + h("c217 7503426f6f 850131 600101 4a0101 4b01a0 610108 940103") + \
+    h("c321 730f426f6f747374726170436572745f31 830131 600101 4a0101 210102 2002") + struct.pack(">H", len(SHELL))
+SAFE_HALF = len(SAFE_ALL) // 2
+SAFE_LISTS = ok(SAFE_ALL)
+SAFE_LISTS_T0 = b"\x80\x61" + bytes([len(SAFE_ALL) - SAFE_HALF, SAFE_HALF]) + SAFE_ALL[:SAFE_HALF] + ok(SAFE_ALL[SAFE_HALF:])
+SAFE_SIGN = DONE + ok(b"\x33\x40" + bytes(range(64))) + DONE
+for head in (0, 2):
+    opened = NO_MIAS + ok(sw=22) + SELECT
+    for lists in (SAFE_LISTS, SAFE_LISTS_T0):
+        for which in (5, 6, 15):
+            seed("session", bytes([head, which]) + opened + lists + ok(SAFE_POINT) + ok(SHELL) + ok(SAFE_PAIR),
+                 bytes([head, which]) + opened + lists + ok(SAFE_PAIR) + ok(sw=17) * 2, bytes([head, which]) + opened + lists * 2)
+        for which in (0, 2, 3, 4):
+            seed("session", bytes([head, which]) + opened + lists + SAFE_SIGN, bytes([head, which]) + opened + SAFE_SIGN)
+    seed("session", bytes([head, 14]) + opened + ok(bytes(200)), bytes([head, 13]) + opened + ok(sw=1),
+         bytes([head | 0x11, 5, 0, 2, 0]) + opened + SAFE_LISTS + SELECT + SAFE_SIGN + DONE)
+
 # With a record: operations in turn by programs that share it, and what others write into it.
 WARM = DONE + ok(bytes(range(64)))
 FORGED = h("02" "81" "27" "01" "00" "05" "01" "00")  # ready; a channel, mIAS, verified, this SIM; one user

@@ -253,6 +253,9 @@ static void note_owner(struct hostile *card, const struct watched *watched)
     if (card->numberless && watched->sw == 0x9000) /* it may be the one that was opened */
         channel->open = true;
     channel->claimed = !channel->disowned || (fetch ? got != watched->le : got > watched->le);
+    /* another command's answer: nothing that follows is believed */
+    if (watched->sw == 0x9000 && got > watched->le)
+        card->disturbed = true;
 }
 
 /* A command that the card refuses by its form does nothing. */
