@@ -118,7 +118,10 @@ static enum outcome read_one(struct sim *sim, struct report *why)
     struct token_content content;
     enum outcome outcome = token_read(sim, "", &nothing, 0, &content, why);
 
-    REQUIRE(outcome != OUTCOME_OK || (content.certificate != NULL && content.length > 0));
+    /* IoT SAFE's key may be told without a certificate, and without its public half */
+    REQUIRE(outcome != OUTCOME_OK || content.item.name.applet == TOKEN_APPLET_IOTSAFE ||
+            content.certificate != NULL);
+    REQUIRE((content.certificate != NULL) == (content.length > 0));
     REQUIRE(outcome == OUTCOME_OK || content.certificate == NULL);
     token_content_clear(&content);
     return outcome;
