@@ -2,6 +2,7 @@
 /* What belongs to a key of IoT SAFE by its name: its public half, and the file that is looked at first for
  * its certificate. The applet does not say, and a card may have several keys. */
 #include "apdu/token.h"
+#include "apdu/token_iotsafe.h"
 #include "test/unit/seat.h"
 #include "test/unit/unit.h"
 
@@ -66,6 +67,102 @@ static void another_keys_public_half_is_not_taken(void)
     seat_end(&seat);
     seat_begin(&seat, alike, NULL, "transport", "csim");
     reads(&seat, 1, "", "");
+    seat_end(&seat);
+}
+
+/* Where names tell nothing, a public key is that of the only private key, and not of one of two. */
+static void an_only_pair_belongs_together(void)
+{
+    static const struct modem_step one[] = {
+        OPEN, SELECT_SAFE, LIST(PRIVATE("01") PUBLIC("09")), READ("09", "3F"), CLOSE, MODEM_END};
+    static const struct modem_step two[] = {
+        OPEN, SELECT_SAFE, LIST(PRIVATE("01") PRIVATE("05") PUBLIC("09")), CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, one, NULL, "transport", "csim");
+    reads(&seat, 1, POINT("3F"), "");
+    seat_end(&seat);
+    seat_begin(&seat, two, NULL, "transport", "csim");
+    reads(&seat, 1, "", "");
+    seat_end(&seat);
+}
+
+static void an_empty_file_is_not_read(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,
+        SELECT_SAFE,
+        LIST(PRIVATE("01") "830101 4A0100 210102 20020005" FILE_("07")),
+        CERTIFICATE("07"),
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    reads(&seat, 1, "", "3081020007");
+    seat_end(&seat);
+}
+
+/* Nothing is asked of a key that cannot be there. */
+static void a_key_that_is_empty_or_not_listed_is_not_found(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,  SELECT_SAFE, LIST("840104 4A0100 4B0113 610101" PUBLIC("04")), LIST(PRIVATE("01")),
+        CLOSE, MODEM_END};
+    static const char *const words[] = {"is empty", "this SIM does not have"};
+    struct token_name name = named(4);
+    struct token_content content;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        EXPECT(token_read(seat.sim, "", &name, 0, &content, &seat.why), OUTCOME_NOT_FOUND,
+               &seat.why);
+        CU_ASSERT_PTR_NOT_NULL(strstr(seat.why.text, words[i]));
+    }
+    seat_end(&seat);
+}
+
+static void without_a_name_the_first_key_that_may_sign_counts(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN, SELECT_SAFE,
+        LIST("840101 4A0101 4B0113 610102 840102 4A0100 4B0113 610101" PRIVATE("05") PRIVATE("06")),
+        CLOSE, MODEM_END};
+    const struct token_name nothing = {.container = TOKEN_CONTAINER_NONE,
+                                       .applet = TOKEN_APPLET_IOTSAFE};
+    struct token_content content;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    EXPECT(token_read(seat.sim, "", &nothing, 0, &content, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(content.item.name.id, content.item.name.id_length, "05");
+    token_content_clear(&content);
+    seat_end(&seat);
+}
+
+/* A public half has its private half's id, or the next. */
+static void an_applet_without_a_list_is_asked_by_number(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT_SAFE,
+                                              CSIM("81 CB 01 00 00", "6D00"),
+                                              CSIM("01 CB 01 00 00", "6D00"),
+                                              CSIM("81 CD 00 00 03 850101 00", "6A82"),
+                                              READ("02", "3F"),
+                                              CERTIFICATE("01"),
+                                              CSIM("81 CB 01 00 00", "6D00"),
+                                              CSIM("01 CB 01 00 00", "6D00"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct token_name name = named(1);
+    struct token_content content;
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "transport", "csim");
+    reads(&seat, 1, POINT("3F"), "3081020001");
+    EXPECT(token_read(seat.sim, "", &name, IOTSAFE_PLACES, &content, &seat.why), OUTCOME_NOT_FOUND,
+           &seat.why);
     seat_end(&seat);
 }
 
@@ -215,6 +312,11 @@ void add_token_names_suite(void)
 {
     static const struct test tests[] = {
         TEST(another_keys_public_half_is_not_taken),
+        TEST(an_only_pair_belongs_together),
+        TEST(an_empty_file_is_not_read),
+        TEST(a_key_that_is_empty_or_not_listed_is_not_found),
+        TEST(an_applet_without_a_list_is_asked_by_number),
+        TEST(without_a_name_the_first_key_that_may_sign_counts),
         TEST(labels_tell_pairs_apart_where_ids_overlap),
         TEST(the_file_of_the_keys_own_name_is_looked_at_first),
         TEST(pem_text_is_read_to_its_end),
