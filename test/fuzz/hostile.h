@@ -61,7 +61,8 @@ struct hostile {
     unsigned exchanges;
     unsigned just_closed; /* the last command closed this channel; 0: it did something else */
     bool numberless;      /* it said that it opened a channel, without the number */
-    bool disturbed; /* an answer of this operation did not come, not alone, or was another's */
+    unsigned mistaken; /* the answer behind a copy: it may be taken for the number of a channel */
+    bool disturbed;    /* an answer of this operation did not come, not alone, or was another's */
     struct hostile_channel channels[HOSTILE_CHANNELS];
 };
 

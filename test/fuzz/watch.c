@@ -75,7 +75,8 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
         REQUIRE(card->channels[watched->channel].open || is_question(watched) ||
-                closes_itself(watched) || watched->ins == INS_GET_RESPONSE);
+                closes_itself(watched) || watched->ins == INS_GET_RESPONSE ||
+                watched->channel == card->mistaken);
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
@@ -335,6 +336,8 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     /* what is said twice, the second time behind the next question, answers that if nothing else
      * does, and two such answers answer two: no program can tell */
     same.sw = card->twice;
+    if (card->copies > 0 && watched->sw == 0x9000 && watched->answer_length == 3)
+        card->mistaken = watched->first;
     if (end == HOSTILE_SILENT && card->copies > 0) {
         card->copies--;
     } else {
