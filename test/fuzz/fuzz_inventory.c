@@ -38,7 +38,7 @@ static void check_map(const struct inventory *inventory)
         const char *rest = line + hex + 1;
 
         REQUIRE(hex == 40 && line[hex] == ' ');
-        digits = strspn(rest, "0123456789");
+        digits = strspn(rest, "0123456789ABCDEF");
         REQUIRE(digits >= 10 && digits <= 20 && rest[digits] == ';');
         rest += digits + 1;
         if (*rest != '\n') {

@@ -24,6 +24,8 @@ void hostile_operation(struct hostile *card, enum hostile_source source, int tri
     card->copies = 0;
     card->called_busy = false;
     card->change_wanted = card->asked = card->disturbed = false;
+    card->shifted = false;
+    card->mistaken = card->fetched_for = 0;
     if (!card->remembers)
         memset(card->refused, 0, sizeof card->refused);
     for (unsigned i = 0; i < HOSTILE_CHANNELS; i++)

@@ -61,6 +61,10 @@ struct hostile {
     unsigned exchanges;
     unsigned just_closed; /* the last command closed this channel; 0: it did something else */
     bool numberless;      /* it said that it opened a channel, without the number */
+    bool shifted; /* an answer of this operation came twice: those that follow may be off by one */
+    unsigned
+        mistaken; /* such an answer, of one byte: it may be taken for the number of a channel */
+    unsigned fetched_for; /* the channel of a SELECT whose answer it did not give by GET RESPONSE */
     bool disturbed; /* an answer of this operation did not come, not alone, or was another's */
     struct hostile_channel channels[HOSTILE_CHANNELS];
 };

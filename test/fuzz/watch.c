@@ -75,7 +75,8 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
         REQUIRE(card->channels[watched->channel].open || is_question(watched) ||
-                closes_itself(watched) || watched->ins == INS_GET_RESPONSE);
+                closes_itself(watched) || watched->ins == INS_GET_RESPONSE ||
+                watched->channel == card->mistaken);
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
@@ -221,6 +222,20 @@ static void note_selection(struct hostile_channel *channel, const struct watched
     }
 }
 
+/* Some modems fetch an answer by the basic channel's class only: it is that of the channel which refused. */
+static void note_fetch(struct hostile *card, const struct watched *watched)
+{
+    const bool fetch = watched->ins == INS_GET_RESPONSE;
+
+    if (fetch && watched->channel == 0 && card->fetched_for > 0) {
+        card->channels[card->fetched_for].selected = selects(watched->sw);
+        if ((watched->sw & 0xFF00) == 0x6100 || (watched->sw & 0xFF00) == 0x6C00)
+            return;
+    }
+    card->fetched_for =
+        fetch && card->channels[watched->channel].select_under_way ? watched->channel : 0;
+}
+
 /* What an applet says that does not know STATUS: then the channel is no network application's. */
 static bool knows_no_status(uint16_t sw)
 {
@@ -335,6 +350,9 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     /* what is said twice, the second time behind the next question, answers that if nothing else
      * does, and two such answers answer two: no program can tell */
     same.sw = card->twice;
+    card->shifted = card->shifted || card->copies > 0;
+    if (card->shifted && watched->sw == 0x9000 && watched->answer_length == 3)
+        card->mistaken = watched->first;
     if (end == HOSTILE_SILENT && card->copies > 0) {
         card->copies--;
     } else {
@@ -373,5 +391,6 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
         note_verified(card, watched);
     note_owner(card, watched);
     note_state(card, watched);
+    note_fetch(card, watched);
     note_selection(&card->channels[watched->channel], watched);
 }
