@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
- * on it. The basic channel is the modem's and never used. */
+ * on it. The basic channel is the modem's: nothing is selected there. */
 #include "apdu/session/channel.h"
 #include "apdu/card/file.h"
 #include "modem/cme.h"
@@ -22,8 +22,9 @@ static bool in_use_elsewhere(enum outcome outcome, const struct report *why)
     return outcome == OUTCOME_REFUSED && (why->sw == 0x6985 || why->sw == 0x6999);
 }
 
-/* Opening failed in a way that tells little: some modems do it, and then say that something went wrong. (By
- * AT+CSIM 0 is how others refuse MANAGE CHANNEL, and 13 what a SIM in trouble is answered.) */
+/* True for a failure after which the channel may be open all the same: some modems open it and then answer
+ * with an error that says nothing. Over AT+CSIM only `unknown` is one: there +CME ERROR: 0 is how some
+ * modems refuse MANAGE CHANNEL, and 13 what they say of a SIM in trouble. */
 static bool may_be_open(const struct operation *operation, const struct channel_wish *wish,
                         enum outcome outcome, const struct report *why)
 {
@@ -76,9 +77,10 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
         operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
-    if (operation->sim->line.opening && !channel_close_stray(operation)) { /* the last one */
+    if (operation->sim->line.opening &&
+        !channel_close_stray(operation)) { /* by an earlier opening */
         channel_find_missed(operation, operation->sim->settings.carrier);
-        if (operation->transport.events & EVENT_UNASKED) /* whose answers were those? */
+        if (operation->transport.events & EVENT_UNASKED) /* nothing that was found is sure */
             operation->missed = true;
     }
     operation->sim->line.opening = true;
@@ -118,8 +120,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
-/* Tries again while there is a channel to be closed: first the one that other programs go on with,
- * who open another, where this operation wants one of its own. */
+/* Closes one channel after the other, and tries again after each: first the shared ones that this
+ * operation does not use (their programs open them anew), then those of channel_closable. */
 static enum outcome after_closing(struct operation *operation,
                                   enum outcome (*again)(struct operation *, enum carrier,
                                                         const struct applet *, struct report *),
@@ -160,7 +162,7 @@ static enum outcome reclaim(struct operation *operation, enum carrier carrier,
 }
 
 /* The same by AT+CSIM. A modem that keeps MANAGE CHANNEL for itself may refuse it as if no channel
- * were free: then the other carrier is asked, if there is one. */
+ * were free: then AT+CCHO is tried, if other is that. */
 static enum outcome reclaim_or(struct operation *operation, enum carrier other,
                                const struct applet *applet, struct report *why)
 {
@@ -223,7 +225,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
     else if (operation->transport.ops->selects && in_use_elsewhere(outcome, why))
         outcome = after_closing(operation, open_by, first, applet, why);
     else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
-        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
+        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
@@ -257,7 +259,7 @@ static enum outcome select_applet(struct operation *operation, const struct appl
     return outcome;
 }
 
-/* Writes down whose a channel is that was opened just now. */
+/* Notes whose the channel is that was opened just now, in the record too. */
 static void note_owner(struct operation *operation)
 {
     struct sim *sim = operation->sim;
@@ -290,7 +292,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     enum outcome outcome;
 
     operation->just_selected = operation->opened = true;
-    operation->current->iccid_asked = false; /* whatever a record says without a channel */
+    operation->current->iccid_asked = false; /* what the record says of a closed channel is old */
     channel_close_dead(operation);
     outcome = channel_reuse(operation) ? OUTCOME_OK : open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
@@ -303,7 +305,8 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     return OUTCOME_OK;
 }
 
-/* last: no other AID is asked for on the same channel. */
+/* Makes sure that the applet is selected by this one of its AIDs. last: it has no further one, so that a
+ * channel without the applet is closed again. */
 static enum outcome ensure_as(struct operation *operation, const struct applet *applet, bool last,
                               const char *iccid, struct report *why)
 {
@@ -356,8 +359,8 @@ static size_t order_aids(const struct operation *operation, const struct applet 
     return count;
 }
 
-/* Remembers for this SIM what was selected, or is not there. A modem that opens by an AID may have other
- * reasons to refuse. */
+/* Remembers for this SIM which applet was selected, or is not there. That mIAS is missing counts only by
+ * 6A82 or "not found": a modem that opens by an AID may have other reasons to refuse. */
 static void learn_applet(struct operation *operation, const struct applet *applet,
                          enum outcome outcome, const struct report *why)
 {
@@ -418,8 +421,8 @@ static bool passes_nothing_on(const struct operation *operation, enum outcome ou
            !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
 }
 
-/* Closes the channel that takes no commands, so that it cannot be asked whose it is: the card has just
- * given us its number, if no answer was another command's. */
+/* Closes the channel on which the modem passes no commands, without asking whose it is, because it could
+ * not answer: the card has just given us its number, unless that was another command's answer. */
 static void drop_refused(struct operation *operation)
 {
     const struct channel channel = operation->current->channel;
@@ -434,8 +437,9 @@ static void drop_refused(struct operation *operation)
     (void)channel_close(operation, &channel);
 }
 
-/* Once more by AT+CSIM: the channel may have been lost. Then by AT+CCHO, which is remembered as what
- * opened a channel last. Where that does not exist, the first refusal is what there is to tell. */
+/* Where a channel passes nothing on: once more by AT+CSIM, because the channel may have been lost; then by
+ * AT+CCHO, which is remembered as what opened a channel last. Where that does not exist, the first refusal
+ * is reported. */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why)
 {
@@ -462,7 +466,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     return outcome;
 }
 
-/* Where opening selects, that is done again too: what was found open may have been used by others. */
+/* Where opening selects, the channel is opened anew: others may have used one that was found open. */
 enum outcome channel_select_again(struct operation *operation, struct report *why)
 {
     const struct applet *applet = operation->applet;
