@@ -88,7 +88,8 @@ static bool answers(const struct mbim_message *request, const struct mbim_messag
     }
 }
 
-/* 0 is an indication's. They begin anywhere: an answer that is late may be to an earlier operation's. */
+/* The next number; 0 is an indication's. The first one is random: a late answer may be one to an earlier
+ * operation. */
 static uint32_t next_transaction(struct mbim *mbim)
 {
     if (mbim->transaction == 0 && getrandom(&mbim->transaction, sizeof mbim->transaction,
@@ -183,7 +184,7 @@ static enum outcome say_open(struct mbim *mbim, struct deadline deadline, struct
     return outcome;
 }
 
-/* A modem that another program left open may want to be closed first. */
+/* Directly, a modem that another program left open may have to be closed first. */
 enum outcome mbim_start(struct mbim *mbim, struct deadline deadline, struct report *why)
 {
     enum outcome outcome = say_open(mbim, deadline, why);
@@ -240,7 +241,8 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
         return report_set(why, OUTCOME_PIN_MISSING,
                           "the SIM waits for its own PIN1: unlock it (mmcli -i any --pin=...)");
     case MBIM_STATUS_INVALID_CHANNEL:
-        (void)report_set(why, OUTCOME_LOST, "the channel to the SIM is gone (MBIM status %lX, %s)",
+        (void)report_set(why, OUTCOME_LOST,
+                         "the channel to the SIM is gone (MBIM status 0x%lX, %s)",
                          (unsigned long)status, mbim_status_name(status));
         why->sw = 0x6881; /* what a card says of a channel that it does not have */
         return OUTCOME_LOST;
@@ -250,9 +252,10 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
                           "firmware keeps SIM applets from programs this way. Use its AT port",
                           what);
     default:
-        return report_set(why, OUTCOME_CARRIER_REFUSED,
-                          "the modem refuses to %s by MBIM (status %lX, %s): use its AT port if it "
-                          "has one",
-                          what, (unsigned long)status, mbim_status_name(status));
+        return report_set(
+            why, OUTCOME_CARRIER_REFUSED,
+            "the modem refuses to %s by MBIM (status 0x%lX, %s): use its AT port if it "
+            "has one",
+            what, (unsigned long)status, mbim_status_name(status));
     }
 }
