@@ -189,7 +189,7 @@ static enum outcome open_failed(struct mbim *mbim, const struct mbim_message *an
 
     if (answer->word == MBIM_STATUS_NO_CHANNELS) {
         (void)report_set(why, OUTCOME_REFUSED,
-                         "the modem has no free channel (MBIM status 0x%lX, %s)",
+                         "the modem has no free channel (MBIM status %lX, %s)",
                          (unsigned long)answer->word, mbim_status_name(answer->word));
         why->sw = sw != 0 && sw != 0x9000 ? sw : 0x6A81; /* what a card says then */
         return OUTCOME_REFUSED;
@@ -198,7 +198,7 @@ static enum outcome open_failed(struct mbim *mbim, const struct mbim_message *an
         return report_sw(why, OUTCOME_REFUSED, sw, "the SIM opens no channel to the applet");
     if (answer->word == MBIM_STATUS_SELECT_FAILED) {
         (void)report_set(why, OUTCOME_NO_APPLET,
-                         "this SIM does not have the applet (MBIM status 0x%lX, %s)",
+                         "this SIM does not have the applet (MBIM status %lX, %s)",
                          (unsigned long)answer->word, mbim_status_name(answer->word));
         why->sw = sw;
         return OUTCOME_NO_APPLET;

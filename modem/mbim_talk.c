@@ -221,6 +221,18 @@ enum outcome mbim_pin_unseen(uint32_t status, struct report *why)
     return OUTCOME_TIMEOUT;
 }
 
+/* MBIM's own statuses are known by decimal numbers, those of a service by hexadecimal ones. */
+static enum outcome refused(uint32_t status, const char *what, struct report *why)
+{
+    char number[12];
+
+    (void)snprintf(number, sizeof number, status < 0x10000 ? "%lu" : "%lX", (unsigned long)status);
+    return report_set(
+        why, OUTCOME_CARRIER_REFUSED,
+        "the modem refuses to %s by MBIM (status %s, %s): use its AT port if it has one", what,
+        number, mbim_status_name(status));
+}
+
 enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, struct report *why)
 {
     switch (status) {
@@ -241,8 +253,7 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
         return report_set(why, OUTCOME_PIN_MISSING,
                           "the SIM waits for its own PIN1: unlock it (mmcli -i any --pin=...)");
     case MBIM_STATUS_INVALID_CHANNEL:
-        (void)report_set(why, OUTCOME_LOST,
-                         "the channel to the SIM is gone (MBIM status 0x%lX, %s)",
+        (void)report_set(why, OUTCOME_LOST, "the channel to the SIM is gone (MBIM status %lX, %s)",
                          (unsigned long)status, mbim_status_name(status));
         why->sw = 0x6881; /* what a card says of a channel that it does not have */
         return OUTCOME_LOST;
@@ -252,10 +263,6 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
                           "firmware keeps SIM applets from programs this way. Use its AT port",
                           what);
     default:
-        return report_set(
-            why, OUTCOME_CARRIER_REFUSED,
-            "the modem refuses to %s by MBIM (status 0x%lX, %s): use its AT port if it "
-            "has one",
-            what, (unsigned long)status, mbim_status_name(status));
+        return refused(status, what, why);
     }
 }
