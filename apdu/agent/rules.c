@@ -52,7 +52,8 @@ static enum outcome take_who(struct rule *rule, const char *word, struct report 
             return no_word(why, "an unknown user,", word);
     }
     if (rule->id == RULES_NOBODY)
-        return no_word(why, "the user or group that stands for all without a number here:", word);
+        return no_word(why,
+                       "a user or group that stands for all without a number of their own:", word);
     return OUTCOME_OK;
 }
 
@@ -293,8 +294,8 @@ static bool container_has(int container, uint8_t id)
     return false;
 }
 
-/* A container, under its own number and under no other's key reference. The first key of a SIM that
- * has no containers is one that nothing names. */
+/* True if a name means this container: by its number, without a key reference or with one of its own. A name
+ * that names nothing means container 0. */
 static bool is_container(int container, const struct token_name *name)
 {
     if (name->label[0] != '\0' || name->id_length > 1)
@@ -305,8 +306,8 @@ static bool is_container(int container, const struct token_name *name)
            (name->id_length == 0 || container_has(container, name->id[0]));
 }
 
-/* Whether a rule's name is that of the request; *used is what of it goes on: to the family that the rule
- * names, or, as where a URI names none, to that of the SIM. */
+/* True if the request's name means the rule's key. *used is the part of the name that is handed on, with the
+ * family that the rule names; a rule without one leaves the choice to the SIM, as a URI does. */
 static bool same_key(const struct rule *rule, const struct token_name *name,
                      struct token_name *used)
 {
@@ -336,7 +337,7 @@ static bool same_key(const struct rule *rule, const struct token_name *name,
            memcmp(wanted->id, name->id, name->id_length) == 0;
 }
 
-/* The rights of which one is enough. */
+/* The rights for a request, any one of which is enough. */
 static unsigned rights_for(const struct agent_request *request)
 {
     switch (request->operation) {
