@@ -18,7 +18,7 @@ static bool modem_told(const struct modem_identity *identity)
            identity->imei[0] != '\0' || identity->sim_state[0] != '\0';
 }
 
-/* Where there is no modem, nobody can be asked what one is asked; the channel tells more. */
+/* True for a card reader, which cannot be asked what a modem is asked: that is no failure. */
 static bool only_unasked(const struct doctor *doctor)
 {
     enum outcome outcome = doctor->identity_outcome;

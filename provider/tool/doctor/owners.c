@@ -60,30 +60,6 @@ static bool trusted_group(gid_t gid)
     return true;
 }
 
-/* As a shell takes it. */
-static void quote(const char *path, char *text, size_t size)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%";
-    size_t used = 0;
-
-    if (path[strspn(path, plain)] == '\0') {
-        (void)snprintf(text, size, "%s", path);
-        return;
-    }
-    text[used++] = '\'';
-    for (; *path != '\0' && used + 6 < size; path++) {
-        if (*path == '\'') {
-            memcpy(text + used, "'\\''", 4);
-            used += 4;
-        } else {
-            text[used++] = *path;
-        }
-    }
-    text[used++] = '\'';
-    text[used] = '\0';
-}
-
 static void name_user(uid_t uid, char *text, size_t size)
 {
     const struct passwd *user = getpwuid(uid);
@@ -120,7 +96,7 @@ static void complain(const struct way *way, struct seen *seen, const struct stat
     seen->devices[seen->count++] = file->st_dev;
     if (way->doctor == NULL)
         return;
-    quote(name, path, sizeof path);
+    doctor_quote(name, path, sizeof path);
     (void)snprintf(remedy, sizeof remedy, "%s %s", command, path);
     if (way->next[strspn(way->next, "/")] == '\0' && !S_ISDIR(file->st_mode))
         doctor_warn(way->doctor, remedy, "%s, %.400s, can be changed by %s", way->what, name, who);
