@@ -3,6 +3,7 @@
 #include "apdu/agent/rules.h"
 
 #include "apdu/applet/mias.h"
+#include "modem/hex.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -81,31 +82,20 @@ static enum outcome take_rights(struct rule *rule, char *words, struct report *w
     return OUTCOME_OK;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL;
-
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
 /* Percent-encoding as in URIs. False if it is none, or too long. */
 static bool decode_text(const char *text, uint8_t *bytes, size_t size, size_t *length)
 {
     for (*length = 0; *text != '\0'; text++) {
-        int byte = (unsigned char)*text;
+        uint8_t byte = (uint8_t)*text;
 
         if (*text == '%') {
-            const int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-
-            if (low < 0)
+            if (strnlen(text + 1, 2) < 2 || hex_decode_part(text + 1, 2, &byte, 1) == 0)
                 return false;
-            byte = high << 4 | low;
             text += 2;
         }
         if (*length == size)
             return false;
-        bytes[(*length)++] = (uint8_t)byte;
+        bytes[(*length)++] = byte;
     }
     return *length > 0;
 }
@@ -154,13 +144,8 @@ static bool take_attribute(struct rule *rule, const char *name, const char *valu
     }
     rule->reference = strcmp(name, "key-id") == 0;
     if (rule->reference) {
-        const int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
-
-        if (low < 0 || value[2] != '\0')
-            return false;
         key->id_length = 1;
-        key->id[0] = (uint8_t)(high << 4 | low);
-        return key->id[0] != 0;
+        return hex_decode(value, key->id, 1) == 1 && key->id[0] != 0;
     }
     if (strcmp(name, "id") == 0 && decode_text(value, key->id, TOKEN_ID_MAX, &length)) {
         key->id_length = (uint8_t)length;
