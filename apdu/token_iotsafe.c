@@ -138,7 +138,7 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
     if (outcome == OUTCOME_OK)
         outcome = iotsafe_sign(&operation->card, work->key, work->digest, work->signature,
                                work->length, &unclean, why);
-    if (unclean) /* nobody goes on with the channel */
+    if (unclean) /* a session may be open in the applet: it ends with the channel */
         operation->current->broken = true;
     return outcome;
 }

@@ -37,7 +37,7 @@ enum mbim_status {
 /* "operation not allowed" and the like; "unknown" for those without a row. */
 const char *mbim_status_name(uint32_t status);
 
-/* ---- commands; the transaction is filled in by whoever sends them ---- */
+/* ---- commands; mbim_ask fills in the transaction ---- */
 
 void mbim_open(struct mbim_frame *frame, uint32_t longest);
 void mbim_close(struct mbim_frame *frame);

@@ -42,8 +42,8 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
 /* True for a status that says that the SIM is not ready yet. */
 bool mbim_must_wait(uint32_t status);
 
-/* Such a status in answer to a PIN, which the card has not seen then: as +CME ERROR: 14 by AT. Whoever
- * sent it asks for the tries before it is sent again. */
+/* The failure for such a status in answer to a PIN, which the card has not seen then: OUTCOME_TIMEOUT with
+ * why->cme 14, as by AT. The caller asks for the tries left before it sends the PIN again. */
 enum outcome mbim_pin_unseen(uint32_t status, struct report *why);
 
 #endif

@@ -273,7 +273,7 @@ static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct 
     return OUTCOME_OK;
 }
 
-/* What stands in qmi->held is the whole answer, with its status word. */
+/* Gives what is in qmi->held: length bytes, the whole answer with its status word. */
 static void give_answer(struct qmi *qmi, const struct channel *channel, size_t length,
                         struct exchange *exchange)
 {

@@ -65,7 +65,7 @@ const char *qmi_error_name(unsigned error);
 /* The result of a response: QMI_OK, an error's number, or QMI_NO_RESULT. */
 unsigned qmi_result(const struct qmi_message *answer);
 
-/* ---- requests; the transaction is filled in by whoever sends them ---- */
+/* ---- requests; qmi_ask fills in the transaction ---- */
 
 void qmi_request(struct qmi_frame *frame, uint8_t service, uint8_t client, uint16_t id);
 void qmi_proxy_open(struct qmi_frame *frame, const char *node);

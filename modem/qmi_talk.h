@@ -57,8 +57,8 @@ enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, str
 /* True for a result that says that the SIM is not ready yet. */
 bool qmi_must_wait(unsigned result);
 
-/* Such a result in answer to a PIN, which the card has not seen then: as +CME ERROR: 14 by AT. Whoever
- * sent it asks for the tries before it is sent again. */
+/* The failure for such a result in answer to a PIN, which the card has not seen then: OUTCOME_TIMEOUT with
+ * why->cme 14, as by AT. The caller asks for the tries left before it sends the PIN again. */
 enum outcome qmi_pin_unseen(unsigned result, struct report *why);
 
 #endif

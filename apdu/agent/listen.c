@@ -61,7 +61,7 @@ static void make_folder(const char *path)
         (void)chmod(folder, 0755); /* whatever the umask */
 }
 
-/* True if somebody listens there. */
+/* True if a process listens there. */
 static bool is_served(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -52,7 +52,7 @@ struct turns {
 
 enum seating {
     SEATING_GOOD,
-    SEATING_FULL,   /* no room, for anybody */
+    SEATING_FULL,   /* no room for any user */
     SEATING_MANY,   /* this user has as many as it may have at once */
     SEATING_FAST,   /* this user begins too many a second */
     SEATING_BARRED, /* a child has died of what this user sent */
@@ -65,8 +65,8 @@ enum seating turns_sit(struct turns *turns, uid_t uid, unsigned connections, uns
 /* It waits for a modem. */
 void turns_wait(struct turns *turns, size_t seat, unsigned modem, int64_t now);
 
-/* The seat whose turn it is at this modem, which holds it from now on; TURN_SEATS if nobody waits, or
- * somebody holds it. */
+/* The seat whose turn it is at this modem, which holds it from now on; TURN_SEATS if none waits for it, or
+ * one holds it. */
 size_t turns_next(struct turns *turns, unsigned modem, int64_t now);
 
 /* It holds nothing and waits for nothing any more. */

@@ -110,7 +110,7 @@ static enum outcome carry_session(struct operation *operation, const struct chan
 
 /* What STATUS (ETSI TS 102 221, 11.1.2) is answered. */
 struct status {
-    uint16_t sw;     /* 0: nobody answered */
+    uint16_t sw;     /* 0: there was no answer */
     size_t length;   /* of the name's TLV */
     uint8_t tlv[20]; /* with named: 84, length, the AID of what is selected */
 };

@@ -48,7 +48,8 @@ static enum outcome open_channel(struct operation *operation, const struct chann
     if ((outcome == OUTCOME_LOST ||
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
         !(operation->transport.events & EVENT_RESTARTED)) {
-        /* one of two answers told of a channel that nobody uses now, or none was heard */
+        /* there were two answers, one of them with the number of a channel that is of no use now; or the only
+         * answer was lost */
         if (!channel_close_stray(operation) && outcome == OUTCOME_LOST &&
             (why->cme < 0 || may_be_open(operation, wish, outcome, why)))
             channel_find_missed(operation, wish->carrier);
@@ -268,7 +269,7 @@ static void note_owner(struct operation *operation)
     const enum record_channel which = record_which(record, operation->current);
     const struct channel *channel = &operation->current->channel;
 
-    /* the card gave it to us: whoever had it does not any more */
+    /* the card gave it to us: it is no other owner's any more */
     owners_remove(owners, channel);
     if (operation->current != &sim->mine && channel_same(channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
@@ -279,7 +280,8 @@ static void note_owner(struct operation *operation)
     if (operation->current == &sim->mine)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
     else if (operation->current == &operation->oneshot)
-        owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
+        owners_orphan(owners, channel,
+                      DOUBT_NONE); /* if we are killed, the next operation closes it */
     else
         ++*record_generation(record, which);
     operation_note(operation);

@@ -317,7 +317,7 @@ void operation_try_gap(struct operation *operation)
 
 void operation_end(struct operation *operation)
 {
-    /* what a dead program left on the line is still there if nobody has cleaned it */
+    /* if the modem was not woken, what a killed program left on the line is still there */
     bool dirty = operation->record.dirty && !operation->woken;
     const unsigned events = operation->transport.events;
 
@@ -368,7 +368,7 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
 void operation_close(struct operation *operation, int patience_ms)
 {
     struct report ignored = REPORT_INIT;
-    /* without a record nobody else learns of them */
+    /* without a record no other program learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
 
     if (!anything_to_close(operation, most))

@@ -9,7 +9,7 @@
 #include "apdu/session/queue.h"
 #include "apdu/session/sim_state.h"
 
-/* An operation under way: the device is open and locked, the channel stands. */
+/* An operation under way, from operation_begin to operation_end. */
 struct operation {
     struct sim *sim;
     struct transport transport;
@@ -23,7 +23,7 @@ struct operation {
     struct queue queue;
     int file; /* of the record, -1 without one */
     struct record record;
-    struct channel_state oneshot; /* what stands on a channel for this operation only */
+    struct channel_state oneshot; /* the channel for this operation only */
     struct channel_state
         *current; /* the one in use: a shared one of the record, the sim's mine, or oneshot */
     bool

@@ -15,11 +15,11 @@
 #define OWNERS_MAX 20
 
 /* Whether a channel is still ours. In doubt it is asked before it is closed: a modem that restarted
- * unseen may have given its number to somebody else. */
+ * unseen may have given its number to another program. */
 enum doubt {
     DOUBT_NONE,
     DOUBT_ASK,  /* asked as soon as a new channel is open: where that got its number, it is gone */
-    DOUBT_GONE, /* probably gone, or somebody else's: asked only when channels are wanted, and by
+    DOUBT_GONE, /* probably gone, or another program's: asked only when channels are wanted, and by
                  * `simkey close` */
     DOUBT_LAST = DOUBT_GONE
 };
@@ -36,7 +36,7 @@ enum owner {
 
 struct owned {
     struct channel channel;
-    pid_t pid;      /* 0: an orphan from the beginning, to be closed by whoever comes next */
+    pid_t pid;      /* 0: an orphan, to be closed by the next operation */
     uint64_t start; /* when that process started, see rundir_process_start */
     enum doubt doubt;
     /* in how many operations closing it was refused; OWNED_STAYS is added where the modem, or the card,

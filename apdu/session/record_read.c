@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nobody writes down a time as late as this (LATE_ANSWER_MS in session.c): one that is later was put
+/* No program writes down a time later than this from now (LATE_ANSWER_MS in session.c): a later one was put
  * there to keep us waiting, and is not believed. */
 #define LATE_MAX_MS 2000
 

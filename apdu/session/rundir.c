@@ -49,8 +49,8 @@ static int make_directory(const char *path, mode_t mode)
     return fd;
 }
 
-/* True for a folder of this user's that nobody else can write: $XDG_RUNTIME_DIR may be that of the
- * user from whom this one came by su. */
+/* True for a folder of this user's that no other can write: after su, $XDG_RUNTIME_DIR may still be the former
+ * user's. */
 static bool own_folder(const char *path)
 {
     struct stat folder;
@@ -162,9 +162,8 @@ static void find_beside(const char *taken, char name[NAME_MAX + 1])
         (void)closedir(list);
 }
 
-/* /tmp/simkey-UID; where another user has made that, one with a name that he could not foresee: else
- * anybody could take from a user's programs what they know of each other, and of PINs that were
- * refused. */
+/* /tmp/simkey-UID; where another user has made that, one with a name that he could not foresee: else any user
+ * could keep a user's programs from knowing of each other, and of PINs that were refused. */
 static int temporary_directory(void)
 {
     char path[PATH_MAX], made[64], name[NAME_MAX + 1] = "";

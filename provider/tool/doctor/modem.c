@@ -197,7 +197,7 @@ void doctor_mias(struct doctor *doctor)
               token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE ? ": IoT SAFE" : "");
 }
 
-/* How Type A stands in one of its places: its certificate's subject, or the reason why not. */
+/* Reads Type A's certificate from one of its places: the subject, or the reason why there is none. */
 static enum outcome typea_in(struct doctor *doctor, enum typea_store store, char *subject,
                              size_t size, struct report *why)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey doctor: who can change what programs are configured by. Whoever writes openssl.cnf, or a
- * folder above it or above the module, has his code run by every program of this environment; who
- * writes simkey.conf gets the PIN sent to a device of his. Looked at with the caller's eyes: his own
- * files are his own matter, but not root's. */
+/* simkey doctor, step ownership: which users can change the configuration of programs. A user who can write
+ * openssl.cnf, or a folder above it or above the module, can run code in every program of this environment;
+ * one who can write simkey.conf can have the PIN sent to a device of his. Besides root only the caller is
+ * trusted: root is warned of another user's files, that user is not. */
 #include "provider/tool/doctor/doctor.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ static bool trusted_user(uid_t uid)
     return uid == 0 || uid == geteuid();
 }
 
-/* True if nobody but root and the caller is in this group: root's, or one of the caller's name, as
- * many systems give each user. */
+/* True if only root and the caller are in this group: root's, or one with the caller's name, as many systems
+ * give each user. */
 static bool trusted_group(gid_t gid)
 {
     const struct passwd *user = getpwuid(geteuid());
@@ -106,8 +106,8 @@ static void complain(const struct way *way, struct seen *seen, const struct stat
                     way->file, name, who);
 }
 
-/* Who else can write this? In a sticky folder others can add, but not replace: then what is in it
- * is looked at, too. */
+/* Warns if other users can write this. In a sticky folder they can add, but not replace: then the next name on
+ * the way is looked at too, even of a folders_only way. */
 static void judge(struct way *way, struct seen *seen, const struct stat *file)
 {
     bool link = S_ISLNK(file->st_mode); /* its mode says nothing */

@@ -25,7 +25,7 @@
 struct line_up {
     OSSL_PROVIDER *simkey;
     bool complete; /* default or fips is there */
-    bool first;    /* simkey stands before it */
+    bool first;    /* simkey is named before it */
     char names[256];
 };
 
