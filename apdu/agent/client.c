@@ -143,7 +143,9 @@ static enum turn take_answer(struct talk *talk, int fd, struct report *why)
         agent_read_answer(talk->request->operation, talk->packet, talk->length, talk->answer))
         return TURN_DONE;
     (void)report_set(why, OUTCOME_BAD_DATA,
-                     "what answers at %.200s speaks another version than this simkey", talk->path);
+                     "what answers at %.200s speaks another version than this simkey: install both "
+                     "in the same version",
+                     talk->path);
     return TURN_FAILED;
 }
 
@@ -182,7 +184,8 @@ static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct agent_
         if (deadline_passed(talk->deadline))
             return report_set(
                 why, OUTCOME_TIMEOUT,
-                "simkey-agent was too busy for this request, or ended while it did it");
+                "simkey-agent was too busy for this request, or ended while it did it: try again; "
+                "its log says more");
         deadline_sleep(talk->deadline, pause);
         pause = 2 * pause < PAUSE_LONGEST_MS ? 2 * pause : PAUSE_LONGEST_MS;
     }

@@ -101,7 +101,9 @@ static int make_socket(const char *path, struct report *why)
     (void)snprintf(beside.sun_path, sizeof beside.sun_path, "%s.new", path);
     make_folder(path);
     if (is_served(&address)) {
-        (void)report_set(why, OUTCOME_USAGE, "another agent listens at %.200s", path);
+        (void)report_set(
+            why, OUTCOME_USAGE,
+            "another agent listens at %.200s: end it, or give this one another --socket", path);
         return -1;
     }
     fd = spawn_lift(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

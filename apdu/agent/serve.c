@@ -319,7 +319,9 @@ static enum outcome work_with(struct service *service, unsigned char modem,
     enum outcome outcome;
 
     if (!take_turn(service, modem))
-        return report_set(why, OUTCOME_TIMEOUT, "the SIM was in use for the whole time-out");
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the SIM was in use for the whole time-out: try again, or raise `timeout`");
     if (!client_waits(NULL))
         _exit(0);
     outcome = sim_new(&sim, settings, why);

@@ -103,8 +103,8 @@ void channel_find_missed(struct operation *operation, enum carrier carrier);
  * selected. False if there is none. */
 bool channel_close_unselected(struct operation *operation);
 
-/* Looks in the same way for a channel that the card has just opened by AT+CSIM, when the modem did not pass
- * the number on. It is not closed but to be used. False, and *found all zero, if it is not found. */
+/* Looks, as channel_find_missed does, for a channel that the card has just opened by AT+CSIM when the modem did
+ * not pass the number on. It is not closed, but to be used. False, and *found all zero, if there is none. */
 bool channel_find_opened(struct operation *operation, struct channel *found);
 
 /* True for a channel that this operation uses or that is in the table; the files of older programs

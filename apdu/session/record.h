@@ -94,19 +94,21 @@ bool quirks_refuses(const struct card_quirks *quirks, unsigned key_id, uint8_t a
 /* Notes that it was refused just now. True if that counts: it was said before. */
 bool quirks_note_refusal(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm);
 
-/* Notes that it was taken, and that nothing is known of any. */
+/* Notes that the card took the algorithm for the key: an earlier refusal does not count any more. */
 void quirks_note_accepted(struct card_quirks *quirks, unsigned key_id, uint8_t algorithm);
+
+/* Forgets the refusals of all algorithms. */
 void quirks_forget_refusals(struct card_quirks *quirks);
 
 /* Copies; other threads may read the refusals of both meanwhile. */
 void quirks_copy(struct card_quirks *to, const struct card_quirks *from);
 
-/* Opens the file of the settings' device, makes it if need be, and reads it. A file of another
- * boot or version is as good as none, and one that is torn counts as dirty, but the channels that
- * they name may be open: they are in owners, in doubt. So is what stood before the device came
- * anew. A process that cannot learn its boot (no /proc) goes by the device alone. Returns a descriptor
- * for record_save, -1 if there is no usable run-dir, or if this process may not write a file of that
- * length (RLIMIT_FSIZE): the record is empty then. */
+/* Opens the file of the settings' device, makes it if need be, and reads it. A file of another boot or
+ * version is as good as none, and one that is torn counts as dirty; but the channels that they name may be
+ * open, and are in owners, in doubt. So are those of a file that is older than the device file. A process
+ * that cannot tell its boot (no /proc) goes by the device alone. Returns a descriptor for record_save, -1 if
+ * there is no usable run-dir, or if this process may not write a file of that length (RLIMIT_FSIZE): the
+ * record is empty then. For tests: operations use record_open_in. */
 int record_open(const struct settings *settings, struct record *record);
 
 /* The same for a caller that opens it often, and has looked up the place. boot: "" at first; it gets the
