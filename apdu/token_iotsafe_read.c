@@ -107,8 +107,8 @@ static bool like_certificate(const uint8_t *data, size_t length)
            (length > sizeof line && memmem(data, length, line, sizeof line - 1) != NULL);
 }
 
-/* True for a failure that may be over at a further start, and is returned for that: a card in trouble (6Fxx,
- * 93xx), torn content or a torn answer. On a further start it counts. */
+/* True for a failure that may be over at a further start, and is returned for that: a card in trouble (6Fxx) or
+ * busy (93xx; ETSI TS 102 221, 10.2.1), torn content or a torn answer. On a further start it counts. */
 static bool may_pass(const struct operation *operation, enum outcome outcome,
                      const struct report *why)
 {

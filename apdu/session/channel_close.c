@@ -20,7 +20,8 @@
  * number to another program. */
 #define PROOF_MS 1000
 
-/* A question that was not answered is repeated if at least this much time is left. */
+/* A question that was not answered is repeated if there is time left for one more time-out of a command
+ * (APDU_TIMEOUT_MS), and a second for the rest. */
 #define AGAIN_LEAST_MS 6000
 
 /* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may

@@ -145,8 +145,9 @@ static void listen(struct operation *operation, enum outcome outcome)
 
 /* True if the applet itself refused the work, on a further start, on a channel that was opened for it, and
  * with the modem's answers in step: nothing is wrong with the channel then, and the other programs keep
- * it. Status words about the PIN, the channel or the class byte do not count as the applet's refusal: they
- * are what a channel answers that has lost its state. */
+ * it. (To close it would cost each of them a new channel, which a user of simkey-agent could bring about
+ * again and again.) Status words about the PIN, the channel or the class byte do not count as the applet's
+ * refusal: they are what a channel answers that has lost its state. */
 static bool applet_refused(struct operation *operation, enum outcome outcome,
                            const struct report *why)
 {
