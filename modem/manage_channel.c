@@ -39,6 +39,11 @@ enum outcome exchange_check(const struct exchange *exchange, struct report *why)
     return OUTCOME_OK;
 }
 
+bool exchange_has_pin(const struct exchange *exchange)
+{
+    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
+}
+
 /* One command on a channel: 0 is the basic one. said->sw is 0 if there was no answer. */
 static enum outcome say(const struct basic_channel *basic, uint8_t number, const uint8_t *command,
                         size_t command_length, struct said *said, struct deadline deadline,

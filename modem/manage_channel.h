@@ -43,4 +43,8 @@ uint8_t cla_with_channel(uint8_t cla, uint8_t number);
 /* OUTCOME_USAGE with a sentence if the exchange's command has no length of a short APDU. */
 enum outcome exchange_check(const struct exchange *exchange, struct report *why);
 
+/* True if the command has a PIN, or another secret, in its data. False for one without data that belongs to
+ * it: the question for the tries left, or GET RESPONSE. */
+bool exchange_has_pin(const struct exchange *exchange);
+
 #endif

@@ -288,11 +288,6 @@ static enum outcome open_channel(struct transport *transport, const struct chann
 
 /* ---- APDUs ---- */
 
-static bool has_pin(const struct exchange *exchange)
-{
-    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
-}
-
 /* The type of the class byte follows from bit 8 of the CLA; swapped: the other way round. */
 static enum outcome send_command(struct mbim *mbim, const struct channel *channel,
                                  const struct exchange *exchange, bool swapped,
@@ -307,8 +302,8 @@ static enum outcome send_command(struct mbim *mbim, const struct channel *channe
     memcpy(command, exchange->command, exchange->length);
     command[0] = cla_with_channel(command[0], channel->number);
     mbim_send_apdu(&request, channel->number, extended, command, exchange->length);
-    outcome =
-        ask_uicc(mbim, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
+    outcome = ask_uicc(mbim, &request, exchange->timeout_ms, exchange_has_pin(exchange), deadline,
+                       answer, why);
     explicit_bzero(command, sizeof command);
     explicit_bzero(&request, sizeof request);
     return outcome;
@@ -361,7 +356,7 @@ static enum outcome send_either(struct mbim *mbim, const struct channel *channel
             mbim->class = MBIM_CLASS_USUAL;
         return OUTCOME_OK;
     }
-    if (has_pin(exchange))
+    if (exchange_has_pin(exchange))
         return OUTCOME_OK;
     outcome = send_command(mbim, channel, exchange, true, deadline, answer, why);
     if (outcome == OUTCOME_OK && answer->word == MBIM_STATUS_OK && !wrong_class(answer))
@@ -384,7 +379,7 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = send_either(mbim, channel, exchange, deadline, &answer, why);
-    if (outcome == OUTCOME_OK && has_pin(exchange) && mbim_must_wait(answer.word))
+    if (outcome == OUTCOME_OK && exchange_has_pin(exchange) && mbim_must_wait(answer.word))
         outcome = mbim_pin_unseen(answer.word, why);
     else if (outcome == OUTCOME_OK)
         outcome = take_answer(mbim, channel, &answer, exchange, why);

@@ -316,11 +316,6 @@ static bool unknown_word(unsigned result)
            result == QMI_INVALID_ARGUMENT || result == QMI_TOO_LONG;
 }
 
-static bool has_pin(const struct exchange *exchange)
-{
-    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
-}
-
 static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
                                  const struct exchange *exchange, bool procedure,
                                  struct deadline deadline, struct qmi_message *answer,
@@ -335,8 +330,8 @@ static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
     qmi_send_apdu(&request, qmi->client, qmi->slot, channel->number, command, exchange->length,
                   procedure);
     qmi_parts_begin(&qmi->parts, qmi->client);
-    outcome =
-        ask_uim(qmi, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
+    outcome = ask_uim(qmi, &request, exchange->timeout_ms, exchange_has_pin(exchange), deadline,
+                      answer, why);
     explicit_bzero(command, sizeof command);
     explicit_bzero(&request, sizeof request);
     return outcome;
@@ -359,12 +354,12 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
         outcome = qmi_need_slot(qmi, deadline, why);
     if (outcome == OUTCOME_OK)
         outcome = send_command(qmi, channel, exchange, !qmi->no_procedure, deadline, &answer, why);
-    if (outcome == OUTCOME_OK && !qmi->no_procedure && !has_pin(exchange) &&
+    if (outcome == OUTCOME_OK && !qmi->no_procedure && !exchange_has_pin(exchange) &&
         unknown_word(qmi_result(&answer))) {
         outcome = send_command(qmi, channel, exchange, false, deadline, &answer, why);
         qmi->no_procedure = outcome == OUTCOME_OK && qmi_result(&answer) == QMI_OK;
     }
-    if (outcome == OUTCOME_OK && has_pin(exchange) && qmi_must_wait(qmi_result(&answer)))
+    if (outcome == OUTCOME_OK && exchange_has_pin(exchange) && qmi_must_wait(qmi_result(&answer)))
         outcome = qmi_pin_unseen(qmi_result(&answer), why);
     else if (outcome == OUTCOME_OK)
         outcome = take_answer(qmi, channel, &answer, exchange,

@@ -94,8 +94,7 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     operation->class_good = operation->class_good || status_of(exchange) == SW_OK;
     /* STATUS (CLA 80) asks whose a channel is: any answer to it counts as it is */
     if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
-        (exchange->command[0] & 0x80) != 0 ||
-        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA))
+        (exchange->command[0] & 0x80) != 0 || exchange_has_pin(exchange))
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {

@@ -4,6 +4,7 @@
 #include "apdu/session/channel.h"
 #include "apdu/session/rundir.h"
 #include "modem/forks.h"
+#include "modem/manage_channel.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -27,9 +28,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
-    /* fetching the rest of its answer does not count: the PIN itself was sent then */
-    const bool has_pin =
-        (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
+    const bool has_pin = exchange_has_pin(exchange);
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
