@@ -78,8 +78,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
         operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
-    if (operation->sim->line.opening &&
-        !channel_close_stray(operation)) { /* by an earlier opening */
+    /* a channel may be open that an earlier opening left */
+    if (operation->sim->line.opening && !channel_close_stray(operation)) {
         channel_find_missed(operation, operation->sim->settings.carrier);
         if (operation->transport.events & EVENT_UNASKED) /* nothing that was found is sure */
             operation->missed = true;
@@ -280,8 +280,7 @@ static void note_owner(struct operation *operation)
     if (operation->current == &sim->mine)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
     else if (operation->current == &operation->oneshot)
-        owners_orphan(owners, channel,
-                      DOUBT_NONE); /* if we are killed, the next operation closes it */
+        owners_orphan(owners, channel, DOUBT_NONE); /* if we are killed, others close it */
     else
         ++*record_generation(record, which);
     operation_note(operation);
