@@ -7,7 +7,6 @@
 #include "apdu/session/sim_state.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* In the order in which a SIM is asked for their applets. */
@@ -76,7 +75,7 @@ static const struct token_ops *family_behind(const struct family *family,
     return *at;
 }
 
-/* Where none fits: the first one of the SIM's says what is wrong with the name. */
+/* If no family fits the name, the first one in the SIM is asked all the same: it says what is wrong with it. */
 static const struct token_ops *family_for_words(struct family *family)
 {
     const struct token_ops *found;
@@ -123,7 +122,7 @@ static void family_found(const struct family *family)
         atomic_store(&family->sim->family, family->ops);
 }
 
-/* None has its applet: what the first one said, and what was asked for. */
+/* No family has its applet in the SIM: the first one's sentence, and all AIDs that were asked for. */
 static enum outcome family_none(struct family *family, struct report *why)
 {
     const size_t used = strlen(family->first.text);
@@ -141,7 +140,7 @@ static enum outcome family_none(struct family *family, struct report *why)
  *         outcome = ... family.ops ...;
  *     } while (family_again(&family, &outcome, why));
  *
- * True if this SIM does not have that one's applet, and there is another family. */
+ * True if this SIM does not have the applet of family.ops, and there is another family to ask. */
 static bool family_again(struct family *family, enum outcome *outcome, struct report *why)
 {
     struct sim *sim = family->sim;
@@ -245,13 +244,6 @@ enum outcome token_read(struct sim *sim, const char *iccid, const struct token_n
                        family.deadline, why);
     } while (family_again(&family, &outcome, why));
     return outcome;
-}
-
-void token_content_clear(struct token_content *content)
-{
-    free(content->certificate);
-    content->certificate = NULL;
-    content->length = 0;
 }
 
 void token_complete(struct sim *sim, const struct token_item *item, enum token_key_type type,

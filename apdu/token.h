@@ -28,12 +28,12 @@ struct token_item {
     bool certificate; /* there may be one */
     bool generates;   /* the SIM can make a new key pair in its place */
     bool empty;       /* it has no key pair yet */
-    bool no_signing;  /* it is for something else */
-    /* where the SIM does not say whose a certificate is: so many may be the key's; 0: it says so */
+    bool no_signing;  /* it may not sign */
+    /* how many certificates may be this key's, where the SIM does not say which it is; 0: it says so */
     unsigned candidates;
 };
 
-/* The keys in use. list has room for TOKEN_ITEMS. Asks for no PIN. */
+/* The keys of the SIM, also those without a key pair yet. list has room for TOKEN_ITEMS. Asks for no PIN. */
 enum outcome token_list(struct sim *sim, struct token_item *list, size_t *count,
                         struct report *why);
 
@@ -70,8 +70,8 @@ enum outcome token_read(struct sim *sim, const char *iccid, const struct token_n
 /* Frees the certificate. */
 void token_content_clear(struct token_content *content);
 
-/* The whole name of a key once its type is known (from its certificate): mIAS's key reference follows
- * from that. No I/O. */
+/* The whole name of a key once its type is known (from its certificate): with mIAS's key reference, which
+ * follows from that; of IoT SAFE's id and label the one that commands use. No I/O. */
 void token_complete(struct sim *sim, const struct token_item *item, enum token_key_type type,
                     struct token_name *name);
 
@@ -104,7 +104,8 @@ enum outcome token_algorithms(struct sim *sim, const struct token_key *key, uint
 
 /* Makes a new key pair in the place of the key that is named; the old one is lost. The new public key
  * is an uncompressed point (SEC 1, 2.3.3) of *length bytes. The SIM may give the pair another name:
- * key's is the right one afterwards, and its ICCID the SIM's. Never repeated. */
+ * key's is the right one afterwards, and its ICCID the SIM's. Never sent again: a failure without a status
+ * word (why->sw) leaves it unknown whether the pair was made. */
 enum outcome token_generate(struct sim *sim, struct token_key *key, uint8_t point[TOKEN_POINT_MAX],
                             size_t *length, struct report *why);
 
@@ -135,7 +136,7 @@ enum outcome token_pin_verify(struct sim *sim, const char *pin, const struct pin
 enum outcome token_pin_change(struct sim *sim, const char *old_pin, const char *new_pin, bool *sent,
                               struct report *why);
 
-/* As sim_identity and sim_shut, for whatever is behind the device. */
+/* sim_identity and sim_shut, or what the device's own family (simkey-agent) has in their place. */
 enum outcome token_identity(struct sim *sim, struct modem_identity *identity,
                             char iccid[ICCID_SIZE], struct report *why);
 enum outcome token_close(struct sim *sim, struct sim_found *found, struct report *why);

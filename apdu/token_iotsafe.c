@@ -45,6 +45,7 @@ static enum outcome read_algorithms(struct operation *operation, const struct to
     enum outcome outcome =
         iotsafe_read_object(&operation->card, IOTSAFE_PRIVATE, &key->name, &object, why);
 
+    /* with 6A82 and 6A88 there is no such key; else the SIM only does not describe it */
     if (outcome == OUTCOME_NOT_FOUND && why->sw != 0x6A82 && why->sw != 0x6A88) {
         report_clear(why);
         outcome = iotsafe_read_application(&operation->card, &application, why);
@@ -138,7 +139,7 @@ static enum outcome sign_work(struct operation *operation, void *arg, struct rep
     if (outcome == OUTCOME_OK)
         outcome = iotsafe_sign(&operation->card, work->key, work->digest, work->signature,
                                work->length, &unclean, why);
-    if (unclean) /* nobody goes on with the channel */
+    if (unclean) /* a session may be open in the applet: it ends with the channel */
         operation->current->broken = true;
     return outcome;
 }

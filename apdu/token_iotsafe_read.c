@@ -31,7 +31,7 @@ const struct applet *iotsafe_applet(const struct sim *sim, struct applet *given)
     return given;
 }
 
-/* One operation's work: the objects, and what is made of them. */
+/* One operation's work: what is asked for, the objects, and where the result goes. */
 struct read_work {
     const struct token_name *name;
     unsigned number; /* of a candidate, or of a certificate */
@@ -67,16 +67,9 @@ static enum outcome read_list(struct operation *operation, struct read_work *wor
 
 /* ---- certificates ---- */
 
-static void drop_certificate(struct token_content *content)
-{
-    free(content->certificate);
-    content->certificate = NULL;
-    content->length = 0;
-}
-
-/* The files that may be certificates, those that say so first, and of those the ones in the key's places
- * (NULL: of no key), which counts where its public half is not known: the one of that number, NULL if there
- * are fewer. */
+/* The file of that number among those that may be certificates, NULL if there are fewer. First come the files
+ * whose usage says that they are, and among those of one usage the ones in the places of the key's
+ * certificate (key NULL: in no such order). That order counts where the key's public half is not known. */
 static const struct iotsafe_object *find_file(const struct iotsafe_objects *objects,
                                               const struct token_name *key, unsigned number)
 {
@@ -114,7 +107,8 @@ static bool like_certificate(const uint8_t *data, size_t length)
            (length > sizeof line && memmem(data, length, line, sizeof line - 1) != NULL);
 }
 
-/* A card in trouble, torn content, or a torn answer: that is tried again before it counts. */
+/* True for a failure that may be over at a further start, and is returned for that: a card in trouble (6Fxx) or
+ * busy (93xx; ETSI TS 102 221, 10.2.1), torn content or a torn answer. On a further start it counts. */
 static bool may_pass(const struct operation *operation, enum outcome outcome,
                      const struct report *why)
 {
@@ -123,7 +117,7 @@ static bool may_pass(const struct operation *operation, enum outcome outcome,
             (outcome == OUTCOME_REFUSED && (why->sw >> 8 == 0x6F || why->sw >> 8 == 0x93)));
 }
 
-/* None is no failure: the file may hold something else, or not be there. */
+/* Reads a file as a certificate. OUTCOME_OK without one if it holds something else, or is not there. */
 static enum outcome read_certificate(struct operation *operation, const struct token_name *name,
                                      size_t size, struct token_content *content, struct report *why)
 {
@@ -132,7 +126,7 @@ static enum outcome read_certificate(struct operation *operation, const struct t
 
     if (outcome == OUTCOME_OK && like_certificate(content->certificate, content->length))
         return OUTCOME_OK;
-    drop_certificate(content);
+    token_content_clear(content);
     if (may_pass(operation, outcome, why))
         return outcome;
     if (outcome == OUTCOME_OK || outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_REFUSED ||
@@ -149,7 +143,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
     const struct iotsafe_object *file;
     enum outcome outcome = read_list(operation, work, why);
 
-    drop_certificate(work->content); /* of a start before this one */
+    token_content_clear(work->content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     if (!work->listed)
@@ -181,7 +175,7 @@ enum outcome iotsafe_certificate(struct sim *sim, const char *iccid, enum token_
     work->content = content;
     outcome = session_run(sim, &job, certificate_work, work, why);
     if (outcome != OUTCOME_OK)
-        drop_certificate(content);
+        token_content_clear(content);
     free(work);
     return outcome;
 }
@@ -242,18 +236,22 @@ static bool may_sign(const struct iotsafe_object *key)
     return !key->empty && (key->functions < 0 || (key->functions & IOTSAFE_MAY_SIGN) != 0);
 }
 
+static bool is_named(const struct token_name *name)
+{
+    return name->id_length > 0 || name->label[0] != '\0';
+}
+
 /* The private key of that name; without a name the first one that may sign. */
 static const struct iotsafe_object *find_key(const struct read_work *work)
 {
     const struct token_name *name = work->name;
-    const bool named = name->id_length > 0 || name->label[0] != '\0';
 
     for (size_t i = 0; i < work->objects.count; i++) {
         const struct iotsafe_object *key = &work->objects.list[i];
 
         if (key->kind == IOTSAFE_PRIVATE && (name->id_length > 0 ? iotsafe_same_id(name, &key->name)
-                                             : named ? iotsafe_same_label(name, &key->name)
-                                                     : may_sign(key)))
+                                             : is_named(name) ? iotsafe_same_label(name, &key->name)
+                                                              : may_sign(key)))
             return key;
     }
     return NULL;
@@ -331,7 +329,7 @@ static size_t public_names(const struct read_work *work, const struct iotsafe_ob
     return 0;
 }
 
-/* None is no failure: a certificate tells it too. */
+/* Reads the public half. OUTCOME_OK without it if it is not there: a certificate tells it too. */
 static enum outcome read_public(struct operation *operation, const struct read_work *work,
                                 const struct iotsafe_object *key, struct report *why)
 {
@@ -389,12 +387,6 @@ static enum outcome no_such_key(const struct read_work *work, struct report *why
                       "lists those it has");
 }
 
-/* A name that nothing lists stands for itself. */
-static bool is_named(const struct token_name *name)
-{
-    return name->id_length > 0 || name->label[0] != '\0';
-}
-
 static enum outcome read_work(struct operation *operation, void *arg, struct report *why)
 {
     struct read_work *work = arg;
@@ -404,11 +396,11 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     const struct iotsafe_object *key;
     enum outcome outcome = read_list(operation, work, why);
 
-    drop_certificate(content); /* of a start before this one */
+    token_content_clear(content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     key = find_key(work);
-    if (key == NULL && !work->listed && is_named(work->name))
+    if (key == NULL && !work->listed && is_named(work->name)) /* it is taken at its name */
         key = &unlisted;
     if (key == NULL)
         return no_such_key(work, why);
@@ -447,7 +439,7 @@ enum outcome iotsafe_read(struct sim *sim, const char *iccid, const struct token
     work->content = content;
     outcome = session_run(sim, &job, read_work, work, why);
     if (outcome != OUTCOME_OK)
-        drop_certificate(content); /* it was read, but the answer is in doubt */
+        token_content_clear(content); /* it was read, but the answer is in doubt */
     free(work);
     return outcome;
 }

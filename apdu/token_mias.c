@@ -19,7 +19,7 @@ static uint8_t key_reference(const struct token_key *key)
     return key->name.id[0];
 }
 
-/* The one algorithm that would do; PKCS#1 has another way round a refusal, and ECDSA too. */
+/* Only for PSS, where one algorithm would do: PKCS#1 and ECDSA have a second plan (mias_plans). */
 static bool mias_refuses(struct sim *sim, const struct token_key *key, enum token_scheme scheme,
                          enum token_hash hash)
 {
@@ -27,8 +27,8 @@ static bool mias_refuses(struct sim *sim, const struct token_key *key, enum toke
            quirks_refuses(&sim->quirks, key_reference(key), mias_sign_algorithm(scheme, hash));
 }
 
-/* MSE SET on the operation's channel. A refusal counts only where the applet was selected in this
- * very operation: else somebody may have selected another one. */
+/* MSE SET on the operation's channel. A refusal counts only if the applet was selected in this operation:
+ * else another program may have selected another one there. */
 static enum outcome set_environment(struct operation *operation, uint8_t template_tag,
                                     uint8_t algorithm, int key_id, struct report *why)
 {
@@ -118,13 +118,6 @@ static enum outcome read_certificate(struct operation *operation, const struct m
     return outcome;
 }
 
-static void drop_certificate(struct token_content *content)
-{
-    free(content->certificate);
-    content->certificate = NULL;
-    content->length = 0;
-}
-
 static enum outcome read_work(struct operation *operation, void *arg, struct report *why)
 {
     struct read_result *result = arg;
@@ -134,7 +127,7 @@ static enum outcome read_work(struct operation *operation, void *arg, struct rep
     size_t count = 0, entry_count, i;
     enum outcome outcome = mias_read_map(&operation->card, list, &count, why);
 
-    drop_certificate(content); /* of a start before this one */
+    token_content_clear(content); /* of a start before this one */
     if (outcome != OUTCOME_OK)
         return outcome;
     for (i = 0; i < count && list[i].index != result->container; i++)
@@ -183,7 +176,7 @@ static enum outcome mias_read(struct sim *sim, const char *iccid, const struct t
     if (outcome == OUTCOME_OK)
         outcome = session_run(sim, &job, read_work, &result, why);
     if (outcome != OUTCOME_OK)
-        drop_certificate(content); /* it was read, but the answer is in doubt */
+        token_content_clear(content); /* it was read, but the answer is in doubt */
     return outcome;
 }
 
@@ -192,7 +185,7 @@ struct certificate_work {
     struct token_content *content;
 };
 
-/* Whatever is among the keys' files: what is no certificate is none. */
+/* The entries of the directory one by one; one that is not a certificate leaves content->certificate NULL. */
 static enum outcome certificate_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct certificate_work *work = arg;
@@ -201,7 +194,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
     size_t count;
     enum outcome outcome = mias_directory(operation, &entries, &count, why);
 
-    drop_certificate(content);
+    token_content_clear(content);
     if (outcome != OUTCOME_OK)
         return outcome;
     if (work->number >= count)
@@ -213,7 +206,7 @@ static enum outcome certificate_work(struct operation *operation, void *arg, str
                                &content->length, why);
     if (outcome != OUTCOME_BAD_DATA && outcome != OUTCOME_NOT_FOUND)
         return outcome;
-    drop_certificate(content);
+    token_content_clear(content);
     report_clear(why);
     return OUTCOME_OK;
 }
@@ -228,7 +221,7 @@ static enum outcome mias_certificate(struct sim *sim, const char *iccid, enum to
 
     (void)applet;
     if (outcome != OUTCOME_OK)
-        drop_certificate(content);
+        token_content_clear(content);
     return outcome;
 }
 

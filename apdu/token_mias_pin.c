@@ -14,7 +14,6 @@ struct status_work {
 static enum outcome pin_status_work(struct operation *operation, void *arg, struct report *why)
 {
     struct status_work *work = arg;
-
     enum outcome outcome = operation_prove_class(operation, why);
 
     work->refused = operation_refusals(operation);
@@ -27,7 +26,6 @@ enum outcome mias_pin_status(struct sim *sim, struct token_pin *state, size_t *r
 {
     /* fresh: the channel that programs share may be verified, and does not tell the tries then */
     const struct job job = {.deadline = &deadline, .applet = &applet_mias, .fresh = true};
-
     struct status_work work = {.state = state};
     enum outcome outcome = session_run(sim, &job, pin_status_work, &work, why);
 

@@ -3,10 +3,11 @@
  * apdu/applet/NAME for the applet's words, apdu/token_NAME.c for the struct, and its row in token.c.
  * Internal to apdu/: programs use token.h and typea.h.
  *
- * A family whose takes_device says yes decides alone: it may have neither a transport nor a session,
- * and keeps what it needs in the sim (sim_settings names the device). The others are in the SIM, and
- * are asked in their order until one ends other than in OUTCOME_NO_APPLET: those that are meant by the
- * key's name, or else by the setting `applet`, and that know such names. */
+ * A family whose takes_device says yes (simkey-agent) is the only one that is asked: it may have neither a
+ * transport nor a session, and keeps what it needs in the sim (sim_settings names the device). The others
+ * are in the SIM. They are asked in their order until one ends other than in OUTCOME_NO_APPLET; left out
+ * are those that are not meant by the key's name, or else by the setting `applet`, and those that do not
+ * know such names. */
 #ifndef SIMKEY_APDU_TOKEN_OPS_H
 #define SIMKEY_APDU_TOKEN_OPS_H
 
@@ -21,10 +22,9 @@ struct typea_wish {
     bool private_key; /* else the certificate */
 };
 
-/* Each function means what token.h (available: typea.h) says of it. A function that is NULL is what
- * the family lacks; of takes_device and refuses it means never, of takes_name always, of identity and
- * close: as any SIM. An applet that is given is the family's own, but where the family decides by the
- * device. */
+/* Each function means what token.h (available: typea.h) says of it. NULL: the family lacks it, and a sentence
+ * says so; for takes_device and refuses: never; for takes_name: always; for identity and close: as with any
+ * SIM. The argument applet concerns only a family with takes_device: to the others it is their own. */
 struct token_ops {
     const char *name; /* for sentences: "the signing applet (mIAS)" */
     enum token_applet applet;

@@ -7,17 +7,16 @@
 
 #include <string.h>
 
-#define OPEN_TIMEOUT_MS 5000
-/* A channel whose number got lost is looked for among these. */
+#define OPEN_TIMEOUT_MS 5000 /* of each command, to close as well */
 
-/* What was answered: the data, how many, and the status word. */
+/* The card's answer: length bytes of data, and the status word. */
 struct said {
     uint8_t answer[APDU_ANSWER_SIZE];
     size_t length;
     uint16_t sw;
 };
 
-/* 64xx to 6Fxx are ISO 7816-4's errors; 61xx, 62xx, 63xx and 91xx are none here. */
+/* 64xx to 6Fxx are errors (ISO 7816-4, 5.6); 61xx, 62xx, 63xx and 91xx are success or a warning. */
 bool channel_refused(uint16_t sw)
 {
     return (sw & 0xF000) == 0x6000 && (sw & 0x0F00) > 0x0300;
@@ -40,7 +39,12 @@ enum outcome exchange_check(const struct exchange *exchange, struct report *why)
     return OUTCOME_OK;
 }
 
-/* One command on the basic channel, or on another one. *sw is 0 after an error. */
+bool exchange_has_pin(const struct exchange *exchange)
+{
+    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
+}
+
+/* One command on a channel: 0 is the basic one. said->sw is 0 if there was no answer. */
 static enum outcome say(const struct basic_channel *basic, uint8_t number, const uint8_t *command,
                         size_t command_length, struct said *said, struct deadline deadline,
                         struct report *why)
@@ -65,8 +69,8 @@ static enum outcome say(const struct basic_channel *basic, uint8_t number, const
 
 /* ---- opening ---- */
 
-/* Refused for its length: with another one, or without one, it may not be. first: also in words that may
- * mean something else. */
+/* True if MANAGE CHANNEL OPEN was refused for its Le, so that another Le, or none, may do. first: the first
+ * try, whose refusal may have other reasons too (a bare ERROR, 6A86). */
 static bool length_refused(enum outcome outcome, const struct said *said, bool first,
                            const struct report *why)
 {
@@ -76,9 +80,9 @@ static bool length_refused(enum outcome outcome, const struct said *said, bool f
            (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00 || (first && said->sw == 0x6A86));
 }
 
-/* MANAGE CHANNEL OPEN is answered by one byte, for which some cards want Le 00 or none; T=0 lets it be
- * fetched. More than one byte waits for the answer to another command, and nothing but that one is asked of
- * the basic channel, which is the modem's. */
+/* MANAGE CHANNEL OPEN is answered by one byte. Some cards want Le 00 for it, or none; by T=0 it may have to
+ * be fetched (6101). 61xx with another length is the answer to another command: it is not fetched, because
+ * the basic channel is the modem's. */
 static enum outcome ask_open(const struct basic_channel *basic, struct said *said,
                              struct deadline deadline, struct report *why)
 {
@@ -136,14 +140,14 @@ enum outcome manage_channel_open(const struct basic_channel *basic, struct chann
 
 /* ---- closing ---- */
 
-/* What says that the channel is not open any more; 6881: it was not. */
+/* True for a status word after which the channel is not open; 6881: it was not open before either. */
 static bool closed(uint16_t sw)
 {
     return sw == 0x9000 || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200 || sw == 0x6881;
 }
 
-/* Closing may be repeated: a modem that failed once may not fail again. But not where the card may
- * have closed it: the modem may have opened one under that number since. */
+/* Asks a second time after a failure of the modem. But not where the card may have closed the channel: the
+ * modem may have opened one with that number for itself since. */
 static enum outcome ask_close(const struct basic_channel *basic, uint8_t on, const uint8_t *command,
                               size_t length, struct said *said, struct deadline deadline,
                               struct report *why)
@@ -159,8 +163,8 @@ static enum outcome ask_close(const struct basic_channel *basic, uint8_t on, con
     return outcome;
 }
 
-/* What refuses the usual way to close may take it without a Le, or on the channel itself (P2 00: ISO 7816-4,
- * 11.1.2). */
+/* A modem or card that refuses the usual command may take it without a Le, or on the channel itself
+ * (P2 00: ISO 7816-4, 11.1.2). */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -176,7 +180,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
             outcome == OUTCOME_CARRIER_REFUSED ||
             (outcome == OUTCOME_OK && said.length == 0 && manage_channel_refused(said.sw));
 
-        /* out of step the refusal may be another command's, and the channel be closed */
+        /* with EVENT_UNASKED the refusal may be another command's, and the channel be closed */
         if (!refusal || (*basic->events & (EVENT_RESTARTED | EVENT_NO_SIM | EVENT_UNASKED)))
             break;
         if (say(basic, way == 0 ? 0 : channel->number, way == 0 ? usual : itself, 4, &again,

@@ -8,7 +8,7 @@
 #include "modem/outcome.h"
 #include "modem/trace.h"
 
-/* How a command gets to the card's basic channel. */
+/* How a command gets to the card, on channel 0 or another one. All borrowed. */
 struct basic_channel {
     enum outcome (*exchange)(void *arg, const struct channel *, struct exchange *, struct deadline,
                              struct report *);
@@ -17,20 +17,22 @@ struct basic_channel {
     unsigned *events; /* the transport's, see event.h */
 };
 
-/* Errors: those of transport_ops.open. */
+/* Opens a channel, on which nothing is selected. *channel is all zero after a failure. Errors: those of
+ * transport_ops.open; OUTCOME_BAD_DATA for an answer without the channel's number: the channel may be open
+ * then. */
 enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
                                  struct deadline deadline, struct report *why);
 
-/* The channel counts as closed afterwards, whatever comes; why->sw is what the card said. Errors:
- * those of the exchange. */
+/* Closes a channel, which counts as closed afterwards, whatever comes. After OUTCOME_OK why->sw is the
+ * card's status word, which the caller has to judge. Errors: those of the exchange. */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why);
 
-/* True for a refusal of the command's form: nothing was opened or closed. */
+/* True for a status word that refuses MANAGE CHANNEL itself: nothing was opened or closed. */
 bool manage_channel_refused(uint16_t sw);
 
-/* True for a word of the card that says that the applet, or the channel, was refused; false for success,
- * also with a warning, and for a word that is none (0: the modem does not tell). */
+/* True for a status word by which the card refused the applet, or the channel; false for success, also with
+ * a warning, and for 0 (the modem does not tell it). */
 bool channel_refused(uint16_t sw);
 
 /* Puts a channel number into a CLA: 0..3 in bits 0-1, 4..19 as 40|(n-4), or C0|(n-4) for a
@@ -40,5 +42,9 @@ uint8_t cla_with_channel(uint8_t cla, uint8_t number);
 
 /* OUTCOME_USAGE with a sentence if the exchange's command has no length of a short APDU. */
 enum outcome exchange_check(const struct exchange *exchange, struct report *why);
+
+/* True if the command has a PIN, or another secret, in its data. False for one without data that belongs to
+ * it: the question for the tries left, or GET RESPONSE. */
+bool exchange_has_pin(const struct exchange *exchange);
 
 #endif

@@ -16,13 +16,13 @@
 #define WAIT_PAUSE_MS    500
 #define WAIT_LEAST_MS    (WAIT_PAUSE_MS + 100) /* with less, what it says is told, not a time-out */
 
-/* transport->kept */
+/* The bits of transport->kept: the fields of struct mbim by these names. */
 #define KEPT_OPENED       0x01u
 #define KEPT_SELECT       0x06u
 #define KEPT_SELECT_SHIFT 1
 #define KEPT_CLASS        0x300u
 #define KEPT_CLASS_SHIFT  8
-#define KEPT_SLOT         0xF0u /* the `slot` that was found to be active */
+#define KEPT_SLOT         0xF0u
 #define KEPT_SLOT_SHIFT   4
 
 /* P2 of SELECT: with FCP, without data, with FCI. Some firmware takes one of them only. */
@@ -54,7 +54,7 @@ static void take_kept(struct mbim *mbim)
         mbim->class = MBIM_CLASS_UNKNOWN;
 }
 
-/* False: what is left of the time would not do for another answer. */
+/* Waits before a command is sent again. False if too little time is left for another answer. */
 static bool wait_pause(struct deadline deadline)
 {
     if (deadline_left(deadline) <= WAIT_LEAST_MS)
@@ -63,7 +63,7 @@ static bool wait_pause(struct deadline deadline)
     return true;
 }
 
-/* Tells the proxy which device this connection is for, and opens it, which the proxy does by itself. */
+/* Tells the proxy which device this connection is for, then OPEN, which the proxy answers by itself. */
 static enum outcome open_at_proxy(void *arg, struct deadline deadline, struct report *why)
 {
     struct mbim *mbim = arg;
@@ -143,8 +143,8 @@ static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
     return outcome;
 }
 
-/* Asks, and waits for a SIM that is not ready: the card has not seen the command then. once: with a PIN in
- * it, which is never said again. */
+/* Asks, and again while the SIM is not ready: the card has not seen the command then. once: it has a PIN in
+ * it, and is not sent again. */
 static enum outcome ask_uicc(struct mbim *mbim, struct mbim_frame *request, int timeout_ms,
                              bool once, struct deadline deadline, struct mbim_message *answer,
                              struct report *why)
@@ -161,7 +161,7 @@ static enum outcome ask_uicc(struct mbim *mbim, struct mbim_frame *request, int 
 
 /* ---- channels ---- */
 
-/* A channel that is gone is closed. */
+/* A channel that the modem does not know any more counts as closed. */
 static enum outcome close_channel(struct transport *transport, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -228,8 +228,9 @@ static unsigned select_in_turn(const struct mbim *mbim, unsigned turn)
     return turn <= first ? turn - 1 : turn;
 }
 
-/* The modem opened a channel, and the card's word says that something else is selected there: not even a
- * PIN's state is to be asked of that. *answer becomes what a modem says that closed it itself. */
+/* The modem opened a channel, although the card's status word says that the applet was refused: closes it,
+ * because a PIN's state must not be asked of another applet. *answer becomes that of a modem which closes
+ * such a channel by itself; its buffer is refusal. */
 static void close_unselected(struct mbim *mbim, struct channel *channel,
                              struct mbim_message *answer, uint8_t refusal[4],
                              struct deadline deadline)
@@ -287,12 +288,7 @@ static enum outcome open_channel(struct transport *transport, const struct chann
 
 /* ---- APDUs ---- */
 
-static bool has_pin(const struct exchange *exchange)
-{
-    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
-}
-
-/* By bit 8 of the CLA, unless the modem was found to want it the other way round. */
+/* The type of the class byte follows from bit 8 of the CLA; swapped: the other way round. */
 static enum outcome send_command(struct mbim *mbim, const struct channel *channel,
                                  const struct exchange *exchange, bool swapped,
                                  struct deadline deadline, struct mbim_message *answer,
@@ -306,8 +302,8 @@ static enum outcome send_command(struct mbim *mbim, const struct channel *channe
     memcpy(command, exchange->command, exchange->length);
     command[0] = cla_with_channel(command[0], channel->number);
     mbim_send_apdu(&request, channel->number, extended, command, exchange->length);
-    outcome =
-        ask_uicc(mbim, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
+    outcome = ask_uicc(mbim, &request, exchange->timeout_ms, exchange_has_pin(exchange), deadline,
+                       answer, why);
     explicit_bzero(command, sizeof command);
     explicit_bzero(&request, sizeof request);
     return outcome;
@@ -336,7 +332,7 @@ static enum outcome take_answer(struct mbim *mbim, const struct channel *channel
     return OUTCOME_OK;
 }
 
-/* What a card, or a modem, says of a class byte that was built in the wrong way. */
+/* True for the answer of a card or modem to a class byte that was built in the wrong way. */
 static bool wrong_class(const struct mbim_message *answer)
 {
     const uint16_t sw = mbim_card_word(answer);
@@ -360,7 +356,7 @@ static enum outcome send_either(struct mbim *mbim, const struct channel *channel
             mbim->class = MBIM_CLASS_USUAL;
         return OUTCOME_OK;
     }
-    if (has_pin(exchange))
+    if (exchange_has_pin(exchange))
         return OUTCOME_OK;
     outcome = send_command(mbim, channel, exchange, true, deadline, answer, why);
     if (outcome == OUTCOME_OK && answer->word == MBIM_STATUS_OK && !wrong_class(answer))
@@ -379,12 +375,11 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
     if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */
         outcome =
             report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by MBIM");
-
     if (outcome == OUTCOME_OK && held_more(&mbim->held, channel, exchange))
         return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = send_either(mbim, channel, exchange, deadline, &answer, why);
-    if (outcome == OUTCOME_OK && has_pin(exchange) && mbim_must_wait(answer.word))
+    if (outcome == OUTCOME_OK && exchange_has_pin(exchange) && mbim_must_wait(answer.word))
         outcome = mbim_pin_unseen(answer.word, why);
     else if (outcome == OUTCOME_OK)
         outcome = take_answer(mbim, channel, &answer, exchange, why);
@@ -393,8 +388,8 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
     return outcome;
 }
 
-/* All channels of the group, which is a way out of a leak; and the modem itself where it was opened for
- * this program alone. */
+/* Closes all channels of the group, also those that were leaked, and the modem itself where it was opened
+ * directly. */
 static void release(struct transport *transport, struct deadline deadline)
 {
     struct mbim *mbim = self_of(transport);

@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The longest message that this program writes, but for a long device's name; and the longest that is
- * read: answers of any command that it sends are shorter. */
+/* The longest message that this program writes (PATH_MOST in mbim_message.c is made to fit), and the longest
+ * one that is read, in bytes; all answers to its commands are shorter. */
 #define MBIM_FRAME_SIZE  1024
 #define MBIM_STREAM_SIZE 4096
 
@@ -60,8 +60,8 @@ struct mbim_message {
     uint32_t word; /* OPEN: longest message; DONE: status; COMMAND: 1 if it sets; errors: which */
     enum mbim_service service;
     uint32_t command;
-    bool fragment; /* a part of a message that was cut, or too short: not to be understood */
-    const uint8_t *buffer; /* into what it was read from */
+    bool fragment;         /* a part of a message that was cut, or too short: it has no content */
+    const uint8_t *buffer; /* points into what it was read from */
     size_t length;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions to the modem itself by MBIM, each one of struct transport_ops: see transport.h. */
+/* Questions to the modem itself by MBIM. The first four are functions of struct transport_ops: transport.h
+ * says what they give. */
 #ifndef SIMKEY_MODEM_MBIM_IDENTITY_H
 #define SIMKEY_MODEM_MBIM_IDENTITY_H
 
@@ -13,8 +14,9 @@ enum outcome mbim_registration(struct mbim *mbim, enum registration *state,
                                struct deadline deadline, struct report *why);
 enum outcome mbim_diagnose(struct mbim *mbim, struct deadline deadline, struct report *why);
 
-/* That the wanted slot is the active one: commands cannot name one. Errors: OUTCOME_NO_SIM, naming the
- * active one; OUTCOME_USAGE where the modem does not tell and another than the first is wanted. */
+/* Checks that the wanted slot is the active one: commands cannot name a slot. Errors: OUTCOME_NO_SIM,
+ * naming the active one; OUTCOME_USAGE where the modem does not tell and another than the first is
+ * wanted; ... */
 enum outcome mbim_check_slot(struct mbim *mbim, struct deadline deadline, struct report *why);
 
 #endif

@@ -7,12 +7,12 @@
 #include "modem/identity.h"
 #include "modem/mbim_frame.h"
 
-/* The group of simkey's channels ("simk"): who has another one cannot close them. */
+/* The group of simkey's channels ("simk"): programs with another one cannot close them. */
 #define MBIM_GROUP 0x73696D6Bu
 
 enum mbim_basic { MBIM_DEVICE_CAPS = 1, MBIM_READY_STATUS = 2, MBIM_REGISTER_STATE = 9 };
 enum mbim_uicc { MBIM_OPEN_CHANNEL = 2, MBIM_CLOSE_CHANNEL = 3, MBIM_APDU = 4 };
-enum mbim_proxy_control { MBIM_PROXY_CONFIGURATION = 1, MBIM_PROXY_VERSION = 2 };
+enum mbim_proxy_control { MBIM_PROXY_CONFIGURATION = 1 };
 enum mbim_extended { MBIM_SLOT_MAPPINGS = 7 };
 
 /* Statuses that mean something to simkey. */
@@ -37,15 +37,15 @@ enum mbim_status {
 /* "operation not allowed" and the like; "unknown" for those without a row. */
 const char *mbim_status_name(uint32_t status);
 
-/* ---- commands; the transaction is filled in by whoever sends them ---- */
+/* ---- commands; mbim_ask fills in the transaction ---- */
 
 void mbim_open(struct mbim_frame *frame, uint32_t longest);
 void mbim_close(struct mbim_frame *frame);
 void mbim_query(struct mbim_frame *frame, enum mbim_service service, uint32_t command);
-/* Which device the connection to mbim-proxy is for. */
+/* Which device the connection to mbim-proxy is for, and how long the proxy may take to open it. */
 void mbim_configure(struct mbim_frame *frame, const char *node, unsigned seconds);
 void mbim_open_channel(struct mbim_frame *frame, const uint8_t *aid, size_t aid_length, uint8_t p2);
-/* extended: the type of the class byte, by which some modems build their own. */
+/* extended: the type of the class byte; some modems build the CLA from it and the channel by themselves. */
 void mbim_send_apdu(struct mbim_frame *frame, uint8_t channel, bool extended, const uint8_t *apdu,
                     size_t length);
 /* channel 0: all of the group. */
@@ -53,7 +53,7 @@ void mbim_close_channel(struct mbim_frame *frame, uint8_t channel);
 
 /* ---- answers ---- */
 
-/* The card's status word that stands at the beginning of a UICC answer, also of one that failed; 0: none. */
+/* The card's status word at the beginning of a UICC answer, also of one that failed; 0: none. */
 uint16_t mbim_card_word(const struct mbim_message *answer);
 
 /* False if it tells of no channel from 1 to 19. */
@@ -65,15 +65,16 @@ const uint8_t *mbim_apdu_data(const struct mbim_message *answer, size_t *length)
 /* The modem's IMEI, hardware and firmware out of DEVICE_CAPS. */
 void mbim_names(const struct mbim_message *answer, struct modem_identity *identity);
 
-/* The ICCID out of READY_STATUS, in the layout before or since MBIMEx 3. */
+/* The ICCID out of READY_STATUS, in the layout before or since MBIMEx 3. False if it has none. */
 bool mbim_iccid(const struct mbim_message *answer, char iccid[ICCID_SIZE]);
 
-/* What READY_STATUS says of the SIM in 27.007's words, "": nothing. */
+/* What READY_STATUS says of the SIM in 27.007's words; "": it does not tell. */
 const char *mbim_sim_state(const struct mbim_message *answer);
 
+/* Out of REGISTER_STATE; REGISTRATION_UNKNOWN if it does not tell. */
 enum registration mbim_registered(const struct mbim_message *answer);
 
-/* The slot, from 1, of the modem's first executor, which is the one that is spoken to. 0: not told. */
+/* The slot, from 1, of the modem's first executor, to which all commands go. 0: it does not tell. */
 unsigned mbim_active_slot(const struct mbim_message *answer);
 
 #endif

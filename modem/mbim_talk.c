@@ -88,7 +88,8 @@ static bool answers(const struct mbim_message *request, const struct mbim_messag
     }
 }
 
-/* 0 is an indication's. They begin anywhere: an answer that is late may be to an earlier operation's. */
+/* The next number; 0 is an indication's. The first one is random: a late answer may be one to an earlier
+ * operation. */
 static uint32_t next_transaction(struct mbim *mbim)
 {
     if (mbim->transaction == 0 && getrandom(&mbim->transaction, sizeof mbim->transaction,
@@ -183,7 +184,7 @@ static enum outcome say_open(struct mbim *mbim, struct deadline deadline, struct
     return outcome;
 }
 
-/* A modem that another program left open may want to be closed first. */
+/* Directly, a modem that another program left open may have to be closed first. */
 enum outcome mbim_start(struct mbim *mbim, struct deadline deadline, struct report *why)
 {
     enum outcome outcome = say_open(mbim, deadline, why);
@@ -220,6 +221,18 @@ enum outcome mbim_pin_unseen(uint32_t status, struct report *why)
     return OUTCOME_TIMEOUT;
 }
 
+/* MBIM's own statuses are known by decimal numbers, those of a service by hexadecimal ones. */
+static enum outcome refused(uint32_t status, const char *what, struct report *why)
+{
+    char number[12];
+
+    (void)snprintf(number, sizeof number, status < 0x10000 ? "%lu" : "%lX", (unsigned long)status);
+    return report_set(
+        why, OUTCOME_CARRIER_REFUSED,
+        "the modem refuses to %s by MBIM (status %s, %s): use its AT port if it has one", what,
+        number, mbim_status_name(status));
+}
+
 enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, struct report *why)
 {
     switch (status) {
@@ -250,9 +263,6 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
                           "firmware keeps SIM applets from programs this way. Use its AT port",
                           what);
     default:
-        return report_set(why, OUTCOME_CARRIER_REFUSED,
-                          "the modem refuses to %s by MBIM (status %lX, %s): use its AT port if it "
-                          "has one",
-                          what, (unsigned long)status, mbim_status_name(status));
+        return refused(status, what, why);
     }
 }

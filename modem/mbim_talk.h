@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The talk with an MBIM modem: one command, its answer, whatever else comes between. They belong together
- * by service, command and transaction. */
+/* The talk with an MBIM modem: one command, its answer, whatever else comes between. Command and answer
+ * belong together by service, command and transaction. */
 #ifndef SIMKEY_MODEM_MBIM_TALK_H
 #define SIMKEY_MODEM_MBIM_TALK_H
 
@@ -11,16 +11,16 @@
 /* Which type of the class byte the modem wants for a CLA below 80. */
 enum mbim_class { MBIM_CLASS_UNKNOWN, MBIM_CLASS_USUAL, MBIM_CLASS_SWAPPED };
 
-/* The transport's own. */
+/* The transport's state (transport->self), made by begin and freed by end. */
 struct mbim {
     struct control control;
     struct transport *transport;
     const struct trace *trace;
     unsigned wanted_slot;  /* the setting */
     unsigned slot;         /* the same once it was found to be active, else 0 */
-    bool opened;           /* directly: OPEN was said, and no CLOSE */
+    bool opened;           /* OPEN was answered; directly: also to an earlier operation */
     unsigned select;       /* which P2 of SELECT worked, from 1; 0: not known */
-    enum mbim_class class; /* what was learnt */
+    enum mbim_class class; /* what this modem was found to want */
     uint32_t transaction;
     struct mbim_stream stream;
     struct held held;
@@ -42,8 +42,8 @@ enum outcome mbim_outcome(struct mbim *mbim, uint32_t status, const char *what, 
 /* True for a status that says that the SIM is not ready yet. */
 bool mbim_must_wait(uint32_t status);
 
-/* Such a status in answer to a PIN, which the card has not seen then: as +CME ERROR: 14 by AT. Whoever
- * sent it asks for the tries before it is sent again. */
+/* The failure for such a status in answer to a PIN, which the card has not seen then: OUTCOME_TIMEOUT with
+ * why->cme 14, as by AT. The caller asks for the tries left before it sends the PIN again. */
 enum outcome mbim_pin_unseen(uint32_t status, struct report *why);
 
 #endif

@@ -15,12 +15,12 @@
 #define WAIT_PAUSE_MS    500
 #define WAIT_LEAST_MS    (WAIT_PAUSE_MS + 100) /* with less, what it says is told, not a time-out */
 
-/* transport->kept, beside QMI_KEPT_CLIENT: the slot's name, what the firmware does not know. */
+/* The bits of transport->kept, beside QMI_KEPT_CLIENT. */
 #define KEPT_SLOT         0x00000F00u
 #define KEPT_SLOT_SHIFT   8
-#define KEPT_NO_PROCEDURE 0x00001000u
+#define KEPT_NO_PROCEDURE 0x00001000u /* struct qmi: no_procedure */
 #define KEPT_LOST         0x00002000u /* an earlier operation found its client id void */
-#define KEPT_WANTED       0x000F0000u /* for which `slot` that is */
+#define KEPT_WANTED       0x000F0000u /* the setting `slot` for which KEPT_SLOT was found */
 #define KEPT_WANTED_SHIFT 16
 
 static struct qmi *self_of(struct transport *transport)
@@ -128,8 +128,8 @@ static enum outcome wake(struct transport *transport, bool ready, int quiet_ms,
     return outcome;
 }
 
-/* Asks on UIM's client id, and waits for a SIM that is not ready: the card has not seen the request
- * then. once: with a PIN in it, which is never said again. */
+/* Asks on UIM's client id, and again while the SIM is not ready: the card has not seen the request then.
+ * once: it has a PIN in it, and is not sent again. */
 static enum outcome ask_uim(struct qmi *qmi, struct qmi_frame *request, int timeout_ms, bool once,
                             struct deadline deadline, struct qmi_message *answer,
                             struct report *why)
@@ -146,7 +146,7 @@ static enum outcome ask_uim(struct qmi *qmi, struct qmi_frame *request, int time
     }
 }
 
-/* A channel that is gone is closed. */
+/* A channel that the modem does not know any more counts as closed. */
 static enum outcome close_channel(struct transport *transport, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -173,7 +173,7 @@ static enum outcome close_channel(struct transport *transport, struct channel *c
     return outcome;
 }
 
-/* What the card's word says of an opening that failed. */
+/* Why an opening failed, by the card's status word. */
 static enum outcome card_refused(uint16_t sw, struct report *why)
 {
     if (sw == 0x6A82)
@@ -273,7 +273,7 @@ static enum outcome collect(struct qmi *qmi, const struct qmi_long *all, struct 
     return OUTCOME_OK;
 }
 
-/* What stands in qmi->held is the whole answer, with its status word. */
+/* Gives what is in qmi->held: length bytes, the whole answer with its status word. */
 static void give_answer(struct qmi *qmi, const struct channel *channel, size_t length,
                         struct exchange *exchange)
 {
@@ -309,16 +309,11 @@ static enum outcome take_answer(struct qmi *qmi, const struct channel *channel,
     return OUTCOME_OK;
 }
 
-/* Those results that a firmware may have for the procedure byte. */
+/* True for a result by which a firmware may refuse the TLV about procedure bytes (qmi_send_apdu). */
 static bool unknown_word(unsigned result)
 {
     return result == QMI_MALFORMED || result == QMI_MISSING_ARGUMENT ||
            result == QMI_INVALID_ARGUMENT || result == QMI_TOO_LONG;
-}
-
-static bool has_pin(const struct exchange *exchange)
-{
-    return (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
 }
 
 static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
@@ -335,8 +330,8 @@ static enum outcome send_command(struct qmi *qmi, const struct channel *channel,
     qmi_send_apdu(&request, qmi->client, qmi->slot, channel->number, command, exchange->length,
                   procedure);
     qmi_parts_begin(&qmi->parts, qmi->client);
-    outcome =
-        ask_uim(qmi, &request, exchange->timeout_ms, has_pin(exchange), deadline, answer, why);
+    outcome = ask_uim(qmi, &request, exchange->timeout_ms, exchange_has_pin(exchange), deadline,
+                      answer, why);
     explicit_bzero(command, sizeof command);
     explicit_bzero(&request, sizeof request);
     return outcome;
@@ -353,19 +348,18 @@ static enum outcome exchange_apdu(struct transport *transport, const struct chan
     if (outcome == OUTCOME_OK && channel->number == 0) /* the basic channel is the modem's */
         outcome =
             report_set(why, OUTCOME_CARRIER_REFUSED, "no channel by that name is open by QMI");
-
     if (outcome == OUTCOME_OK && held_more(&qmi->held, channel, exchange))
         return OUTCOME_OK;
     if (outcome == OUTCOME_OK)
         outcome = qmi_need_slot(qmi, deadline, why);
     if (outcome == OUTCOME_OK)
         outcome = send_command(qmi, channel, exchange, !qmi->no_procedure, deadline, &answer, why);
-    if (outcome == OUTCOME_OK && !qmi->no_procedure && !has_pin(exchange) &&
+    if (outcome == OUTCOME_OK && !qmi->no_procedure && !exchange_has_pin(exchange) &&
         unknown_word(qmi_result(&answer))) {
         outcome = send_command(qmi, channel, exchange, false, deadline, &answer, why);
         qmi->no_procedure = outcome == OUTCOME_OK && qmi_result(&answer) == QMI_OK;
     }
-    if (outcome == OUTCOME_OK && has_pin(exchange) && qmi_must_wait(qmi_result(&answer)))
+    if (outcome == OUTCOME_OK && exchange_has_pin(exchange) && qmi_must_wait(qmi_result(&answer)))
         outcome = qmi_pin_unseen(qmi_result(&answer), why);
     else if (outcome == OUTCOME_OK)
         outcome = take_answer(qmi, channel, &answer, exchange,

@@ -18,9 +18,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The longest frame that this program writes; longer ones are read over. */
+/* The longest frame that this program writes, in bytes. */
 #define QMI_FRAME_SIZE 1024
-/* The longest one that is read: answers of any message that this program sends are shorter. */
+/* The longest one that is read, in bytes; all answers to this program's messages are shorter. A longer frame
+ * is passed over. */
 #define QMI_STREAM_SIZE 4096
 
 enum qmi_service { QMI_CTL = 0x00, QMI_DMS = 0x02, QMI_NAS = 0x03, QMI_UIM = 0x0B };
@@ -56,7 +57,8 @@ void qmi_put(struct qmi_frame *frame, uint8_t type, const void *value, size_t le
 /* Reads a whole frame. False if it is none. */
 bool qmi_read(const uint8_t *data, size_t length, struct qmi_message *message);
 
-/* Finds a TLV, wherever it stands. NULL if there is none, or not of this length at least. */
+/* The value of a message's first TLV of that type, and its length in bytes. NULL if there is none, or it is
+ * shorter than least. */
 const uint8_t *qmi_find(const struct qmi_message *message, uint8_t type, size_t least,
                         size_t *length);
 

@@ -48,7 +48,7 @@ static enum outcome other_slot(const struct qmi *qmi, const struct qmi_slots *sl
                       qmi->wanted_slot, active, qmi->wanted_slot);
 }
 
-/* A modem that does not tell has its slots by their numbers. */
+/* Asks for the wanted slot's logical number. If the modem does not tell, it is the number itself. */
 static enum outcome find_slot(struct qmi *qmi, struct deadline deadline, struct report *why)
 {
     struct qmi_message answer;
@@ -81,7 +81,7 @@ enum outcome qmi_need_slot(struct qmi *qmi, struct deadline deadline, struct rep
     return outcome != OUTCOME_OK || qmi->slot != 0 ? outcome : find_slot(qmi, deadline, why);
 }
 
-/* By the network's application in the first slot, else by the card without one. */
+/* In the first slot by the session of the network's application (0), else by the card's own (6, 7, ...). */
 enum outcome qmi_tell_iccid(struct qmi *qmi, char iccid[ICCID_SIZE], struct deadline deadline,
                             struct report *why)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Questions to the modem itself by QMI, each one of struct transport_ops: see transport.h. */
+/* Questions to the modem itself by QMI. The first four are functions of struct transport_ops: transport.h
+ * says what they give. */
 #ifndef SIMKEY_MODEM_QMI_IDENTITY_H
 #define SIMKEY_MODEM_QMI_IDENTITY_H
 
@@ -13,8 +14,9 @@ enum outcome qmi_registration(struct qmi *qmi, enum registration *state, struct 
                               struct report *why);
 enum outcome qmi_diagnose(struct qmi *qmi, struct deadline deadline, struct report *why);
 
-/* Makes sure of a client id of UIM, and of how the modem calls the wanted slot: its logical one. Errors: OUTCOME_NO_SIM, naming the active one,
- * where the wanted slot is not active: it is never switched, because the connection would go. */
+/* Makes sure of a client id of UIM, and of the modem's own number for the wanted slot (qmi->slot). Errors:
+ * OUTCOME_NO_SIM where the wanted slot is not active, naming the active one: slots are never switched,
+ * because that ends the modem's connection; OUTCOME_USAGE where there is no such slot; ... */
 enum outcome qmi_need_slot(struct qmi *qmi, struct deadline deadline, struct report *why);
 
 #endif

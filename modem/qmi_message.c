@@ -323,7 +323,6 @@ bool qmi_slots(const struct qmi_message *answer, struct qmi_slots *slots)
     for (unsigned i = 0; i < count && i < QMI_SLOTS; i++) {
         if (end - at < 10 || end - at < 10 + at[9])
             return false;
-        slots->slot[i].present = qmi_u32(at) == 2;
         slots->slot[i].active = qmi_u32(at + 4) == 1;
         slots->slot[i].logical = at[8];
         slots->count = i + 1;

@@ -10,7 +10,8 @@
 enum qmi_ctl {
     QMI_CTL_ALLOCATE = 0x0022,
     QMI_CTL_RELEASE = 0x0023,
-    QMI_CTL_SYNC = 0x0027, /* never sent: it takes everybody's client ids. Heard, it says so */
+    QMI_CTL_SYNC =
+        0x0027, /* never sent: it makes all client ids void. Its indication says that they are */
     QMI_CTL_PROXY_OPEN = 0xFF00,
 };
 
@@ -64,7 +65,7 @@ const char *qmi_error_name(unsigned error);
 /* The result of a response: QMI_OK, an error's number, or QMI_NO_RESULT. */
 unsigned qmi_result(const struct qmi_message *answer);
 
-/* ---- requests; the transaction is filled in by whoever sends them ---- */
+/* ---- requests; qmi_ask fills in the transaction ---- */
 
 void qmi_request(struct qmi_frame *frame, uint8_t service, uint8_t client, uint16_t id);
 void qmi_proxy_open(struct qmi_frame *frame, const char *node);
@@ -73,7 +74,7 @@ void qmi_release(struct qmi_frame *frame, uint8_t service, uint8_t client);
 /* aid_length 0: a channel with nothing selected on it. */
 void qmi_open_channel(struct qmi_frame *frame, uint8_t client, uint8_t slot, const uint8_t *aid,
                       size_t aid_length);
-/* procedure: ask the modem to leave 61xx to us; some firmware does not know the word. */
+/* procedure: with the TLV that asks the modem to leave 61xx to us; some firmware does not know it. */
 void qmi_send_apdu(struct qmi_frame *frame, uint8_t client, uint8_t slot, uint8_t channel,
                    const uint8_t *apdu, size_t length, bool procedure);
 void qmi_close_channel(struct qmi_frame *frame, uint8_t client, uint8_t slot, uint8_t channel);
@@ -91,17 +92,17 @@ uint16_t qmi_card_word(const struct qmi_message *answer, uint8_t type);
 /* False if it tells of no channel from 1 to 19. */
 bool qmi_opened(const struct qmi_message *answer, uint8_t *channel);
 
-/* The answer of the card, its status word at the end. NULL if it has none, or has it elsewhere. */
+/* The answer of the card, its status word at the end; in the message. NULL if there is none in it. */
 const uint8_t *qmi_apdu_answer(const struct qmi_message *answer, size_t *length);
 
-/* Of a long answer, whose parts come by indications. */
+/* What announces a long answer, whose parts come by indications. False if the answer is not one. */
 struct qmi_long {
     uint32_t token;
     uint16_t total;
 };
 bool qmi_is_long(const struct qmi_message *answer, struct qmi_long *all);
 
-/* One part of it. False if the indication is none of these. */
+/* One part of it; data point into the message. False if the indication is not one. */
 struct qmi_part {
     uint32_t token;
     uint16_t total, offset, length;
@@ -109,22 +110,25 @@ struct qmi_part {
 };
 bool qmi_long_part(const struct qmi_message *indication, struct qmi_part *part);
 
-/* Copies a TLV of text, made harmless; "" where there is none. */
+/* Copies a TLV of text, made harmless (text.h); "" where there is none. */
 void qmi_text(const struct qmi_message *answer, uint8_t type, char *to, size_t size);
 
+/* False if the answer has no ICCID. */
 bool qmi_iccid(const struct qmi_message *answer, char iccid[ICCID_SIZE]);
 
+/* REGISTRATION_UNKNOWN if it does not tell. */
 enum registration qmi_registered(const struct qmi_message *answer);
 
 /* What a card status says of the SIM in 27.007's words: READY, SIM PIN, SIM PUK, NOT INSERTED, ...
- * "": nothing. */
+ * "": it does not tell. slot: the logical one. */
 const char *qmi_sim_state(const struct qmi_message *answer, uint8_t slot);
 
+/* The physical slots. False if the answer does not list them. */
 #define QMI_SLOTS 5
 struct qmi_slots {
     unsigned count;
     struct {
-        bool present, active;
+        bool active;
         uint8_t logical;
     } slot[QMI_SLOTS]; /* [0] is slot 1 */
 };

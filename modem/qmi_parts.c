@@ -10,7 +10,7 @@ void qmi_parts_begin(struct qmi_parts *parts, uint8_t client)
     parts->client = client;
 }
 
-/* Another answer than the one that is collected. */
+/* Begins anew if this is another answer than the one that is being collected. */
 static void turn_to(struct qmi_parts *parts, uint32_t token, uint16_t total)
 {
     if (parts->token == token && parts->total == total)

@@ -16,14 +16,14 @@ struct qmi_parts {
     uint8_t have[HELD_SIZE / 8]; /* a bit for each byte */
 };
 
-/* A command of this client goes out: what was there is forgotten. */
+/* Before a command of this client id (0: when its answer is taken): forgets all parts. */
 void qmi_parts_begin(struct qmi_parts *parts, uint8_t client);
 
-/* The response came. */
+/* The response came and announced the answer: parts of another one are forgotten. */
 void qmi_parts_announce(struct qmi_parts *parts, const struct qmi_long *all);
 
-/* Puts a part to its place in HELD_SIZE bytes; any other message is passed over. False: it is one of the
- * answer that was announced, and does not fit it. */
+/* Puts a part into its place in to, which has HELD_SIZE bytes; other messages are passed over. False for a
+ * part of the announced answer that does not fit it. */
 bool qmi_parts_take(struct qmi_parts *parts, const struct qmi_message *message, uint8_t *to);
 
 #endif

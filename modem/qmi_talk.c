@@ -45,7 +45,7 @@ static void trace_message(const struct qmi *qmi, char direction, const struct qm
     trace_line(qmi->trace, direction, line, MASK_NOTHING);
 }
 
-/* The modem, or another program by CTL Sync, made all client ids void. */
+/* The client id is void: the modem restarted, or another program sent CTL Sync. */
 static void forget_client(struct qmi *qmi)
 {
     qmi->client = qmi->slot = 0;
@@ -81,8 +81,8 @@ static bool answers(const struct qmi_message *request, const struct qmi_message 
            message->id == request->id;
 }
 
-/* 0 is never one. They begin anywhere: an answer that is late may be to an earlier operation's, whose
- * client id was the same. */
+/* The next number; 0 is none. The first one is random: a late answer may be one to an earlier operation of
+ * the same client id. */
 static uint16_t next_transaction(struct qmi *qmi, bool ctl)
 {
     if (qmi->transaction == 0 && getrandom(&qmi->transaction, sizeof qmi->transaction,

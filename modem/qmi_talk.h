@@ -10,10 +10,10 @@
 #include "modem/qmi_message.h"
 #include "modem/qmi_parts.h"
 
-/* Of transport->kept. */
+/* The bits of transport->kept that hold UIM's client id. */
 #define QMI_KEPT_CLIENT 0x000000FFu
 
-/* The transport's own. */
+/* The transport's state (transport->self), made by begin and freed by end. */
 struct qmi {
     struct control control;
     struct transport *transport;
@@ -26,7 +26,7 @@ struct qmi {
     uint16_t transaction;
     struct qmi_stream stream;
     struct held held;
-    struct qmi_parts parts; /* what comes of a long answer; its bytes stand in held */
+    struct qmi_parts parts; /* what has come of a long answer; its bytes are in held */
 };
 
 /* Sends a request and waits for its response, good or bad; *answer is good until the next call. Sets
@@ -35,14 +35,17 @@ struct qmi {
 enum outcome qmi_ask(struct qmi *qmi, struct qmi_frame *request, int timeout_ms,
                      struct deadline deadline, struct qmi_message *answer, struct report *why);
 
-/* The next message of a service that no request of ours is waiting for: the parts of a long answer. */
+/* The next message, whatever it is: for the parts of a long answer, which come without a request. *message is
+ * good until the next call. Errors: OUTCOME_TIMEOUT, OUTCOME_LOST, OUTCOME_NO_MODEM. */
 enum outcome qmi_listen(struct qmi *qmi, struct deadline deadline, struct qmi_message *message,
                         struct report *why);
 
-/* A client id of UIM, kept or new. Errors: OUTCOME_REFUSED where the modem has none left, ... */
+/* Makes sure of a client id of UIM, kept or new; a new one is written down at once (transport->keeps).
+ * Errors: OUTCOME_REFUSED where the modem has none left, ... */
 enum outcome qmi_need_client(struct qmi *qmi, struct deadline deadline, struct report *why);
 
-/* The same for another service, and its end. */
+/* Takes a client id of a service, and gives it back, which is best effort. Errors: OUTCOME_REFUSED where the
+ * modem has none left, OUTCOME_CARRIER_REFUSED where it has no such service for us, ... */
 enum outcome qmi_take_client(struct qmi *qmi, uint8_t service, uint8_t *client,
                              struct deadline deadline, struct report *why);
 void qmi_drop_client(struct qmi *qmi, uint8_t service, uint8_t client, struct deadline deadline);
@@ -54,8 +57,8 @@ enum outcome qmi_outcome(struct qmi *qmi, unsigned result, const char *what, str
 /* True for a result that says that the SIM is not ready yet. */
 bool qmi_must_wait(unsigned result);
 
-/* Such a result in answer to a PIN, which the card has not seen then: as +CME ERROR: 14 by AT. Whoever
- * sent it asks for the tries before it is sent again. */
+/* The failure for such a result in answer to a PIN, which the card has not seen then: OUTCOME_TIMEOUT with
+ * why->cme 14, as by AT. The caller asks for the tries left before it sends the PIN again. */
 enum outcome qmi_pin_unseen(unsigned result, struct report *why);
 
 #endif

@@ -90,13 +90,14 @@ void away_send(struct away *away, int connection, const struct spawn *spawn, int
             away_stop(away); /* it is held up */
     }
     (void)close(connection);
-    if (handed) /* and now the child is the last that has it */
+    if (handed) /* tells the child that it is the last one to have it, and may close it */
         (void)send(away->control, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* ---- the child ---- */
 
-/* One packet: a connection, or a word that the parent has closed its own; -1: the parent has ended. */
+/* One packet: a connection, or (*connection -1) the word that the parent has closed its own descriptor of it.
+ * Returns -1 when the parent has ended. */
 static int take_packet(int *connection)
 {
     union attached attached;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Connections that are sent away. With a connection the kernel closes what its client attached to packets
- * that nobody has read, and that lasts as long as the client likes: a socket that lingers, a file of a file
- * system of its own. The parent must not be held up by that, so it is never the last to hold a connection:
- * a child is, which waits in its place. */
+/* Connections that are sent away. When the last descriptor of a connection is closed, the kernel also closes
+ * what its client attached to packets that were never read. That can take as long as the client likes: with
+ * a socket that lingers, or a file of a file system of its own. So the parent never closes a connection
+ * last: it hands it to a child, which is held up in its place. */
 #ifndef SIMKEY_APDU_AGENT_AWAY_H
 #define SIMKEY_APDU_AGENT_AWAY_H
 
@@ -17,12 +17,12 @@ struct away {
     int64_t used_at;
 };
 
-/* The client is told by the end of its connection, which is closed. spawn: of its group and configuration,
- * for a child that is started if none runs, or in place of one that is held up. */
+/* Ends a connection, which tells the client, and closes it. spawn: group and configuration for a child, which
+ * is started if none runs, or in place of one that is held up. now: monotonic_ms. */
 void away_send(struct away *away, int connection, const struct spawn *spawn, int64_t now);
 
-/* It has ended, or is ended now. Whatever it holds is closed with it, which holds up nobody: who is ended
- * waits for no socket. */
+/* The child has ended; or it is ended now, by SIGKILL, because a process that is killed does not wait for a
+ * lingering socket. */
 void away_ended(struct away *away);
 void away_stop(struct away *away);
 

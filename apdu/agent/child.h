@@ -13,15 +13,15 @@
 #define CHILD_CONTROL    4 /* to the parent */
 #define CHILD_CONFIG     5 /* see conf_receive */
 
-/* Bytes to the parent: the number of the modem whose turn is asked for, or that it is over. The parent
+/* Bytes to the parent: a modem's number asks for the turn at it, CONTROL_DONE gives it back. The parent
  * gives a turn by the modem's number. */
 #define CONTROL_DONE 0x80
-/* The parent's first byte: it has closed its own end of the connection, see away.h. */
+/* The parent's first byte: it has closed its own descriptor of the connection, see away.h. */
 #define CONTROL_YOURS 0x81
 
 /* Words on a child's command line, behind `--child`. */
 #define CHILD_SERVE "serve" /* one request of one client */
-#define CHILD_IDLE  "idle"  /* closes the channel that nobody needs just now */
+#define CHILD_IDLE  "idle"  /* closes the channel that no program has used for a while */
 #define CHILD_END   "end"   /* closes it because the agent ends */
 #define CHILD_AWAY  "away"  /* closes connections that are sent away */
 
@@ -32,8 +32,8 @@ struct child {
     struct modems modems;
 };
 
-/* Takes the command line and the configuration, and gives up what a child needs not. False if this is no
- * child of an agent. argv: WORD PARENT GROUP. */
+/* Makes the process unreadable for others (no core file either), and takes the command line (argv: WORD
+ * PARENT GROUP) and the configuration. False if this is not a child of an agent. */
 bool child_begin(struct child *child, int argc, char **argv);
 
 /* CHILD_SERVE (serve.c), CHILD_IDLE and CHILD_END (leave.c), CHILD_AWAY (away.c). Return the exit status. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* See client.h. An agent that is being started anew is waited for: what it was asked, and did not
- * answer, is asked again within the caller's time, which costs the SIM nothing. */
+/* See client.h. An agent that is being started anew is waited for: a request that it took and did not answer
+ * is sent again within the caller's time. Signing twice costs nothing but time. */
 #include "apdu/agent/client.h"
 
 #include "apdu/agent/protocol.h"
@@ -21,7 +21,8 @@
 /* Pauses between two connections. */
 #define PAUSE_FIRST_MS   5
 #define PAUSE_LONGEST_MS 100
-/* The agent's own word that time is up comes before the caller's time is. */
+/* The agent gets this much less time than the caller has, so that its own sentence about the time-out still
+ * comes in time. */
 #define WORD_MS 50
 
 /* One question. */
@@ -142,7 +143,9 @@ static enum turn take_answer(struct talk *talk, int fd, struct report *why)
         agent_read_answer(talk->request->operation, talk->packet, talk->length, talk->answer))
         return TURN_DONE;
     (void)report_set(why, OUTCOME_BAD_DATA,
-                     "what answers at %.200s speaks another version than this simkey", talk->path);
+                     "what answers at %.200s speaks another version than this simkey: install both "
+                     "in the same version",
+                     talk->path);
     return TURN_FAILED;
 }
 
@@ -181,7 +184,8 @@ static enum outcome talk_begin(struct talk *talk, struct sim *sim, struct agent_
         if (deadline_passed(talk->deadline))
             return report_set(
                 why, OUTCOME_TIMEOUT,
-                "simkey-agent was too busy for this request, or ended while it did it");
+                "simkey-agent was too busy for this request, or ended while it did it: try again; "
+                "its log says more");
         deadline_sleep(talk->deadline, pause);
         pause = 2 * pause < PAUSE_LONGEST_MS ? 2 * pause : PAUSE_LONGEST_MS;
     }
@@ -278,8 +282,8 @@ static enum outcome agent_certificate(struct sim *sim, const char *iccid, enum t
     return read_content(sim, AGENT_CERTIFICATE, iccid, &any, number, content, deadline, why);
 }
 
-/* Of a key that has a container the key reference follows from that; others are whole already: of an id
- * and a label the `allow` lines may name either. */
+/* A name with a container gets mIAS's key reference, which follows from that. Other names keep both id and
+ * label: the `allow` lines may name the key by either. */
 static void agent_complete(const struct token_item *item, enum token_key_type type,
                            struct token_name *name)
 {
@@ -422,8 +426,9 @@ enum outcome agent_iccid(struct sim *sim, const char *wanted, char iccid[ICCID_S
     struct agent_answer answer;
     enum outcome outcome = ask_identity(sim, wanted, deadline, &answer, why);
 
-    memcpy(iccid, outcome == OUTCOME_OK ? answer.iccid : "",
-           outcome == OUTCOME_OK ? ICCID_SIZE : 1);
+    iccid[0] = '\0';
+    if (outcome == OUTCOME_OK)
+        memcpy(iccid, answer.iccid, ICCID_SIZE);
     return outcome;
 }
 

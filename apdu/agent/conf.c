@@ -70,7 +70,7 @@ static enum outcome take_line(struct conf *config, const char *line, size_t leng
     return OUTCOME_OK;
 }
 
-/* Takes the agent's lines out of the text, in whose place blanks stay: the others keep their numbers. */
+/* Reads the agent's own lines and overwrites them with blanks, so that the others keep their line numbers. */
 static enum outcome take_own(struct conf *config, struct report *why)
 {
     unsigned number = 0;
@@ -104,6 +104,18 @@ const struct settings *conf_modem(const struct modems *modems, size_t number, co
         return NULL;
     *name = modems->further[number - first].name;
     return &modems->further[number - first].settings;
+}
+
+int64_t conf_timeout(const struct modems *modems)
+{
+    const struct settings *settings;
+    int64_t most = 1000;
+    const char *name;
+
+    for (size_t i = 0; (settings = conf_modem(modems, i, &name)) != NULL; i++)
+        if (most < (int64_t)settings->timeout * 1000)
+            most = (int64_t)settings->timeout * 1000;
+    return most;
 }
 
 static enum outcome check_modems(const struct modems *modems, const char *path, struct report *why)
@@ -182,7 +194,7 @@ enum outcome conf_load(struct conf *config, const char *path, const char *run_di
 
 /* ---- from parent to child ---- */
 
-/* What is in use of it, in three pieces: all before the list of rules, the rules, the text with its NUL. */
+/* The used parts of it: all before the list of rules, the rules, the text with its NUL. */
 #define PIECES 3
 static void pieces_of(const struct conf *config, struct iovec pieces[PIECES])
 {

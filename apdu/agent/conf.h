@@ -16,13 +16,13 @@
 #define CONFIG_REQUESTS    50 /* a second, of one user */
 #define CONFIG_IDLE        60 /* seconds */
 
-/* All of it but the modems' settings, whose text goes along. */
+/* The agent's own settings. Those of the modems are kept as text, which each process parses (conf_modems). */
 struct conf {
     unsigned idle, connections, requests;
     char path[CONFIG_PATH_SIZE];    /* of the file, for sentences */
     char run_dir[CONFIG_PATH_SIZE]; /* where the settings name none */
     size_t length;                  /* of the text */
-    struct rules rules;             /* of these and the text only what is in use is handed on */
+    struct rules rules;             /* a child gets only the used part of these and of the text */
     char text[CONFIG_TEXT_MAX];     /* the file without the agent's own lines */
 };
 
@@ -32,8 +32,11 @@ struct conf {
 enum outcome conf_load(struct conf *config, const char *path, const char *run_dir,
                        struct report *why);
 
-/* The modems of it. Errors: as conf_load. */
+/* The modems of it, for modems_clear. Errors: as conf_load. */
 enum outcome conf_modems(const struct conf *config, struct modems *modems, struct report *why);
+
+/* The longest time-out of the modems, in ms. */
+int64_t conf_timeout(const struct modems *modems);
 
 /* The settings of the modem with that number, 0 is the first; NULL behind the last. *name is "" for the
  * one that has no section. */

@@ -61,7 +61,7 @@ static void make_folder(const char *path)
         (void)chmod(folder, 0755); /* whatever the umask */
 }
 
-/* True if somebody listens there. */
+/* True if a process listens there. */
 static bool is_served(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -73,8 +73,8 @@ static bool is_served(const struct sockaddr_un *address)
     return served;
 }
 
-/* For members of the group alone; where there is no such group, or this user is not in it, for this
- * user's. */
+/* Lets in the members of the group SOCKET_GROUP only. If there is no such group, or this user is not in it, the
+ * socket stays with this user's group. */
 static void give_to_group(const char *path)
 {
     const struct group *group = getgrnam(SOCKET_GROUP);
@@ -85,7 +85,8 @@ static void give_to_group(const char *path)
                   group == NULL ? "there is no such group" : strerror(errno));
 }
 
-/* Bound beside its place and moved there: who connects meanwhile meets the old one, or this. */
+/* Makes the socket under another name and renames it: a client that connects meanwhile finds the old one or
+ * the new one. */
 static int make_socket(const char *path, struct report *why)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX}, beside = {.sun_family = AF_UNIX};
@@ -100,7 +101,9 @@ static int make_socket(const char *path, struct report *why)
     (void)snprintf(beside.sun_path, sizeof beside.sun_path, "%s.new", path);
     make_folder(path);
     if (is_served(&address)) {
-        (void)report_set(why, OUTCOME_USAGE, "another agent listens at %.200s", path);
+        (void)report_set(
+            why, OUTCOME_USAGE,
+            "another agent listens at %.200s: end it, or give this one another --socket", path);
         return -1;
     }
     fd = spawn_lift(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What simkey-agent and its clients say to each other: one packet each way on a SOCK_SEQPACKET socket of
- * AF_UNIX, then the connection ends. Numbers are big-endian. What follows is all that there is: nobody
- * tries or changes a PIN, sends an APDU or makes a key by it.
+ * AF_UNIX, then the connection ends. Numbers are big-endian. There are no other requests: no client can try
+ * or change a PIN, send an APDU or make a key.
  *
  *   request                                     answer
  *    0  'S' 'K'                                  0  'S' 'K'
@@ -36,8 +36,8 @@
  *         applets, candidates, id, label. ICCID and point have their length before them, in one byte. What
  *         is behind them may have no byte: there is no such certificate.
  *
- * Each packet has exactly the length that follows from its head. Distrust: a signature did not verify, so
- * what stands on the card is not gone on with. */
+ * Each packet has exactly the length that follows from its head. Distrust: the last signature did not verify,
+ * so this one is made on a new channel (sim_forget). */
 #ifndef SIMKEY_APDU_AGENT_PROTOCOL_H
 #define SIMKEY_APDU_AGENT_PROTOCOL_H
 

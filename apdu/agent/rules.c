@@ -3,6 +3,7 @@
 #include "apdu/agent/rules.h"
 
 #include "apdu/applet/mias.h"
+#include "modem/hex.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -52,7 +53,8 @@ static enum outcome take_who(struct rule *rule, const char *word, struct report 
             return no_word(why, "an unknown user,", word);
     }
     if (rule->id == RULES_NOBODY)
-        return no_word(why, "the user or group that stands for all without a number here:", word);
+        return no_word(why,
+                       "a user or group that stands for all without a number of their own:", word);
     return OUTCOME_OK;
 }
 
@@ -80,31 +82,20 @@ static enum outcome take_rights(struct rule *rule, char *words, struct report *w
     return OUTCOME_OK;
 }
 
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, c | 0x20) : NULL;
-
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
 /* Percent-encoding as in URIs. False if it is none, or too long. */
 static bool decode_text(const char *text, uint8_t *bytes, size_t size, size_t *length)
 {
     for (*length = 0; *text != '\0'; text++) {
-        int byte = (unsigned char)*text;
+        uint8_t byte = (uint8_t)*text;
 
         if (*text == '%') {
-            const int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-
-            if (low < 0)
+            if (strnlen(text + 1, 2) < 2 || hex_decode_part(text + 1, 2, &byte, 1) == 0)
                 return false;
-            byte = high << 4 | low;
             text += 2;
         }
         if (*length == size)
             return false;
-        bytes[(*length)++] = (uint8_t)byte;
+        bytes[(*length)++] = byte;
     }
     return *length > 0;
 }
@@ -153,13 +144,8 @@ static bool take_attribute(struct rule *rule, const char *name, const char *valu
     }
     rule->reference = strcmp(name, "key-id") == 0;
     if (rule->reference) {
-        const int high = hex_digit(value[0]), low = high < 0 ? -1 : hex_digit(value[1]);
-
-        if (low < 0 || value[2] != '\0')
-            return false;
         key->id_length = 1;
-        key->id[0] = (uint8_t)(high << 4 | low);
-        return key->id[0] != 0;
+        return hex_decode(value, key->id, 1) == 1 && key->id[0] != 0;
     }
     if (strcmp(name, "id") == 0 && decode_text(value, key->id, TOKEN_ID_MAX, &length)) {
         key->id_length = (uint8_t)length;
@@ -293,8 +279,8 @@ static bool container_has(int container, uint8_t id)
     return false;
 }
 
-/* A container, under its own number and under no other's key reference. The first key of a SIM that
- * has no containers is one that nothing names. */
+/* True if a name means this container: by its number, without a key reference or with one of its own. A name
+ * that names nothing means container 0. */
 static bool is_container(int container, const struct token_name *name)
 {
     if (name->label[0] != '\0' || name->id_length > 1)
@@ -305,8 +291,8 @@ static bool is_container(int container, const struct token_name *name)
            (name->id_length == 0 || container_has(container, name->id[0]));
 }
 
-/* Whether a rule's name is that of the request; *used is what of it goes on: to the family that the rule
- * names, or, as where a URI names none, to that of the SIM. */
+/* True if the request's name means the rule's key. *used is the part of the name that is handed on, with the
+ * family that the rule names; a rule without one leaves the choice to the SIM, as a URI does. */
 static bool same_key(const struct rule *rule, const struct token_name *name,
                      struct token_name *used)
 {
@@ -336,7 +322,7 @@ static bool same_key(const struct rule *rule, const struct token_name *name,
            memcmp(wanted->id, name->id, name->id_length) == 0;
 }
 
-/* The rights of which one is enough. */
+/* The rights for a request, any one of which is enough. */
 static unsigned rights_for(const struct agent_request *request)
 {
     switch (request->operation) {

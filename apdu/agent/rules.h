@@ -12,7 +12,8 @@
 #define RULES_MAX   256 /* keys of all lines */
 #define PEER_GROUPS 1024
 
-/* The number that the kernel shows for all who have none here (a container's users). */
+/* The number that the kernel shows for every user and group that has none in this namespace, such as those of
+ * a container (user_namespaces(7)): it means nobody. */
 #define RULES_NOBODY 65534
 
 enum right { RIGHT_READ = 1, RIGHT_SIGN = 2, RIGHT_DECRYPT = 4, RIGHT_AVAILABLE = 8 };
@@ -48,9 +49,9 @@ struct peer {
 /* Takes what stands behind `allow =`, which it changes. Errors: OUTCOME_USAGE, in words. */
 enum outcome rules_take(struct rules *rules, char *value, struct report *why);
 
-/* True if this peer may do it with the modem of that name ("" for the first). socket_group: who may use
- * the agent where there are no lines. *name is what of the key's name may go to the applet; it must not
- * be the request's own. */
+/* True if this peer may do it with the modem of that name ("" for the first). socket_group: its members may use
+ * the agent where there are no lines. *name: the part of the key's name that is to be handed on to the
+ * applet; it must not be the request's own. */
 bool rules_allow(const struct rules *rules, const struct peer *peer, gid_t socket_group,
                  const struct agent_request *request, const char *modem, struct token_name *name);
 

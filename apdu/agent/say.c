@@ -31,7 +31,7 @@ void agent_say(const char *format, ...)
         used = strftime(line, 32, "%Y-%m-%dT%H:%M:%SZ ", &utc);
     used += text_copy(line + used, sizeof line - used - 1, text);
     line[used++] = '\n';
-    if (poll(&log, 1, 0) == 1) /* else who reads it has stopped */
+    if (poll(&log, 1, 0) == 1) /* else its reader has stopped, and writing could block */
         (void)!write(STDERR_FILENO, line, used);
 }
 

@@ -7,7 +7,7 @@
 #include <sys/types.h>
 
 /* Writes one line, with the time (UTC) before it, harmless as text_copy makes it, in one system call. What
- * cannot be written is lost: the log holds up nobody's signature. */
+ * cannot be written at once is lost: no signature waits for the log. */
 void agent_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* The name of a user, or "uid 7". Only /etc/passwd is asked: a directory server could take its time. */

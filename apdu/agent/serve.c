@@ -40,7 +40,7 @@ _Static_assert(TOKEN_PLAIN_MAX >= TOKEN_SIGNATURE_MAX, "result has room for a si
 
 /* ---- the client, and the turn ---- */
 
-/* Once it has sent its request a client only waits: whatever comes of it means that it has ended. */
+/* True while the client waits for its answer. It sends nothing more: whatever comes means that it has ended. */
 static bool client_waits(void *arg)
 {
     struct pollfd connection = {.fd = CHILD_CONNECTION, .events = POLLIN | POLLRDHUP};
@@ -49,8 +49,8 @@ static bool client_waits(void *arg)
     return poll(&connection, 1, 0) == 0;
 }
 
-/* Not before the parent has closed its own end of the connection: who is the last to close it may be held up by what
- * the client attached to it, see away.h. */
+/* Waits until the parent has closed its own descriptor of the connection: the process that closes it last may
+ * be held up by what the client attached to it, see away.h. */
 static void wait_for_parent(void)
 {
     struct pollfd control = {.fd = CHILD_CONTROL, .events = POLLIN};
@@ -280,8 +280,9 @@ static bool is_asked(const struct token_name *asked, const struct token_name *ke
     return asked->label[0] == '\0' || strcmp(asked->label, key->label) == 0;
 }
 
-/* A line for the SIM's first key hands on no name where there are no containers, and no family: the list
- * says which key is the first, and it must be the one that was asked for. */
+/* For an `allow` line with `signing` alone, which is for the SIM's first key: where the key has no container,
+ * the rules hand on no name (same_key in rules.c). The SIM's list says which key is the first one, and that
+ * has to be the one that was asked for. */
 static enum outcome find_first(struct service *service, struct sim *sim, struct report *why)
 {
     const struct token_name *asked = &service->asked;
@@ -318,7 +319,9 @@ static enum outcome work_with(struct service *service, unsigned char modem,
     enum outcome outcome;
 
     if (!take_turn(service, modem))
-        return report_set(why, OUTCOME_TIMEOUT, "the SIM was in use for the whole time-out");
+        return report_set(
+            why, OUTCOME_TIMEOUT,
+            "the SIM was in use for the whole time-out: try again, or raise `timeout`");
     if (!client_waits(NULL))
         _exit(0);
     outcome = sim_new(&sim, settings, why);
@@ -448,15 +451,8 @@ static void log_use(const struct service *service, const char *program, const st
 /* The caller's time, but not more than the modems' settings give an operation. */
 static struct deadline own_deadline(const struct service *service)
 {
-    const struct modems *modems = &service->child->modems;
-    const struct settings *settings;
-    int64_t most = 0;
-    const char *name;
-
-    for (size_t i = 0; (settings = conf_modem(modems, i, &name)) != NULL; i++)
-        if (most < (int64_t)settings->timeout * 1000)
-            most = (int64_t)settings->timeout * 1000;
-    return deadline_within(deadline_in(most), service->request.patience);
+    return deadline_within(deadline_in(conf_timeout(&service->child->modems)),
+                           service->request.patience);
 }
 
 int child_serve(const struct child *child)
@@ -478,7 +474,7 @@ int child_serve(const struct child *child)
         service.asked = (struct token_name)TOKEN_NAME_NONE;
         service.request.operation = AGENT_OPERATIONS;
     }
-    say_program(service.peer.pid, program, sizeof program); /* while it waits */
+    say_program(service.peer.pid, program, sizeof program); /* after the answer it may be gone */
     send_answer(&service, &why);
     log_use(&service, program, &why, began);
     return 0;

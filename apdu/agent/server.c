@@ -23,14 +23,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TICK_MS      500   /* how often what children may is looked at, while there are some */
-#define QUIET_MS     10000 /* a child that neither waits nor holds is ended then */
-#define OVERTIME_MS  10000 /* beyond the modems' time-out: one that waits or holds */
+#define TICK_MS      500   /* how often the times of children are checked, while there are any */
+#define QUIET_MS     10000 /* how long a child may be in SEAT_QUIET */
+#define OVERTIME_MS  10000 /* in the other states: the modems' longest time-out and this */
 #define END_WORK_MS  10000 /* at SIGTERM: for the operation under way */
-#define END_LEAVE_MS 15000 /* for the channel to be closed */
-#define ACCEPTS      32    /* connections in a row */
-#define ACCEPT_REST  100   /* ms without accepting where descriptors are out */
-#define COMPLAIN_MS  10000 /* a user's flood is told of that often */
+#define END_LEAVE_MS 15000 /* for a child that closes channels */
+#define ACCEPTS      32    /* connections that are taken in one round */
+#define ACCEPT_REST  100   /* ms without accepting where descriptors or processes run out */
+#define COMPLAIN_MS  10000 /* at most so often a refused connection is logged */
 
 struct server {
     int listening, signals, config_fd;
@@ -57,20 +57,17 @@ struct server {
 static int64_t longest_timeout(const struct conf *config)
 {
     struct report ignored = REPORT_INIT;
-    const struct settings *settings;
     struct modems modems;
-    int64_t most = 1000;
-    const char *name;
+    int64_t most;
 
-    if (conf_modems(config, &modems, &ignored) == OUTCOME_OK)
-        for (size_t i = 0; (settings = conf_modem(&modems, i, &name)) != NULL; i++)
-            if (most < (int64_t)settings->timeout * 1000)
-                most = (int64_t)settings->timeout * 1000;
+    (void)conf_modems(config, &modems, &ignored); /* they were read before: only memory can fail */
+    most = conf_timeout(&modems);
     modems_clear(&modems);
     return most;
 }
 
-/* Reads the file; what was before stays if it is wrong. */
+/* Reads the file into a new configuration, and makes the copy of it for children. After an error there is
+ * neither, and the server's own ones are as before. */
 static enum outcome read_config(struct server *server, struct conf **config, int *fd,
                                 struct report *why)
 {
@@ -139,8 +136,8 @@ static void complain(struct server *server, uid_t uid, enum seating seating, int
     agent_say("a connection of uid %lu is not taken: %s", (unsigned long)uid, reasons[seating]);
 }
 
-/* A child for the connection, which it is told when the parent has closed its own end. False without a
- * child; the connection is still open then. */
+/* Starts a child for the connection, closes the parent's own descriptor of it, and tells the child so (see
+ * away.h). False if there is no child; the connection is still open then. */
 static bool serve_connection(struct server *server, int connection, size_t place, int64_t now)
 {
     struct seat *seat = &server->turns.seats[place];
@@ -169,7 +166,7 @@ static bool serve_connection(struct server *server, int connection, size_t place
     return false;
 }
 
-/* A connection that gets no child. */
+/* Ends a connection that gets no child. */
 static void send_away(struct server *server, int connection, int64_t now)
 {
     const struct spawn spawn = {.socket_group = server->socket_group, .config = server->config_fd};
@@ -177,8 +174,8 @@ static void send_away(struct server *server, int connection, int64_t now)
     away_send(&server->away, connection, &spawn, now);
 }
 
-/* Who is over a limit is sent away: clients come again by themselves. One gets a child in a round, whose
- * start takes long enough: between two of them turns are given. */
+/* Takes what has come. Users over a limit are sent away: clients connect again by themselves. At most one
+ * child is started in a round, because a start takes long: between two of them turns are given. */
 static void take_connections(struct server *server, int64_t now)
 {
     bool served = false;
@@ -211,7 +208,7 @@ static void take_connections(struct server *server, int64_t now)
     }
 }
 
-/* One byte, or the end. */
+/* What came from a child: one byte (see child.h), or its end of the socket is closed. */
 static void hear_child(struct server *server, size_t place, int64_t now)
 {
     struct seat *seat = &server->turns.seats[place];
@@ -291,7 +288,7 @@ static void check_times(struct server *server, int64_t now)
         if (seat->state != SEAT_FREE && seat->pid > 0 && now - seat->since > most) {
             agent_say("process %ld took longer than its time, and is ended", (long)seat->pid);
             (void)kill(seat->pid, SIGKILL);
-            seat->since = now; /* a driver may hold it up: that is told now and then */
+            seat->since = now; /* a driver may keep it from dying: then it is logged again */
         }
     }
     if (server->leaving > 0 && now - server->leaving_since > END_LEAVE_MS)
@@ -338,7 +335,8 @@ static bool go_on_ending(struct server *server, int64_t now)
 
 /* ---- signals ---- */
 
-/* Settings read anew. What stands in the modems as they were is closed; a wrong file changes nothing. */
+/* Reads the settings anew. If they have changed, the channels that are open in the modems are closed, still by
+ * the old settings. A file with an error changes nothing. */
 static void reload(struct server *server, int64_t now)
 {
     struct report why = REPORT_INIT;
@@ -365,7 +363,7 @@ static void take_signals(struct server *server, int64_t now)
         else if ((signal.ssi_signo == SIGTERM || signal.ssi_signo == SIGINT) && !server->ending)
             begin_end(server, now);
     }
-    reap_children(server, now); /* several of SIGCHLD may be one */
+    reap_children(server, now); /* one SIGCHLD may stand for several children */
 }
 
 static int open_signals(void)
@@ -373,7 +371,8 @@ static int open_signals(void)
     static const int numbers[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
     sigset_t set;
 
-    /* who started it may have ignored some: its children would do so too, and their ends not be told */
+    /* the program that started the agent may have left signals ignored: its children would inherit that, and
+     * with SIGCHLD ignored their ends would not be noticed */
     for (int number = 1; number < SIGRTMIN; number++)
         if (number != SIGPIPE && number != SIGXFSZ)
             (void)signal(number, SIG_DFL);
@@ -407,7 +406,7 @@ static int next_wait(const struct server *server, int64_t now)
     return (int)(wait > INT32_MAX ? INT32_MAX : wait);
 }
 
-/* The channel that nobody has used for so long. */
+/* Closes the channels if no program has used them for the setting `idle`. */
 static void check_idle(struct server *server, int64_t now)
 {
     if (server->used && !server->ending && server->leaving == 0 && !has_children(server) &&
@@ -448,7 +447,8 @@ static bool go_round(struct server *server)
     return !server->ending || !go_on_ending(server, now);
 }
 
-/* Where the sessions of the agent's modems are recorded: beside the socket, for nobody else. */
+/* Makes the folder in which the sessions of the agent's modems are recorded: beside the socket, for the agent
+ * only. */
 static void make_run_dir(struct server *server, const char *path)
 {
     const char *slash = strrchr(path, '/');

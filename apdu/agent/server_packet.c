@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's half of protocol.h. What comes is somebody else's in every byte: nothing is allocated, and
- * a request that has passed here has only numbers and lengths that the rest knows. */
+/* The agent's half of protocol.h. A client may send any bytes: nothing is allocated for them, and a request
+ * that has passed here has only numbers and lengths that the rest of the agent knows. */
 #include "apdu/agent/protocol.h"
 
 #include "apdu/card/tlv.h"
@@ -46,8 +46,8 @@ static bool good_head(const uint8_t *head, struct report *why)
     return true;
 }
 
-/* A digest of its hash; what has none is data for PKCS#1 padding, or a digest of a hash that is not told.
- * What no key takes is refused here: at the SIM it would cost others their session. */
+/* With a hash: a digest of that. Without one: data for PKCS#1 padding, or for ECDSA a digest of any hash. Data
+ * that no key takes are refused here: the SIM's refusal would cost other programs their session. */
 static bool good_digest(const struct agent_request *request)
 {
     if (request->hash != TOKEN_HASH_NONE)

@@ -28,8 +28,8 @@ int spawn_lift(int fd)
     return lifted;
 }
 
-/* Of the environment a child needs two: where the PIN's credential is, and where refused PINs are kept.
- * (And what a build with sanitizers reads.) Its log has the time in UTC: no file says what that is. */
+/* A child gets only these variables: where the PIN's credential is, where refused PINs are kept, and what a
+ * build with sanitizers reads. TZ is UTC, as the log's times are: no file of a time zone has to be read. */
 static void pick_environment(char *picked[], size_t size)
 {
     static const char *const names[] = {

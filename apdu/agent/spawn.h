@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The parent's descriptors lie from here on: below is the children's place. */
+/* The parent has its descriptors from this number on: the lower ones are where a child gets its own. */
 #define SPAWN_FIRST 10
 
-/* Moves a descriptor there; it closes on exec. -1 stays -1, and errno. */
+/* Moves a descriptor there; it is closed on exec. -1 and errno if that fails, or fd is -1. */
 int spawn_lift(int fd);
 
 struct spawn {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-/* The user's place, made if need be in that of one that nobody needs; TURN_USERS if there is none. */
+/* The user's place. A new user gets a free one, or that of a user of whom nothing has to be remembered;
+ * TURN_USERS if there is none. */
 static size_t find_user(struct turns *turns, uid_t uid, unsigned requests, int64_t now)
 {
     size_t place = TURN_USERS;

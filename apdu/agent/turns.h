@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who is connected, who waits for which modem, and whose turn it is: the one that has waited longest, of
- * the user who was served longest ago. No I/O. */
+/* Which connections there are, which of them wait for which modem, and whose turn it is: that of the user who
+ * was served longest ago, and of its connections the one that has waited longest. No I/O. Times are
+ * monotonic_ms. */
 #ifndef SIMKEY_APDU_AGENT_TURNS_H
 #define SIMKEY_APDU_AGENT_TURNS_H
 
@@ -12,7 +13,7 @@
 
 #define TURN_SEATS 128 /* connections at once */
 #define TURN_USERS 128
-/* How long a user waits whose request a child died of. */
+/* How long a user is not served after a child that served it has crashed. */
 #define TURN_BARRED_MS 10000
 
 enum seat_state {
@@ -39,8 +40,8 @@ struct turn_user {
     unsigned seats;
     uint64_t served[MODEMS_ALL]; /* when it was last served by each modem: greater is later */
     int64_t barred_until;
-    int64_t filled_at; /* the requests that it may begin, see turns_sit */
-    unsigned filled;
+    int64_t filled_at; /* when `filled` grew last; it grows to the requests of a second */
+    unsigned filled;   /* how many requests the user may begin now */
 };
 
 struct turns {
@@ -51,7 +52,7 @@ struct turns {
 
 enum seating {
     SEATING_GOOD,
-    SEATING_FULL,   /* no room, for anybody */
+    SEATING_FULL,   /* no room for any user */
     SEATING_MANY,   /* this user has as many as it may have at once */
     SEATING_FAST,   /* this user begins too many a second */
     SEATING_BARRED, /* a child has died of what this user sent */
@@ -64,8 +65,8 @@ enum seating turns_sit(struct turns *turns, uid_t uid, unsigned connections, uns
 /* It waits for a modem. */
 void turns_wait(struct turns *turns, size_t seat, unsigned modem, int64_t now);
 
-/* The seat whose turn it is at this modem, which holds it from now on; TURN_SEATS if nobody waits, or
- * somebody holds it. */
+/* The seat whose turn it is at this modem, which holds it from now on; TURN_SEATS if none waits for it, or
+ * one holds it. */
 size_t turns_next(struct turns *turns, unsigned modem, int64_t now);
 
 /* It holds nothing and waits for nothing any more. */

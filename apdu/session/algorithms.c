@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which algorithms the card refused for which keys. One word may be an answer that belongs to another
- * command, so that a refusal counts when it was said twice, each time on a new channel; and what
- * counts is asked again after a while. */
+/* Which algorithms the card refused for which keys. One refusal may be the answer to another command, so
+ * that it counts when the card said it twice, each time on a new channel. After ASK_AGAIN_S it is asked
+ * again. */
 #include "apdu/session/operation.h"
 
 #define ASK_AGAIN_S 600
@@ -45,9 +45,9 @@ bool quirks_refuses(const struct card_quirks *quirks, unsigned key_id, uint8_t a
     return TIMES(said) > 1 && !is_old(said);
 }
 
-/* The place for one more: an empty one, else one that is asked again anyway. Where there is no room
- * another one goes: key references may name any keys and types of keys, and must not keep a refusal
- * from being known that a real key meets again and again. */
+/* The place for one more: an empty one, else one that is out of date. Where there is no room it takes
+ * another one's place: key references may name keys that do not exist, and must not crowd out what a real
+ * key meets again and again. */
 static size_t find_room(const struct card_quirks *quirks, uint16_t refusal)
 {
     size_t i = find_refusal(quirks, 0);

@@ -60,15 +60,15 @@ static uint8_t number_of(const struct channel *channel)
     return number <= CHANNEL_MAX ? (uint8_t)number : 0;
 }
 
-/* What the basic channel says to a command that was meant for an applet: it has no such channel, file,
- * key, command. */
+/* A status word with which the basic channel answers a command that was meant for an applet: it has no such
+ * channel, file, key or command. */
 static bool elsewhere(uint16_t sw)
 {
     return sw == 0x6881 || sw == 0x6A82 || sw == 0x6A88 || sw == 0x6986 || sw == 0x6D00 ||
            sw == 0x6E00;
 }
 
-/* A second try that got an answer which is not such a word is the right way. */
+/* True if the second way got a better answer than that: it is the right one. */
 static bool better(enum outcome outcome, const struct exchange *exchange)
 {
     return outcome == OUTCOME_OK && exchange->answer_length >= 2 && !elsewhere(status_of(exchange));
@@ -92,10 +92,9 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     if (outcome != OUTCOME_OK || exchange->answer_length < 2)
         return outcome;
     operation->class_good = operation->class_good || status_of(exchange) == SW_OK;
-    /* STATUS asks whose a channel is: whatever the answer, it is one */
+    /* STATUS (CLA 80) asks whose a channel is: any answer to it counts as it is */
     if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
-        (exchange->command[0] & 0x80) != 0 ||
-        ((exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA))
+        (exchange->command[0] & 0x80) != 0 || exchange_has_pin(exchange))
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {
@@ -110,13 +109,14 @@ static enum outcome carry_session(struct operation *operation, const struct chan
 
 /* What STATUS (ETSI TS 102 221, 11.1.2) is answered. */
 struct status {
-    uint16_t sw;     /* 0: nobody answered */
+    uint16_t sw;     /* 0: there was no answer */
     size_t length;   /* of the name's TLV */
     uint8_t tlv[20]; /* with named: 84, length, the AID of what is selected */
 };
 
-/* Network applications and the basic channel say 9000, the applets with PINs of their own do not know it.
- * number: put into the CLA; 0: left to the modem. named: with the name, else without data. */
+/* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
+ * do not know it. number: put into the CLA; 0: left to the modem. named: asks for the name, else for no
+ * data. */
 static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
                                struct status *status, struct report *why)
 {
@@ -151,7 +151,8 @@ static bool is_named(const struct status *status, const struct applet *applet)
            memcmp(status->tlv + 2, applet->aid, applet->aid_length) == 0;
 }
 
-/* Both ways came to something that knows STATUS: only its name tells which is the applet's channel. */
+/* With and without the number something answered that knows STATUS: only the name tells which of them is the
+ * applet. *put: the modem fills the channel in by itself, as far as the names tell. */
 static enum outcome ask_names(struct operation *operation, uint8_t number, bool *put,
                               struct report *why)
 {
@@ -191,15 +192,15 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
         return OUTCOME_OK;
     }
     if (put && (numbered.sw == SW_OK || numbered.sw == 0 || numbered.sw == 0x6881))
-        return OUTCOME_OK; /* an application that knows the question: nothing is learnt of the modem */
+        return OUTCOME_OK; /* the applet knows STATUS: this says nothing of the modem */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,
                       "the modem sends what it gets by AT+CGLA to the basic channel: try again, "
                       "from now on the channel's number is put into the commands");
 }
 
-/* A refusal of GET RESPONSE on a channel where data wait for it. 6881 and 6F00 are one only when they come
- * again on a new channel: another program may have closed the first, or the card be in trouble. */
+/* Whether GET RESPONSE was refused on a channel where data wait for it. 6881 and 6F00 count only when they
+ * come again on a new channel: another program may have closed the first one, or the card be in trouble. */
 static bool fetching_refused(struct operation *operation, enum outcome outcome,
                              const struct exchange *exchange)
 {

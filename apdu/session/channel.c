@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Logical channels: which carrier opens one, what to do when none is free, which applet is selected
- * on it. The basic channel is the modem's and never used. */
+ * on it. The basic channel is the modem's: nothing is selected there. */
 #include "apdu/session/channel.h"
 #include "apdu/card/file.h"
 #include "modem/cme.h"
@@ -22,8 +22,9 @@ static bool in_use_elsewhere(enum outcome outcome, const struct report *why)
     return outcome == OUTCOME_REFUSED && (why->sw == 0x6985 || why->sw == 0x6999);
 }
 
-/* Opening failed in a way that tells little: some modems do it, and then say that something went wrong. (By
- * AT+CSIM 0 is how others refuse MANAGE CHANNEL, and 13 what a SIM in trouble is answered.) */
+/* True for a failure after which the channel may be open all the same: some modems open it and then answer
+ * with an error that says nothing. Over AT+CSIM only `unknown` is one: there +CME ERROR: 0 is how some
+ * modems refuse MANAGE CHANNEL, and 13 what they say of a SIM in trouble. */
 static bool may_be_open(const struct operation *operation, const struct channel_wish *wish,
                         enum outcome outcome, const struct report *why)
 {
@@ -47,7 +48,8 @@ static enum outcome open_channel(struct operation *operation, const struct chann
     if ((outcome == OUTCOME_LOST ||
          (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
         !(operation->transport.events & EVENT_RESTARTED)) {
-        /* one of two answers told of a channel that nobody uses now, or none was heard */
+        /* there were two answers, one of them with the number of a channel that is of no use now; or the only
+         * answer was lost */
         if (!channel_close_stray(operation) && outcome == OUTCOME_LOST &&
             (why->cme < 0 || may_be_open(operation, wish, outcome, why)))
             channel_find_missed(operation, wish->carrier);
@@ -76,9 +78,10 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     if (!(operation->transport.events & EVENT_RESTARTED) && operation_all_lost(operation))
         operation->transport.events &= ~(unsigned)EVENT_NO_SIM;
     operation->selection.aid_length = 0;
-    if (operation->sim->line.opening && !channel_close_stray(operation)) { /* the last one */
+    /* a channel may be open that an earlier opening left */
+    if (operation->sim->line.opening && !channel_close_stray(operation)) {
         channel_find_missed(operation, operation->sim->settings.carrier);
-        if (operation->transport.events & EVENT_UNASKED) /* whose answers were those? */
+        if (operation->transport.events & EVENT_UNASKED) /* nothing that was found is sure */
             operation->missed = true;
     }
     operation->sim->line.opening = true;
@@ -118,8 +121,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     return outcome;
 }
 
-/* Tries again while there is a channel to be closed: first the one that other programs go on with,
- * who open another, where this operation wants one of its own. */
+/* Closes one channel after the other, and tries again after each: first the shared ones that this
+ * operation does not use (their programs open them anew), then those of channel_closable. */
 static enum outcome after_closing(struct operation *operation,
                                   enum outcome (*again)(struct operation *, enum carrier,
                                                         const struct applet *, struct report *),
@@ -160,7 +163,7 @@ static enum outcome reclaim(struct operation *operation, enum carrier carrier,
 }
 
 /* The same by AT+CSIM. A modem that keeps MANAGE CHANNEL for itself may refuse it as if no channel
- * were free: then the other carrier is asked, if there is one. */
+ * were free: then AT+CCHO is tried, if other is that. */
 static enum outcome reclaim_or(struct operation *operation, enum carrier other,
                                const struct applet *applet, struct report *why)
 {
@@ -223,7 +226,7 @@ static enum outcome open_any(struct operation *operation, const struct applet *a
     else if (operation->transport.ops->selects && in_use_elsewhere(outcome, why))
         outcome = after_closing(operation, open_by, first, applet, why);
     else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
-        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* or no channel is free */
+        outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
@@ -257,7 +260,7 @@ static enum outcome select_applet(struct operation *operation, const struct appl
     return outcome;
 }
 
-/* Writes down whose a channel is that was opened just now. */
+/* Notes whose the channel is that was opened just now, in the record too. */
 static void note_owner(struct operation *operation)
 {
     struct sim *sim = operation->sim;
@@ -266,7 +269,7 @@ static void note_owner(struct operation *operation)
     const enum record_channel which = record_which(record, operation->current);
     const struct channel *channel = &operation->current->channel;
 
-    /* the card gave it to us: whoever had it does not any more */
+    /* the card gave it to us: it is no other owner's any more */
     owners_remove(owners, channel);
     if (operation->current != &sim->mine && channel_same(channel, &sim->mine.channel))
         channel_lost(operation, &sim->mine);
@@ -277,7 +280,7 @@ static void note_owner(struct operation *operation)
     if (operation->current == &sim->mine)
         owners_hold(owners, channel, getpid(), operation_own_start(sim));
     else if (operation->current == &operation->oneshot)
-        owners_orphan(owners, channel, DOUBT_NONE); /* it is closed by whoever finds it there */
+        owners_orphan(owners, channel, DOUBT_NONE); /* if we are killed, others close it */
     else
         ++*record_generation(record, which);
     operation_note(operation);
@@ -290,7 +293,7 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     enum outcome outcome;
 
     operation->just_selected = operation->opened = true;
-    operation->current->iccid_asked = false; /* whatever a record says without a channel */
+    operation->current->iccid_asked = false; /* what the record says of a closed channel is old */
     channel_close_dead(operation);
     outcome = channel_reuse(operation) ? OUTCOME_OK : open_any(operation, applet, why);
     if (outcome == OUTCOME_CARRIER_REFUSED && sim->settings.carrier != CARRIER_AUTO)
@@ -303,7 +306,8 @@ static enum outcome open_noted(struct operation *operation, const struct applet 
     return OUTCOME_OK;
 }
 
-/* last: no other AID is asked for on the same channel. */
+/* Makes sure that the applet is selected by this one of its AIDs. last: it has no further one, so that a
+ * channel without the applet is closed again. */
 static enum outcome ensure_as(struct operation *operation, const struct applet *applet, bool last,
                               const char *iccid, struct report *why)
 {
@@ -356,8 +360,8 @@ static size_t order_aids(const struct operation *operation, const struct applet 
     return count;
 }
 
-/* Remembers for this SIM what was selected, or is not there. A modem that opens by an AID may have other
- * reasons to refuse. */
+/* Remembers for this SIM which applet was selected, or is not there. That mIAS is missing counts only by
+ * 6A82 or "not found": a modem that opens by an AID may have other reasons to refuse. */
 static void learn_applet(struct operation *operation, const struct applet *applet,
                          enum outcome outcome, const struct report *why)
 {
@@ -418,8 +422,8 @@ static bool passes_nothing_on(const struct operation *operation, enum outcome ou
            !operation_out_of_step(operation) && !deadline_passed(operation->deadline);
 }
 
-/* Closes the channel that takes no commands, so that it cannot be asked whose it is: the card has just
- * given us its number, if no answer was another command's. */
+/* Closes the channel on which the modem passes no commands, without asking whose it is, because it could
+ * not answer: the card has just given us its number, unless that was another command's answer. */
 static void drop_refused(struct operation *operation)
 {
     const struct channel channel = operation->current->channel;
@@ -434,8 +438,9 @@ static void drop_refused(struct operation *operation)
     (void)channel_close(operation, &channel);
 }
 
-/* Once more by AT+CSIM: the channel may have been lost. Then by AT+CCHO, which is remembered as what
- * opened a channel last. Where that does not exist, the first refusal is what there is to tell. */
+/* Where a channel passes nothing on: once more by AT+CSIM, because the channel may have been lost; then by
+ * AT+CCHO, which is remembered as what opened a channel last. Where that does not exist, the first refusal
+ * is reported. */
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why)
 {
@@ -462,7 +467,7 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
     return outcome;
 }
 
-/* Where opening selects, that is done again too: what was found open may have been used by others. */
+/* Where opening selects, the channel is opened anew: others may have used one that was found open. */
 enum outcome channel_select_again(struct operation *operation, struct report *why)
 {
     const struct applet *applet = operation->applet;

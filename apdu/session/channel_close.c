@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How channels end: closed, lost, left to the next operation, or found again after their programs
- * died. How they begin is in channel.c. None is forgotten before it is known to be closed. */
+ * died. How they begin is in channel.c. Each stays in the table until it is known to be closed. */
 #include "apdu/aid.h"
 #include "apdu/session/channel.h"
 #include "apdu/session/old_claims.h"
@@ -13,14 +13,15 @@
 
 #define CLOSE_TIMEOUT_MS 2000
 
-/* After so many words of card or modem that are none of success, in as many operations, a channel is
- * taken for closed. */
+/* In this many operations closing a channel may be refused; then it is taken for closed. */
 #define CLOSE_REFUSALS 3
 
-/* So long after an answer no modem has restarted and given the channel to somebody else. */
+/* A channel that answered as ours is ours for this long: a modem takes more time to restart and give its
+ * number to another program. */
 #define PROOF_MS 1000
 
-/* A question that was not answered is repeated where so much time is left. */
+/* A question that was not answered is repeated if there is time left for one more time-out of a command
+ * (APDU_TIMEOUT_MS), and a second for the rest. */
 #define AGAIN_LEAST_MS 6000
 
 /* Channels that a crashed program may have leaked, in the order of closing. Never 1: the modem may
@@ -50,14 +51,14 @@ void channel_leave_doubtful(struct operation *operation, struct channel_state *s
 
 /* ---- whose is it? ---- */
 
-/* A status word that only another applet, or none, has for a command that ours takes. */
+/* A status word for a command that our applet knows: on this channel is another applet, or none. */
 static bool foreign_word(uint16_t sw)
 {
     return (sw & 0xFF00) == 0x6A00 || sw == 0x6881 || sw == 0x6985 || sw == 0x6986 ||
            sw == 0x6999 || sw == 0x6D00 || sw == 0x6E00;
 }
 
-/* What an applet says that does not know STATUS. Anything else may be another command's answer. */
+/* A status word of an applet that does not know STATUS. Anything else may be another command's answer. */
 static bool unknown_command(uint16_t sw)
 {
     return (sw & 0xFF00) == 0x6700 || (sw & 0xFF00) == 0x6800 || (sw & 0xFF00) == 0x6900 ||
@@ -122,7 +123,7 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
     }
     if (*word == 0 && by_name && (why.cme == CME_SIM_FAILURE || why.cme == CME_UNKNOWN))
         *word = channel_word(operation, channel, &status, &answer, &why);
-    /* a modem that does not know the session is not asked for somebody else's */
+    /* the modem knows no session of that name: to close it does no harm */
     if (*word == 0 && by_name &&
         (why.outcome == OUTCOME_CARRIER_REFUSED || why.outcome == OUTCOME_LOST) &&
         !(operation->transport.events & (EVENT_RESTARTED | EVENT_UNASKED)))
@@ -158,7 +159,7 @@ enum whose channel_whose_surely(struct operation *operation, const struct channe
 
 /* ---- closing ---- */
 
-/* True for a channel on which this operation, or the session that all share, goes on. */
+/* True for a channel that this operation, this process or the shared sessions use. */
 static bool in_use(const struct operation *operation, const struct channel *channel)
 {
     return channel_same(channel, &operation->record.shared.channel) ||
@@ -167,7 +168,9 @@ static bool in_use(const struct operation *operation, const struct channel *chan
            channel_same(channel, &operation->oneshot.channel);
 }
 
-/* It is not closed, or who knows: so often it stays in the table, once an operation. */
+/* Closing was refused, or its answer may have been another command's: counts that, once an operation, and
+ * gives the channel up after CLOSE_REFUSALS. stays: the command itself was refused, so that the channel is
+ * still open. */
 static void count_refusal(struct operation *operation, const struct channel *channel,
                           enum doubt doubt, bool stays)
 {
@@ -197,8 +200,7 @@ static void note_close(struct operation *operation, const struct channel *channe
         owners_orphan(owners, channel, DOUBT_GONE);
     } else if (outcome == OUTCOME_OK &&
                (operation->transport.events & (EVENT_FOREIGN | EVENT_UNASKED))) {
-        count_refusal(operation, channel, DOUBT_ASK,
-                      false); /* it may be another command's answer */
+        count_refusal(operation, channel, DOUBT_ASK, false);
     } else if (outcome == OUTCOME_OK &&
                (sw == 0 || sw == SW_OK || (sw & 0xFF00) == 0x9100 || (sw & 0xFF00) == 0x6200)) {
         owners_remove(owners, channel);
@@ -207,7 +209,7 @@ static void note_close(struct operation *operation, const struct channel *channe
         count_refusal(operation, channel, DOUBT_GONE,
                       outcome == OUTCOME_CARRIER_REFUSED || manage_channel_refused(sw));
     } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
-        /* it may be closed, and its number given to somebody else: the next operation asks */
+        /* it may be closed, and its number another program's: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
     }
 }
@@ -221,7 +223,7 @@ void channel_forget_claim(struct operation *operation, uint8_t number)
 
 bool channel_close(struct operation *operation, const struct channel *channel)
 {
-    struct channel copy = *channel; /* it may stand in the table */
+    struct channel copy = *channel; /* *channel may be an entry of the table, which moves */
     const struct channel closed = copy;
     struct report why = REPORT_INIT;
     enum outcome outcome;
@@ -240,12 +242,12 @@ bool channel_close(struct operation *operation, const struct channel *channel)
 bool channel_ask(struct operation *operation, const struct channel *channel)
 {
     struct owners *owners = &operation->record.owners;
-    const struct channel copy = *channel; /* it may stand in the table */
+    const struct channel copy = *channel; /* *channel may be an entry of the table, which moves */
     uint16_t word;
     enum whose whose = channel_whose_surely(operation, &copy, &word);
     struct owned *owned;
 
-    /* nothing was selected on it yet; on a session an applet always is */
+    /* nameless: nothing was selected on it yet; on a session an applet always is */
     if (whose == WHOSE_OURS || (whose == WHOSE_NAMELESS && copy.carrier == CARRIER_CSIM))
         return channel_close(operation, &copy);
     owned = owners_find(owners, &copy);
@@ -254,7 +256,7 @@ bool channel_ask(struct operation *operation, const struct channel *channel)
     return false;
 }
 
-/* A modem that restarted unseen may have given the number to somebody else, which takes it longer. */
+/* Whether the channel has answered as ours a moment ago, see PROOF_MS. */
 static bool proven(const struct operation *operation, const struct channel *channel)
 {
     const struct proof *proof = &operation->sim->proof;
@@ -271,8 +273,8 @@ static void close_ours(struct operation *operation, const struct channel *channe
         (void)channel_ask(operation, channel);
 }
 
-/* Whether the applet of this process's own channel, which has a harmless question of its own, knows
- * it no more. */
+/* True if this process's own channel does not know the harmless question of its applet (probe) any more:
+ * another program has it. */
 static bool taken_over(struct operation *operation, const struct channel_state *state)
 {
     const struct applet *applet = operation->sim->owner;

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A channel that was opened and whose number nobody heard: the answer was lost, or came to a program
- * that had died. It is looked for by asking the channels that nobody knows. */
+/* A channel that was opened and whose number no program has heard: the answer was lost, or its program
+ * had died. It is looked for by asking the channels that are in no table. */
 #include "apdu/session/channel.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Behind so many that are closed no other is looked for. */
+/* The search ends behind this many numbers in a row that are not open. */
 #define CLOSED_IN_A_ROW 3
 
-/* True if no applet is selected on a channel: neither the card's MF nor whatever a card without one has
- * there knows the commands of ours. */
+/* True if no applet is selected on a channel: what answers there does not know the commands of ours. */
 static bool is_bare(struct operation *operation, const struct channel *channel, enum whose whose,
                     uint16_t word)
 {
@@ -26,8 +25,8 @@ static bool known(const struct operation *operation, const struct channel *chann
                                             : channel_session_known(operation, channel);
 }
 
-/* True for the one that is looked for: by AT+CSIM nothing is selected on it, by AT+CCHO and the like an
- * applet of ours. */
+/* True for the channel that is looked for: opened by AT+CSIM it has nothing selected on it, opened by
+ * AT+CCHO and the like an applet of ours. */
 static bool is_missed(struct operation *operation, const struct channel *channel, enum whose whose,
                       uint16_t word)
 {
@@ -37,7 +36,7 @@ static bool is_missed(struct operation *operation, const struct channel *channel
                      channel_looks_ours(operation, channel, word);
 }
 
-/* False where a session could not be closed: what was heard of its name may be half of it. */
+/* Closes it. False if that failed for a session: only a part of its name may have been heard. */
 static bool close_found(struct operation *operation, struct channel *channel)
 {
     const struct channel found = *channel;
@@ -53,8 +52,8 @@ static bool close_found(struct operation *operation, struct channel *channel)
     return true;
 }
 
-/* Out of step no answer counts, and the channel was opened just now; else it is asked whether its number
- * was given to somebody else meanwhile. */
+/* Asks the channel first, because its number may be another program's by now; but not out of step, where no
+ * answer counts and the channel was opened just now. */
 bool channel_close_stray(struct operation *operation)
 {
     struct channel channel;
@@ -85,8 +84,8 @@ static struct channel numbered(enum carrier carrier, unsigned number)
     return channel;
 }
 
-/* A session is another program's as soon as an answer is off by one: what told that it is the one that is
- * looked for must be told twice. */
+/* Asks a session a second time: if answers are off by one, the first answer may have been about another
+ * program's session. */
 static bool is_still_missed(struct operation *operation, const struct channel *channel)
 {
     uint16_t word;
@@ -98,8 +97,9 @@ static bool is_still_missed(struct operation *operation, const struct channel *c
     return is_missed(operation, channel, whose, word);
 }
 
-/* It had the lowest number that was free, and some below may be free again. Where sessions' names are no
- * numbers nothing is found. nameless: only one that says that it has no application. */
+/* Asks the numbers from 1 on that are in no table: the channel got the lowest one that was free, and some
+ * below it may have been closed since. A session whose name is no number is not found. nameless: looks only
+ * for a channel that says itself that it has no application. */
 static bool find_by(struct operation *operation, enum carrier carrier, bool nameless,
                     struct channel *found)
 {
@@ -112,7 +112,7 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
 
         *found = numbered(carrier, number);
         if (known(operation, found) ||
-            /* many modems name a session by its channel's number, and that one is not new */
+            /* many modems name a session by its channel's number: then this one is known */
             (nameless && channel_session_known(operation, &session)) ||
             (carrier == CARRIER_CSIM && operation->old_claims[number] != OWNER_NONE)) {
             closed = 0;
@@ -137,8 +137,8 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
     return false;
 }
 
-/* Who opens a channel selects on it before it gives the device back. What is in the table and has no
- * application was lost by its owner, and its number given to an opening that nobody heard of. */
+/* A program selects on its channel before it gives the device back. One in the table that has no application
+ * is not its owner's any more: its number went to an opening whose answer no program has heard. */
 bool channel_close_unselected(struct operation *operation)
 {
     const struct owners owners = operation->record.owners;

@@ -3,7 +3,8 @@
  * for themselves; a card has three channels or a few more. */
 #include "apdu/session/channel.h"
 
-/* Nobody goes on with it, and closing it was refused in so many words. By AT+CCHO it has its applet. */
+/* An orphan that could not be closed because the command itself is refused. Not one by AT+CCHO: it keeps
+ * the applet with which it was opened. */
 static bool stayed_open(const struct owned *owned)
 {
     return owned->pid == 0 && owned->refused >= OWNED_STAYS &&
@@ -21,8 +22,8 @@ static bool is_ours(struct operation *operation, const struct channel *channel)
            !operation_out_of_step(operation);
 }
 
-/* What was verified on it falls when the applet is selected again; where it does not, the PIN is proven on
- * another channel (unlock_alone in operation_pin.c). */
+/* A PIN that was verified on it does not count any more once the applet is selected again; with a card that
+ * lets it count, ours is proven on another channel (unlock_alone in operation_pin.c). */
 bool channel_reuse(struct operation *operation)
 {
     const struct owners owners = operation->record.owners;

@@ -8,8 +8,8 @@
 
 #define EF_ICCID 0x2FE2
 
-/* Reads EF.ICCID on the new channel, before the applet is selected: for a modem that does not tell.
- */
+/* Reads EF.ICCID (ETSI TS 102 221, 13.2) on the new channel, before the applet is selected: for a modem
+ * that does not tell it. */
 static enum outcome read_iccid(struct operation *operation, struct report *why)
 {
     static const uint8_t path[] = {EF_ICCID >> 8, EF_ICCID & 0xFF};
@@ -39,9 +39,9 @@ enum outcome channel_iccid(struct operation *operation, struct report *why)
     return outcome;
 }
 
-/* The modem tells it, or else the card, where the channel is new: what is remembered of refused PINs
- * goes by it, and a device may have another name after each restart. A modem that did not answer now,
- * but has told it before, has to tell it again. */
+/* The modem tells it, or else the card, if the channel is new. The card is worth being asked: refused PINs
+ * are remembered by the ICCID, and a device may have another name after each restart. A modem that has
+ * told it before, but did not answer now, has to tell it. */
 static enum outcome ask_iccid(struct operation *operation, struct report *why)
 {
     struct channel_state *state = operation->current;
@@ -67,7 +67,7 @@ static enum outcome ask_iccid(struct operation *operation, struct report *why)
     return told;
 }
 
-/* Another SIM has taught nothing yet. */
+/* What was found out about another SIM is forgotten. */
 enum outcome channel_learn_sim(struct operation *operation, struct report *why)
 {
     struct channel_state *state = operation->current;
@@ -78,7 +78,7 @@ enum outcome channel_learn_sim(struct operation *operation, struct report *why)
         return OUTCOME_OK;
     outcome = ask_iccid(operation, why);
     if (outcome == OUTCOME_REFUSED &&
-        quirks->iccid[0] != '\0') /* it told before: it was in trouble */
+        quirks->iccid[0] != '\0') /* it has told it before, and was in trouble now */
         outcome = ask_iccid(operation, why);
     if (operation->transport.events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
@@ -119,8 +119,8 @@ static enum outcome check_iccid(struct operation *operation, const char *iccid, 
     return OUTCOME_OK;
 }
 
-/* The SIM in which a channel is: what a record says of it may be out of date, or forged, and the modem
- * has the last word. Nothing that stood there before counts then. */
+/* A record's ICCID may be out of date, or forged: where it does not fit, the modem is asked. If that tells
+ * another one than the record, the applet has to be selected and the PIN verified again. */
 enum outcome channel_right_sim(struct operation *operation, const char *iccid, struct report *why)
 {
     struct channel_state *state = operation->current;
@@ -138,7 +138,7 @@ enum outcome channel_right_sim(struct operation *operation, const char *iccid, s
     if (outcome == OUTCOME_OK)
         outcome = check_iccid(operation, iccid, why);
     if (state->iccid_asked && before[0] != '\0' && strcmp(state->iccid, before) == 0)
-        return outcome; /* it is as it was: who asked for another SIM costs the others nothing */
+        return outcome;            /* the record was right: the others keep their session */
     if (state->channel.selected) { /* opening selected it */
         state_unverified(state);
         state->environment.set = false;
@@ -148,8 +148,8 @@ enum outcome channel_right_sim(struct operation *operation, const char *iccid, s
     return outcome;
 }
 
-/* What is remembered of refused PINs goes by the ICCID, and other programs write the record. A modem
- * that does not tell it leaves a new channel, on which the card tells. */
+/* Refused PINs are remembered by the ICCID, and other programs write the record: so it is asked for anew.
+ * Where the modem does not tell it, the channel is closed: on a new one the card tells it. */
 enum outcome channel_ask_sim(struct operation *operation, struct report *why)
 {
     struct channel_state *state = operation->current;

@@ -37,7 +37,7 @@ struct channel_state {
     struct security_environment environment;
     bool iccid_asked;
     char iccid[ICCID_SIZE]; /* "" if the modem does not tell */
-    /* at LEVEL_PIN_OK: whose PINs opened it; who is not among them has to prove its own first */
+    /* at LEVEL_PIN_OK: the sources whose PINs opened it; a program with another one proves its PIN first */
     size_t opener_count;
     struct pin_identity openers[STATE_OPENERS];
 };
@@ -57,7 +57,8 @@ void state_verified(struct channel_state *state, const struct pin_identity *sour
 /* Back to LEVEL_SELECTED, if it was above. */
 void state_unverified(struct channel_state *state);
 
-/* Closed, lost, or somebody else's to close. The ICCID's text stays, for the operation under way. */
+/* Back to LEVEL_CLOSED: closed, lost, or left to another operation. The ICCID's text stays, for the operation
+ * under way. */
 void state_closed(struct channel_state *state);
 
 /* Notes that a source's PIN has opened the channel too; the oldest goes where there is no room. */

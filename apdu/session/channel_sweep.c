@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `simkey close` does: every channel that may be ours is looked at. */
+/* What `simkey close` does: every channel that may be ours is asked, and closed if it is. */
 #include "apdu/session/channel.h"
 
 #include <stdio.h>
@@ -51,9 +51,9 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
 
     if (word == 0 || word == SW_CLOSED_CHANNEL)
         return false;
-    if (word == SW_OK) /* whose it is was asked by its name */
+    if (word == SW_OK) /* STATUS named the applet: channel_whose has looked */
         return true;
-    /* a question that costs no try, but one that only mIAS knows */
+    /* VERIFY without data costs no try; only mIAS knows it */
     state = (operation->sim->quirks.modem & QUIRK_NO_MIAS) != 0
                 ? 0x6D00
                 : channel_word(operation, channel, &pin_state, &answer, &why);
@@ -66,7 +66,7 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
     return state == SW_OK && answer.length > 2 && answer.data[0] == 0x10 && answer.data[1] == 1;
 }
 
-/* One that is in no record. False where the modem passes nothing on to channels. */
+/* A channel that is in no record. False: it is no use to ask further numbers. */
 static bool sweep_number(struct operation *operation, unsigned number, struct sim_found *found)
 {
     const struct channel channel = {
@@ -85,7 +85,7 @@ static bool sweep_number(struct operation *operation, unsigned number, struct si
     return true;
 }
 
-/* True for a channel that was told of already, or belongs to a program whose claim is seen. */
+/* True for a channel that the table has, or the file of an older program, which is told of here. */
 static bool was_seen(struct operation *operation, unsigned number, struct sim_found *found)
 {
     const struct channel channel = {
@@ -113,7 +113,7 @@ static void forget_learnt(struct card_quirks *quirks)
     quirks->environment_refused = quirks->pin_refused = 0;
 }
 
-/* A program that holds a channel goes on with what the transport keeps for all of them. */
+/* False while a program holds a channel: it needs what the transport keeps for all (a QMI client id). */
 static bool nothing_held(const struct sim_found *found)
 {
     for (size_t i = 0; i < found->count; i++)
@@ -126,7 +126,7 @@ void channel_sweep(struct operation *operation, struct sim_found *found)
 {
     struct channel_state *shared = &operation->record.shared, *second = &operation->record.second;
     struct owners owners;
-    /* what a service shares may be anybody's */
+    /* by PC/SC an unknown channel may be any program's */
     bool goes_on = operation->transport.ops->service == NULL;
 
     memset(found, 0, sizeof *found);

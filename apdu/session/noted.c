@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the record has of a device, for those who only look. */
+/* What the record says of a device, without opening that (sim_noted in sim.h). */
 #include "apdu/card/apdu.h"
 #include "apdu/session/record.h"
 #include "apdu/sim.h"

@@ -4,6 +4,7 @@
 #include "apdu/session/channel.h"
 #include "apdu/session/rundir.h"
 #include "modem/forks.h"
+#include "modem/manage_channel.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -14,7 +15,7 @@
 
 static const char out_of_step[] = "the modem's answers are out of step: one came without a command";
 
-/* A word that an applet has for commands of its own. */
+/* True if the answer ends in a status word of success or a warning: an applet knows the command. */
 static bool own_word(const uint8_t *answer, size_t length)
 {
     const uint8_t sw1 = length >= 2 ? answer[length - 2] : 0;
@@ -27,9 +28,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
 {
     struct operation *operation = arg;
     struct transport *transport = &operation->transport;
-    /* fetching the rest of its answer does not count: the PIN itself was sent then */
-    const bool has_pin =
-        (exchange->secrecy & SECRET_COMMAND) != 0 && exchange->length > APDU_WITHOUT_DATA;
+    const bool has_pin = exchange_has_pin(exchange);
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
@@ -39,12 +38,11 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     }
     if (has_pin && withheld)
         operation->selection.passed = false;
-    /* whatever else it said: a modem that restarted has no channels any more */
+    /* whatever else the outcome was: a modem that restarted has no channels any more */
     if ((transport->events & EVENT_RESTARTED) &&
         (outcome != OUTCOME_OK || exchange->answer_length < 2))
         outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
-    /* which answer was whose is clear only on a new start; a modem that says all twice is borne then
-     */
+    /* only a new start makes clear which answer belongs to which command */
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
@@ -60,7 +58,7 @@ static void doubt_answer(void *arg)
     operation->transport.events |= EVENT_DOUBT;
 }
 
-/* Nothing may repeat a PIN to those who read the port as well. */
+/* The modem must not echo a PIN: other programs may read the port too. */
 static enum outcome before_pin(void *arg, struct report *why)
 {
     struct operation *operation = arg;
@@ -97,7 +95,7 @@ static bool line_idle(const struct line_state *line)
            (line->late_until != 0 && monotonic_ms() - line->late_until > WORK_LONGEST_MS);
 }
 
-/* Channels may be gone, and their numbers somebody else's: they are asked before they are closed. */
+/* Channels may be gone, and their numbers other programs': they are asked before they are closed. */
 static void doubt_channels(struct operation *operation)
 {
     struct owners *owners = &operation->record.owners;
@@ -111,7 +109,8 @@ static void doubt_channels(struct operation *operation)
             owners->list[i].doubt = DOUBT_ASK;
 }
 
-/* Modems have few client ids: one that its program does not write down is lost until they restart. */
+/* Writes down at once what the transport keeps (a QMI client id): modems have few of them, and one that no
+ * record has is lost until the modem restarts. */
 static void note_kept(void *arg)
 {
     struct operation *operation = arg;
@@ -135,7 +134,7 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
     transport->kept = line->kept;
     transport->keeps = note_kept;
     transport->keeps_arg = operation;
-    if (operation->record.dirty) { /* somebody died in the middle of something */
+    if (operation->record.dirty) { /* a program was killed in the middle of an operation */
         line->ready = false;
         operation->record.shared.broken = true;
         operation->record.second.broken = operation->record.second.level > LEVEL_CLOSED;
@@ -178,10 +177,14 @@ static void own_anew(struct sim *sim)
     sim->unsaved.count = 0;
 }
 
-/* A channel cannot be this process's own and the one that all share: somebody has closed ours, and
- * another program, whose record is newer than what we know, got the number. Or another one saw the
- * modem restart, and took ours for gone; or had its number meanwhile, and took it out. Ours is
- * forgotten, or it would be closed under another name. */
+/* What other programs have noted since about the channel of this process (mine) is newer than what we know:
+ *   it is a shared one            ours was closed, and its number given out again: given up
+ *   it is not in the table, or
+ *   not ours, and in no doubt     its number was another program's meanwhile: given up
+ *   it is probably gone           another program saw the modem restart: given up, to the table
+ *   it is no process's, in doubt,
+ *   or the record has no table    noted again as ours
+ * Otherwise this process would close another program's channel later. */
 static void correct_record(struct operation *operation)
 {
     struct record *record = &operation->record;
@@ -202,7 +205,7 @@ static void correct_record(struct operation *operation)
         owners_hold(&record->owners, &sim->mine.channel, sim->mine_pid, operation_own_start(sim));
 }
 
-/* What could not be written down before is known to this process only. */
+/* Adds the channels that no record could be told of before: only this process knows them. */
 static void take_unsaved(struct operation *operation)
 {
     const struct owners *unsaved = &operation->sim->unsaved;
@@ -300,8 +303,8 @@ enum outcome operation_begin(struct operation *operation, struct sim *sim, struc
     return OUTCOME_OK;
 }
 
-/* What a second start tries where a command was lost on the first: if that was the first time, it is
- * not kept, because another thing may have been the reason. */
+/* The events of a start that tried a gap because one command had been lost (operation_try_gap), where no
+ * more was noticed. They are not remembered: the loss may have had another reason. */
 #define TRIED (EVENT_GAP | EVENT_LOST)
 
 void operation_try_gap(struct operation *operation)
@@ -313,7 +316,7 @@ void operation_try_gap(struct operation *operation)
 
 void operation_end(struct operation *operation)
 {
-    /* what a dead program left on the line is still there if nobody has cleaned it */
+    /* if the modem was not woken, what a killed program left on the line is still there */
     bool dirty = operation->record.dirty && !operation->woken;
     const unsigned events = operation->transport.events;
 
@@ -329,7 +332,7 @@ void operation_end(struct operation *operation)
             record_spoil(operation->file);
             forks_close(operation->file);
         }
-        if (operation->woken) { /* nobody would learn of what is kept in the modem */
+        if (operation->woken) { /* no record tells others what is kept in the modem */
             transport_release(&operation->transport, deadline_in(QUIET_MIN_MS));
             operation->sim->line.kept = 0;
         }
@@ -341,8 +344,8 @@ void operation_end(struct operation *operation)
     transport_end(&operation->transport);
 }
 
-/* This process's channel becomes the next operation's to close, and is not its own any more: closed
- * by both it would be closed twice, the second time perhaps as somebody else's. */
+/* Leaves this process's channel to the next operation, which closes it. It is not mine any more, or it would
+ * be closed twice, the second time perhaps as another program's. */
 static void leave_own(struct operation *operation)
 {
     if (operation->sim->mine.broken)
@@ -364,7 +367,7 @@ static bool anything_to_close(const struct operation *operation, enum doubt most
 void operation_close(struct operation *operation, int patience_ms)
 {
     struct report ignored = REPORT_INIT;
-    /* without a record nobody else learns of them */
+    /* without a record no other program learns of them */
     enum doubt most = operation->file < 0 ? DOUBT_GONE : DOUBT_ASK;
 
     if (!anything_to_close(operation, most))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What an operation notes for the next one, and what its transport's events mean for it. Used by all
- * that is done in an operation; it uses nothing of that but what forgets a channel. */
+/* What an operation notes for the next one, and what its transport's events mean for it. At the bottom of
+ * operation*.c and channel*.c: of those it uses only channel_leave_doubtful. */
 #include "apdu/session/channel.h"
 #include "modem/forks.h"
 
@@ -54,7 +54,7 @@ bool operation_save(struct operation *operation, bool dirty)
     return record_save(operation->file, &operation->record);
 }
 
-/* Without a record nothing may be left standing for others: what stands is this operation's alone. */
+/* Without a record no channel can be left for others: the one in use becomes this operation's own. */
 static void give_up_record(struct operation *operation)
 {
     record_spoil(operation->file);

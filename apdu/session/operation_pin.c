@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The PIN of an operation: whether what stands was opened by ours, and how ours is proven without taking
- * anything from the others. */
+/* The PIN of an operation: whether the channel was opened by ours, and how ours is proven without taking
+ * the session from the others. */
 #include "apdu/session/channel.h"
 #include "apdu/session/pin_store.h"
 
 #include <string.h>
 
-/* A literal PIN counts only for the process that has it. */
+/* A PIN that is in a setting itself counts only for the process that has it: its identity is the process. */
 static void identify(struct operation *operation)
 {
     struct pin_given *given = operation->given;
@@ -56,8 +56,9 @@ static bool others_verified(const struct operation *operation)
     return shared->level == LEVEL_PIN_OK && !shared->unprotected;
 }
 
-/* A card that calls verified what we did not verify is believed only on a channel that is new, while
- * no other stands on which somebody else's PIN was. */
+/* A card that says "verified" although our PIN was not sent is believed only on a new channel, and while no
+ * other channel is open on which another program's PIN was verified. Otherwise these are closed, and it is
+ * asked again. */
 static enum outcome unlock_alone(struct operation *operation, bool *sent, struct report *why)
 {
     bool known =
@@ -71,7 +72,7 @@ static enum outcome unlock_alone(struct operation *operation, bool *sent, struct
     return unlock(operation, PIN_APPLET, sent, why);
 }
 
-/* The channel that all share, in the place of the one that was there and whose PINs count further. */
+/* Makes the one-shot channel the shared one. The PINs that opened the one before still count. */
 static void take_place(struct operation *operation, const struct channel_state *before)
 {
     struct channel_state *shared = &operation->record.shared;
@@ -85,8 +86,8 @@ static void take_place(struct operation *operation, const struct channel_state *
     operation->current = shared;
 }
 
-/* Somebody else's PIN opened what stands: ours is proven on a channel of its own, so that a wrong one
- * takes nothing from the others. */
+/* Another program's PIN opened the shared channel: ours is proven on a one-shot channel, so that a wrong one
+ * does not take the session from the others. */
 static enum outcome prove(struct operation *operation, bool *sent, struct report *why)
 {
     struct channel_state *shared = operation->current;
@@ -112,7 +113,7 @@ static enum outcome prove(struct operation *operation, bool *sent, struct report
     }
     channel_drop(operation, &operation->oneshot);
     operation->current = shared;
-    operation->accepted = false; /* of what is refused on another channel that says nothing */
+    operation->accepted = false; /* it was on the other channel: see operation_pin_doubted */
     operation->just_selected = fresh;
     return OUTCOME_OK;
 }
@@ -129,7 +130,7 @@ enum outcome operation_pin(struct operation *operation, struct report *why)
         return OUTCOME_OK;
     if (given->outcome != OUTCOME_OK &&
         (verified || !operation->just_selected || others_verified(operation))) {
-        *why = given->why; /* without a PIN nobody uses what another one's PIN opened */
+        *why = given->why; /* without a PIN of its own no program uses what another's opened */
         return given->outcome;
     }
     identify(operation);

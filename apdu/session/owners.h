@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The channels beside the one that all share, and whose they are: a table in the session record.
- * Who dies leaves its entries there, and the next process closes their channels. A hint like all of
- * the record; read and written while the device is locked. */
+/* The channels beside the shared ones, and whose they are: a table in the session record. A process
+ * that dies leaves its entries there, and the next one closes their channels. A hint like all of the
+ * record; read and written while the device is locked. */
 #ifndef SIMKEY_APDU_SESSION_OWNERS_H
 #define SIMKEY_APDU_SESSION_OWNERS_H
 
@@ -12,38 +12,35 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The highest number of a logical channel (ETSI TS 102 221, 11.1.17). */
-#define CHANNEL_MAX 19
-
 #define OWNERS_MAX 20
 
 /* Whether a channel is still ours. In doubt it is asked before it is closed: a modem that restarted
- * unseen may have given its number to somebody else. */
+ * unseen may have given its number to another program. */
 enum doubt {
     DOUBT_NONE,
     DOUBT_ASK,  /* asked as soon as a new channel is open: where that got its number, it is gone */
-    DOUBT_GONE, /* probably gone, or somebody else's: asked only when channels are wanted, and by
+    DOUBT_GONE, /* probably gone, or another program's: asked only when channels are wanted, and by
                  * `simkey close` */
     DOUBT_LAST = DOUBT_GONE
 };
 
 /* Whose a channel is. */
 enum owner {
-    OWNER_NONE,   /* nobody said anything about it */
+    OWNER_NONE,   /* nothing says whose it is */
     OWNER_HOLDS,  /* its owner lives and must not lose it */
     OWNER_LIVES,  /* its owner lives, and opens another one if it loses this */
-    OWNER_IS_DEAD /* nobody will close it: an orphan */
+    OWNER_IS_DEAD /* its owner will not close it: an orphan */
 };
 
 #define OWNED_STAYS 4U
 
 struct owned {
     struct channel channel;
-    pid_t pid;      /* 0: an orphan from the beginning, to be closed by whoever comes next */
+    pid_t pid;      /* 0: an orphan, to be closed by the next operation */
     uint64_t start; /* when that process started, see rundir_process_start */
     enum doubt doubt;
-    /* in how many operations closing it was not answered by 9000; OWNED_STAYS is added where the modem, or
-     * the card, does not take the command at all */
+    /* in how many operations closing it was refused; OWNED_STAYS is added where the modem, or the card,
+     * does not take the command at all, so that the channel is still open (channel_reuse) */
     unsigned refused;
     bool tried; /* in this operation; not recorded */
 };
@@ -62,11 +59,11 @@ struct owned *owners_find(struct owners *owners, const struct channel *channel);
 /* Notes a channel as this process's, which must not lose it. */
 void owners_hold(struct owners *owners, const struct channel *channel, pid_t pid, uint64_t start);
 
-/* Notes a channel that nobody goes on with. Where the table is full, one goes that is probably
+/* Notes a channel that no process uses any more. Where the table is full, an entry goes that is probably
  * gone, else one in doubt, else the oldest. */
 void owners_orphan(struct owners *owners, const struct channel *channel, enum doubt doubt);
 
-/* Takes a channel out: it is closed, or was given to somebody by the card. */
+/* Takes a channel out: it is closed, or the card gave its number out again. */
 void owners_remove(struct owners *owners, const struct channel *channel);
 
 /* All in it are probably gone: the modem restarted, or the SIM was taken out. */

@@ -33,7 +33,7 @@ static void file_name(const struct settings *settings, const char *sim, char nam
         rundir_name(settings, "pin", name);
 }
 
-/* A folder that nobody else can play with: root's or ours, and not open to all. */
+/* The folder, if it is root's or ours and not writable for all: else what is in it is not believed. */
 static int open_folder(struct stat *folder)
 {
     int fd;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The refusals of one SIM in a file that outlives a reboot: /var/lib/simkey/ICCID.pin (or by the
- * device's name where nobody tells the ICCID). Read only before a PIN is sent, written only after
+ * device's name where the ICCID is not known). Read only before a PIN is sent, written only after
  * one was refused. As little trusted as the run-dir: what is forged in it may cost a refusal. */
 #ifndef SIMKEY_APDU_SESSION_PIN_STORE_H
 #define SIMKEY_APDU_SESSION_PIN_STORE_H

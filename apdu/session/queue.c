@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* So many do not wait at once: a ticket as high as that was put there to spoil the order. */
+/* Not so many processes wait at once: a ticket this high was put there to spoil the order. */
 #define TICKET_MAX ((off_t)INT32_MAX - 1)
 
-/* How often the next number may be somebody else's by the time it is taken. */
+/* How often the next number may be another process's by the time it is to be taken. */
 #define TAKE_TRIES 100
 
 static struct flock byte_lock(short type, off_t start, off_t length)
@@ -22,7 +22,7 @@ static struct flock byte_lock(short type, off_t start, off_t length)
     return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
 }
 
-/* True if somebody has a ticket from this one on. */
+/* True if a process has this ticket or a later one. */
 static bool any_from(int fd, off_t ticket)
 {
     struct flock lock = byte_lock(F_WRLCK, ticket, 0);
@@ -109,7 +109,7 @@ void queue_leave(struct queue *queue)
 
     if (queue->fd < 0)
         return;
-    /* said aloud, because a child of a raw clone(2) may have a copy of the descriptor */
+    /* closing may not be enough: a child of a raw clone(2) may have a copy of the descriptor */
     (void)fcntl(queue->fd, F_OFD_SETLK, &all);
     forks_close(queue->fd);
     queue->fd = -1;

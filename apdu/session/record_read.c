@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Nobody writes down a time as late as this (LATE_ANSWER_MS in session.c): one that is later was put
+/* No program writes down a time later than this from now (LATE_ANSWER_MS in session.c): a later one was put
  * there to keep us waiting, and is not believed. */
 #define LATE_MAX_MS 2000
 
@@ -75,7 +75,7 @@ static void take_channel(struct reader *from, struct channel *channel)
     channel->open = flag(from, v[0]);
     channel->selected = flag(from, v[1]);
     channel->carrier = (enum carrier)within(from, v[2], CARRIER_LAST);
-    channel->number = (uint8_t)within(from, v[3], 19);
+    channel->number = (uint8_t)within(from, v[3], CHANNEL_MAX);
     take_word(from, text, isalnum, channel->session, sizeof channel->session);
     if (channel->open && channel->carrier == CARRIER_CCHO)
         from->good = from->good && channel->session[0] != '\0';
@@ -115,7 +115,7 @@ static void take_shared(struct reader *from, struct channel_state *state, enum s
     TAKE(from, 2, " iccid %d %32s", &v[0], text);
     state->iccid_asked = flag(from, v[0]);
     take_word(from, text, iccid_digit, state->iccid, sizeof state->iccid);
-    if (state->level == LEVEL_CLOSED) /* nothing stands on none */
+    if (state->level == LEVEL_CLOSED) /* no environment without a channel */
         from->good = from->good && !state->environment.set;
 }
 
@@ -137,7 +137,7 @@ static void take_learnt(struct reader *from, struct card_quirks *quirks)
         unsigned refusal = 0;
 
         TAKE(from, 1, " %4x", &refusal);
-        if (refusal > 0) /* by an older program, which took one word for it */
+        if (refusal > 0) /* an older program's, for which one refusal was enough */
             (void)quirks_note_refusal(quirks, refusal >> 8, (uint8_t)refusal);
     }
 }
@@ -254,8 +254,8 @@ static void take_second(struct reader *from, struct record *record)
                                 (uses[RECORD_SECOND] >> i & 1u) << RECORD_SECOND;
 }
 
-/* What replaces the line of older programs: how often, and when. An entry that makes no sense is
- * asked again. */
+/* The refused algorithms with how often and when, in the place of those that take_learnt read from the
+ * line that older programs know. What makes no sense is left out, and the card asked again. */
 static void take_refused(struct reader *from, struct card_quirks *quirks)
 {
     static const char word[] = "refused ";
@@ -371,7 +371,8 @@ static void take_record(struct reader *from, struct record *record)
     take_gap(from, &record->line);
 }
 
-/* If its modem kept its power, it may still be at work, and its channels open. */
+/* The record was written before the device file was made anew. If the modem kept its power, it may still
+ * be at work, and its channels be open. */
 static void doubt_moved(struct record *record)
 {
     record->line.ready = false;

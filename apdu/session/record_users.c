@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A record's shared channels, and the processes that go on with them. */
+/* A record's shared channels, and the processes that use them. */
 #include "apdu/session/record.h"
 
 #include "apdu/session/rundir.h"
@@ -79,11 +79,6 @@ size_t record_leave_for(struct record *record, pid_t pid)
 {
     prune(record, pid);
     return record->user_count;
-}
-
-size_t record_leave(struct record *record)
-{
-    return record_leave_for(record, getpid());
 }
 
 void quirks_copy(struct card_quirks *to, const struct card_quirks *from)

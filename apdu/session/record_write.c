@@ -82,7 +82,8 @@ static void put_pins(struct writer *to, const struct channel_state *state, size_
     }
 }
 
-/* The one that an older program can be told of: it closes what it is told of, without asking. */
+/* The one channel that the line for older programs has room for. They close it without asking, so it must be
+ * one that is in no doubt. */
 static const struct channel *first_orphan(const struct owners *owners)
 {
     static const struct channel none;
@@ -135,7 +136,7 @@ static void put_refused(struct writer *to, const struct card_quirks *quirks)
     to->full = full;
 }
 
-/* In milliseconds; 0 where one is only suspected. Where there is no room for it, it is learnt again. */
+/* In milliseconds; 0 where one is only suspected. Without room for it in the record it is found out again. */
 static void put_gap(struct writer *to, const struct line_state *line)
 {
     bool full = to->full;
@@ -148,7 +149,7 @@ static void put_gap(struct writer *to, const struct line_state *line)
     to->full = full;
 }
 
-/* Without room for it a client id is lost to the modem until it restarts: it comes before the gap. */
+/* Before the gap, because without room for this a QMI client id is lost until the modem restarts. */
 static void put_kept(struct writer *to, const struct line_state *line)
 {
     bool full = to->full;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which PINs the SIM of an operation has refused: noted, doubted afterwards, forgiven by a person. */
+/* Which PINs the SIM of an operation has refused: noted, also afterwards if the SIM contradicts itself, and
+ * forgotten when a person's PIN was right. */
 #include "apdu/session/operation.h"
 #include "apdu/session/pin_store.h"
 

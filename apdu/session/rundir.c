@@ -20,7 +20,7 @@
 
 #define RUN_DIR "/run/simkey"
 
-/* Opens a directory that nobody else can play with. */
+/* Opens a directory that is root's or ours, not writable for all, and writable for us. */
 static int open_directory(const char *path, struct stat *directory)
 {
     int fd;
@@ -49,8 +49,8 @@ static int make_directory(const char *path, mode_t mode)
     return fd;
 }
 
-/* True for a folder of this user's that nobody else can write: $XDG_RUNTIME_DIR may be that of the
- * user from whom this one came by su. */
+/* True for a folder of this user's that no other can write: after su, $XDG_RUNTIME_DIR may still be the former
+ * user's. */
 static bool own_folder(const char *path)
 {
     struct stat folder;
@@ -140,8 +140,8 @@ int rundir_shared(const char *path, const struct settings *settings)
     return fd;
 }
 
-/* The directory of ours beside a name that is taken, "" if there is none. The first one
- * in the alphabet: programs that make one at once agree on it. */
+/* The name of our directory beside one that another user has taken, "" if there is none. The first in the
+ * alphabet, so that programs that make one at the same time agree on it. */
 static void find_beside(const char *taken, char name[NAME_MAX + 1])
 {
     int fd = descriptor_high(open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -162,9 +162,8 @@ static void find_beside(const char *taken, char name[NAME_MAX + 1])
         (void)closedir(list);
 }
 
-/* /tmp/simkey-UID; where another user has made that, one with a name that he could not foresee: else
- * anybody could take from a user's programs what they know of each other, and of PINs that were
- * refused. */
+/* /tmp/simkey-UID; where another user has made that, one with a name that he could not foresee: else any user
+ * could keep a user's programs from knowing of each other, and of PINs that were refused. */
 static int temporary_directory(void)
 {
     char path[PATH_MAX], made[64], name[NAME_MAX + 1] = "";
@@ -208,14 +207,14 @@ int rundir_open(const struct settings *settings)
 
 void rundir_name(const struct settings *settings, const char *suffix, char name[NAME_MAX])
 {
-    char real[PATH_MAX]; /* not from malloc: want of memory must not lead to another name */
+    char real[PATH_MAX]; /* no malloc: with too little memory the name must not be another one */
     char path[PATH_MAX];
     const char *named = control_path(settings->device, path);
     const char *device = realpath(named, real) != NULL ? real : named;
     size_t length;
 
     name[0] = '\0';
-    if (device != real && errno == ENOMEM) /* it may still need some: then there is no file */
+    if (device != real && errno == ENOMEM) /* realpath may need some all the same: no file then */
         return;
     device += device[0] == '/';
     (void)snprintf(name, NAME_MAX - 16, "%s", device);

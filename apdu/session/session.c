@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The way of a job through an operation, how it leaves the card, and the new starts that it may get.
- */
+/* One job as one operation: its preparation, what it leaves on the card, and its further starts. */
 #include "apdu/session/session.h"
 #include "apdu/session/channel.h"
 #include "modem/cme.h"
@@ -8,8 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long the line must be quiet after a time-out: longer than what was asked for may still take.
- */
+/* How long the line must be quiet after a time-out: longer than what was asked for may still take. */
 #define LATE_ANSWER_MS 1500
 /* How long is listened after a failure for an answer too many. */
 #define LISTEN_MS 150
@@ -20,11 +18,11 @@
 #define REPAIR_RESERVE_MS 2000
 /* The first pause behind a SIM that was busy. */
 #define BUSY_FIRST_MS 250
-/* So many starts at most go on with a session that others have made meanwhile. */
+/* At most this many starts go on with a session that another process has made meanwhile. */
 #define STARTS_ON_OTHERS 4
 
-/* Which channel the job goes on: one of its own for this once, this process's, or the one that all
- * share. */
+/* Which channel the job uses: this operation's own, this process's, or a shared one. A shared one that
+ * was opened by another carrier than the one that is set now is left to the others. */
 static struct channel_state *choose(struct operation *operation, const struct job *job)
 {
     const struct settings *settings = &operation->sim->settings;
@@ -67,7 +65,7 @@ static enum outcome prepare(struct operation *operation, const struct job *job, 
     enum outcome outcome;
 
     operation->current = choose(operation, job);
-    /* that of a session which ended before this operation says nothing of the SIM that is in now */
+    /* the ICCID of a channel that is closed says nothing of the SIM that is in now */
     if (operation->current->level == LEVEL_CLOSED)
         operation->current->iccid[0] = '\0';
     if (job->again && !made_meanwhile(operation, job))
@@ -123,7 +121,7 @@ static bool may_be_stale(const struct operation *operation, enum outcome outcome
     }
 }
 
-/* The first half of a line may be all that was heard of the number of a channel. */
+/* The line that tells a channel's number may have come by half only: the next operation reads the rest. */
 static void keep_half(struct operation *operation)
 {
     struct sim *sim = operation->sim;
@@ -145,9 +143,11 @@ static void listen(struct operation *operation, enum outcome outcome)
         operation->sim->line.opening = false;
 }
 
-/* True if the applet itself refused the work, on the second start and on a channel that was opened for
- * it, and the modem's answers are in step: nothing is wrong with what stands, and the other programs keep
- * their session. The word about a PIN, a channel or a class is not of that kind. */
+/* True if the applet itself refused the work, on a further start, on a channel that was opened for it, and
+ * with the modem's answers in step: nothing is wrong with the channel then, and the other programs keep
+ * it. (To close it would cost each of them a new channel, which a user of simkey-agent could bring about
+ * again and again.) Status words about the PIN, the channel or the class byte do not count as the applet's
+ * refusal: they are what a channel answers that has lost its state. */
 static bool applet_refused(struct operation *operation, enum outcome outcome,
                            const struct report *why)
 {
@@ -170,15 +170,15 @@ static bool applet_refused(struct operation *operation, enum outcome outcome,
            (operation->transport.events & (doubts | EVENT_UNASKED | EVENT_FOREIGN)) == 0;
 }
 
-/* A channel that cannot be closed now, because the modem still owes an answer: whoever comes next
- * closes it. */
+/* Leaves a channel that cannot be closed now, because the modem still owes an answer, to the next
+ * operation, which closes it: a shared one or mine by this mark, oneshot because it is in the table of
+ * owners since it was opened. */
 static void leave_behind(struct operation *operation)
 {
     operation->current->broken = true;
-    /* an operation's own one is in the table of owners */
 }
 
-/* Notes how the operation leaves the card and the modem. */
+/* Notes how the operation leaves the card and the modem. stands: see applet_refused. */
 static void settle(struct operation *operation, enum outcome outcome, bool stands,
                    const struct report *why)
 {
@@ -193,10 +193,10 @@ static void settle(struct operation *operation, enum outcome outcome, bool stand
         operation->transport.events |= EVENT_NO_SIM;
     if (operation_all_lost(operation) && (restarted || !late))
         return;
-    /* what refused it may have been another command's answer */
+    /* the refusal may have been another command's answer, and the channel be open */
     if (operation->refused_opening && (events & EVENT_UNASKED))
         line->opening = true;
-    /* it may have kept its power, and be at work when it comes back */
+    /* the device is gone; the modem may have kept its power, and be at work when it comes back */
     if (outcome == OUTCOME_NO_MODEM && !late) {
         line->ready = false;
         operation_owes(operation, false, 0);
@@ -215,7 +215,7 @@ static void settle(struct operation *operation, enum outcome outcome, bool stand
         state->broken = !stands;
         line->ready = stands && line->ready;
         line->late_until = monotonic_ms(); /* clean the line before anything else is said */
-        /* its number may be somebody else's by now, or the word not true */
+        /* the channel may be another program's by now, or the answer be false */
         if (why->sw == 0x6881 || (events & (EVENT_ECHOED | EVENT_NO_SIM_HEARD)))
             channel_leave_doubtful(operation, state, DOUBT_ASK);
     }
@@ -223,8 +223,8 @@ static void settle(struct operation *operation, enum outcome outcome, bool stand
         channel_drop(operation, state);
 }
 
-/* That the SIM is gone may have been said where an earlier failure, or another way, is what is told.
- * It counts more, but not more than what became of a PIN. */
+/* If the modem said at any time in this operation that the SIM is gone, that is reported in place of the
+ * failure which followed from it, but not in place of what became of a PIN. */
 static enum outcome say_no_sim(const struct operation *operation, enum outcome outcome,
                                struct report *why)
 {
@@ -234,8 +234,8 @@ static enum outcome say_no_sim(const struct operation *operation, enum outcome o
     return transport_no_sim(&operation->transport, why) == OUTCOME_OK ? outcome : OUTCOME_NO_SIM;
 }
 
-/* Learns that the card does not take the short way to a key: that what stood on it was not good
- * enough, twice, and never was. */
+/* Counts for SHORT_WAY_REFUSALS whether the card took the work with the environment and PIN that earlier
+ * operations had left, or refused it because of them. */
 static void learn(struct operation *operation, const struct job *job, enum outcome outcome,
                   const struct report *why)
 {
@@ -246,7 +246,7 @@ static void learn(struct operation *operation, const struct job *job, enum outco
     if (outcome == OUTCOME_OK) {
         quirks->short_way = quirks->short_way || !operation->long_way;
     } else if (quirks->short_way) {
-        return; /* it was somebody else's doing */
+        return; /* it works with this card: another program or a reset was the reason */
     } else if (why->sw == 0x6982) {
         quirks->pin_refused++;
     } else if (why->sw != 0 && why->sw != 0x6881 && operation->current->environment.set) {
@@ -254,7 +254,7 @@ static void learn(struct operation *operation, const struct job *job, enum outco
     }
 }
 
-/* This process goes on with the channel that all share. */
+/* Notes this process among the users of the shared channel. */
 static void join(struct operation *operation)
 {
     const enum record_channel which = record_which(&operation->record, operation->current);
@@ -283,8 +283,8 @@ struct start {
     unsigned generation;    /* of the shared session that it used, 0: none */
 };
 
-/* A SIM that has IoT SAFE's applet alone was asked for mIAS once, and is not asked by each process. Where
- * another SIM is wanted, that one may be in by now. */
+/* True, with the failure in *why, for a job that wants mIAS on a SIM that is known to have IoT SAFE only:
+ * it is not asked again by each process. Where the job names another SIM, that one may be in by now. */
 static bool known_to_lack(struct operation *operation, const struct job *job, struct report *why)
 {
     if (job->iccid != NULL && job->iccid[0] != '\0' &&
@@ -419,7 +419,7 @@ static enum outcome run_repeatedly(struct sim *sim, const struct job *first, ope
         job.again = true;
         job.generation = last.generation;
         outcome = attempt(sim, &job, work, arg, deadline, &last, &next);
-        /* one that only ran out of time knows less than the one before it */
+        /* "out of time" says less than what the start before it found */
         if (outcome == OUTCOME_TIMEOUT && before == OUTCOME_BAD_DATA)
             outcome = before;
         else

@@ -11,16 +11,16 @@
  *
  *   event                                  the channel                      the next operation
  *   the work succeeded                     stays, at its level (shared)     goes on with it
- *   a status word that was not awaited     broken                           asks whose it is, closes it, starts anew
- *   it again, of the applet itself         stays, with no environment       waits until the line is clean, goes on with it
- *   6881, an echo that nobody expected     in doubt, in the table           opens another one, asks the old one then
+ *   an unexpected status word              broken                           asks whose it is, closes it, starts anew
+ *   the same again on a new channel        stays, with no environment       waits until the line is clean, goes on with it
+ *   6881, an unexpected echo or "no SIM"   in doubt, in the table           opens another one, asks the old one then
  *   the modem restarted, the SIM went      gone, in the table               opens another one
  *   no answer in time, or the device went  broken; the line is late         waits until the line is clean, asks, closes
  *   its process died                       in the table, or "opening"       asks, closes; looks for the number
  *   the PIN was refused, or not answered   LEVEL_SELECTED                   sends no PIN of that source
  *
- * Whose a channel is (the table is owners.h): shared by all processes, by the record; mine, this process's
- * (SAFE2's); oneshot, this operation's; or an orphan, which nobody goes on with. */
+ * Whose a channel is (owners.h has the table): shared by all processes, through the record; mine, this
+ * process's (SAFE2's); oneshot, this operation's; or an orphan, which no process uses any more. */
 #ifndef SIMKEY_APDU_SESSION_SESSION_H
 #define SIMKEY_APDU_SESSION_SESSION_H
 
@@ -36,20 +36,25 @@ struct job {
     bool fresh;                      /* on a channel of its own, closed afterwards */
     const struct deadline *deadline; /* NULL: sim_deadline's */
     bool once;                       /* never started anew: it may cost a PIN try */
-    bool again;                      /* it is a further start */
+    bool again;                      /* it is a further start; set by session_run */
     bool sweeps;                     /* the work closes all channels itself, and tells of them */
     unsigned
         generation; /* with again: of the shared session on which the last start failed, or 0 */
-    /* what it gives is proven by other means, as a signature is by the public key: no AT at its end
-     * shows that no answer was another command's */
+    /* the caller checks the result by itself, as a signature with the public key. Without this an `AT`
+     * behind the work makes sure that no answer belonged to another command */
     bool proven;
-    struct pin_given *given; /* read by session_run; NULL: no PIN is wanted */
+    struct pin_given *given; /* set by session_run; NULL: no PIN is wanted */
 };
 
+/* The work, called with the device locked and what the job asks for made ready. It may be called
+ * several times, each time from the beginning. */
 typedef enum outcome operation_fn(struct operation *operation, void *arg, struct report *why);
 
-/* Runs the work as one operation within the settings' time-out, and once more from a new channel if
- * the first try failed because of what stood on the card. */
+/* Runs the work as one operation within job->deadline, or the settings' time-out. Unless job->once, it
+ * is started anew as long as that may help: the second start as a rule on a new channel, because what
+ * was left on the card or the line may be the reason; further ones for losses only, until shortly before
+ * the deadline. *why is the last start's. Errors: those of the work; OUTCOME_WRONG_SIM, also where the SIM
+ * was changed meanwhile; OUTCOME_UNSUPPORTED where the device is simkey-agent; ... */
 enum outcome session_run(struct sim *sim, const struct job *job, operation_fn *work, void *arg,
                          struct report *why);
 

@@ -11,13 +11,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The last user closes the channel, but keeps nobody waiting for it. */
+/* How long a program's end may take: the last user closes the channel, another one only leaves the list. */
 #define LEAVE_MS       450
 #define SHORT_LEAVE_MS 100
-/* It waits no longer for an answer that may still come. */
+/* How long the line may have to be quiet before that, for an answer that may still come. */
 #define LEAVE_QUIET_MS 100
-/* A command that has a channel of its own waits for its turn: others may have no way to learn of
- * that channel. */
+/* How long a program with a channel of its own (SAFE2) waits for its turn to close it: other programs may
+ * not know of that channel. */
 #define LEAVE_OWN_MS 5000
 
 enum outcome sim_new(struct sim **made, const struct settings *settings, struct report *why)
@@ -69,8 +69,8 @@ static void leave(struct operation *operation)
     sim->joined = 0;
 }
 
-/* How long the device may be waited for. To be taken out of a list nobody needs to wait long: a dead
- * one is taken out by others. */
+/* How long the device may be waited for. To leave the list of users is worth a short wait only: the others
+ * take out a process that has ended. */
 static int leave_within(const struct sim *sim, bool own)
 {
     if (own)

@@ -265,10 +265,10 @@ def where_device_and_pin_come_from_is_told(t):
     t.silent(told, "0000")
 
 
-def pin_source(t, text, says, cure):
+def pin_source(t, text, says, cure, path="etc/source"):
     """Its remedy, pasted, makes it right."""
     sim = t.sim("p256")
-    source = t.write("source", text, 0o600) if text is not None else t.path("etc/source")
+    source = t.write("source", text, 0o600) if text is not None else t.path(path)
     env = environment(t, sim, SIMKEY_PIN_SOURCE="file:" + source)
     found = doctor(t, env, PIN)
     judged(t, found, pin_source="failure", signature="skipped")
@@ -293,7 +293,10 @@ def pasted(t, remedy):
 for name, how in {"without a PIN": {"text": "secret\n", "says": "is not a PIN", "cure": "sudo tee FILE"},
                   "with a blank before the PIN": {"text": " 0000\n", "says": "is not a PIN", "cure": "no blank"},
                   "absent": {"text": None, "says": "/source: No such file",
-                             "cure": "install -D -m 640 -g dialout /dev/stdin FILE"}}.items():
+                             "cure": "install -D -m 640 -g dialout /dev/stdin FILE"},
+                  "absent, with a name that a shell would read": {"text": None, "says": "/a user's pin: No such file",
+                                                                  "cure": "/dev/stdin '/", "path": "etc/a user's pin"}
+                  }.items():
     test(name=f"a PIN file that is {name} fails before anything is sent, and the remedy mends it", **how)(pin_source)
 
 

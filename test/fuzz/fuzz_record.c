@@ -64,7 +64,7 @@ static void check(const struct settings *settings)
     REQUIRE(record.shared.channel.open == (record.shared.level > LEVEL_CLOSED));
     REQUIRE(record.second.channel.open == (record.second.level > LEVEL_CLOSED));
     REQUIRE(memchr(record.shared.iccid, 0, ICCID_SIZE) != NULL);
-    (void)record_leave(&record);
+    (void)record_leave_for(&record, getpid());
     record_join(&record, RECORD_SHARED);
     REQUIRE(record_save(fd, &record) && close(fd) == 0);
     REQUIRE(record_peek(settings, &again));

@@ -232,6 +232,8 @@ static void an_unknown_word_is_an_error(void)
         "root sign signing;container=1;id=%01",
         "root sign signing;id=",
         "root sign signing;id=%0",
+        "root sign signing;id=%\x10\x11",
+        "root sign signing;key-id=\x13\x11",
         "root sign signing;id=%01%02%03%04%05%06%07%08%09%0A%0B%0C%0D%0E%0F%10%11%12%13%14%15",
         "root sign signing;key-id=3",
         "root sign signing;key-id=00",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MBIM, byte by byte: known messages written and read, and the stream they come in. */
-#include "modem/mbim_message.h"
+#include "modem/mbim_talk.h"
 #include "test/unit/check.h"
 #include "test/unit/unit.h"
 
@@ -202,6 +202,20 @@ static void refusals_have_their_status_and_the_card_s_word(void)
     EXPECT_TEXT(mbim_status_name(MBIM_STATUS_NO_CHANNELS), "no logical channels");
 }
 
+/* The statuses of MBIM are known by their decimal numbers, those of the UICC service by hexadecimal ones. */
+static void a_refusal_has_the_number_by_which_it_is_known(void)
+{
+    struct mbim mbim = {.opened = true};
+    struct report why = REPORT_INIT;
+
+    EXPECT_NUMBER(mbim_outcome(&mbim, MBIM_STATUS_INVALID_PARAMETERS, "do it", &why),
+                  OUTCOME_CARRIER_REFUSED);
+    EXPECT_SAYS(why.text, "status 21, invalid parameters");
+    EXPECT_NUMBER(mbim_outcome(&mbim, MBIM_STATUS_NO_CHANNELS, "do it", &why),
+                  OUTCOME_CARRIER_REFUSED);
+    EXPECT_SAYS(why.text, "status 87430001, no logical channels");
+}
+
 static void the_iccid_is_read_in_both_layouts(void)
 {
     static const enum vector both[] = {READY_TOLD, READY_TOLD_3};
@@ -381,6 +395,7 @@ static const struct test tests[] = {
     TEST(requests_are_the_known_bytes),
     TEST(answers_mean_what_they_say),
     TEST(refusals_have_their_status_and_the_card_s_word),
+    TEST(a_refusal_has_the_number_by_which_it_is_known),
     TEST(the_iccid_is_read_in_both_layouts),
     TEST(offsets_out_of_the_buffer_are_no_answer),
     TEST(messages_come_in_pieces_and_several_at_once),

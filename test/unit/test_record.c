@@ -270,10 +270,10 @@ static void the_dead_are_no_users(void)
     record.users[record.user_count++] = (struct record_user){child, rundir_process_start(child), 1};
     record.users[record.user_count++] =
         (struct record_user){1, 42, 1}; /* it started at another time */
-    EXPECT_NUMBER(record_leave(&record), 1);
+    EXPECT_NUMBER(record_leave_for(&record, getpid()), 1);
     CU_ASSERT_EQUAL(kill(child, SIGKILL), 0);
     (void)usleep(50000);
-    EXPECT_NUMBER(record_leave(&record), 0); /* a zombie does nothing any more */
+    EXPECT_NUMBER(record_leave_for(&record, getpid()), 0); /* a zombie does nothing any more */
     (void)waitpid(child, NULL, 0);
 }
 

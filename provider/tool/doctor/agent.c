@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define TOLD_BY "simkey-agent: " /* by the agent, not about it */
+#define TOLD_BY "simkey-agent: " /* how a sentence begins that the agent itself answered */
 
 bool doctor_by_agent(const struct doctor *doctor)
 {
@@ -28,11 +28,10 @@ void doctor_agent(struct doctor *doctor)
 {
     const struct settings *settings = &doctor->settings;
     const bool more = doctor->pin_set || settings->run_dir != NULL;
-    static const char elsewhere[] = "simkey-agent has settings of its own (`device`, `allow`), in "
-                                    "/etc/simkey/agent.conf; correct "
-                                    "them there, then sudo systemctl reload simkey-agent. sudo "
-                                    "simkey doctor --device PORT looks "
-                                    "at a modem itself";
+    static const char elsewhere[] =
+        "simkey-agent has settings of its own (`device`, `allow`), in /etc/simkey/agent.conf; "
+        "correct them there, then sudo systemctl reload simkey-agent. sudo simkey doctor "
+        "--device PORT looks at a modem itself";
     struct report why = REPORT_INIT;
 
     if (token_identity(doctor->sim, &doctor->identity, doctor->iccid, &why) != OUTCOME_OK) {

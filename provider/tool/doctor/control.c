@@ -109,7 +109,7 @@ void doctor_control_permission(struct doctor *doctor)
     installed = control_installed(socket);
     if (stat(doctor->real, &file) != 0) {
         doctor_fail(doctor, OUTCOME_NO_MODEM, "check the modem's cable and power",
-                    "%s is gone while it was looked at", doctor->real);
+                    "%s disappeared while it was looked at", doctor->real);
     } else if (control_find_proxy(socket, &proxy)) {
         judge_proxy(doctor, &name, socket, &proxy, &file);
     } else if (installed != NULL && !name.direct) {

@@ -36,7 +36,8 @@ static const struct step {
 };
 #define STEPS (sizeof steps / sizeof steps[0])
 
-/* Whether the step is one here: where the agent is in use it stands for those that are its matter. */
+/* True if the step is walked through: with the agent, the step that asks it is in the place of those that are
+ * its matter. */
 static bool is_step(const struct step *step, bool by_agent)
 {
     return by_agent ? !doctor_agent_matter(step->name) : step->judge != doctor_agent;

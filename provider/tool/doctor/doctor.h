@@ -55,7 +55,9 @@ struct doctor {
     struct signing_key signing;
 };
 
-/* report.c. A step says one of these, once (ownership: doctor_warn for each file). The text is one sentence, the remedy what to do ("": nothing). */
+/* report.c. A step calls one of these, once (ownership: doctor_warn for each file). format: one sentence that
+ * says what was found; remedy: what to do ("": nothing). doctor_fail keeps the first failure for the exit
+ * status. */
 void doctor_ok(struct doctor *doctor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void doctor_warn(struct doctor *doctor, const char *remedy, const char *format, ...)
@@ -65,22 +67,20 @@ void doctor_fail(struct doctor *doctor, enum outcome outcome, const char *remedy
 void doctor_skip(struct doctor *doctor, const char *remedy, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* A failure in the words of what failed, with the remedy that goes with its outcome. */
+/* doctor_fail with the sentence of *why, and the remedy that goes with its outcome. */
 void doctor_report(struct doctor *doctor, const struct report *why);
 
 /* What to do where FILE is not this SIM's. */
 #define DOCTOR_REPLACED                                                                            \
     "insert the SIM that it belongs to; or, if the SIM was replaced, put the PIN of this one "     \
-    "into "                                                                                        \
-    "the PIN file and make both files anew: simkey cert signing --out sim.crt; simkey key "        \
-    "signing "                                                                                     \
-    "--out sim.key"
+    "into the PIN file and make both files anew: simkey cert signing --out sim.crt; simkey key "   \
+    "signing --out sim.key"
 
 /* file.c. Reads what the operand names: the ICCID of a key reference or a sim: URI to wanted, the public
  * key of a key reference or a certificate to expected. Errors: OUTCOME_USAGE. */
 enum outcome doctor_file(struct doctor *doctor, struct report *why);
 
-/* setup.c, pin_source.c */
+/* setup.c, pin_source.c: steps. Each function that takes the doctor alone judges the step of its name. */
 void doctor_provider(struct doctor *doctor);
 void doctor_settings(struct doctor *doctor);
 void doctor_pin_source(struct doctor *doctor);
@@ -96,21 +96,24 @@ enum outcome doctor_send(struct doctor *doctor, struct report *why);
 void doctor_user_name(uid_t id, char name[DOCTOR_NAME]);
 void doctor_group_name(gid_t id, char name[DOCTOR_NAME]);
 
-/* Whether the list of users has this one in the group, though perhaps not yet this process. */
+/* True if /etc/group and the like have this user in the group, even if this process is not in it yet. */
 bool doctor_listed_in(gid_t group);
+
+/* Quotes a path for a shell, where that is necessary. */
+void doctor_quote(const char *path, char *text, size_t size);
 
 /* Writes "sudo -u USER OPENSSL_CONF=... simkey doctor" with what this environment has; user NULL: as
  * root. */
 void doctor_command(const char *user, char *text, size_t size);
 
-/* The folder with configs/'s files: another one where this program is an installed one. */
+/* The folder with the files of configs/: that, or for an installed program the examples beside it. */
 const char *doctor_examples(void);
 
-/* users.c: the settings file that counts here: SIMKEY_CONF's, or the usual one. */
+/* The settings file that counts here: SIMKEY_CONF's, or the usual one. */
 const char *doctor_settings_file(void);
 
-/* properties.c: false, with a warning, if the default properties of openssl.cnf, which was loaded into
- * libctx, take the SIM's keys or anything else from where programs find it. */
+/* properties.c: false, with a warning, if by the default properties of openssl.cnf, which was loaded into
+ * libctx, programs do not find the SIM's keys, or find other things in simkey. */
 bool doctor_properties(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char *conf);
 
 /* rundir.c */
@@ -118,10 +121,11 @@ void doctor_run_dir(struct doctor *doctor);
 /* owners.c: a warning for each file or folder that others can change. */
 void doctor_ownership(struct doctor *doctor);
 
-/* Whether other users than root and this one can change this file, or put another in its place. */
+/* True if other users than root and this one can change this file, or put another in its place. */
 bool doctor_others_change(const char *path);
 
-/* agent.c: the device is simkey-agent; a step that is its own matter then; the step that asks it. */
+/* agent.c: whether the device is simkey-agent; whether a step is left out then, because the agent takes care
+ * of what it looks at; and the step that asks the agent. */
 bool doctor_by_agent(const struct doctor *doctor);
 bool doctor_agent_matter(const char *step);
 void doctor_agent(struct doctor *doctor);
@@ -131,18 +135,18 @@ void doctor_port(struct doctor *doctor);
 void doctor_permission(struct doctor *doctor);
 void doctor_holders(struct doctor *doctor);
 
-/* control.c: the same for a modem that is reached by QMI or MBIM. */
+/* control.c: the same steps for a modem that is reached by QMI or MBIM. */
 bool doctor_is_control(const struct doctor *doctor);
 void doctor_control_port(struct doctor *doctor);
 void doctor_control_permission(struct doctor *doctor);
 void doctor_control_holders(struct doctor *doctor);
 
-/* Tells that it cannot be reached: there are no other ports to try and no baud. False if it is not such a
- * modem, or something else. */
+/* The failure that such a modem cannot be reached: its remedy names no other ports and no baud. False, and
+ * nothing is said, if it is another modem or another failure. */
 bool doctor_control_unreachable(struct doctor *doctor, const struct report *why);
 
-/* Tells of a way that the modem's firmware refuses, and of the AT port to try instead. False if it is
- * something else. */
+/* The failure that such a modem's firmware refuses this way: its remedy names the AT port. False, and nothing
+ * is said, if it is another modem or another failure. */
 bool doctor_control_refused(struct doctor *doctor, const struct report *why);
 
 /* The first word of a file that sysfs has for the USB interface behind a serial port
@@ -165,7 +169,7 @@ void doctor_certificate(struct doctor *doctor);
 void doctor_key(struct doctor *doctor);
 void doctor_signature(struct doctor *doctor);
 
-/* The subject in one line (RFC 2253). */
+/* The certificate's subject in one line (RFC 2253). */
 void doctor_subject(const X509 *certificate, char *text, size_t size);
 
 #endif

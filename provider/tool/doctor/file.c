@@ -55,7 +55,7 @@ static enum outcome nothing_found(const char *text, const char *path, struct rep
                       path);
 }
 
-/* The first block that is one of the two. The file may be anybody's, with a private key in it. */
+/* Takes the first key reference or certificate. Other blocks may be private keys: they are cleansed. */
 static enum outcome take_block(struct doctor *doctor, BIO *in, const char *text, const char *path,
                                struct report *why)
 {

@@ -181,7 +181,8 @@ void doctor_certificate(struct doctor *doctor)
         judge_dates(doctor, token_name_text(&key, name), subject);
     } else if (why.outcome == OUTCOME_WRONG_SIM) {
         doctor_fail(doctor, why.outcome, DOCTOR_REPLACED, "%s", why.text);
-    } else if (doctor_by_agent(doctor) && strstr(why.text, "may not do that") != NULL) {
+    } else if (doctor_by_agent(doctor) &&
+               strstr(why.text, "may not do that") != NULL) { /* refuse_use of the agent */
         doctor_warn(
             doctor,
             "where simkey doctor is to look further, add `read` to this user's `allow` line",

@@ -18,7 +18,7 @@ static bool modem_told(const struct modem_identity *identity)
            identity->imei[0] != '\0' || identity->sim_state[0] != '\0';
 }
 
-/* Where there is no modem, nobody can be asked what one is asked; the channel tells more. */
+/* True for a card reader, which cannot be asked what a modem is asked: that is no failure. */
 static bool only_unasked(const struct doctor *doctor)
 {
     enum outcome outcome = doctor->identity_outcome;
@@ -197,7 +197,7 @@ void doctor_mias(struct doctor *doctor)
               token_applet_known(doctor->sim) == TOKEN_APPLET_IOTSAFE ? ": IoT SAFE" : "");
 }
 
-/* How Type A stands in one of its places: its certificate's subject, or the reason why not. */
+/* Reads Type A's certificate from one of its places: the subject, or the reason why there is none. */
 static enum outcome typea_in(struct doctor *doctor, enum typea_store store, char *subject,
                              size_t size, struct report *why)
 {

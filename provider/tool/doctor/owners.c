@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* simkey doctor: who can change what programs are configured by. Whoever writes openssl.cnf, or a
- * folder above it or above the module, has his code run by every program of this environment; who
- * writes simkey.conf gets the PIN sent to a device of his. Looked at with the caller's eyes: his own
- * files are his own matter, but not root's. */
+/* simkey doctor, step ownership: which users can change the configuration of programs. A user who can write
+ * openssl.cnf, or a folder above it or above the module, can run code in every program of this environment;
+ * one who can write simkey.conf can have the PIN sent to a device of his. Besides root only the caller is
+ * trusted: root is warned of another user's files, that user is not. */
 #include "provider/tool/doctor/doctor.h"
 
 #include <errno.h>
@@ -45,8 +45,8 @@ static bool trusted_user(uid_t uid)
     return uid == 0 || uid == geteuid();
 }
 
-/* True if nobody but root and the caller is in this group: root's, or one of the caller's name, as
- * many systems give each user. */
+/* True if only root and the caller are in this group: root's, or one with the caller's name, as many systems
+ * give each user. */
 static bool trusted_group(gid_t gid)
 {
     const struct passwd *user = getpwuid(geteuid());
@@ -58,30 +58,6 @@ static bool trusted_group(gid_t gid)
         if (strcmp(*member, "root") != 0 && strcmp(*member, user->pw_name) != 0)
             return false;
     return true;
-}
-
-/* As a shell takes it. */
-static void quote(const char *path, char *text, size_t size)
-{
-    static const char plain[] =
-        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%";
-    size_t used = 0;
-
-    if (path[strspn(path, plain)] == '\0') {
-        (void)snprintf(text, size, "%s", path);
-        return;
-    }
-    text[used++] = '\'';
-    for (; *path != '\0' && used + 6 < size; path++) {
-        if (*path == '\'') {
-            memcpy(text + used, "'\\''", 4);
-            used += 4;
-        } else {
-            text[used++] = *path;
-        }
-    }
-    text[used++] = '\'';
-    text[used] = '\0';
 }
 
 static void name_user(uid_t uid, char *text, size_t size)
@@ -120,7 +96,7 @@ static void complain(const struct way *way, struct seen *seen, const struct stat
     seen->devices[seen->count++] = file->st_dev;
     if (way->doctor == NULL)
         return;
-    quote(name, path, sizeof path);
+    doctor_quote(name, path, sizeof path);
     (void)snprintf(remedy, sizeof remedy, "%s %s", command, path);
     if (way->next[strspn(way->next, "/")] == '\0' && !S_ISDIR(file->st_mode))
         doctor_warn(way->doctor, remedy, "%s, %.400s, can be changed by %s", way->what, name, who);
@@ -130,8 +106,8 @@ static void complain(const struct way *way, struct seen *seen, const struct stat
                     way->file, name, who);
 }
 
-/* Who else can write this? In a sticky folder others can add, but not replace: then what is in it
- * is looked at, too. */
+/* Warns if other users can write this. In a sticky folder they can add, but not replace: then the next name on
+ * the way is looked at too, even of a folders_only way. */
 static void judge(struct way *way, struct seen *seen, const struct stat *file)
 {
     bool link = S_ISLNK(file->st_mode); /* its mode says nothing */

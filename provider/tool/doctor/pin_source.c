@@ -20,18 +20,8 @@
 #define GROUP             "dialout"
 #define REMEDY_SIZE       1200
 
-/* The path with each part of the shell's own kept from it. */
-static void quote(const char *path, char *text, size_t size)
-{
-    bool plain =
-        strspn(path, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") ==
-        strlen(path);
-
-    (void)snprintf(text, size, plain || strchr(path, '\'') != NULL ? "%.300s" : "'%.300s'", path);
-}
-
-/* Into the group of those who may sign: the file's own if it has one of that kind, else the usual one.
- * Root's group is not given to services. */
+/* The commands that let this user read the file by its group: the file's own, unless that is root's, which is
+ * not for services; else the usual one. */
 static void share(const struct stat *file, const char *path, char *text, size_t size)
 {
     char self[DOCTOR_NAME], group[DOCTOR_NAME] = GROUP;
@@ -61,7 +51,7 @@ static void share(const struct stat *file, const char *path, char *text, size_t 
         text[used - 2] = '\0';
 }
 
-/* What the file is like, for the sentence: "it is 640 root:dialout, and this user is www-data". */
+/* For the sentence: " (it is 640 root:dialout, and this user is www-data)". */
 static void describe(const struct stat *file, char *text, size_t size)
 {
     char self[DOCTOR_NAME], owner[DOCTOR_NAME], group[DOCTOR_NAME];
@@ -82,7 +72,7 @@ static void mend(const char *source, char *remedy, char *about, size_t about_siz
     struct stat file;
 
     about[0] = '\0';
-    quote(path, shown, sizeof shown);
+    doctor_quote(path, shown, sizeof shown);
     if (strncmp(source, CREDENTIAL_PREFIX, sizeof CREDENTIAL_PREFIX - 1) == 0) {
         (void)snprintf(remedy, REMEDY_SIZE,
                        "run simkey doctor within the service (systemd-run -P -p "
@@ -136,7 +126,6 @@ void doctor_pin_source(struct doctor *doctor)
 
     if (none_wanted(doctor))
         return;
-
     (void)snprintf(remedy, sizeof remedy,
                    "echo <PIN> | sudo install -D -m 640 -g " GROUP " /dev/stdin "
                    "/etc/simkey/pin, and a line `pin-source = /etc/simkey/pin` in %.300s",

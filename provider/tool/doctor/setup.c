@@ -25,7 +25,7 @@
 struct line_up {
     OSSL_PROVIDER *simkey;
     bool complete; /* default or fips is there */
-    bool first;    /* simkey stands before it */
+    bool first;    /* simkey is named before it */
     char names[256];
 };
 
@@ -74,7 +74,7 @@ static const char *modules_directory(void)
     return set != NULL ? set : OPENSSL_info(OPENSSL_INFO_MODULES_DIR);
 }
 
-/* For the step ownership. */
+/* Remembers the module's file for the step ownership. */
 static void note_module(struct doctor *doctor, const char *path)
 {
     if (path != NULL && strchr(path, '/') != NULL)
@@ -167,7 +167,7 @@ static void judge_absent(struct doctor *doctor, OSSL_LIB_CTX *libctx, const char
         OSSL_PROVIDER_unload(provider);
 }
 
-/* The file names simkey, but OpenSSL left it out: it says nothing of that. */
+/* openssl.cnf has a section for simkey, but OpenSSL did not load it, and did not say why. */
 static void judge_failed(struct doctor *doctor, const char *conf, const char *module, bool activate)
 {
     const char *error = NULL;
@@ -311,7 +311,7 @@ static void find_origin(const struct command_line *line, struct origin *origin)
         note(origin, &settings, "from %s", "SIMKEY_DEVICE",
              settings.pin != NULL ? "SIMKEY_PIN" : "SIMKEY_PIN_SOURCE");
     settings_clear(&settings);
-    if (line->modem != NULL) { /* whatever describes the first modem is not its matter */
+    if (line->modem != NULL) { /* for a modem with a name only its section counts */
         (void)snprintf(origin->device, sizeof origin->device, "from [%s] in %s", line->modem, file);
         memcpy(origin->pin, origin->device, sizeof origin->pin);
     }
@@ -355,8 +355,8 @@ static enum outcome make_sim(struct doctor *doctor, struct report *why)
     return outcome;
 }
 
-/* Whether the services' openssl.cnf has the device, as set-ups of before had it: only who names that
- * file in the environment gets it, and sudo drops that. */
+/* True if the services' openssl.cnf has the device, as older set-ups have it: it counts only for programs with
+ * OPENSSL_CONF in their environment, which sudo drops. */
 static bool services_have_device(void)
 {
     CONF *conf = NCONF_new(NULL);
@@ -428,7 +428,7 @@ void doctor_settings(struct doctor *doctor)
         tell_no_device(doctor);
         return;
     }
-    /* what other programs have standing on the card would hide what a new one meets */
+    /* private: a channel that other programs have open would hide what a new program meets */
     if (settings_set(&doctor->settings, "session", "private", &why) != OUTCOME_OK ||
         (doctor->line->report != NULL && doctor_trace(doctor, &why) != OUTCOME_OK) ||
         make_sim(doctor, &why) != OUTCOME_OK) {

@@ -44,6 +44,29 @@ bool doctor_listed_in(gid_t group)
     return false;
 }
 
+void doctor_quote(const char *path, char *text, size_t size)
+{
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+,:@%";
+    size_t used = 0;
+
+    if (path[strspn(path, plain)] == '\0') {
+        (void)snprintf(text, size, "%s", path);
+        return;
+    }
+    text[used++] = '\'';
+    for (; *path != '\0' && used + 6 < size; path++) {
+        if (*path == '\'') {
+            memcpy(text + used, "'\\''", 4);
+            used += 4;
+        } else {
+            text[used++] = *path;
+        }
+    }
+    text[used++] = '\'';
+    text[used] = '\0';
+}
+
 /* What the shell takes as it is, so that a line can be pasted. */
 static bool is_plain(const char *text)
 {
