@@ -210,6 +210,32 @@ static void the_key_object_needs_the_applets_pin(void)
     seat_end(&seat);
 }
 
+/* The public objects hold none, nor do the files: then the PIN is spent on the private ones. */
+static void a_certificate_among_the_private_objects_is_read_with_the_pin(void)
+{
+#define NO_PUBLIC_ONE                                                                              \
+    OPEN, SELECT, SELECT_DIRECTORY, DIRECTORY,                                                     \
+        CSIM("01 A4 08 04 02 4401 00", "62 04 8002 0028 9000"),                                    \
+        CSIM("01 B0 00 00 28", HEADER "0B 4F544845525F5459504541" REST "04 2D2D2D2D 9000")
+#define PRIVATE_ONE                                                                                \
+    SELECT_AGAIN, STATE, VERIFY, CSIM("01 A4 08 04 02 4402 00", "62 04 8002 002B 9000"),           \
+        CSIM("01 B0 00 00 2B", HEADER CERT_NEW REST "04 2D2D2D2E 9000")
+    static const struct modem_step steps[] = {NO_PUBLIC_ONE, PRIVATE_ONE, CLOSE, MODEM_END};
+    static const struct modem_step without[] = {NO_PUBLIC_ONE, CLOSE, MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_OBJECTS, &blob, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(blob.data, blob.length, "2D2D2D2E");
+    typea_blob_clear(&blob);
+    seat_end(&seat);
+    seat_begin(&seat, without, NULL, "pin", "");
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_OBJECTS, &blob, &seat.why), OUTCOME_PIN_MISSING,
+           &seat.why);
+    seat_end(&seat);
+}
+
 static void objects_of_other_names_are_passed_over(void)
 {
     static const struct modem_step steps[] = {
@@ -438,6 +464,7 @@ void add_typea_suite(void)
         TEST(malformed_objects_do_no_harm),
         TEST(the_certificate_is_found_by_its_label_without_a_pin),
         TEST(the_key_object_needs_the_applets_pin),
+        TEST(a_certificate_among_the_private_objects_is_read_with_the_pin),
         TEST(objects_of_other_names_are_passed_over),
         TEST(the_files_are_read_without_a_pin_when_the_card_lets_us),
         TEST(the_applets_pin_does_not_open_the_files),
