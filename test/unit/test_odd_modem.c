@@ -173,6 +173,57 @@ static void a_pin_that_was_refused_and_counted_is_not_sent_again(void)
     seat_end(&seat);
 }
 
+/* From the same source as programs have it. */
+static void person_verifies(struct seat *seat, enum outcome expected)
+{
+    char stuck[TOKEN_PATH_SIZE];
+    struct token_pin state;
+    struct pin_given given;
+
+    pin_given_read(&given, sim_settings(seat->sim), PIN_APPLET);
+    EXPECT(token_pin_verify(seat->sim, "0000", &given.identity, false, &state, stuck, &seat->why),
+           expected, &seat->why);
+    pin_given_clear(&given);
+}
+
+#define TRIED_BY_CSIM(before, after)                                                               \
+    OPEN, SELECT, CSIM("01 20 00 81", before), ECHO_OFF, REFUSED_PIN, CSIM("01 20 00 81", after),  \
+        CLOSE, CCHO_SAYS("\r\n+CCHO: 1\r\n" OK), CGLA("00 20 00 81", after)
+
+/* A person's PIN goes out once: the next one by the other way, and nothing is held against its source. */
+static void a_persons_pin_that_is_refused_by_csim_goes_by_ccho_the_next_time(void)
+{
+    static const struct modem_step steps[] = {TRIED_BY_CSIM("63C3", "63C3"),
+                                              ECHO_OFF,
+                                              CGLA("00 20 00 81 04 30303030", "9000"),
+                                              LINE("AT+CCHC=1", OK),
+                                              CCHO_COLD,
+                                              LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, "session", "private");
+    person_verifies(&seat, OUTCOME_CARRIER_REFUSED);
+    EXPECT_SAYS(seat.why.text, "did not reach the SIM");
+    person_verifies(&seat, OUTCOME_OK);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Where the SIM has counted it, the source is not tried by programs. */
+static void a_persons_pin_that_is_refused_and_counted_is_noted(void)
+{
+    static const struct modem_step steps[] = {TRIED_BY_CSIM("63CA", "63C9"), LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, "session", "private");
+    person_verifies(&seat, OUTCOME_CARRIER_REFUSED);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    seat_end(&seat);
+}
+
 /* AT+CCHO opens the channel, and then says that it did not: each start would leave one open. */
 static void a_channel_that_ccho_opened_in_spite_of_its_error_is_closed(void)
 {
@@ -427,6 +478,8 @@ void add_odd_modem_suite(void)
         TEST(without_another_way_the_refusal_is_told),
         TEST(a_modem_that_takes_no_pin_by_csim_is_left_for_ccho),
         TEST(a_pin_that_was_refused_and_counted_is_not_sent_again),
+        TEST(a_persons_pin_that_is_refused_by_csim_goes_by_ccho_the_next_time),
+        TEST(a_persons_pin_that_is_refused_and_counted_is_noted),
         TEST(a_channel_that_ccho_opened_in_spite_of_its_error_is_closed),
         TEST(a_channel_that_csim_opened_in_spite_of_its_error_is_closed),
         TEST(a_modem_that_never_tells_the_iccid_is_not_asked_for_ever),
