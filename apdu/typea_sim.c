@@ -188,7 +188,8 @@ static enum outcome find_hidden(struct sim *sim, const struct job *job, struct s
         report_clear(why);
         return OUTCOME_OK;
     }
-    if (is_absent(hidden) || !is_absent(outcome))
+    /* that a PIN was wrong is told in any case */
+    if (is_absent(hidden) || (!is_absent(outcome) && hidden == OUTCOME_PIN_MISSING))
         return outcome;
     *why = other;
     return hidden;
