@@ -45,8 +45,8 @@ struct pin_given {
     char pin[PIN_SIZE];
     const char *where; /* the source in words, borrowed from the settings */
     struct pin_identity identity;
-    unsigned busy; /* how often the modem said of it that the SIM was busy, see pin_unlock */
-    bool again;    /* so it said the last time, and another start may send it again */
+    unsigned unseen; /* how often the modem said that the SIM has not seen it, see pin_unlock */
+    bool again;      /* so it said the last time, and another start may send it again */
 };
 
 /* Reads the PIN from where the settings say. Always fills *given; ends with pin_given_clear. A

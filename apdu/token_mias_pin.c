@@ -5,6 +5,7 @@
 
 #include "apdu/applet/mias.h"
 #include "apdu/session/session.h"
+#include "modem/cme.h"
 
 struct status_work {
     struct token_pin *state;
@@ -41,6 +42,27 @@ struct attempt_work {
     char *stuck;
 };
 
+/* True where the modem says that it did not hand the PIN on, and the SIM tells as many tries as before. */
+static bool not_counted(struct operation *operation, const struct token_pin *before,
+                        struct report *why)
+{
+    const int cme = why->cme;
+    struct token_pin now;
+    struct report ignored = REPORT_INIT;
+
+    if (why->outcome != OUTCOME_CARRIER_REFUSED || !cme_is_refusal(cme) || before->left < 1 ||
+        pin_state(&operation->card, PIN_APPLET, &now, &ignored) != OUTCOME_OK ||
+        now.left != before->left)
+        return false;
+    (void)report_set(why, OUTCOME_CARRIER_REFUSED,
+                     "%s did not reach the SIM, which has as many tries as before: the modem "
+                     "refused to pass it on (+CME ERROR: %d); try again, the next time it goes "
+                     "another way if the modem has one",
+                     pin_name(PIN_APPLET), cme);
+    why->cme = cme;
+    return true;
+}
+
 static enum outcome attempt_work(struct operation *operation, void *arg, struct report *why)
 {
     const struct attempt_work *work = arg;
@@ -52,7 +74,8 @@ static enum outcome attempt_work(struct operation *operation, void *arg, struct 
         pin_attempt(&operation->card, PIN_APPLET, work->pin, work->spend_last, work->state, why);
     if (outcome == OUTCOME_OK)
         operation_forgive(operation, work->stuck, TOKEN_PATH_SIZE);
-    else if (operation->selection.passed && work->source != NULL)
+    else if (operation->selection.passed && !not_counted(operation, work->state, why) &&
+             work->source != NULL)
         operation_refused(operation, work->source);
     return outcome;
 }

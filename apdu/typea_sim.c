@@ -33,6 +33,8 @@ struct search {
     const struct thing *thing;
     struct typea_blob *blob;
     bool with_pin; /* also where its directory calls it public */
+    bool hidden;   /* of the certificate: among the private objects */
+    bool others;   /* there are such objects */
 };
 
 void typea_blob_clear(struct typea_blob *blob)
@@ -64,7 +66,8 @@ static enum outcome try_object(struct operation *operation, const struct search 
     struct span value;
     enum outcome outcome = mias_read_file(
         &operation->card, entry->file, entry->size,
-        search->thing->private_key ? SECRET_ANSWER : SECRET_NOTHING, &data, &length, why);
+        search->thing->private_key || search->hidden ? SECRET_ANSWER : SECRET_NOTHING, &data,
+        &length, why);
 
     *found = false;
     if (outcome != OUTCOME_OK)
@@ -80,19 +83,27 @@ static enum outcome try_object(struct operation *operation, const struct search 
     return outcome;
 }
 
+static bool is_named(const struct mias_entry *entry, const char *start)
+{
+    return strncmp(entry->name, start, strlen(start)) == 0;
+}
+
 static enum outcome objects_work(struct operation *operation, void *arg, struct report *why)
 {
-    const struct search *search = arg;
+    struct search *search = arg;
+    const char *start = search->hidden ? key_thing.name_start : search->thing->name_start;
     const struct mias_entry *entries;
-    size_t count, start = strlen(search->thing->name_start);
+    size_t count;
     bool found = false;
     struct report locked = REPORT_INIT; /* an object that wants the PIN, which may be ours */
     enum outcome outcome = mias_directory(operation, &entries, &count, why);
 
     typea_blob_clear(search->blob);
     for (size_t i = 0; outcome == OUTCOME_OK && !found && i < count; i++) {
-        if (strcmp(entries[i].directory, "p11") != 0 ||
-            strncmp(entries[i].name, search->thing->name_start, start) != 0)
+        if (strcmp(entries[i].directory, "p11") != 0)
+            continue;
+        search->others = search->others || is_named(&entries[i], key_thing.name_start);
+        if (!is_named(&entries[i], start))
             continue;
         /* not before there is something to read with it */
         if (search->thing->private_key || search->with_pin)
@@ -162,6 +173,28 @@ static bool is_absent(enum outcome outcome)
     return outcome == OUTCOME_NOT_FOUND || outcome == OUTCOME_NO_APPLET;
 }
 
+/* A SIM may have no certificate but one among the objects that want the PIN: that is tried last. outcome
+ * and *why: what the other places said. */
+static enum outcome find_hidden(struct sim *sim, const struct job *job, struct search *search,
+                                enum outcome outcome, struct report *why)
+{
+    struct job with_pin = *job;
+    struct report other = REPORT_INIT;
+    enum outcome hidden;
+
+    search->hidden = search->with_pin = with_pin.pin_later = true;
+    hidden = search_with(sim, &with_pin, objects_work, search, &other);
+    if (hidden == OUTCOME_OK) {
+        report_clear(why);
+        return OUTCOME_OK;
+    }
+    /* that a PIN was wrong is told in any case */
+    if (is_absent(hidden) || (!is_absent(outcome) && hidden == OUTCOME_PIN_MISSING))
+        return outcome;
+    *why = other;
+    return hidden;
+}
+
 enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct typea_blob *blob,
                         struct deadline deadline, struct report *why)
 {
@@ -177,7 +210,7 @@ enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct t
                               .deadline = &deadline,
                               .pin_later = true,
                               .reference = PIN_UICC};
-    struct search search = {thing, blob, false};
+    struct search search = {.thing = thing, .blob = blob};
     struct job with_pin = objects;
     struct report other = REPORT_INIT;
     enum outcome outcome, by_file;
@@ -190,12 +223,18 @@ enum outcome typea_find(struct sim *sim, const struct typea_wish *wish, struct t
         search.with_pin = with_pin.pin_later = true;
         outcome = search_with(sim, &with_pin, objects_work, &search, why);
     }
-    if (wish->store == TYPEA_OBJECTS || !is_absent(outcome))
+    if (!is_absent(outcome))
         return outcome;
-    by_file = search_with(sim, &files, file_work, &search, &other);
-    /* a file that wants PIN1 is worth telling, a file that is absent too is not */
-    if (is_absent(by_file))
+    if (wish->store != TYPEA_OBJECTS) {
+        by_file = search_with(sim, &files, file_work, &search, &other);
+        /* a file that wants PIN1 is worth telling, an absent one is not */
+        if (!is_absent(by_file)) {
+            outcome = by_file;
+            *why = other;
+        }
+    }
+    if (thing->private_key || !search.others ||
+        (!is_absent(outcome) && outcome != OUTCOME_PIN_MISSING))
         return outcome;
-    *why = other;
-    return by_file;
+    return find_hidden(sim, &objects, &search, outcome, why);
 }

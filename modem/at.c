@@ -8,7 +8,7 @@
 
 #define ASK_TRIES       2
 #define BUSY_TOTAL_MS   10000
-#define BUSY_FIRST_MS   250
+#define BUSY_FIRST_MS   50
 #define BUSY_LONGEST_MS 2000
 /* With less than that left a command is not said again to a busy SIM: its answer might come too late. */
 #define BUSY_LEAST_MS 400
@@ -159,7 +159,8 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
             at_note(at, EVENT_NO_SIM, true);
         }
         if (outcome != OUTCOME_OK || result->final != AT_FINAL_CME || !cme_is_busy(result->cme) ||
-            command->once || deadline_passed(patience) || deadline_left(deadline) <= BUSY_LEAST_MS)
+            command->once || command->brief || deadline_passed(patience) ||
+            deadline_left(deadline) <= BUSY_LEAST_MS)
             return outcome;
         deadline_sleep(patience, pause < deadline_left(deadline) - BUSY_LEAST_MS
                                      ? pause

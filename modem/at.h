@@ -124,6 +124,7 @@ struct at_command {
     int secrecy;        /* enum secrecy, for the trace */
     bool question; /* to the modem itself: where its answer is in doubt it is asked once more */
     bool once;     /* a PIN: never said again, not even where the SIM is said to be busy */
+    bool brief;    /* that the SIM is busy is an answer to it too */
     bool to_sim;   /* on a channel, or opens one */
 };
 
@@ -142,7 +143,7 @@ struct at_result {
 /* Sends one command and collects its answer until the final result. OUTCOME_OK means that a final
  * result came, good or bad: see result->final. "+CME ERROR: 14" (SIM busy) is waited out here, with
  * a growing pause, for about 10 s in all: the card has not seen the command. (Only the modem says so:
- * with command->once that is the answer.) After an error the line is drained, because some modems
+ * with command->once that is the answer; so it is with command->brief.) After an error the line is drained, because some modems
  * send two finals.
  *
  * A final result may belong to something else: the text of a message, another program's command. So a command that

@@ -54,6 +54,7 @@ enum outcome at_pass(struct at *at, const struct at_carriage *carriage, struct e
                                  .timeout_ms = exchange->timeout_ms,
                                  .secrecy = exchange->secrecy,
                                  .to_sim = true,
+                                 .brief = exchange->brief,
                                  .once = (exchange->secrecy & SECRET_COMMAND) != 0 &&
                                          exchange->length > APDU_WITHOUT_DATA};
     struct at_result result;

@@ -44,6 +44,7 @@ struct exchange {
     size_t length;          /* 4 to APDU_COMMAND_SIZE */
     int timeout_ms;         /* of this exchange, inside the operation's deadline */
     int secrecy;            /* enum secrecy */
+    bool brief;             /* a SIM that is busy is not waited for (AT) */
     uint8_t *answer;        /* APDU_ANSWER_SIZE bytes; the status word is at the end */
     size_t answer_length;   /* at least 2 after OUTCOME_OK */
     bool cut; /* with OUTCOME_BAD_DATA: a long line ended before its announced length */

@@ -32,4 +32,10 @@ static inline bool cme_is_busy(int cme)
     return cme == CME_SIM_BUSY || cme == CME_PLEASE_WAIT;
 }
 
+/* True if the modem does not hand on commands of that kind: by another carrier it may. */
+static inline bool cme_is_refusal(int cme)
+{
+    return cme == CME_NOT_ALLOWED || cme == CME_NOT_SUPPORTED;
+}
+
 #endif

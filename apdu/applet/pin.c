@@ -17,8 +17,8 @@
 #define ANSWER_MS    400
 #define ANSWER_TIMES 3
 
-/* So often in an operation a PIN is sent of which the modem says that the SIM was busy. */
-#define BUSY_SENDS 4
+/* So often in an operation a PIN is sent of which the modem says that the SIM has not seen it. */
+#define UNSEEN_SENDS 4
 
 const struct applet applet_uicc = {.aid = uicc_aid,
                                    .aid_length = sizeof uicc_aid,
@@ -55,10 +55,12 @@ static bool state_of(uint16_t sw, enum pin_reference reference, struct token_pin
     return true;
 }
 
-enum outcome pin_state(const struct card *card, enum pin_reference reference,
-                       struct token_pin *state, struct report *why)
+/* brief: a SIM that is busy is not waited for (OUTCOME_TIMEOUT). */
+static enum outcome ask_state(const struct card *card, enum pin_reference reference, bool brief,
+                              struct token_pin *state, struct report *why)
 {
-    struct apdu ask = {.ins = INS_VERIFY, .p2 = places[reference].p2, .le = APDU_LE_NONE};
+    struct apdu ask = {
+        .ins = INS_VERIFY, .p2 = places[reference].p2, .le = APDU_LE_NONE, .brief = brief};
     struct answer answer;
     int64_t started = monotonic_ms();
     enum outcome outcome;
@@ -78,6 +80,12 @@ enum outcome pin_state(const struct card *card, enum pin_reference reference,
     if (!state_of(answer.sw, reference, state))
         return apdu_refused(&answer, "ask for the state of the PIN", why);
     return OUTCOME_OK;
+}
+
+enum outcome pin_state(const struct card *card, enum pin_reference reference,
+                       struct token_pin *state, struct report *why)
+{
+    return ask_state(card, reference, false, state, why);
 }
 
 static enum outcome say_blocked(enum pin_reference reference, struct report *why)
@@ -131,10 +139,10 @@ static enum outcome send_secret(const struct card *card, enum pin_reference refe
     return outcome == OUTCOME_OK ? apdu_send(card, command, answer, why) : outcome;
 }
 
-/* Sends VERIFY, once, and says how the PIN stands afterwards. *busy: in place of the card's answer the
- * modem said that the SIM is busy, so that the card has not seen it. */
+/* Sends VERIFY, once, and says how the PIN stands afterwards. *unseen: in place of the card's answer the
+ * modem said that the SIM is busy, or that it hands no such command on. */
 static enum outcome verify(const struct card *card, enum pin_reference reference, const char *pin,
-                           struct token_pin *state, bool *busy, struct report *why)
+                           struct token_pin *state, bool *unseen, struct report *why)
 {
     size_t length = strlen(pin);
     uint8_t data[PIN_SIZE];
@@ -152,7 +160,8 @@ static enum outcome verify(const struct card *card, enum pin_reference reference
     memcpy(data, pin, length);
     outcome = send_secret(card, reference, &command, &answer, why);
     explicit_bzero(data, sizeof data);
-    *busy = outcome == OUTCOME_TIMEOUT && cme_is_busy(why->cme) && answer.sw == 0;
+    *unseen = answer.sw == 0 && ((outcome == OUTCOME_TIMEOUT && cme_is_busy(why->cme)) ||
+                                 (outcome == OUTCOME_CARRIER_REFUSED && cme_is_refusal(why->cme)));
     if (outcome != OUTCOME_OK)
         return outcome;
     if (!state_of(answer.sw, reference, state))
@@ -222,13 +231,33 @@ void pin_remember(struct pin_try *try, enum pin_reference reference,
         (void)try->save(try->settings, try->sim, try->memory);
 }
 
+/* Some modems call the SIM busy for each second command, which would be each PIN: a question that is not
+ * said again comes in between. The SIM has to say the same as before. */
+static enum outcome change_step(const struct card *card, enum pin_reference reference, int left,
+                                struct report *why)
+{
+    struct token_pin state;
+    enum outcome outcome = ask_state(card, reference, true, &state, why);
+
+    if (outcome == OUTCOME_TIMEOUT && cme_is_busy(why->cme)) {
+        report_clear(why);
+        return OUTCOME_OK;
+    }
+    if (outcome == OUTCOME_OK && (state.verified || state.left != left))
+        return report_set(why, OUTCOME_LOST,
+                          "%s was not sent, because the SIM does not tell the same number of tries "
+                          "twice: try again",
+                          pin_name(reference));
+    return outcome;
+}
+
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,
                         struct report *why)
 {
     struct token_pin state = {.left = -1};
     enum outcome outcome = pin_state(card, reference, &state, why);
     int left = state.left;
-    bool busy;
+    bool unseen;
 
     try->sent = false;
     if (outcome != OUTCOME_OK || state.verified)
@@ -246,21 +275,25 @@ enum outcome pin_unlock(const struct card *card, enum pin_reference reference, s
     if (try->load != NULL)
         try->load(try->settings, try->sim, try->memory);
     outcome = judge_memory(try, reference, left, why);
-    /* the SIM that was called busy has counted it all the same */
-    if (outcome != OUTCOME_OK && try->given->busy > 0 &&
+    /* the SIM has counted what it is said not to have seen */
+    if (outcome != OUTCOME_OK && try->given->unseen > 0 &&
         !pin_memory_refuses(try->memory, try->sim, reference, &try->given->identity))
         pin_remember(try, reference, &try->given->identity, left);
     if (outcome != OUTCOME_OK)
         return outcome;
     pin_memory_see(try->memory, try->sim, reference, left);
-    outcome = verify(card, reference, try->given->pin, &state, &busy, why);
+    if (try->given->unseen % 2 != 0)
+        outcome = change_step(card, reference, left, why);
+    if (outcome != OUTCOME_OK)
+        return outcome;
+    outcome = verify(card, reference, try->given->pin, &state, &unseen, why);
     try->sent = outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK || !card->selection->passed)
         return outcome;
     /* only the modem says so: before it is sent again, the SIM tells its tries on a new channel */
-    try->given->busy += busy;
-    try->given->again = busy && try->given->busy < BUSY_SENDS;
-    if (busy)
+    try->given->unseen += unseen;
+    try->given->again = unseen && try->given->unseen < UNSEEN_SENDS;
+    if (unseen)
         return outcome;
     pin_remember(try, reference, &try->given->identity, left);
     return outcome;
@@ -270,7 +303,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
                          bool spend_last, struct token_pin *state, struct report *why)
 {
     enum outcome outcome;
-    bool busy;
+    bool unseen;
 
     if (!pin_well_formed(pin, reference))
         return report_set(why, OUTCOME_USAGE, "%s must have %d to %zu digits: nothing was sent",
@@ -287,7 +320,7 @@ enum outcome pin_attempt(const struct card *card, enum pin_reference reference, 
                           pin_name(reference),
                           state->left < 0 ? "the card does not tell how many tries are left"
                                           : "only the last try is left");
-    return verify(card, reference, pin, state, &busy, why);
+    return verify(card, reference, pin, state, &unseen, why);
 }
 
 /* The applet's CHANGE REFERENCE DATA, sent once. Unlike ISO 7816-4's (11.6.7) its class is

@@ -42,8 +42,9 @@ void pin_remember(struct pin_try *try, enum pin_reference reference,
  * asks for the state, then verifies, unless this source was refused by this SIM before, or fewer
  * tries are left than there were. Whatever becomes of a PIN that was sent and not accepted is
  * remembered at once, also beyond a reboot (save); but for one of which the modem said in place of the
- * card's answer that the SIM is busy: OUTCOME_TIMEOUT, and given->again while it may be sent again, where
- * the SIM has still as many tries. Other errors: OUTCOME_PIN_MISSING (also where the
+ * card's answer that the SIM is busy (OUTCOME_TIMEOUT), or that such a command is not allowed or not
+ * supported (OUTCOME_CARRIER_REFUSED): given->again while it may be sent again, where the SIM has still as
+ * many tries. Other errors: OUTCOME_PIN_MISSING (also where the
  * source cannot be used), OUTCOME_PIN_PROTECTED, OUTCOME_PIN_WRONG, OUTCOME_PIN_BLOCKED. A wrong PIN
  * costs one try, once. */
 enum outcome pin_unlock(const struct card *card, enum pin_reference reference, struct pin_try *try,

@@ -153,6 +153,7 @@ static enum outcome exchange(const struct card *card, const struct apdu *command
                             .timeout_ms =
                                 command->timeout_ms > 0 ? command->timeout_ms : APDU_TIMEOUT_MS,
                             .secrecy = command->secrecy,
+                            .brief = command->brief,
                             .answer = got};
     size_t got_length;
     int64_t started = monotonic_ms();

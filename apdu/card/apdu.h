@@ -31,6 +31,7 @@ struct apdu {
     int le;         /* APDU_LE_NONE, or 1..256 */
     int timeout_ms; /* 0: APDU_TIMEOUT_MS */
     int secrecy;    /* enum secrecy; VERIFY, CHANGE and UNBLOCK are secret without being told */
+    bool brief;     /* a SIM that is busy is not waited for: OUTCOME_TIMEOUT with why->cme */
     bool unfetched; /* 61xx means 9000: the data that wait are not fetched */
     /* it reads, or does the same when it comes twice: sent once more where its answer was not heard
      * or is none of its own. VERIFY, CHANGE and UNBLOCK are never. */

@@ -300,13 +300,16 @@ static bool known_to_lack(struct operation *operation, const struct job *job, st
 
 /* True if a command was refused by the modem itself, on a channel where the applet was selected: some take
  * only a few commands by AT+CSIM, or by AT+CGLA. On the second time the next channel is opened in the
- * other way, if there is one, and so are those of the next operations. */
+ * other way, if there is one, and so are those of the next operations. A person's PIN is sent once: then
+ * the first time counts. */
 static bool wants_other_way(struct operation *operation, const struct job *job,
                             enum outcome outcome, const struct report *why)
 {
     const struct channel_state *state = operation->current;
+    const bool last =
+        job->again || (job->once && job->applet != NULL && job->applet->kind == SELECTED_MIAS);
 
-    if (outcome != OUTCOME_CARRIER_REFUSED || why->sw != 0 || !job->again ||
+    if (outcome != OUTCOME_CARRIER_REFUSED || why->sw != 0 || !last ||
         why->cme == CME_WRONG_PARAMETERS || /* that command, as it is too long for one */
         state->level < LEVEL_SELECTED || operation->transport.ops->carrier != CARRIER_AUTO ||
         operation->sim->settings.carrier != CARRIER_AUTO)

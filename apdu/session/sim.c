@@ -5,6 +5,7 @@
 #include "apdu/card/file.h"
 #include "apdu/session/channel.h"
 #include "apdu/session/session.h"
+#include "modem/cme.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -168,15 +169,15 @@ struct identity_answer {
 };
 
 /* Where no modem tells the ICCID, the card does, on a channel. A modem that does not tell is asked
- * nothing more. */
+ * nothing more. A SIM that stayed busy would be for whatever follows, too. */
 static enum outcome ask_iccid(struct operation *operation, char iccid[ICCID_SIZE],
                               struct report *why)
 {
     static const struct applet none = {.name = "the card", .kind = SELECTED_NOTHING};
     enum outcome outcome = transport_iccid(&operation->transport, iccid, operation->deadline, why);
 
-    if (outcome == OUTCOME_REFUSED ||
-        (outcome == OUTCOME_TIMEOUT && !(operation->transport.events & EVENT_LATE)))
+    if (outcome == OUTCOME_REFUSED || (outcome == OUTCOME_TIMEOUT && !cme_is_busy(why->cme) &&
+                                       !(operation->transport.events & EVENT_LATE)))
         return OUTCOME_OK;
     if (outcome != OUTCOME_UNSUPPORTED)
         return outcome;

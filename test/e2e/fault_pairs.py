@@ -37,7 +37,7 @@ FORMS = (
     "other-sim:{n}", "boot-words:{some}", "no-number", "open-le", "quoted-imei", "max-line:512", "basic-response", "plain-class", "no-csim-channels", "no-csim-channels:{refusal}", "no-end:{some}", "no-answer:{some}", "hang-up:{n}", "hang-up:{n},{ms}")
 IOTSAFE_FORMS = ("iotsafe-6984:{some},{n}", "iotsafe-6989:{some}", "iotsafe-6989:{some},{n}", "iotsafe-63cf:{some},{n}")
 # The modem may refuse the same command each time in words that call for another start, with the PIN.
-MAY_FAIL_FOR_EVER = {"busy", "cme", "refuse-le", "no-csim-channels", "no-manage-channel"}
+MAY_FAIL_FOR_EVER = {"busy", "cme", "cme-after", "refuse-le", "no-csim-channels", "no-manage-channel"}
 CODES = (0, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 50, 100)
 
 

@@ -71,9 +71,10 @@ class Row:
         return self.loses.get(job, 0) if isinstance(self.loses, dict) else self.loses
 
     def is_busy(self):
-        """SIM busy: the modem says that the card has not seen the command, so that it may be said
-        again."""
-        return any(re.fullmatch("busy:.*|pin-busy:.*|cme:.*,(14|515)", fault) for fault in self.faults)
+        """SIM busy, or a PIN not handed on: the modem says that the card has not seen the command, so that
+        it may be said again."""
+        unseen = r"busy:.*|pin-busy:.*|cme:.*,(14|515)|cme(-after)?:{VERIFY},[34]"
+        return any(re.fullmatch(unseen, fault) for fault in self.faults)
 
     def label(self):
         words = [re.sub(r"[{}]", "", " ".join(self.faults)), *self.switches]
@@ -213,9 +214,10 @@ def errors():
     (cme-after)."""
     rows = []
     rows += sweep("cme:{},13", apart=AT_VERIFY)
-    rows += sweep("cme:{},3", BUT_CLOSE, apart=AT_VERIFY)
+    # what the modem does not hand on, or is too busy for, goes out again where the tries are as many as before
+    rows += sweep("cme:{},3", BUT_CLOSE)
     for code in (0, 4, 14, 22, 50, 100, 515):
-        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code in (14, 515) else AT_VERIFY)
+        rows += sweep(f"cme:{{}},{code}", SOME, apart={} if code in (4, 14, 515) else AT_VERIFY)
     # Final: what it means, in words. Without its SIM a modem has no channels.
     final = ("OPEN", "SIGN", "READ#2", "START")
     rows += sweep("cme:{},10", final, end=NO_SIM, loses=1)
@@ -228,7 +230,7 @@ def errors():
     rows += sweep("cme-after:{},13", apart={"OPEN": {"loses": 1}, **AT_VERIFY})
     for code in (0, 100):
         rows += sweep(f"cme-after:{{}},{code}", ("VERIFY", "HASH", "SIGN", "READ#2", "START"), apart=AT_VERIFY)
-    rows += sweep("cme-after:{},3", ("VERIFY", "HASH", "SIGN", "READ#2", "START", "POLL"), apart=AT_VERIFY)
+    rows += sweep("cme-after:{},3", ("VERIFY", "HASH", "SIGN", "READ#2", "START", "POLL"))
     rows += sweep("cme:{},13", ("OPEN", "VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
     rows += sweep("cme-after:{},13", ("VERIFY", "SIGN", "READ#2", "START"), carrier="ccho", apart=AT_VERIFY)
     rows += sweep("error-at:{}", apart=AT_VERIFY)

@@ -116,6 +116,114 @@ static void without_another_way_the_refusal_is_told(void)
     seat_end(&seat);
 }
 
+/* The PIN alone is refused: the SIM tells that it has not counted it before it goes out by the other way. */
+static void a_modem_that_takes_no_pin_by_csim_is_left_for_ccho(void)
+{
+#define REFUSED_PIN LINE("AT+CSIM=18,\"012000810430303030\"", NOT_ALLOWED)
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              ECHO_OFF,
+                                              REFUSED_PIN,
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              STATE,
+                                              ECHO_OFF,
+                                              REFUSED_PIN,
+                                              CLOSE,
+                                              CCHO_COLD,
+                                              LINE("AT+CCHC=1", OK),
+                                              CCHO_COLD,
+                                              LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, starts_and_tells, "session", "private");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* But what it counted all the same is not sent again, now or later. */
+static void a_pin_that_was_refused_and_counted_is_not_sent_again(void)
+{
+    static const struct modem_step steps[] = {OPEN,
+                                              SELECT,
+                                              STATE,
+                                              ECHO_OFF,
+                                              REFUSED_PIN,
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              CSIM("01 20 00 81", "63C2"),
+                                              CLOSE,
+                                              OPEN,
+                                              SELECT,
+                                              CSIM("01 20 00 81", "63C2"),
+                                              CLOSE,
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, starts_and_tells, "session", "private");
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=18,\"012000810430303030\""), 1);
+    seat_end(&seat);
+}
+
+/* From the same source as programs have it. */
+static void person_verifies(struct seat *seat, enum outcome expected)
+{
+    char stuck[TOKEN_PATH_SIZE];
+    struct token_pin state;
+    struct pin_given given;
+
+    pin_given_read(&given, sim_settings(seat->sim), PIN_APPLET);
+    EXPECT(token_pin_verify(seat->sim, "0000", &given.identity, false, &state, stuck, &seat->why),
+           expected, &seat->why);
+    pin_given_clear(&given);
+}
+
+#define TRIED_BY_CSIM(before, after)                                                               \
+    OPEN, SELECT, CSIM("01 20 00 81", before), ECHO_OFF, REFUSED_PIN, CSIM("01 20 00 81", after),  \
+        CLOSE, CCHO_SAYS("\r\n+CCHO: 1\r\n" OK), CGLA("00 20 00 81", after)
+
+/* A person's PIN goes out once: the next one by the other way, and nothing is held against its source. */
+static void a_persons_pin_that_is_refused_by_csim_goes_by_ccho_the_next_time(void)
+{
+    static const struct modem_step steps[] = {TRIED_BY_CSIM("63C3", "63C3"),
+                                              ECHO_OFF,
+                                              CGLA("00 20 00 81 04 30303030", "9000"),
+                                              LINE("AT+CCHC=1", OK),
+                                              CCHO_COLD,
+                                              LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, "session", "private");
+    person_verifies(&seat, OUTCOME_CARRIER_REFUSED);
+    EXPECT_SAYS(seat.why.text, "did not reach the SIM");
+    person_verifies(&seat, OUTCOME_OK);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Where the SIM has counted it, the source is not tried by programs. */
+static void a_persons_pin_that_is_refused_and_counted_is_noted(void)
+{
+    static const struct modem_step steps[] = {TRIED_BY_CSIM("63CA", "63C9"), LINE("AT+CCHC=1", OK),
+                                              MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, "session", "private");
+    person_verifies(&seat, OUTCOME_CARRIER_REFUSED);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_SAYS(seat.why.text, "not tried again");
+    seat_end(&seat);
+}
+
 /* AT+CCHO opens the channel, and then says that it did not: each start would leave one open. */
 static void a_channel_that_ccho_opened_in_spite_of_its_error_is_closed(void)
 {
@@ -311,6 +419,31 @@ static void a_sim_that_stays_busy_is_told_of_in_each_run(void)
     seat_end(&seat);
 }
 
+/* Who asks for the modem's names and the SIM's number learns it too, and does not go on to wait as long again. */
+static void that_it_stays_busy_is_told_of_by_the_first_question(void)
+{
+    static const struct modem_step steps[] = {MODEM_END};
+    static const struct modem_step standing[] = {LINE("AT", OK),
+                                                 LINE("ATE0V1Q0", OK),
+                                                 LINE("AT+CMEE=1", OK),
+                                                 LINE("AT+CGMI", "\r\nAcme\r\n" OK),
+                                                 LINE("AT+CGMM", "\r\nM1\r\n" OK),
+                                                 LINE("AT+CGMR", "\r\n1\r\n" OK),
+                                                 LINE("AT+CGSN", "\r\n356938035643809\r\n" OK),
+                                                 LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK),
+                                                 LINE(CRSM, "\r\n+CME ERROR: 14\r\n"),
+                                                 MODEM_END};
+    struct modem_identity identity;
+    char iccid[ICCID_SIZE];
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "timeout", "2");
+    EXPECT(sim_identity(seat.sim, &identity, iccid, &seat.why), OUTCOME_TIMEOUT, &seat.why);
+    EXPECT_SAYS(seat.why.text, "busy");
+    EXPECT_TEXT(identity.model, "M1");
+    seat_end(&seat);
+}
+
 /* With blanks around it, without the mark of its prefix; what has letters in it is another number. */
 static void an_imei_is_found_among_what_stands_around_it(void)
 {
@@ -343,6 +476,10 @@ void add_odd_modem_suite(void)
         TEST(what_stands_verified_on_it_is_proven_elsewhere),
         TEST(a_modem_that_takes_nothing_but_select_is_left_for_ccho),
         TEST(without_another_way_the_refusal_is_told),
+        TEST(a_modem_that_takes_no_pin_by_csim_is_left_for_ccho),
+        TEST(a_pin_that_was_refused_and_counted_is_not_sent_again),
+        TEST(a_persons_pin_that_is_refused_by_csim_goes_by_ccho_the_next_time),
+        TEST(a_persons_pin_that_is_refused_and_counted_is_noted),
         TEST(a_channel_that_ccho_opened_in_spite_of_its_error_is_closed),
         TEST(a_channel_that_csim_opened_in_spite_of_its_error_is_closed),
         TEST(a_modem_that_never_tells_the_iccid_is_not_asked_for_ever),
@@ -352,6 +489,7 @@ void add_odd_modem_suite(void)
         TEST(what_a_modem_does_not_answer_is_known_to_the_next_operation),
         TEST(an_error_for_what_comes_too_soon_teaches_the_gap),
         TEST(a_sim_that_stays_busy_is_told_of_in_each_run),
+        TEST(that_it_stays_busy_is_told_of_by_the_first_question),
         TEST(an_imei_is_found_among_what_stands_around_it),
     };
 

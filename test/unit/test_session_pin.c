@@ -311,6 +311,9 @@ static void a_refusal_is_not_lost_by_another_name_in_the_record(void)
 
 #define PIN_LINE         "AT+CSIM=18,\"012000810430303030\""
 #define MEETS_BUSY(says) OPEN, SELECT, STATE, ECHO_OFF, LINE(PIN_LINE, says), CLOSE
+/* Each second time the tries are asked for twice. */
+#define MEETS_AGAIN(says) OPEN, SELECT, STATE, STATE, ECHO_OFF, LINE(PIN_LINE, says), CLOSE
+#define COLD_AGAIN        OPEN, SELECT, STATE, STATE, VERIFY, MSE, HASH, CDS
 
 /* The usual start-up; on a slow machine the channel is asked whose it is before it is closed. */
 static const struct modem_step starts_and_tells[] = {
@@ -321,9 +324,9 @@ static const struct modem_step starts_and_tells[] = {
 static void a_pin_for_a_busy_sim_is_sent_again(void)
 {
     static const struct modem_step steps[] = {MEETS_BUSY("\r\n+CME ERROR: 14\r\n"),
-                                              MEETS_BUSY("\r\n+CME ERROR: SIM busy\r\n"),
+                                              MEETS_AGAIN("\r\n+CME ERROR: SIM busy\r\n"),
                                               MEETS_BUSY("\r\n+CME ERROR: 515\r\n"),
-                                              COLD,
+                                              COLD_AGAIN,
                                               CLOSE,
                                               MODEM_END};
     struct seat seat;
@@ -346,9 +349,9 @@ static void a_pin_is_not_said_for_ever_to_a_sim_that_stays_busy(void)
         ECHO_OFF,
         LINE(PIN_LINE, "\r\n+CME ERROR: 14\r\n"),
         CLOSE,
+        MEETS_AGAIN("\r\n+CME ERROR: 14\r\n"),
         MEETS_BUSY("\r\n+CME ERROR: 14\r\n"),
-        MEETS_BUSY("\r\n+CME ERROR: 14\r\n"),
-        MEETS_BUSY("\r\n+CME ERROR: 14\r\n"),
+        MEETS_AGAIN("\r\n+CME ERROR: 14\r\n"),
         COLD,
         CLOSE,
         MODEM_END};
@@ -359,6 +362,47 @@ static void a_pin_is_not_said_for_ever_to_a_sim_that_stays_busy(void)
     EXPECT_SAYS(seat.why.text, "busy");
     EXPECT_NUMBER(modem_heard(&seat.modem, PIN_LINE), 4);
     seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Busy for each second command, and said again those would meet the PIN each time: the one before it is not. */
+static void a_sim_that_is_busy_for_each_second_command_gets_the_pin(void)
+{
+#define BUSY_FIRST(line, then) LINE(line, "\r\n+CME ERROR: 14\r\n"), then
+    static const struct modem_step steps[] = {
+        OPEN,
+        BUSY_FIRST("AT+CSIM=36,\"01A4040C0D" MIAS_AID "\"", SELECT),
+        BUSY_FIRST("AT+CSIM=8,\"01200081\"", STATE),
+        ECHO_OFF,
+        BUSY_FIRST(PIN_LINE, CLOSE),
+        BUSY_FIRST("AT+CSIM=10,\"0070000001\"", OPEN),
+        BUSY_FIRST("AT+CSIM=36,\"01A4040C0D" MIAS_AID "\"", SELECT),
+        BUSY_FIRST("AT+CSIM=8,\"01200081\"", STATE),
+        BUSY_FIRST("AT+CSIM=8,\"01200081\"", VERIFY),
+        MSE,
+        HASH,
+        CDS,
+        CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+/* Where the SIM tells another number the second time it may have counted the PIN. */
+static void a_sim_that_does_not_say_the_same_twice_gets_no_pin(void)
+{
+    static const struct modem_step steps[] = {
+        MEETS_BUSY("\r\n+CME ERROR: 14\r\n"), OPEN,  SELECT,   STATE,
+        CSIM("01 20 00 81", "63C2"),          CLOSE, OPEN,     SELECT,
+        CSIM("01 20 00 81", "63C2"),          CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, starts_and_tells, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+    EXPECT_NUMBER(modem_heard(&seat.modem, PIN_LINE), 1);
     seat_end(&seat);
 }
 
@@ -424,6 +468,8 @@ void add_session_pin_suite(void)
         TEST(a_refusal_is_not_lost_by_another_name_in_the_record),
         TEST(a_pin_for_a_busy_sim_is_sent_again),
         TEST(a_pin_is_not_said_for_ever_to_a_sim_that_stays_busy),
+        TEST(a_sim_that_is_busy_for_each_second_command_gets_the_pin),
+        TEST(a_sim_that_does_not_say_the_same_twice_gets_no_pin),
         TEST(behind_another_programs_answer_no_pin_goes_out),
         TEST(with_too_little_time_left_no_pin_goes_out),
     };

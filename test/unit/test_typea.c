@@ -210,6 +210,32 @@ static void the_key_object_needs_the_applets_pin(void)
     seat_end(&seat);
 }
 
+/* The public objects hold none: then the private ones are read with the PIN. */
+static void a_certificate_among_the_private_objects_is_read_with_the_pin(void)
+{
+#define NO_PUBLIC_ONE                                                                              \
+    OPEN, SELECT, SELECT_DIRECTORY, DIRECTORY,                                                     \
+        CSIM("01 A4 08 04 02 4401 00", "62 04 8002 0028 9000"),                                    \
+        CSIM("01 B0 00 00 28", HEADER "0B 4F544845525F5459504541" REST "04 2D2D2D2D 9000")
+#define PRIVATE_ONE                                                                                \
+    SELECT_AGAIN, STATE, VERIFY, CSIM("01 A4 08 04 02 4402 00", "62 04 8002 002B 9000"),           \
+        CSIM("01 B0 00 00 2B", HEADER CERT_NEW REST "04 2D2D2D2E 9000")
+    static const struct modem_step steps[] = {NO_PUBLIC_ONE, PRIVATE_ONE, CLOSE, MODEM_END};
+    static const struct modem_step without[] = {NO_PUBLIC_ONE, CLOSE, MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_OBJECTS, &blob, &seat.why), OUTCOME_OK, &seat.why);
+    EXPECT_BYTES(blob.data, blob.length, "2D2D2D2E");
+    typea_blob_clear(&blob);
+    seat_end(&seat);
+    seat_begin(&seat, without, NULL, "pin", "");
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_OBJECTS, &blob, &seat.why), OUTCOME_PIN_MISSING,
+           &seat.why);
+    seat_end(&seat);
+}
+
 static void objects_of_other_names_are_passed_over(void)
 {
     static const struct modem_step steps[] = {
@@ -309,6 +335,24 @@ static void pin1_opens_the_files(void)
     typea_blob_clear(&blob);
     seat_end(&seat);
     folder_remove(&folder);
+}
+
+/* The files want PIN1, which is not there: that the applet's PIN was wrong is what is told. */
+static void a_pin_that_is_wrong_for_the_private_objects_is_told(void)
+{
+#define WANTS_PIN1                                                                                 \
+    SELECT_UICC, SELECT_CERT_FILE, CSIM("01 B0 00 00 05", "6982"),                                 \
+        CSIM("01 A4 04 00 10 " UICC_AID " 00", "6F 12 84 10 " UICC_AID " 9000"),                   \
+        CSIM("01 20 00 01", "63C3"), SELECT, SELECT_DIRECTORY, DIRECTORY, SELECT_AGAIN, STATE,     \
+        ECHO_OFF, CSIM("01 20 00 81 04 30303030", "63C2"), CLOSE
+    static const struct modem_step steps[] = {NO_PUBLIC_ONE, WANTS_PIN1, MODEM_END};
+    struct typea_blob blob = {NULL, 0};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    EXPECT(typea_certificate(seat.sim, "", TYPEA_ANY, &blob, &seat.why), OUTCOME_PIN_WRONG,
+           &seat.why);
+    seat_end(&seat);
 }
 
 static void without_objects_the_files_are_looked_at(void)
@@ -438,10 +482,12 @@ void add_typea_suite(void)
         TEST(malformed_objects_do_no_harm),
         TEST(the_certificate_is_found_by_its_label_without_a_pin),
         TEST(the_key_object_needs_the_applets_pin),
+        TEST(a_certificate_among_the_private_objects_is_read_with_the_pin),
         TEST(objects_of_other_names_are_passed_over),
         TEST(the_files_are_read_without_a_pin_when_the_card_lets_us),
         TEST(the_applets_pin_does_not_open_the_files),
         TEST(pin1_opens_the_files),
+        TEST(a_pin_that_is_wrong_for_the_private_objects_is_told),
         TEST(without_objects_the_files_are_looked_at),
         TEST(what_was_read_in_doubt_is_given_up),
         TEST(what_was_read_in_doubt_is_read_again),
