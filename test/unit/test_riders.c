@@ -97,6 +97,19 @@ static void a_wrong_pin_does_not_ride_and_takes_nothing_from_the_others(void)
     seat_end(&seat);
 }
 
+/* Not a PIN at all: nothing is asked of the SIM for it. */
+static void who_has_no_pin_does_not_ride(void)
+{
+    static const struct modem_step steps[] = {COLD, WARM, CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    another_one_signs(&seat, "pin2", "secret\n", 1, OUTCOME_PIN_MISSING);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 /* A card that wants no PIN has accepted none: whose it is does not matter, until the card wants one. */
 static void a_pin_that_was_not_wanted_opened_nothing(void)
 {
@@ -353,6 +366,7 @@ void add_riders_suite(void)
     static const struct test tests[] = {
         TEST(another_source_proves_its_own_pin_first_and_only_once),
         TEST(a_wrong_pin_does_not_ride_and_takes_nothing_from_the_others),
+        TEST(who_has_no_pin_does_not_ride),
         TEST(a_pin_that_was_not_wanted_opened_nothing),
         TEST(a_literal_pin_counts_for_one_process),
         TEST(a_file_that_changed_is_proven_anew),
