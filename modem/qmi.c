@@ -157,12 +157,15 @@ static enum outcome close_channel(struct transport *transport, struct channel *c
     unsigned result;
 
     channel->open = false;
+    keep(qmi);
     if (outcome != OUTCOME_OK)
         return outcome;
     qmi_close_channel(&request, qmi->client, qmi->slot, channel->number);
     outcome = ask_uim(qmi, &request, CLOSE_TIMEOUT_MS, false, deadline, &answer, why);
-    if (outcome != OUTCOME_OK)
+    if (outcome != OUTCOME_OK) {
+        keep(qmi);
         return outcome;
+    }
     result = qmi_result(&answer);
     outcome = qmi_outcome(qmi, result, "close a channel", why);
     if (result == QMI_INVALID_HANDLE || result == QMI_NO_ENTRY || result == QMI_INVALID_ARGUMENT) {
@@ -379,7 +382,10 @@ static void release(struct transport *transport, struct deadline deadline)
 static enum outcome identity(struct transport *transport, struct modem_identity *identity,
                              struct deadline deadline, struct report *why)
 {
-    return qmi_identity(self_of(transport), identity, deadline, why);
+    enum outcome outcome = qmi_identity(self_of(transport), identity, deadline, why);
+
+    keep(self_of(transport));
+    return outcome;
 }
 
 static enum outcome iccid(struct transport *transport, char iccid[ICCID_SIZE],
@@ -394,13 +400,19 @@ static enum outcome iccid(struct transport *transport, char iccid[ICCID_SIZE],
 static enum outcome registration(struct transport *transport, enum registration *state,
                                  struct deadline deadline, struct report *why)
 {
-    return qmi_registration(self_of(transport), state, deadline, why);
+    enum outcome outcome = qmi_registration(self_of(transport), state, deadline, why);
+
+    keep(self_of(transport));
+    return outcome;
 }
 
 static enum outcome diagnose(struct transport *transport, struct deadline deadline,
                              struct report *why)
 {
-    return qmi_diagnose(self_of(transport), deadline, why);
+    enum outcome outcome = qmi_diagnose(self_of(transport), deadline, why);
+
+    keep(self_of(transport));
+    return outcome;
 }
 
 const struct transport_ops transport_qmi = {

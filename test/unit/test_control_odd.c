@@ -18,6 +18,7 @@
 #define RELEASE    0x0023
 #define SLOTS      0x0047
 #define OPEN       0x0042
+#define STATUS     0x002F
 #define SEND       0x003B
 #define CLOSE      0x003F
 #define M_SLOTS    7
@@ -210,6 +211,33 @@ static void a_new_client_id_is_told_at_once(void)
     control_modem_end(&modem, &transport);
 }
 
+/* Whatever is asked when it is told: the next operation would send requests in another program's name. */
+static void a_void_client_id_is_not_kept(void)
+{
+    static const struct control_row diagnoses[] = {
+        {ALLOCATE, OK CLIENT}, {SLOTS, NO_SLOTS}, {STATUS, "02 0400 0100 0700"}, {0, NULL}};
+    static const struct control_row closes[] = {{ALLOCATE, OK CLIENT},
+                                                {SLOTS, NO_SLOTS},
+                                                {OPEN, OK "10 0100 01  11 0200 9000"},
+                                                {CLOSE, "02 0400 0100 0700"},
+                                                {0, NULL}};
+    struct report why = REPORT_INIT;
+    struct channel channel = first;
+
+    memset(&transport, 0, sizeof transport);
+    EXPECT(control_modem_start(&modem, false, diagnoses, 1, &transport, &why), OUTCOME_OK, &why);
+    EXPECT_NUMBER(transport.kept & 0xFF, 3);
+    EXPECT(transport_diagnose(&transport, deadline_in(2000), &why), OUTCOME_LOST, &why);
+    EXPECT_NUMBER(transport.kept & 0xFF, 0);
+    control_modem_end(&modem, &transport);
+    memset(&transport, 0, sizeof transport);
+    EXPECT(control_modem_start(&modem, false, closes, 1, &transport, &why), OUTCOME_OK, &why);
+    EXPECT(open_for(2000, &why), OUTCOME_OK, &why);
+    EXPECT(transport.ops->close(&transport, &channel, deadline_in(2000), &why), OUTCOME_LOST, &why);
+    EXPECT_NUMBER(transport.kept & 0xFF, 0);
+    control_modem_end(&modem, &transport);
+}
+
 /* Nothing more is asked there, and `simkey close` would fail on the same slot. */
 static void a_slot_that_is_not_active_keeps_no_client_id(void)
 {
@@ -293,6 +321,7 @@ static const struct test tests[] = {
     TEST(a_pin_that_a_busy_sim_did_not_see_is_told_apart),
     TEST(a_sim_that_stays_busy_is_no_modem_that_is_silent),
     TEST(a_new_client_id_is_told_at_once),
+    TEST(a_void_client_id_is_not_kept),
     TEST(a_slot_that_is_not_active_keeps_no_client_id),
     TEST(parts_of_a_long_answer_come_in_any_order),
     TEST(warnings_of_the_card_are_no_refusals),
