@@ -92,9 +92,11 @@ static enum outcome carry_session(struct operation *operation, const struct chan
     if (outcome != OUTCOME_OK || exchange->answer_length < 2)
         return outcome;
     operation->class_good = operation->class_good || status_of(exchange) == SW_OK;
-    /* STATUS (CLA 80) asks whose a channel is: any answer to it counts as it is */
-    if (number == 0 || operation->class_good || !elsewhere(status_of(exchange)) ||
-        (exchange->command[0] & 0x80) != 0 || exchange_has_pin(exchange))
+    /* STATUS (CLA 80) asks whose a channel is: any answer to it counts as it is; what said 61xx is the
+     * applet, and so is what answers with data */
+    if (number == 0 || operation->class_good || exchange->answer_length > 2 ||
+        !elsewhere(status_of(exchange)) || (exchange->command[0] & 0x80) != 0 ||
+        exchange->command[1] == INS_GET_RESPONSE || exchange_has_pin(exchange))
         return outcome;
     again.answer = answer;
     if (better(send_numbered(operation, channel, number, &again, deadline, &ignored), &again)) {

@@ -66,7 +66,8 @@ bool channel_close_stray(struct operation *operation)
         whose = channel_whose_surely(operation, &channel, &word);
         if (whose == WHOSE_UNKNOWN) /* it is asked again after the next opening */
             owners_orphan(&operation->record.owners, &channel, DOUBT_ASK);
-        if (!is_missed(operation, &channel, whose, word))
+        /* or the modem takes nothing for the session: to close one that it does not know does no harm */
+        if (!is_missed(operation, &channel, whose, word) && !(whose == WHOSE_OURS && word == 0))
             return false;
     }
     return close_found(operation, &channel);

@@ -377,7 +377,7 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     if (watched->ins == INS_MANAGE_CHANNEL) {
         /* what was said twice before passes for this answer: if it was a refusal, for one, and the
          * number that comes behind it could be another program's */
-        note_channels(card, watched, heard && same.sw == 0);
+        note_channels(card, watched, heard && same.sw == 0 && !card->shifted);
         return;
     }
     /* some modems say OK before the answer, and some say all twice */

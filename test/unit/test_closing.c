@@ -201,6 +201,26 @@ static void a_session_that_refuses_to_close_itself_is_kept(void)
     seat_end(&seat);
 }
 
+/* What announced its answer by 61xx is the applet: a refusal to hand it out says nothing of the class byte. */
+static void what_waits_is_not_fetched_from_another_channel(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "6102"),
+        CGLA("00 C0 00 00 02", "6A88"),
+        LINE("AT+CCHC=1", OK),
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"),
+        LINE("AT+CCHC=1", OK),
+        MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, "transport", "ccho");
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
 /* The modem swallows the number, every time: the new channel is the one on which nothing is selected, and of
  * which nobody else knows. */
 static void a_channel_whose_number_is_not_told_is_found(void)
@@ -337,6 +357,27 @@ static void a_number_that_comes_late_is_asked_whose_it_is(void)
     seat_end(&seat);
 }
 
+/* The modem tells of a session and then takes nothing for it: it is closed, which does no harm if there is
+ * none. */
+static void a_session_that_is_told_late_and_takes_nothing_is_closed(void)
+{
+    static const struct modem_step steps[] = {
+        LINE("AT", "\r\n+CCHO: 2\r\n" OK OK),
+        LINE("AT+CGLA=2,8,\"80F2000C\"", "\r\nERROR\r\n"),
+        LINE("AT+CCHC=2", OK),
+        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
+        CGLA("00 84 00 00 02", "0102 9000"),
+        LINE("AT+CCHC=1", OK),
+        MODEM_END};
+    struct seat seat;
+    uint8_t bytes[2];
+
+    seat_begin(&seat, steps, NULL, "transport", "ccho");
+    leave_opening(&seat);
+    EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+    seat_end(&seat);
+}
+
 /* `simkey close` asks each channel, also one that has just signed. */
 static void closing_asks_the_channel_that_signed_too(void)
 {
@@ -428,7 +469,9 @@ void add_closing_suite(void)
         TEST(a_name_that_comes_late_is_waited_for),
         TEST(a_number_that_this_process_gets_again_is_only_the_new_channels),
         TEST(a_channel_that_does_not_answer_the_search_is_asked_again),
+        TEST(what_waits_is_not_fetched_from_another_channel),
         TEST(a_number_that_comes_late_is_asked_whose_it_is),
+        TEST(a_session_that_is_told_late_and_takes_nothing_is_closed),
         TEST(closing_asks_the_channel_that_signed_too),
         TEST(where_the_modem_echoes_again_no_applet_is_selected_on_a_found_channel),
         TEST(where_the_modem_echoes_again_a_new_channel_is_asked_too),
