@@ -154,7 +154,7 @@ enum outcome at_command(struct at *at, const struct at_command *command, struct 
     for (patience = deadline_within(deadline, BUSY_TOTAL_MS);;) {
         outcome = ask(at, command, deadline, result, why);
         if (outcome == OUTCOME_OK && result->final == AT_FINAL_CME && command->to_sim &&
-            (result->cme == CME_NO_SIM || result->cme == CME_SIM_WRONG)) {
+            cme_is_no_sim(result->cme)) {
             at->no_sim = result->cme;
             at_note(at, EVENT_NO_SIM, true);
         }

@@ -2,6 +2,8 @@
 /* The question for the echo. */
 #include "modem/at_echo.h"
 
+#include "modem/cme.h"
+
 #define ECHO_TIMEOUT_MS 2000
 
 /* One line; whether it came back before its answer. */
@@ -16,6 +18,9 @@ static enum outcome ask_line(struct at *at, const char *line, struct deadline de
 
     *repeated = at->echoes != before;
     *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
+    /* nothing of that kind was asked for: it was said meanwhile */
+    if (outcome == OUTCOME_OK && result.final == AT_FINAL_CME && cme_is_no_sim(result.cme))
+        at_note(at, EVENT_NO_SIM_HEARD, true);
     return outcome;
 }
 

@@ -383,7 +383,7 @@ static bool skip_line(struct at *at, const char *line, unsigned *finals)
     if (at_final_result(line, &cme) == AT_FINAL_NONE)
         return notice_line(at, line);
     ++*finals;
-    if (cme == CME_NO_SIM || cme == CME_SIM_WRONG)
+    if (cme_is_no_sim(cme))
         at_note(at, EVENT_NO_SIM_HEARD, true);
     return true;
 }

@@ -20,8 +20,7 @@ static enum outcome plain(struct at *at, const char *line, int timeout_ms, struc
 
     *ok = outcome == OUTCOME_OK && result.final == AT_FINAL_OK;
     /* nothing of that kind was asked for: it was said meanwhile */
-    if (outcome == OUTCOME_OK && result.final == AT_FINAL_CME &&
-        (result.cme == CME_NO_SIM || result.cme == CME_SIM_WRONG))
+    if (outcome == OUTCOME_OK && result.final == AT_FINAL_CME && cme_is_no_sim(result.cme))
         at_note(at, EVENT_NO_SIM_HEARD, true);
     return outcome;
 }

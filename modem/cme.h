@@ -38,4 +38,10 @@ static inline bool cme_is_refusal(int cme)
     return cme == CME_NOT_ALLOWED || cme == CME_NOT_SUPPORTED;
 }
 
+/* True if there is no SIM, or another one than before: no channel is left. */
+static inline bool cme_is_no_sim(int cme)
+{
+    return cme == CME_NO_SIM || cme == CME_SIM_WRONG;
+}
+
 #endif

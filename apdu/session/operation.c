@@ -13,6 +13,7 @@
 /* Longer than any command lasts: what was under way then is over. */
 #define WORK_LONGEST_MS 20000
 
+static const char sim_was_gone[] = "the modem said meanwhile that the SIM is gone: try again";
 static const char out_of_step[] = "the modem's answers are out of step: one came without a command";
 
 /* True if the answer ends in a status word of success or a warning: an applet knows the command. */
@@ -70,6 +71,8 @@ static enum outcome before_pin(void *arg, struct report *why)
         return operation_echoes(why);
     if (transport->events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
+    if (transport->events & EVENT_NO_SIM_HEARD) /* another one may be in by now */
+        return report_set(why, OUTCOME_LOST, "%s", sim_was_gone);
     if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
         operation_out_of_step(operation))
         return report_set(why, OUTCOME_LOST, "%s", out_of_step);
@@ -158,7 +161,8 @@ enum outcome operation_wake(struct operation *operation, struct report *why)
         line->opening = false;
         (void)transport_found(transport, &gone);
     }
-    transport->events &= ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN);
+    transport->events &=
+        ~(unsigned)(EVENT_RESTARTED | EVENT_UNASKED | EVENT_FOREIGN | EVENT_NO_SIM_HEARD);
     if (!ready) /* from here on more than the start-up is said */
         operation_note(operation);
     if (!channel_close_stray(operation) && line->opening)

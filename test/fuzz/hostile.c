@@ -64,7 +64,8 @@ void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_e
     REQUIRE(channel < HOSTILE_CHANNELS);
     closing = &card->channels[channel];
     closing->unclosed += end == HOSTILE_CME || end == HOSTILE_ERROR;
-    if (closing->unclosed >= 6)
+    /* or the refusal came one answer too late */
+    if (closing->unclosed >= 6 || card->shifted)
         closing->owed = false;
 }
 

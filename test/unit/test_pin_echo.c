@@ -166,6 +166,42 @@ static void a_pin_whose_answer_is_cut_short_is_not_tried_again(void)
     seat_end(&seat);
 }
 
+/* The card says nothing beside how many tries are left: data come with another command's answer. */
+static void a_state_with_data_gets_no_pin(void)
+{
+    static const struct modem_step steps[] = {OPEN,     SELECT, CSIM("01 20 00 81", "0102 63CF"),
+                                              CLOSE,    OPEN,   SELECT,
+                                              STATE,    VERIFY, MSE,
+                                              HASH,     CDS,    CLOSE,
+                                              MODEM_END};
+    static const struct modem_step always[] = {
+        OPEN,     SELECT, CSIM("01 20 00 81", "0102 63CF"), CLOSE,
+        OPEN,     SELECT, CSIM("01 20 00 81", "0102 63C3"), CLOSE,
+        MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+    seat_begin(&seat, always, NULL, NULL, NULL);
+    EXPECT(seat_sign(&seat), OUTCOME_BAD_DATA, &seat.why);
+    EXPECT_SAYS(seat.why.text, "do not belong to it");
+    seat_end(&seat);
+}
+
+/* What was selected is not there any more, and another SIM may be in by now. */
+static void a_sim_that_is_said_to_be_gone_gets_no_pin(void)
+{
+    static const struct modem_step steps[] = {
+        OPEN,           SELECT, STATE, LINE("ATE0", "\r\n+CME ERROR: 10\r\n" BREATH OK),
+        LINE("AT", OK), COLD,   CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 void add_pin_echo_suite(void)
 {
     static const struct test tests[] = {
@@ -175,6 +211,8 @@ void add_pin_echo_suite(void)
         TEST(an_echo_behind_a_messages_header_is_heard),
         TEST(an_echo_that_was_turned_on_is_turned_off),
         TEST(a_pin_whose_answer_is_cut_short_is_not_tried_again),
+        TEST(a_state_with_data_gets_no_pin),
+        TEST(a_sim_that_is_said_to_be_gone_gets_no_pin),
     };
 
     ADD_SUITE("pin_echo", tests);
