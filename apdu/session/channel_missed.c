@@ -121,7 +121,7 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
         }
         whose = channel_whose_surely(operation, found, &word);
         if (whose == WHOSE_UNKNOWN) { /* it is asked again after the next opening */
-            owners_orphan(&operation->record.owners, found, DOUBT_ASK);
+            owners_guess(&operation->record.owners, found);
             operation->missed = true;
         }
         if (whose == WHOSE_UNKNOWN || whose == WHOSE_REFUSED)
@@ -132,7 +132,7 @@ static bool find_by(struct operation *operation, enum carrier carrier, bool name
         if (nameless ? whose == WHOSE_NAMELESS : is_missed(operation, found, whose, word)) {
             if (nameless || is_still_missed(operation, found))
                 return true;
-            owners_orphan(&operation->record.owners, found, DOUBT_ASK);
+            owners_guess(&operation->record.owners, found);
         }
     }
     return false;

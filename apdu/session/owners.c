@@ -63,6 +63,12 @@ void owners_orphan(struct owners *owners, const struct channel *channel, enum do
     put_channel(owners, channel)->doubt = doubt;
 }
 
+void owners_guess(struct owners *owners, const struct channel *channel)
+{
+    if (owners->count < OWNERS_MAX / 2 || owners_find(owners, channel) != NULL)
+        owners_orphan(owners, channel, DOUBT_ASK);
+}
+
 void owners_remove(struct owners *owners, const struct channel *channel)
 {
     struct owned *owned = owners_find(owners, channel);

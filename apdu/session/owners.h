@@ -63,6 +63,10 @@ void owners_hold(struct owners *owners, const struct channel *channel, pid_t pid
  * gone, else one in doubt, else the oldest. */
 void owners_orphan(struct owners *owners, const struct channel *channel, enum doubt doubt);
 
+/* Notes a number that may be a channel's, to be asked again (DOUBT_ASK). Half of the table is kept for channels
+ * that somebody has opened: where that is all that is left, nothing is noted. */
+void owners_guess(struct owners *owners, const struct channel *channel);
+
 /* Takes a channel out: it is closed, or the card gave its number out again. */
 void owners_remove(struct owners *owners, const struct channel *channel);
 

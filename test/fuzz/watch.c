@@ -198,7 +198,8 @@ static void note_state(struct hostile *card, const struct watched *watched)
     card->asked = question || (card->asked && watched->ins == INS_GET_RESPONSE);
     card->asked_on = watched->channel;
     card->state = watched->sw;
-    if (card->asked && tries_known(watched->sw) && watched->p2 == PIN_REFERENCE) {
+    if (card->asked && tries_known(watched->sw) && watched->answer_length == 2 &&
+        watched->p2 == PIN_REFERENCE) { /* with data it is another command's answer */
         card->before = card->told;
         card->told = watched->sw & 0x0F;
     }

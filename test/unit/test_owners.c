@@ -54,6 +54,34 @@ static void an_entry_is_found_by_its_channel_until_it_is_removed(void)
     EXPECT_NUMBER(owners_find(&owners, &also)->doubt, DOUBT_GONE);
 }
 
+/* A search for a channel that was missed asks numbers that may be nobody's. */
+static void a_guess_takes_no_channels_place(void)
+{
+    struct owners owners = {0};
+    struct channel channel;
+
+    for (unsigned i = 1; i <= OWNERS_MAX / 2 - 1; i++) {
+        channel = numbered(i);
+        owners_orphan(&owners, &channel, DOUBT_NONE);
+    }
+    for (unsigned i = 1; i <= 19; i++) {
+        char name[8];
+
+        (void)snprintf(name, sizeof name, "%u", i);
+        channel = named(name);
+        owners_guess(&owners, &channel);
+    }
+    EXPECT_NUMBER(owners.count, OWNERS_MAX / 2);
+    channel = named("1");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(owners_find(&owners, &channel));
+    owners_guess(&owners, &channel);
+    EXPECT_NUMBER(owners_find(&owners, &channel)->doubt, DOUBT_ASK);
+    for (unsigned i = 1; i <= OWNERS_MAX / 2 - 1; i++) {
+        channel = numbered(i);
+        CU_ASSERT_PTR_NOT_NULL(owners_find(&owners, &channel));
+    }
+}
+
 static void a_full_table_loses_what_is_least_likely_to_be_open(void)
 {
     struct owners owners = {0};
@@ -210,6 +238,7 @@ void add_owners_suite(void)
 {
     static const struct test tests[] = {
         TEST(an_entry_is_found_by_its_channel_until_it_is_removed),
+        TEST(a_guess_takes_no_channels_place),
         TEST(a_full_table_loses_what_is_least_likely_to_be_open),
         TEST(who_died_holds_nothing),
         TEST(an_older_programs_claims_are_honoured),
