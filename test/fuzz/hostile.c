@@ -24,7 +24,7 @@ void hostile_operation(struct hostile *card, enum hostile_source source, int tri
     card->copies = 0;
     card->called_busy = false;
     card->change_wanted = card->asked = card->disturbed = false;
-    card->shifted = false;
+    card->shifted = card->reset_unheard = false;
     card->mistaken = card->fetched_for = 0;
     if (!card->remembers)
         memset(card->refused, 0, sizeof card->refused);

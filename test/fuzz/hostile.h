@@ -64,6 +64,7 @@ struct hostile {
     bool shifted; /* an answer of this operation came twice: those that follow may be off by one */
     unsigned
         mistaken; /* such an answer, of one byte: it may be taken for the number of a channel */
+    bool reset_unheard; /* it said that the SIM is gone, one answer too late to be heard at once */
     unsigned fetched_for; /* the channel of a SELECT whose answer it did not give by GET RESPONSE */
     bool disturbed; /* an answer of this operation did not come, not alone, or was another's */
     struct hostile_channel channels[HOSTILE_CHANNELS];

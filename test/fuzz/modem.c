@@ -151,7 +151,7 @@ static void open_session(struct modem *modem)
 
     if (channel == 0 || (kind >= 0x80 && kind < 0xE0)) {
         (void)snprintf(text, sizeof text, "\r\n+CME ERROR: %d\r\n", kind & 0x1F);
-        if ((kind & 0x1F) == CME_NO_SIM || (kind & 0x1F) == CME_SIM_WRONG)
+        if (cme_is_no_sim(kind & 0x1F))
             hostile_reset(&modem->card);
         say(text);
         return;

@@ -75,7 +75,7 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     REQUIRE(watched->channel < HOSTILE_CHANNELS);
     if (watched->channel > 0)
         REQUIRE(card->channels[watched->channel].open || is_question(watched) ||
-                closes_itself(watched) || watched->ins == INS_GET_RESPONSE ||
+                closes_itself(watched) || watched->ins == INS_GET_RESPONSE || card->reset_unheard ||
                 watched->channel == card->mistaken);
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
@@ -370,9 +370,10 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
     }
     if (watched->answer_length == 0) {
         note_failure(card, watched, end, !(end == HOSTILE_CME && cme == CME_SIM_BUSY));
-        if (end == HOSTILE_RESTARTS ||
-            (end == HOSTILE_CME && (cme == CME_NO_SIM || cme == CME_SIM_WRONG)))
+        if (end == HOSTILE_RESTARTS || (end == HOSTILE_CME && cme_is_no_sim((int)cme))) {
             hostile_reset(card); /* nothing is open on a SIM that is not there */
+            card->reset_unheard = card->shifted && end == HOSTILE_CME;
+        }
         return;
     }
     if (watched->ins == INS_MANAGE_CHANNEL) {
