@@ -63,7 +63,8 @@ struct hostile {
     bool numberless;      /* it said that it opened a channel, without the number */
     bool shifted; /* an answer of this operation came twice: those that follow may be off by one */
     unsigned
-        mistaken; /* such an answer, of one byte: it may be taken for the number of a channel */
+        mistaken; /* bit 1 << number: such an answer was this one byte, which may be taken for the
+                         * number of a channel */
     bool reset_unheard; /* it said that the SIM is gone, one answer too late to be heard at once */
     unsigned fetched_for; /* the channel of a SELECT whose answer it did not give by GET RESPONSE */
     bool disturbed; /* an answer of this operation did not come, not alone, or was another's */

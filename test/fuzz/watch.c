@@ -76,7 +76,7 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     if (watched->channel > 0)
         REQUIRE(card->channels[watched->channel].open || is_question(watched) ||
                 closes_itself(watched) || watched->ins == INS_GET_RESPONSE || card->reset_unheard ||
-                watched->channel == card->mistaken);
+                (card->mistaken & 1U << watched->channel) != 0);
     else
         REQUIRE(watched->ins == INS_MANAGE_CHANNEL || watched->ins == INS_GET_RESPONSE);
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
@@ -352,8 +352,9 @@ void watch_end(struct hostile *card, const struct watched *watched, enum hostile
      * does, and two such answers answer two: no program can tell */
     same.sw = card->twice;
     card->shifted = card->shifted || card->copies > 0;
-    if (card->shifted && watched->sw == 0x9000 && watched->answer_length == 3)
-        card->mistaken = watched->first;
+    if (card->shifted && watched->sw == 0x9000 && watched->answer_length == 3 &&
+        watched->first < HOSTILE_CHANNELS)
+        card->mistaken |= 1U << watched->first;
     if (end == HOSTILE_SILENT && card->copies > 0) {
         card->copies--;
     } else {
