@@ -182,8 +182,10 @@ static void close_session(struct modem *modem, const char *text)
         say("\r\n+CME ERROR: 21\r\n");
         return;
     }
-    if (session > 0)
+    if (session > 0) {
         hostile_close(&modem->card, session);
+        modem->card.mistaken |= 1U << session; /* it may be in use by its number too */
+    }
     say("\r\nOK\r\n");
 }
 

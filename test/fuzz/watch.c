@@ -82,7 +82,7 @@ static void check_channel(const struct hostile *card, const struct watched *watc
     if (watched->ins == INS_MANAGE_CHANNEL && watched->p1 == P1_CLOSE && watched->channel == 0)
         REQUIRE(watched->p2 > 0 && watched->p2 < HOSTILE_CHANNELS &&
                 (watched->p2 != 1 || card->channels[1].open || card->channels[1].disowned ||
-                 card->just_closed == 1));
+                 card->just_closed == 1 || (card->mistaken & 1U << 1) != 0));
 }
 
 /* What the card said right before allows a try. */
