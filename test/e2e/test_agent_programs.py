@@ -27,7 +27,7 @@ FOUR = tls.NGINX.replace("worker_processes 1", "worker_processes 4")
 BRIDGE = """listener {near} 127.0.0.1
 allow_anonymous true
 connection uplink
-address localhost:{far}
+address 127.0.0.1:{far}
 topic # out 1
 bridge_cafile {ca}
 bridge_certfile {cert}

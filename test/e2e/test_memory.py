@@ -38,7 +38,7 @@ def in_a_program(t, part, step):
     for count in (1, 5):
         result = t.run([MEMORY, BUILD, key, part, str(count), str(step), str(count)], seconds=110,
                        env=preloaded(t.env(sim)), preload=False)
-        t.says(result.out, r"[1-9]\d+ tried, \d+ worked, 0 bad")
+        t.says(result.out, r"\b([5-9]|[1-9]\d+) tried, \d+ worked, 0 bad")
     afterwards(t, sim)
 
 
@@ -71,9 +71,11 @@ def in_a_command(t, command, card, first, step):
     afterwards(t, sim)
 
 
+# Not the very first ones: libcrypto of 3.5 waits for itself when its first allocation fails, because it wants
+# to note an error before it is set up.
 for command in (["info"], ["cert", "signing"], ["key", "signing"]):
     test(name=f"failed allocations in simkey {command[0]} end in success or an error",
-         command=[SIMKEY, *command], card="p256", first=1, step=61)(in_a_command)
+         command=[SIMKEY, *command], card="p256", first=13, step=61)(in_a_command)
 
 
 @test(name="failed allocations in safe2 get end in success or an error", seconds=240)

@@ -10,6 +10,7 @@
  * the next time need not work. */
 #include <dirent.h>
 #include <dlfcn.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -170,11 +171,26 @@ static const struct part {
     {"available", do_available, true, true, true}, {"provider", do_provider, false, false, false},
 };
 
-/* Whether libcrypto still finds in the application's context what signing takes. */
+/* Whether libcrypto still finds what loading a reference takes. */
+static bool decoders_whole(void)
+{
+    static const char *const names[] = {"DER", "RSA", "EC"};
+    bool whole = true;
+
+    for (int i = 0; i < 3; i++) {
+        OSSL_DECODER *decoder = OSSL_DECODER_fetch(NULL, names[i], "provider=simkey");
+
+        whole = whole && decoder != NULL;
+        OSSL_DECODER_free(decoder);
+    }
+    return whole;
+}
+
+/* The same for what signing takes, in the application's context. */
 static bool libcrypto_whole(void)
 {
     static const char *const types[] = {"RSA", "EC"}, *const algorithms[] = {"RSA", "ECDSA"};
-    bool whole = true;
+    bool whole = decoders_whole();
 
     for (int i = 0; i < 2; i++) {
         EVP_KEYMGMT *keymgmt = EVP_KEYMGMT_fetch(NULL, types[i], "provider=simkey");
