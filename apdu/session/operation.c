@@ -32,6 +32,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
+    operation->said = exchange->length;
     if (!(transport->events & EVENT_RESTARTED)) {
         outcome = operation_carry(operation, exchange, deadline, why);
         withheld = (transport->events & EVENT_WITHHELD) != 0;

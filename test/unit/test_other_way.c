@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Modems with two ways to the SIM of which one half-works: what is tried by the other one, how often, and
+ * what the next operation knows of it. */
+#include "test/unit/channels.h"
+#include "test/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CCHO_LINE       "AT+CCHO=\"" MIAS_AID "\""
+#define CCHO_SAYS(says) LINE(CCHO_LINE, says)
+#define CCHO_OPENS      CCHO_SAYS("\r\n+CCHO: 1\r\n" OK)
+#define CCHC            LINE("AT+CCHC=1", OK)
+#define CCHO_VERIFIES                                                                              \
+    CCHO_OPENS, CGLA("00 20 00 81", "63C3"), ECHO_OFF, CGLA("00 20 00 81 04 30303030", "9000")
+#define CCHO_COLD                                                                                  \
+    CCHO_VERIFIES, CGLA("00 22 41 B6 06 800142 840131", "9000"),                                   \
+        CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),                                  \
+        CGLA("00 2A 9E 9A 00", "51674E 9000")
+#define CME(number) "\r\n+CME ERROR: " number "\r\n"
+
+/* The usual start-up; on a slow machine a channel is asked whose it is before it is closed. */
+static const struct modem_step starts_and_tells[] = {STARTING, CSIM("81 F2 00 0C", "6D00"),
+                                                     MODEM_END};
+
+/* How a modem says that it does not do it, whatever the reason. */
+static const char *const failures[] = {CME("0"), CME("13"), CME("100")};
+#define FAILURES (sizeof failures / sizeof failures[0])
+
+/* ---- a question on a channel that was opened ---- */
+
+/* Twice it may be the SIM that is in trouble: then the other way, which the next operation takes at once. */
+static void a_state_that_csim_fails_to_ask_is_asked_by_ccho(void)
+{
+    for (size_t i = 0; i < FAILURES; i++) {
+        const struct modem_step fails = LINE("AT+CSIM=8,\"01200081\"", failures[i]);
+        const struct modem_step steps[] = {OPEN,      SELECT, fails,    CLOSE,     OPEN,
+                                           SELECT,    fails,  CLOSE,    CCHO_COLD, CCHC,
+                                           CCHO_COLD, CCHC,   MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, starts_and_tells, "session", "private");
+        seat_signs(&seat);
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+static void an_environment_that_csim_fails_to_set_is_set_by_ccho(void)
+{
+#define OPEN_VERIFIED OPEN, SELECT, STATE, VERIFY
+    for (size_t i = 0; i < FAILURES; i++) {
+        const struct modem_step fails = LINE("AT+CSIM=22,\"012241B606800142840131\"", failures[i]);
+        const struct modem_step steps[] = {OPEN_VERIFIED, fails, fails,    CLOSE,
+                                           OPEN_VERIFIED, fails, fails,    CLOSE,
+                                           CCHO_COLD,     CCHC,  MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, starts_and_tells, "session", "private");
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+/* Wrong parameters: the modem does not take a short command at all. */
+static void what_csim_calls_wrong_parameters_goes_by_ccho(void)
+{
+#define WRONG_STATE                                                                                \
+    LINE("AT+CSIM=8,\"01200081\"", CME("50")), LINE("AT+CSIM=10,\"0120008100\"", CME("50"))
+    static const struct modem_step steps[] = {OPEN,      SELECT, WRONG_STATE, CLOSE,
+                                              OPEN,      SELECT, WRONG_STATE, CLOSE,
+                                              CCHO_COLD, CCHC,   MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, starts_and_tells, "session", "private");
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
+static void what_cgla_fails_to_do_goes_by_csim(void)
+{
+    for (size_t i = 0; i < FAILURES; i++) {
+        const struct modem_step fails = LINE("AT+CGLA=1,8,\"00200081\"", failures[i]);
+        const struct modem_step steps[] = {LINE("AT+CSIM=10,\"0070000001\"", CME("3")),
+                                           CCHO_COLD,
+                                           CCHC,
+                                           CCHO_OPENS,
+                                           fails,
+                                           CCHC,
+                                           CCHO_OPENS,
+                                           fails,
+                                           CCHC,
+                                           COLD,
+                                           CLOSE,
+                                           COLD,
+                                           CLOSE,
+                                           MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, starts_and_tells, "session", "private");
+        for (int times = 0; times < 3; times++)
+            seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+/* Where the other way does not exist it is asked for once, and the failure is told as it was. */
+static void another_way_that_does_not_exist_is_asked_for_once(void)
+{
+    static const struct modem_step steps[] = {MODEM_END};
+    static const struct modem_step standing[] = {STARTING,
+                                                 OPEN,
+                                                 SELECT,
+                                                 CLOSE,
+                                                 CSIM("81 F2 00 0C", "6D00"),
+                                                 LINE("AT+CSIM=8,\"01200081\"", CME("100")),
+                                                 CCHO_SAYS(CME("4")),
+                                                 MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "timeout", "5");
+    EXPECT(seat_sign(&seat), OUTCOME_LOST, &seat.why);
+    EXPECT_SAYS(seat.why.text, "+CME ERROR: 100");
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 1);
+    CU_ASSERT(modem_heard(&seat.modem, "AT+CSIM=8,\"01200081\"") > 3);
+    seat_end(&seat);
+}
+
+void add_other_way_suite(void)
+{
+    static const struct test tests[] = {
+        TEST(a_state_that_csim_fails_to_ask_is_asked_by_ccho),
+        TEST(an_environment_that_csim_fails_to_set_is_set_by_ccho),
+        TEST(what_csim_calls_wrong_parameters_goes_by_ccho),
+        TEST(what_cgla_fails_to_do_goes_by_csim),
+        TEST(another_way_that_does_not_exist_is_asked_for_once),
+    };
+
+    ADD_SUITE("other_way", tests);
+}
