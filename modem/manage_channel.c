@@ -163,8 +163,8 @@ static enum outcome ask_close(const struct basic_channel *basic, uint8_t on, con
     return outcome;
 }
 
-/* A modem or card that refuses the usual command may take it without a Le, or on the channel itself
- * (P2 00: ISO 7816-4, 11.1.2). */
+/* A modem or card that refuses the usual command, or a modem that fails at it twice, may take it without a
+ * Le, or on the channel itself (P2 00: ISO 7816-4, 11.1.2). */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -177,7 +177,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
     channel->open = false;
     for (int way = 0; way < 2; way++) {
         const bool refusal =
-            outcome == OUTCOME_CARRIER_REFUSED ||
+            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_LOST && why->cme >= 0) ||
             (outcome == OUTCOME_OK && said.length == 0 && manage_channel_refused(said.sw));
 
         /* with EVENT_UNASKED the refusal may be another command's, and the channel be closed */

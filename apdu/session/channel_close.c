@@ -207,7 +207,8 @@ static void note_close(struct operation *operation, const struct channel *channe
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
         count_refusal(operation, channel, DOUBT_GONE,
-                      outcome == OUTCOME_CARRIER_REFUSED || manage_channel_refused(sw));
+                      outcome == OUTCOME_CARRIER_REFUSED ||
+                          (outcome == OUTCOME_LOST && why->cme >= 0) || manage_channel_refused(sw));
     } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number another program's: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);

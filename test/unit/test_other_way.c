@@ -126,6 +126,53 @@ static void another_way_that_does_not_exist_is_asked_for_once(void)
     seat_end(&seat);
 }
 
+/* ---- closing ---- */
+
+/* What a modem fails to close in the usual way is closed in another one. */
+static void a_close_that_fails_is_said_in_another_way(void)
+{
+    for (size_t i = 0; i < FAILURES; i++) {
+        const struct modem_step fails = LINE("AT+CSIM=10,\"0070800100\"", failures[i]);
+        const struct modem_step brief[] = {COLD, fails, fails, CSIM("00 70 80 01", "9000"),
+                                           MODEM_END};
+        const struct modem_step itself[] = {COLD,
+                                            fails,
+                                            fails,
+                                            LINE("AT+CSIM=8,\"00708001\"", failures[i]),
+                                            CSIM("01 70 80 00", "9000"),
+                                            MODEM_END};
+        const struct modem_step *const cases[] = {brief, itself};
+
+        for (size_t way = 0; way < 2; way++) {
+            struct seat seat;
+
+            seat_begin(&seat, cases[way], NULL, "session", "private");
+            seat_signs(&seat);
+            EXPECT_NUMBER(seat_owner(sim_settings(seat.sim), 1), OWNER_NONE);
+            seat_end(&seat);
+        }
+    }
+}
+
+/* Or it is used again: else there would be one less with each program. */
+static void a_channel_that_fails_to_close_is_used_again(void)
+{
+#define FAILS_TO_CLOSE                                                                             \
+    LINE("AT+CSIM=10,\"0070800100\"", CME("100")), LINE("AT+CSIM=10,\"0070800100\"", CME("100")),  \
+        LINE("AT+CSIM=8,\"00708001\"", CME("100")), LINE("AT+CSIM=8,\"01708000\"", CME("100"))
+    static const struct modem_step steps[] = {
+        COLD,         FAILS_TO_CLOSE, STATUS("6D00"), CSIM("01 20 00 81", "63C3"),
+        SELECT_AGAIN, STATE,          VERIFY,         MSE,
+        WARM,         FAILS_TO_CLOSE, MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, NULL, "session", "private");
+    seat_signs(&seat);
+    seat_signs(&seat);
+    EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CSIM=10,\"0070000001\""), 1);
+    seat_end(&seat);
+}
+
 void add_other_way_suite(void)
 {
     static const struct test tests[] = {
@@ -134,6 +181,8 @@ void add_other_way_suite(void)
         TEST(what_csim_calls_wrong_parameters_goes_by_ccho),
         TEST(what_cgla_fails_to_do_goes_by_csim),
         TEST(another_way_that_does_not_exist_is_asked_for_once),
+        TEST(a_close_that_fails_is_said_in_another_way),
+        TEST(a_channel_that_fails_to_close_is_used_again),
     };
 
     ADD_SUITE("other_way", tests);
