@@ -64,8 +64,10 @@ static enum outcome open_channel(struct operation *operation, const struct chann
 static enum outcome open_by(struct operation *operation, enum carrier carrier,
                             const struct applet *applet, struct report *why)
 {
-    const struct channel_wish wish = {
-        .carrier = carrier, .aid = applet->aid, .aid_length = applet->aid_length};
+    const struct channel_wish wish = {.carrier = carrier,
+                                      .aid = applet->aid,
+                                      .aid_length = applet->aid_length,
+                                      .all = operation->open_all};
     struct channel_state *state;
     enum outcome outcome;
 
@@ -180,6 +182,30 @@ static enum outcome diagnose(struct operation *operation, struct report *why)
     return why->outcome;
 }
 
+/* Without another way: MANAGE CHANNEL once more with Le 00, which some modems take for the only right one and
+ * say nothing of lengths. Where that is refused too, nothing is changed. */
+static enum outcome open_with_all(struct operation *operation, const struct applet *applet,
+                                  struct report *why)
+{
+    struct report by_all = REPORT_INIT;
+    enum outcome outcome;
+
+    operation->open_all = true;
+    outcome = open_by(operation, CARRIER_CSIM, applet, &by_all);
+    operation->open_all = false;
+    return outcome == OUTCOME_OK ? outcome : why->outcome;
+}
+
+/* True if that may help: MANAGE CHANNEL by AT+CSIM was refused, or failed, by what would not make it be tried
+ * already. */
+static bool length_may_matter(enum outcome by_csim, const struct report *why)
+{
+    return (by_csim == OUTCOME_CARRIER_REFUSED || by_csim == OUTCOME_LOST) &&
+           (cme_is_refusal(why->cme) || why->cme == CME_PHONE_FAILURE ||
+            why->cme == CME_SIM_FAILURE || why->cme == CME_UNKNOWN || why->sw == 0x6D00 ||
+            why->sw == 0x6E00);
+}
+
 enum outcome channel_open_any(struct operation *operation, const struct applet *applet,
                               struct report *why)
 {
@@ -191,6 +217,7 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
     enum carrier second;
     struct report other = REPORT_INIT;
     enum outcome outcome;
+    bool another = pinned == CARRIER_CSIM && only == CARRIER_AUTO;
 
     if (first == CARRIER_AUTO)
         first = CARRIER_CSIM;
@@ -198,11 +225,15 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
     outcome = open_by(operation, first, applet, why);
     if (outcome == OUTCOME_OK || (operation->transport.events & EVENT_RESTARTED))
         return outcome;
+    another = another && length_may_matter(outcome, why);
     if (pinned == CARRIER_AUTO && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_LOST ||
                                    outcome == OUTCOME_NO_APPLET || why->sw == 0x6881 ||
                                    (outcome == OUTCOME_BAD_DATA && operation->again))) {
         enum outcome by_other = open_by(operation, second, applet, &other);
 
+        another = first == CARRIER_CSIM
+                      ? by_other == OUTCOME_CARRIER_REFUSED && length_may_matter(outcome, why)
+                      : outcome == OUTCOME_CARRIER_REFUSED && length_may_matter(by_other, &other);
         /* a modem that keeps MANAGE CHANNEL for itself, and knows what the SIM does not have */
         if (by_other == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
             (by_other == OUTCOME_NO_APPLET && other.cme == CME_NOT_FOUND)) {
@@ -210,6 +241,10 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
             outcome = by_other;
         }
     }
+    if (another && outcome != OUTCOME_OK)
+        outcome = open_with_all(operation, applet, why);
+    if (outcome == OUTCOME_OK)
+        return outcome;
     if (no_free_channel(outcome, why))
         outcome = reclaim_or(operation, pinned == CARRIER_AUTO ? second : first, applet, why);
     else if (operation->transport.ops->selects && channel_in_use_elsewhere(outcome, why))

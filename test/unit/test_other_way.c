@@ -126,6 +126,73 @@ static void another_way_that_does_not_exist_is_asked_for_once(void)
     seat_end(&seat);
 }
 
+/* ---- opening ---- */
+
+#define OPEN_LINE    "AT+CSIM=10,\"0070000001\""
+#define ALL_LINE     "AT+CSIM=10,\"0070000000\""
+#define REST_OF_COLD SELECT, STATE, VERIFY, MSE, HASH, CDS
+
+/* MANAGE CHANNEL is taken with Le 00 alone, and refused as if it were not taken at all. Without another way that
+ * is tried, and remembered. */
+static void a_channel_that_opens_with_le_00_alone_is_opened_so(void)
+{
+    static const char *const refusals[] = {CME("3"), CME("4"), "\r\n+CSIM: 4,\"6D00\"\r\n" OK,
+                                           "\r\n+CSIM: 4,\"6E00\"\r\n" OK};
+
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        const struct modem_step refused = LINE(OPEN_LINE, refusals[i]);
+        const struct modem_step steps[] = {refused,
+                                           CCHO_SAYS("\r\nERROR\r\n"),
+                                           CSIM("00 70 00 00 00", "01 9000"),
+                                           REST_OF_COLD,
+                                           CLOSE,
+                                           CSIM("00 70 00 00 00", "01 9000"),
+                                           REST_OF_COLD,
+                                           CLOSE,
+                                           MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, "session", "private");
+        seat_signs(&seat);
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+/* The same where it only says that it failed, and nothing was opened. */
+static void one_that_fails_to_open_is_opened_with_le_00(void)
+{
+    static const char *const said[] = {CME("0"), CME("13")};
+
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        const struct modem_step failed = LINE(OPEN_LINE, said[i]);
+        const struct modem_step steps[] = {
+            failed, failed,   CCHO_SAYS(CME("4")), CSIM("00 70 00 00 00", "01 9000"), REST_OF_COLD,
+            CLOSE,  MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, "session", "private");
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
+static void wrong_parameters_of_opening_are_other_ones_the_second_time(void)
+{
+    static const char *const words[] = {"6B00", "6A80"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const struct modem_step steps[] = {CSIM("00 70 00 00 01", words[i]),
+                                           CSIM("00 70 00 00 00", "01 9000"), REST_OF_COLD, CLOSE,
+                                           MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, NULL, "session", "private");
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
 /* ---- closing ---- */
 
 /* What a modem fails to close in the usual way is closed in another one. */
@@ -181,6 +248,9 @@ void add_other_way_suite(void)
         TEST(what_csim_calls_wrong_parameters_goes_by_ccho),
         TEST(what_cgla_fails_to_do_goes_by_csim),
         TEST(another_way_that_does_not_exist_is_asked_for_once),
+        TEST(a_channel_that_opens_with_le_00_alone_is_opened_so),
+        TEST(one_that_fails_to_open_is_opened_with_le_00),
+        TEST(wrong_parameters_of_opening_are_other_ones_the_second_time),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),
     };
