@@ -133,46 +133,92 @@ static size_t order_aids(const struct operation *operation, const struct applet 
     return count;
 }
 
-/* Remembers for this SIM which applet was selected, or is not there. That mIAS is missing counts only by
- * 6A82 or "not found": a modem that opens by an AID may have other reasons to refuse. */
+/* True if the SIM does not have the applet, or a modem that opens by an AID gave no other reason. */
+static bool lacks_applet(struct sim *sim, enum outcome outcome)
+{
+    return outcome == OUTCOME_NO_APPLET ||
+           (outcome == OUTCOME_CARRIER_REFUSED && atomic_load(&sim->may_lack));
+}
+
+/* Remembers for this SIM which applet was selected, or is not there. That mIAS is missing counts at once by
+ * 6A82 or "not found". A modem that opens by an AID may have other reasons to refuse: what it says counts
+ * if IoT SAFE's is opened then, in two operations. */
 static void learn_applet(struct operation *operation, const struct applet *applet,
                          enum outcome outcome, const struct report *why)
 {
     struct sim *sim = operation->sim;
 
-    if (applet->kind == SELECTED_MIAS && outcome == OUTCOME_NO_APPLET)
+    if (applet->kind == SELECTED_MIAS && lacks_applet(sim, outcome)) {
         sim->lacks_mias = why->sw == 0x6A82 || why->cme == CME_NOT_FOUND;
+        sim->may_lack_mias = !sim->lacks_mias;
+    }
     if (outcome != OUTCOME_OK || !operation->just_selected)
         return;
     if (applet->kind == SELECTED_MIAS) {
-        sim->lacks_mias = false;
-        sim->quirks.modem &= ~(unsigned)QUIRK_NO_MIAS;
+        sim->lacks_mias = sim->may_lack_mias = false;
+        sim->quirks.modem &= ~(unsigned)(QUIRK_NO_MIAS | QUIRK_MIAS_FAILED);
     } else if (applet->kind == SELECTED_IOTSAFE) {
-        if (sim->lacks_mias)
+        if (sim->lacks_mias || (sim->may_lack_mias && (sim->quirks.modem & QUIRK_MIAS_FAILED) != 0))
             sim->quirks.modem |= QUIRK_NO_MIAS;
+        else if (sim->may_lack_mias)
+            sim->quirks.modem |= QUIRK_MIAS_FAILED;
+        sim->may_lack_mias = false;
         sim->quirks.modem &= ~(unsigned)QUIRK_AIDS;
         sim->quirks.modem |= applet->number * QUIRK_AID;
     }
 }
 
-static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
-                                const char *iccid, struct report *why)
+/* One AID after the other, until one is there. *sure: each that is not is known not to be, so that it is no
+ * use to ask again. */
+static enum outcome try_aids(struct operation *operation, const struct applet *const *list,
+                             size_t count, bool again, const char *iccid, bool *sure,
+                             struct report *why)
 {
-    const struct applet *list[APPLET_AIDS];
-    const size_t count = order_aids(operation, applet, list);
+    struct sim *sim = operation->sim;
     struct report first = REPORT_INIT;
-    enum outcome outcome = OUTCOME_OK;
 
+    *sure = true;
     for (size_t i = 0; i < count; i++) {
+        const bool known =
+            list[i]->number != 0 && list[i]->number == (sim->quirks.modem & QUIRK_AIDS) / QUIRK_AID;
+        enum outcome outcome;
+
+        operation->more_aids = again || (i + 1 < count && !known);
+        atomic_store(&sim->may_lack, false);
         outcome = ensure_as(operation, list[i], i + 1 == count, iccid, why);
+        operation->more_aids = false;
         learn_applet(operation, list[i], outcome, why);
-        if (outcome != OUTCOME_NO_APPLET)
+        if (!lacks_applet(sim, outcome))
             return outcome;
+        *sure = *sure && (why->sw != 0 || why->cme < 0 || outcome == OUTCOME_CARRIER_REFUSED ||
+                          why->cme == CME_NOT_FOUND);
+        if (why->sw == 0 && operation->current->level == LEVEL_CLOSED)
+            operation->csim_refuses = true; /* it was no way, or there would be a status word */
         if (i == 0)
             first = *why;
         report_clear(why);
     }
     *why = first;
+    return first.outcome;
+}
+
+/* Each AID once, and where a modem that opens by AIDs failed without saying why, once more. */
+static enum outcome ensure_once(struct operation *operation, const struct applet *applet,
+                                const char *iccid, struct report *why)
+{
+    const struct applet *list[APPLET_AIDS];
+    const size_t count = order_aids(operation, applet, list);
+    const bool refuses = operation->csim_refuses;
+    bool sure;
+    enum outcome outcome = try_aids(operation, list, count, false, iccid, &sure, why);
+
+    if (lacks_applet(operation->sim, outcome) && count > 1 && !sure)
+        outcome = try_aids(operation, list, count - 1, true, iccid, &sure, why);
+    operation->csim_refuses = refuses;
+    if (operation->look_later) {
+        operation->look_later = false;
+        channel_find_missed(operation, CARRIER_CCHO);
+    }
     return outcome;
 }
 

@@ -147,8 +147,8 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
  * be leaked. Never a 1 of which nothing is known: the modem may be using it. Returns how many. */
 size_t channel_closable(struct operation *operation, struct channel list[CHANNELS_CLOSABLE]);
 
-/* Closes one of them, after asking it if it is in doubt. */
-void channel_reclaim(struct operation *operation, const struct channel *channel);
+/* Closes one of them, after asking it if it is in doubt. True if it is closed now. */
+bool channel_reclaim(struct operation *operation, const struct channel *channel);
 
 /* Closes a channel of which nothing but the number is known, after asking whose it is: only a network
  * application keeps it open. A modem that takes no APDUs by AT+CSIM may take the number for its session's

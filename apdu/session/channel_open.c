@@ -29,6 +29,15 @@ static bool may_be_open(const struct operation *operation, const struct channel_
              (why->cme == CME_PHONE_FAILURE || why->cme == CME_SIM_FAILURE)));
 }
 
+/* True if an applet is not asked for a second time at once: by AT+CCHO the SIM does not have it, or other AIDs
+ * come first. */
+static bool asked_once(const struct operation *operation, const struct channel_wish *wish,
+                       const struct report *why)
+{
+    return wish->carrier == CARRIER_CCHO && operation->transport.ops->carrier == CARRIER_AUTO &&
+           why->cme >= 0 && (operation->more_aids || why->cme == CME_NOT_FOUND);
+}
+
 /* Opens it by the transport, once more where that may help. */
 static enum outcome open_channel(struct operation *operation, const struct channel_wish *wish,
                                  struct report *why)
@@ -40,9 +49,12 @@ static enum outcome open_channel(struct operation *operation, const struct chann
 
     /* a modem may fail once (without a word, where there is no other way); after a restart it has to
      * be set up first */
-    if ((outcome == OUTCOME_LOST ||
-         (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
-        !(operation->transport.events & EVENT_RESTARTED)) {
+    if (may_be_open(operation, wish, outcome, why) && asked_once(operation, wish, why))
+        operation->look_later = true;
+    else if ((outcome == OUTCOME_LOST ||
+              (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
+             !asked_once(operation, wish, why) &&
+             !(operation->transport.events & EVENT_RESTARTED)) {
         /* there were two answers, one of them with the number of a channel that is of no use now; or the only
          * answer was lost */
         if (!channel_close_stray(operation) && outcome == OUTCOME_LOST &&
@@ -105,6 +117,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     } else if (operation->transport.events & EVENT_RESTARTED) {
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     }
+    if (outcome == OUTCOME_CARRIER_REFUSED && carrier == CARRIER_CCHO)
+        atomic_store(&operation->sim->may_lack, true);
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
         int cme = why->cme;
@@ -134,8 +148,9 @@ enum outcome channel_after_closing(struct operation *operation, channel_again_fn
         }
     count = outcome != OUTCOME_OK ? channel_closable(operation, list) : 0;
     for (size_t i = 0; i < count && outcome != OUTCOME_OK && outcome != OUTCOME_NO_SIM; i++) {
-        channel_reclaim(operation, &list[i]);
-        outcome = again(operation, carrier, applet, why);
+        /* each AT+CCHO that fails costs a search for what it may have opened */
+        if (channel_reclaim(operation, &list[i]) || carrier != CARRIER_CCHO)
+            outcome = again(operation, carrier, applet, why);
     }
     return outcome;
 }
@@ -249,7 +264,8 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
         outcome = reclaim_or(operation, pinned == CARRIER_AUTO ? second : first, applet, why);
     else if (operation->transport.ops->selects && channel_in_use_elsewhere(outcome, why))
         outcome = channel_after_closing(operation, open_by, first, applet, why);
-    else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0)
+    else if (outcome == OUTCOME_NO_APPLET && why->cme != CME_NOT_FOUND && why->cme >= 0 &&
+             !operation->more_aids)
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);

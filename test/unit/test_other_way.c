@@ -193,6 +193,131 @@ static void wrong_parameters_of_opening_are_other_ones_the_second_time(void)
     }
 }
 
+/* ---- a SIM without the applet ---- */
+
+#define GSMA_AID     "A0000005590010"
+#define THALES_AID   "A00000003053F12401770101495341"
+#define OTHER_AID    "A0000002480400"
+#define CCHO_OF(aid) "AT+CCHO=\"" aid "\""
+#define LISTS        LINE(CCHO_OF(THALES_AID), "\r\n+CCHO: 1\r\n" OK), CGLA("80 CB 01 00 00", "9000"), CCHC
+/* No session and no channel of these numbers is open. */
+#define NONE_OPEN                                                                                  \
+    LINE("AT+CSIM=8,\"83F2000C\"", CME("3")), LINE("AT+CSIM=8,\"82F2000C\"", CME("3")),            \
+        LINE("AT+CGLA=3,8,\"80F2000C\"", CME("3")), LINE("AT+CGLA=2,8,\"80F2000C\"", CME("3")),    \
+        LINE("AT+CGLA=1,8,\"80F2000C\"", CME("3")), LINE("AT+CGLA=4,8,\"80F2000C\"", CME("3")),    \
+        LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK)
+
+static enum outcome list_keys(struct seat *seat)
+{
+    struct token_item list[TOKEN_ITEMS];
+    size_t count;
+
+    report_clear(&seat->why);
+    return token_list(seat->sim, list, &count, &seat->why);
+}
+
+/* What a process knows ends with it; the record stays. */
+static void next_process(struct seat *seat)
+{
+    struct sim *next;
+
+    EXPECT(sim_new(&next, sim_settings(seat->sim), &seat->why), OUTCOME_OK, &seat->why);
+    sim_free(seat->sim);
+    seat->sim = next;
+}
+
+/* A modem by AT+CCHO alone may say anything of an applet that is missing (15): the others are asked for all the
+ * same, each once. */
+static void an_applet_that_ccho_refuses_may_not_be_there(void)
+{
+    static const char *const refusals[] = {"\r\nERROR\r\n", CME("4"), CME("50"), CME("30"),
+                                           CME("22")};
+
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        const struct modem_step steps[] = {LISTS, MODEM_END};
+        const struct modem_step standing[] = {
+            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
+            NONE_OPEN, CCHO_SAYS(refusals[i]),    LINE(CCHO_OF(GSMA_AID), refusals[i]),
+            MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, standing, "session", "private");
+        EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 1);
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
+        seat_end(&seat);
+    }
+}
+
+/* That it failed is no reason to ask for each AID twice, as long as there is another one. */
+static void an_applet_that_ccho_fails_to_open_is_asked_for_once(void)
+{
+    for (size_t i = 0; i < FAILURES; i++) {
+        const struct modem_step steps[] = {LISTS, MODEM_END};
+        const struct modem_step standing[] = {
+            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
+            NONE_OPEN, CCHO_SAYS(failures[i]),    LINE(CCHO_OF(GSMA_AID), failures[i]),
+            MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, standing, "session", "private");
+        EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 2);
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
+        seat_end(&seat);
+    }
+}
+
+/* Without any of them each is asked for twice, because a modem may fail once. */
+static void without_any_applet_each_is_asked_for_twice(void)
+{
+    static const struct modem_step steps[] = {MODEM_END};
+    static const struct modem_step standing[] = {STARTING,
+                                                 LINE(OPEN_LINE, CME("3")),
+                                                 LINE(ALL_LINE, CME("3")),
+                                                 NONE_OPEN,
+                                                 CCHO_SAYS(CME("100")),
+                                                 LINE(CCHO_OF(GSMA_AID), CME("100")),
+                                                 LINE(CCHO_OF(THALES_AID), CME("100")),
+                                                 LINE(CCHO_OF(OTHER_AID), CME("100")),
+                                                 MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "session", "private");
+    EXPECT(list_keys(&seat), OUTCOME_NO_APPLET, &seat.why);
+    EXPECT_SAYS(seat.why.text, "+CME ERROR: 100");
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 2);
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 2);
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(THALES_AID)), 2);
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(OTHER_AID)), 2);
+    seat_end(&seat);
+}
+
+/* The SIM's number is known from the first channel on; then it has to say so in two operations. */
+static void that_mias_is_missing_is_remembered_for_the_sim(void)
+{
+    static const char *const refusals[] = {"\r\nERROR\r\n", CME("100"), CME("22")};
+    static const int asked[] = {3, 2 * 3, 2};
+
+    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+        const struct modem_step steps[] = {LISTS, LISTS, LISTS, LISTS, LISTS, MODEM_END};
+        const struct modem_step standing[] = {
+            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
+            NONE_OPEN, CCHO_SAYS(refusals[i]),    LINE(CCHO_OF(GSMA_AID), refusals[i]),
+            MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, standing, "session", "private");
+        for (int times = 0; times < 5; times++) {
+            EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
+            next_process(&seat);
+        }
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), asked[i]);
+        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
+        seat_end(&seat);
+    }
+}
+
 /* ---- closing ---- */
 
 /* What a modem fails to close in the usual way is closed in another one. */
@@ -251,6 +376,10 @@ void add_other_way_suite(void)
         TEST(a_channel_that_opens_with_le_00_alone_is_opened_so),
         TEST(one_that_fails_to_open_is_opened_with_le_00),
         TEST(wrong_parameters_of_opening_are_other_ones_the_second_time),
+        TEST(an_applet_that_ccho_refuses_may_not_be_there),
+        TEST(an_applet_that_ccho_fails_to_open_is_asked_for_once),
+        TEST(without_any_applet_each_is_asked_for_twice),
+        TEST(that_mias_is_missing_is_remembered_for_the_sim),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),
     };
