@@ -117,7 +117,8 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     } else if (operation->transport.events & EVENT_RESTARTED) {
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     }
-    if (outcome == OUTCOME_CARRIER_REFUSED && carrier == CARRIER_CCHO)
+    if (outcome == OUTCOME_CARRIER_REFUSED && carrier == CARRIER_CCHO &&
+        operation->transport.ops->carrier == CARRIER_AUTO)
         atomic_store(&operation->sim->may_lack, true);
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
@@ -269,6 +270,11 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
+    if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO && first == CARRIER_CCHO)
+        return report_set(why, OUTCOME_NO_APPLET,
+                          "the modem refuses to open a channel to %s by AT+CCHO: this SIM does not "
+                          "have it, or no channel is free",
+                          applet->name);
     if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO)
         report_prefix(why,
                       "the modem gives programs no way to the SIM, neither AT+CSIM nor AT+CCHO");

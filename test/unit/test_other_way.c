@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modems with two ways to the SIM of which one half-works: what is tried by the other one, how often, and
  * what the next operation knows of it. */
+#include "apdu/aid.h"
 #include "test/unit/channels.h"
 #include "test/unit/unit.h"
 
@@ -293,6 +294,27 @@ static void without_any_applet_each_is_asked_for_twice(void)
     seat_end(&seat);
 }
 
+/* Where AT+CCHO has opened something before, its refusal says that this applet is missing. */
+static void a_way_that_worked_before_is_not_denied(void)
+{
+    static const struct modem_step steps[] = {CCHO_COLD, CCHC, MODEM_END};
+    static const struct modem_step standing[] = {STARTING,
+                                                 LINE(OPEN_LINE, CME("3")),
+                                                 LINE(ALL_LINE, CME("3")),
+                                                 NONE_OPEN,
+                                                 LINE("AT+CCHO=\"" SAFE2_AID "\"", "\r\nERROR\r\n"),
+                                                 MODEM_END};
+    const struct aid *safe2 = &aids[AID_SAFE2];
+    const struct sim_raw select = {.aid = safe2->bytes, .aid_length = safe2->length};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "session", "private");
+    seat_signs(&seat);
+    EXPECT(sim_raw(seat.sim, &select, &seat.why), OUTCOME_NO_APPLET, &seat.why);
+    EXPECT_SAYS(seat.why.text, "does not have");
+    seat_end(&seat);
+}
+
 /* The SIM's number is known from the first channel on; then it has to say so in two operations. */
 static void that_mias_is_missing_is_remembered_for_the_sim(void)
 {
@@ -379,6 +401,7 @@ void add_other_way_suite(void)
         TEST(an_applet_that_ccho_refuses_may_not_be_there),
         TEST(an_applet_that_ccho_fails_to_open_is_asked_for_once),
         TEST(without_any_applet_each_is_asked_for_twice),
+        TEST(a_way_that_worked_before_is_not_denied),
         TEST(that_mias_is_missing_is_remembered_for_the_sim),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),

@@ -155,17 +155,24 @@ static enum outcome probe(struct doctor *doctor, const struct aid *applet, enum 
  * others are asked. */
 void doctor_channel(struct doctor *doctor)
 {
-    static const enum known_aid others[] = {AID_FILES, AID_SAFE2};
+    static const enum known_aid others[] = {AID_FILES, AID_SAFE2, AID_IOTSAFE, AID_IOTSAFE_THALES,
+                                            AID_IOTSAFE_OTHER};
     struct report *why = &doctor->mias_why;
+    bool missing;
 
     *why = (struct report)REPORT_INIT;
     doctor->mias_outcome = probe(doctor, &aids[AID_MIAS], &doctor->carrier, why);
+    missing = doctor->mias_outcome == OUTCOME_NO_APPLET ||
+              (doctor->mias_outcome == OUTCOME_CARRIER_REFUSED &&
+               doctor->transport->carrier == CARRIER_AUTO);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct report ignored = REPORT_INIT;
 
-        if (doctor->mias_outcome == OUTCOME_NO_APPLET && doctor->carrier == CARRIER_AUTO)
+        if (missing && doctor->carrier == CARRIER_AUTO)
             (void)probe(doctor, &aids[others[i]], &doctor->carrier, &ignored);
     }
+    if (missing && doctor->carrier != CARRIER_AUTO)
+        doctor->mias_outcome = OUTCOME_NO_APPLET;
     if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
         (doctor->transport->carrier != CARRIER_AUTO && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
         doctor->found |= FOUND_CHANNEL;
