@@ -387,6 +387,37 @@ static void a_channel_that_fails_to_close_is_used_again(void)
     seat_end(&seat);
 }
 
+/* ---- noise ---- */
+
+/* Octets that no line begins with, left from another speed or a boot loader, directly before an answer or a final
+ * result: neither the PIN nor anything else is in doubt for them. */
+static void noise_before_an_answer_is_no_part_of_it(void)
+{
+#define NOISE "\r\n\xFF\xFE\x80"
+    static const struct modem_step steps[] = {
+        LINE("AT", NOISE "OK\r\n"),
+        LINE(OPEN_LINE, NOISE "+CSIM: 6,\"019000\"\r\n" OK),
+        LINE(CRSM, NOISE "\r\n" CRSM_SAYS),
+        LINE("AT+CSIM=36,\"01A4040C0D" MIAS_AID "\"",
+             NOISE NOISE "+CSIM: 4,\"9000\"" NOISE "OK\r\n"),
+        STATE,
+        LINE("ATE0", NOISE "\r\n" OK),
+        LINE("AT", NOISE "OK\r\n"),
+        LINE("AT+CSIM=18,\"012000810430303030\"", NOISE "+CSIM: 4,\"9000\"\r\n" OK),
+        MSE,
+        HASH,
+        CDS,
+        CLOSE,
+        MODEM_END};
+    static const struct modem_step standing[] = {LINE("ATE0V1Q0", OK), LINE("AT+CMEE=1", OK),
+                                                 MODEM_END};
+    struct seat seat;
+
+    seat_begin(&seat, steps, standing, "session", "private");
+    seat_signs(&seat);
+    seat_end(&seat);
+}
+
 void add_other_way_suite(void)
 {
     static const struct test tests[] = {
@@ -403,6 +434,7 @@ void add_other_way_suite(void)
         TEST(without_any_applet_each_is_asked_for_twice),
         TEST(a_way_that_worked_before_is_not_denied),
         TEST(that_mias_is_missing_is_remembered_for_the_sim),
+        TEST(noise_before_an_answer_is_no_part_of_it),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),
     };
