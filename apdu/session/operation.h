@@ -35,6 +35,7 @@ struct operation {
     bool missed;          /* channel_find_missed met a channel that did not answer: look again */
     bool refused_opening; /* opening was refused, unless that was another command's answer */
     bool again;           /* it is not the first start */
+    bool turned;          /* an earlier start went by the other carrier: see `left` in struct job */
     bool tries_gap;       /* see operation_try_gap */
     bool woken;           /* the modem listens, and the line is clean */
     bool long_way; /* the security environment was set, or the PIN verified, in this operation */
@@ -103,7 +104,8 @@ enum outcome operation_carry(struct operation *operation, struct exchange *excha
 
 /* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once
  * for a modem, that it does not go to the basic channel, where it would be another PIN's. Errors:
- * OUTCOME_LOST if it would, which is remembered, ... */
+ * OUTCOME_LOST if it would, which is remembered; OUTCOME_PIN_PROTECTED where the modem fails to tell again and
+ * again; ... */
 enum outcome operation_prove_class(struct operation *operation, struct report *why);
 
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work

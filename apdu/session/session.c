@@ -348,6 +348,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
 
     memset(start, 0, sizeof *start);
     operation.again = job->again;
+    operation.turned = job->left != CARRIER_AUTO;
     operation.applet = job->applet;
     operation.iccid = job->iccid;
     operation.given = job->given;

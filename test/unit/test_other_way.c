@@ -387,6 +387,36 @@ static void a_channel_that_fails_to_close_is_used_again(void)
     seat_end(&seat);
 }
 
+/* ---- a PIN by AT+CGLA ---- */
+
+/* Whether the modem puts the channel into the class is asked by STATUS. Where that fails for ever no PIN goes
+ * out, which is said soon. */
+static void a_class_that_cannot_be_proven_ends_soon_without_a_pin(void)
+{
+    static const char *const ways[] = {"auto", "ccho"};
+
+    for (size_t i = 0; i < 2; i++) {
+        static const struct modem_step steps[] = {MODEM_END};
+        static const struct modem_step standing[] = {STARTING,
+                                                     LINE(OPEN_LINE, CME("3")),
+                                                     LINE("AT+CGLA=1,8,\"80F2000C\"", CME("100")),
+                                                     CGLA("00 20 00 81", "63C3"),
+                                                     LINE(CCHO_LINE, "\r\n+CCHO: 1\r\n" OK),
+                                                     CCHC,
+                                                     MODEM_END};
+        struct seat seat;
+        int64_t start = monotonic_ms();
+
+        seat_begin(&seat, steps, standing, "transport", ways[i]);
+        EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
+        EXPECT_SAYS(seat.why.text, "+CME ERROR: 100");
+        EXPECT_SAYS(seat.why.text, "not sent");
+        EXPECT_TOOK(start, 0, 4000);
+        EXPECT_NUMBER(modem_heard(&seat.modem, "AT+CGLA=1,18,\"002000810430303030\""), 0);
+        seat_end(&seat);
+    }
+}
+
 /* ---- noise ---- */
 
 /* Octets that no line begins with, left from another speed or a boot loader, directly before an answer or a final
@@ -434,6 +464,7 @@ void add_other_way_suite(void)
         TEST(without_any_applet_each_is_asked_for_twice),
         TEST(a_way_that_worked_before_is_not_denied),
         TEST(that_mias_is_missing_is_remembered_for_the_sim),
+        TEST(a_class_that_cannot_be_proven_ends_soon_without_a_pin),
         TEST(noise_before_an_answer_is_no_part_of_it),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),
