@@ -129,18 +129,22 @@ static void judge_wanted(struct doctor *doctor)
 
 void doctor_iccid(struct doctor *doctor)
 {
+    struct report why = REPORT_INIT;
+
     if (doctor->wanted[0] != '\0') {
         judge_wanted(doctor);
         return;
     }
     doctor->found |= FOUND_RIGHT_SIM;
+    if (doctor->iccid[0] == '\0' && sim_card_iccid(doctor->sim, doctor->iccid, &why) != OUTCOME_OK)
+        doctor->iccid[0] = '\0';
     if (doctor->iccid[0] != '\0')
         doctor_ok(doctor, "%s", doctor->iccid);
     else
         doctor_warn(doctor,
                     "nothing to do unless a URI or key reference names an `iccid`: then "
                     "the SIM itself is asked",
-                    "the modem does not tell it");
+                    "neither the modem nor the SIM tells it");
 }
 
 /* ---- channel and applets ---- */
