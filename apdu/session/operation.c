@@ -47,8 +47,10 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
-    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length))
+    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length)) {
+        operation->heard = true;
         operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
+    }
     return outcome;
 }
 

@@ -32,6 +32,7 @@ struct operation {
     bool opened;          /* the channel in use was opened in this operation */
     bool reused;          /* opened too, but the channel is one that could not be closed before */
     bool answered;        /* the channel has answered in this operation */
+    bool heard;           /* as an applet does: by success or a warning */
     bool missed;          /* channel_find_missed met a channel that did not answer: look again */
     bool refused_opening; /* opening was refused, unless that was another command's answer */
     bool again;           /* it is not the first start */

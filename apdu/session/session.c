@@ -301,14 +301,18 @@ static bool known_to_lack(struct operation *operation, const struct job *job, st
     return true;
 }
 
-/* True if it was the modem that did not pass the last command on: it refused, or says that it failed. Wrong
- * parameters of a long command do not count: it may be too long for a line, whatever the way. */
+/* True if it was the modem that did not pass the last command on: it refused, or says that it failed, or a
+ * session on which an applet was opened has answered nothing but what stands for no channel, class or command.
+ * Wrong parameters of a long command do not count: it may be too long for a line, whatever the way. */
 static bool modem_failed(const struct operation *operation, enum outcome outcome,
                          const struct report *why)
 {
     const unsigned doubts = EVENT_LATE | EVENT_RESTARTED | EVENT_NO_SIM | EVENT_NO_SIM_HEARD |
                             EVENT_ECHOED | EVENT_UNASKED;
 
+    if (why->sw == SW_CLOSED_CHANNEL || why->sw == 0x6E00 || why->sw == 0x6D00)
+        return operation->current->channel.carrier == CARRIER_CCHO && operation->opened &&
+               !operation->heard && (operation->transport.events & doubts) == 0;
     if (outcome == OUTCOME_LOST)
         return why->cme >= 0 && (operation->transport.events & doubts) == 0;
     return outcome == OUTCOME_CARRIER_REFUSED && why->sw == 0 &&

@@ -1,32 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Modems with two ways to the SIM of which one half-works: what is tried by the other one, how often, and
  * what the next operation knows of it. */
-#include "apdu/aid.h"
-#include "test/unit/channels.h"
+#include "test/unit/other_way.h"
 #include "test/unit/unit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define CCHO_LINE       "AT+CCHO=\"" MIAS_AID "\""
-#define CCHO_SAYS(says) LINE(CCHO_LINE, says)
-#define CCHO_OPENS      CCHO_SAYS("\r\n+CCHO: 1\r\n" OK)
-#define CCHC            LINE("AT+CCHC=1", OK)
-#define CCHO_VERIFIES                                                                              \
-    CCHO_OPENS, CGLA("00 20 00 81", "63C3"), ECHO_OFF, CGLA("00 20 00 81 04 30303030", "9000")
-#define CCHO_COLD                                                                                  \
-    CCHO_VERIFIES, CGLA("00 22 41 B6 06 800142 840131", "9000"),                                   \
-        CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),                                  \
-        CGLA("00 2A 9E 9A 00", "51674E 9000")
-#define CME(number) "\r\n+CME ERROR: " number "\r\n"
-
 /* The usual start-up; on a slow machine a channel is asked whose it is before it is closed. */
 static const struct modem_step starts_and_tells[] = {STARTING, CSIM("81 F2 00 0C", "6D00"),
                                                      MODEM_END};
-
-/* How a modem says that it does not do it, whatever the reason. */
-static const char *const failures[] = {CME("0"), CME("13"), CME("100")};
-#define FAILURES (sizeof failures / sizeof failures[0])
 
 /* ---- a question on a channel that was opened ---- */
 
@@ -105,6 +88,31 @@ static void what_cgla_fails_to_do_goes_by_csim(void)
     }
 }
 
+/* A session on which nothing is answered but what no applet says: the modem gets it wrong. */
+static void what_cgla_answers_by_other_words_goes_by_csim(void)
+{
+    static const char *const words[] = {"6881", "6E00", "6D00"};
+
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        const struct modem_step says[] = {CGLA("00 20 00 81", words[i]),
+                                          CGLA("01 20 00 81", words[i])};
+        const struct modem_step steps[] = {LINE(OPEN_LINE, CME("3")),
+                                           CCHO_OPENS,
+                                           says[0],
+                                           CCHO_OPENS,
+                                           says[0],
+                                           COLD,
+                                           CLOSE,
+                                           MODEM_END};
+        const struct modem_step standing[] = {STARTING, CCHC, says[1], MODEM_END};
+        struct seat seat;
+
+        seat_begin(&seat, steps, standing, "session", "private");
+        seat_signs(&seat);
+        seat_end(&seat);
+    }
+}
+
 /* Where the other way does not exist it is asked for once, and the failure is told as it was. */
 static void another_way_that_does_not_exist_is_asked_for_once(void)
 {
@@ -129,8 +137,6 @@ static void another_way_that_does_not_exist_is_asked_for_once(void)
 
 /* ---- opening ---- */
 
-#define OPEN_LINE    "AT+CSIM=10,\"0070000001\""
-#define ALL_LINE     "AT+CSIM=10,\"0070000000\""
 #define REST_OF_COLD SELECT, STATE, VERIFY, MSE, HASH, CDS
 
 /* MANAGE CHANNEL is taken with Le 00 alone, and refused as if it were not taken at all. Without another way that
@@ -190,152 +196,6 @@ static void wrong_parameters_of_opening_are_other_ones_the_second_time(void)
 
         seat_begin(&seat, steps, NULL, "session", "private");
         seat_signs(&seat);
-        seat_end(&seat);
-    }
-}
-
-/* ---- a SIM without the applet ---- */
-
-#define GSMA_AID     "A0000005590010"
-#define THALES_AID   "A00000003053F12401770101495341"
-#define OTHER_AID    "A0000002480400"
-#define CCHO_OF(aid) "AT+CCHO=\"" aid "\""
-#define LISTS        LINE(CCHO_OF(THALES_AID), "\r\n+CCHO: 1\r\n" OK), CGLA("80 CB 01 00 00", "9000"), CCHC
-/* No session and no channel of these numbers is open. */
-#define NONE_OPEN                                                                                  \
-    LINE("AT+CSIM=8,\"83F2000C\"", CME("3")), LINE("AT+CSIM=8,\"82F2000C\"", CME("3")),            \
-        LINE("AT+CGLA=3,8,\"80F2000C\"", CME("3")), LINE("AT+CGLA=2,8,\"80F2000C\"", CME("3")),    \
-        LINE("AT+CGLA=1,8,\"80F2000C\"", CME("3")), LINE("AT+CGLA=4,8,\"80F2000C\"", CME("3")),    \
-        LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK)
-
-static enum outcome list_keys(struct seat *seat)
-{
-    struct token_item list[TOKEN_ITEMS];
-    size_t count;
-
-    report_clear(&seat->why);
-    return token_list(seat->sim, list, &count, &seat->why);
-}
-
-/* What a process knows ends with it; the record stays. */
-static void next_process(struct seat *seat)
-{
-    struct sim *next;
-
-    EXPECT(sim_new(&next, sim_settings(seat->sim), &seat->why), OUTCOME_OK, &seat->why);
-    sim_free(seat->sim);
-    seat->sim = next;
-}
-
-/* A modem by AT+CCHO alone may say anything of an applet that is missing (15): the others are asked for all the
- * same, each once. */
-static void an_applet_that_ccho_refuses_may_not_be_there(void)
-{
-    static const char *const refusals[] = {"\r\nERROR\r\n", CME("4"), CME("50"), CME("30"),
-                                           CME("22")};
-
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        const struct modem_step steps[] = {LISTS, MODEM_END};
-        const struct modem_step standing[] = {
-            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
-            NONE_OPEN, CCHO_SAYS(refusals[i]),    LINE(CCHO_OF(GSMA_AID), refusals[i]),
-            MODEM_END};
-        struct seat seat;
-
-        seat_begin(&seat, steps, standing, "session", "private");
-        EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 1);
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
-        seat_end(&seat);
-    }
-}
-
-/* That it failed is no reason to ask for each AID twice, as long as there is another one. */
-static void an_applet_that_ccho_fails_to_open_is_asked_for_once(void)
-{
-    for (size_t i = 0; i < FAILURES; i++) {
-        const struct modem_step steps[] = {LISTS, MODEM_END};
-        const struct modem_step standing[] = {
-            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
-            NONE_OPEN, CCHO_SAYS(failures[i]),    LINE(CCHO_OF(GSMA_AID), failures[i]),
-            MODEM_END};
-        struct seat seat;
-
-        seat_begin(&seat, steps, standing, "session", "private");
-        EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 2);
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
-        seat_end(&seat);
-    }
-}
-
-/* Without any of them each is asked for twice, because a modem may fail once. */
-static void without_any_applet_each_is_asked_for_twice(void)
-{
-    static const struct modem_step steps[] = {MODEM_END};
-    static const struct modem_step standing[] = {STARTING,
-                                                 LINE(OPEN_LINE, CME("3")),
-                                                 LINE(ALL_LINE, CME("3")),
-                                                 NONE_OPEN,
-                                                 CCHO_SAYS(CME("100")),
-                                                 LINE(CCHO_OF(GSMA_AID), CME("100")),
-                                                 LINE(CCHO_OF(THALES_AID), CME("100")),
-                                                 LINE(CCHO_OF(OTHER_AID), CME("100")),
-                                                 MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, standing, "session", "private");
-    EXPECT(list_keys(&seat), OUTCOME_NO_APPLET, &seat.why);
-    EXPECT_SAYS(seat.why.text, "+CME ERROR: 100");
-    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 2);
-    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 2);
-    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(THALES_AID)), 2);
-    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(OTHER_AID)), 2);
-    seat_end(&seat);
-}
-
-/* Where AT+CCHO has opened something before, its refusal says that this applet is missing. */
-static void a_way_that_worked_before_is_not_denied(void)
-{
-    static const struct modem_step steps[] = {CCHO_COLD, CCHC, MODEM_END};
-    static const struct modem_step standing[] = {STARTING,
-                                                 LINE(OPEN_LINE, CME("3")),
-                                                 LINE(ALL_LINE, CME("3")),
-                                                 NONE_OPEN,
-                                                 LINE("AT+CCHO=\"" SAFE2_AID "\"", "\r\nERROR\r\n"),
-                                                 MODEM_END};
-    const struct aid *safe2 = &aids[AID_SAFE2];
-    const struct sim_raw select = {.aid = safe2->bytes, .aid_length = safe2->length};
-    struct seat seat;
-
-    seat_begin(&seat, steps, standing, "session", "private");
-    seat_signs(&seat);
-    EXPECT(sim_raw(seat.sim, &select, &seat.why), OUTCOME_NO_APPLET, &seat.why);
-    EXPECT_SAYS(seat.why.text, "does not have");
-    seat_end(&seat);
-}
-
-/* The SIM's number is known from the first channel on; then it has to say so in two operations. */
-static void that_mias_is_missing_is_remembered_for_the_sim(void)
-{
-    static const char *const refusals[] = {"\r\nERROR\r\n", CME("100"), CME("22")};
-    static const int asked[] = {3, 2 * 3, 2};
-
-    for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
-        const struct modem_step steps[] = {LISTS, LISTS, LISTS, LISTS, LISTS, MODEM_END};
-        const struct modem_step standing[] = {
-            STARTING,  LINE(OPEN_LINE, CME("3")), LINE(ALL_LINE, CME("3")),
-            NONE_OPEN, CCHO_SAYS(refusals[i]),    LINE(CCHO_OF(GSMA_AID), refusals[i]),
-            MODEM_END};
-        struct seat seat;
-
-        seat_begin(&seat, steps, standing, "session", "private");
-        for (int times = 0; times < 5; times++) {
-            EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
-            next_process(&seat);
-        }
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), asked[i]);
-        EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_OF(GSMA_AID)), 1);
         seat_end(&seat);
     }
 }
@@ -417,6 +277,55 @@ static void a_class_that_cannot_be_proven_ends_soon_without_a_pin(void)
     }
 }
 
+/* A session that the record names is used as it stands, by the next process too; only for a PIN it is opened
+ * anew. */
+static void a_session_of_the_record_is_used_as_it_stands(void)
+{
+    static const struct modem_step steps[] = {CCHO_COLD, CCHO_WARM, CCHO_WARM, MODEM_END};
+    static const struct modem_step standing[] = {STARTING, LINE(OPEN_LINE, CME("3")), MODEM_END};
+    struct seat seat;
+
+    seat_begin_with_file(&seat, steps, standing, "session", "keep");
+    seat_signs(&seat);
+    for (int times = 0; times < 2; times++) {
+        next_process(&seat);
+        seat_signs(&seat);
+    }
+    EXPECT_NUMBER(modem_heard(&seat.modem, CCHO_LINE), 1);
+    seat_end(&seat);
+}
+
+/* A signature that fails each time is asked for again, at growing pauses; what the modem said is told. */
+static void a_signature_that_always_fails_is_told_by_the_modems_number(void)
+{
+    for (size_t i = 0; i < FAILURES; i++) {
+        static const struct modem_step steps[] = {MODEM_END};
+        const struct modem_step standing[] = {STARTING,
+                                              OPEN,
+                                              SELECT,
+                                              STATE,
+                                              LINE("ATE0", OK),
+                                              CSIM("01 20 00 81 04 30303030", "9000"),
+                                              MSE,
+                                              HASH,
+                                              CDS_LINE(failures[i]),
+                                              CLOSE,
+                                              CSIM("81 F2 00 0C", "6D00"),
+                                              CCHO_SAYS(CME("4")),
+                                              MODEM_END};
+        struct seat seat;
+        int tries;
+
+        seat_begin(&seat, steps, standing, "timeout", "5");
+        EXPECT(seat_sign(&seat), OUTCOME_LOST, &seat.why);
+        EXPECT_SAYS(seat.why.text,
+                    strstr(failures[i], "+CME ERROR: 1") ? "+CME ERROR: 1" : "+CME ERROR: 0");
+        tries = modem_heard(&seat.modem, "AT+CSIM=10,\"012A9E9A00\"");
+        CU_ASSERT(tries >= 4 && tries <= 12);
+        seat_end(&seat);
+    }
+}
+
 /* ---- noise ---- */
 
 /* Octets that no line begins with, left from another speed or a boot loader, directly before an answer or a final
@@ -455,16 +364,14 @@ void add_other_way_suite(void)
         TEST(an_environment_that_csim_fails_to_set_is_set_by_ccho),
         TEST(what_csim_calls_wrong_parameters_goes_by_ccho),
         TEST(what_cgla_fails_to_do_goes_by_csim),
+        TEST(what_cgla_answers_by_other_words_goes_by_csim),
         TEST(another_way_that_does_not_exist_is_asked_for_once),
         TEST(a_channel_that_opens_with_le_00_alone_is_opened_so),
         TEST(one_that_fails_to_open_is_opened_with_le_00),
         TEST(wrong_parameters_of_opening_are_other_ones_the_second_time),
-        TEST(an_applet_that_ccho_refuses_may_not_be_there),
-        TEST(an_applet_that_ccho_fails_to_open_is_asked_for_once),
-        TEST(without_any_applet_each_is_asked_for_twice),
-        TEST(a_way_that_worked_before_is_not_denied),
-        TEST(that_mias_is_missing_is_remembered_for_the_sim),
         TEST(a_class_that_cannot_be_proven_ends_soon_without_a_pin),
+        TEST(a_session_of_the_record_is_used_as_it_stands),
+        TEST(a_signature_that_always_fails_is_told_by_the_modems_number),
         TEST(noise_before_an_answer_is_no_part_of_it),
         TEST(a_close_that_fails_is_said_in_another_way),
         TEST(a_channel_that_fails_to_close_is_used_again),
