@@ -140,10 +140,11 @@ static enum outcome family_none(struct family *family, struct report *why)
  *         outcome = ... family.ops ...;
  *     } while (family_again(&family, &outcome, why));
  *
- * True if this SIM does not have the applet of family.ops, and there is another family to ask. */
+ * True if this SIM does not have the applet of family.ops, or may not, and there is another family to ask. */
 static bool family_again(struct family *family, enum outcome *outcome, struct report *why)
 {
     struct sim *sim = family->sim;
+    const bool may_lack = atomic_exchange(&sim->may_lack, false);
     const struct token_ops *next;
 
     if (family->ops->takes_device != NULL)
@@ -159,7 +160,7 @@ static bool family_again(struct family *family, enum outcome *outcome, struct re
         report_clear(why);
         return true;
     }
-    if (*outcome != OUTCOME_NO_APPLET) {
+    if (*outcome != OUTCOME_NO_APPLET && !(*outcome == OUTCOME_CARRIER_REFUSED && may_lack)) {
         if (*outcome == OUTCOME_OK)
             family_found(family);
         if (*outcome == OUTCOME_UNSUPPORTED && family->lacking &&

@@ -78,6 +78,7 @@ enum at_deaf {
     AT_DEAF_CMEE = 2,
     AT_DEAF_ICCID_ONCE = 4, /* every way to the ICCID, in one operation */
     AT_DEAF_ICCID = 8,      /* the same in two: it is not asked any more */
+    AT_DEAF_OPEN = 16,      /* MANAGE CHANNEL OPEN by AT+CSIM with Le 01: it wants 00 */
 };
 
 /* Binds the dialogue to an open port; what it notices goes to *events, 0 at first. */

@@ -60,14 +60,15 @@ void at_init(struct at *at, struct port *port, const struct trace *trace, unsign
     at->deaf = 0;
 }
 
-/* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones and NULs at
- * the beginning of one are skipped. */
+/* Takes the first whole line out of what was read. A line ends at CR or LF; empty ones are skipped, and so
+ * are NULs and octets that are not ASCII at the beginning of one. */
 static bool take_line(struct at *at, char line[AT_LINE_SIZE])
 {
     size_t start = 0, end;
     bool whole;
 
-    while (start < at->input_length && strchr("\r\n", at->input[start]) != NULL)
+    while (start < at->input_length &&
+           (strchr("\r\n", at->input[start]) != NULL || (at->input[start] & 0x80) != 0))
         at->breaks += at->input[start++] == '\n'; /* strchr finds the NUL too */
     for (end = start; end < at->input_length; end++)
         if (at->input[end] == '\r' || at->input[end] == '\n')

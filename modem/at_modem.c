@@ -66,9 +66,12 @@ static enum outcome modem_open(struct transport *transport, const struct channel
                                struct report *why)
 {
     struct at *at = line_of(transport);
+    enum outcome outcome = wish->carrier == CARRIER_CCHO
+                               ? ccho_open(at, wish, channel, deadline, why)
+                               : csim_open(at, wish, channel, deadline, why);
 
-    return wish->carrier == CARRIER_CCHO ? ccho_open(at, wish, channel, deadline, why)
-                                         : csim_open(at, channel, deadline, why);
+    transport->kept = at->deaf;
+    return outcome;
 }
 
 static enum outcome modem_exchange(struct transport *transport, const struct channel *channel,

@@ -7,8 +7,8 @@
 #include "modem/at.h"
 #include "modem/channel.h"
 
-enum outcome csim_open(struct at *at, struct channel *channel, struct deadline deadline,
-                       struct report *why);
+enum outcome csim_open(struct at *at, const struct channel_wish *wish, struct channel *channel,
+                       struct deadline deadline, struct report *why);
 enum outcome csim_exchange(struct at *at, const struct channel *channel, struct exchange *exchange,
                            struct deadline deadline, struct report *why);
 enum outcome csim_close(struct at *at, struct channel *channel, struct deadline deadline,

@@ -33,6 +33,7 @@ struct channel_wish {
     enum carrier carrier; /* where the transport leaves the choice to the caller */
     const uint8_t *aid;
     size_t aid_length;
+    bool all; /* MANAGE CHANNEL is asked with Le 00 at first, not 01 */
 };
 
 /* A command APDU without data is no longer: CLA INS P1 P2 Le (ISO 7816-4, 5.1). */

@@ -33,12 +33,17 @@ static enum outcome on_basic(void *arg, const struct channel *channel, struct ex
     return csim_exchange(arg, channel, exchange, deadline, why);
 }
 
-enum outcome csim_open(struct at *at, struct channel *channel, struct deadline deadline,
-                       struct report *why)
+enum outcome csim_open(struct at *at, const struct channel_wish *wish, struct channel *channel,
+                       struct deadline deadline, struct report *why)
 {
     const struct basic_channel basic = {on_basic, at, at->trace, at->events};
 
-    return manage_channel_open(&basic, channel, deadline, why);
+    enum outcome outcome = manage_channel_open(&basic, wish->all || (at->deaf & AT_DEAF_OPEN) != 0,
+                                               channel, deadline, why);
+
+    if (wish->all && outcome == OUTCOME_OK)
+        at->deaf |= AT_DEAF_OPEN;
+    return outcome;
 }
 
 enum outcome csim_close(struct at *at, struct channel *channel, struct deadline deadline,

@@ -70,23 +70,24 @@ static enum outcome say(const struct basic_channel *basic, uint8_t number, const
 /* ---- opening ---- */
 
 /* True if MANAGE CHANNEL OPEN was refused for its Le, so that another Le, or none, may do. first: the first
- * try, whose refusal may have other reasons too (a bare ERROR, 6A86). */
+ * try, whose refusal may have other reasons too (a bare ERROR, 6A80, 6A86, 6B00). */
 static bool length_refused(enum outcome outcome, const struct said *said, bool first,
                            const struct report *why)
 {
     if (outcome == OUTCOME_CARRIER_REFUSED)
         return why->cme == CME_WRONG_PARAMETERS || (first && why->cme < 0);
     return outcome == OUTCOME_OK && said->length == 0 &&
-           (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00 || (first && said->sw == 0x6A86));
+           (said->sw == 0x6700 || (said->sw & 0xFF00) == 0x6C00 ||
+            (first && (said->sw == 0x6A86 || said->sw == 0x6A80 || said->sw == 0x6B00)));
 }
 
 /* MANAGE CHANNEL OPEN is answered by one byte. Some cards want Le 00 for it, or none; by T=0 it may have to
  * be fetched (6101). 61xx with another length is the answer to another command: it is not fetched, because
  * the basic channel is the modem's. */
-static enum outcome ask_open(const struct basic_channel *basic, struct said *said,
+static enum outcome ask_open(const struct basic_channel *basic, bool all, struct said *said,
                              struct deadline deadline, struct report *why)
 {
-    uint8_t command[5] = {0x00, 0x70, 0x00, 0x00, 0x01};
+    uint8_t command[5] = {0x00, 0x70, 0x00, 0x00, all ? 0x00 : 0x01};
     static const uint8_t fetch[] = {0x00, 0xC0, 0x00, 0x00, 0x01};
     enum outcome outcome = say(basic, 0, command, sizeof command, said, deadline, why);
 
@@ -94,7 +95,7 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
         bool told = outcome == OUTCOME_OK && (said->sw & 0xFF00) == 0x6C00;
         size_t length = tries == 0 || told ? sizeof command : sizeof command - 1;
 
-        command[4] = told ? (uint8_t)said->sw : 0x00;
+        command[4] = told ? (uint8_t)said->sw : all ? 0x01 : 0x00;
         outcome = say(basic, 0, command, length, said, deadline, why);
     }
     if (outcome == OUTCOME_OK && said->length == 0 && said->sw == 0x6101)
@@ -104,15 +105,16 @@ static enum outcome ask_open(const struct basic_channel *basic, struct said *sai
 
 bool manage_channel_refused(uint16_t sw)
 {
-    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6700 || sw == 0x6A86 || sw == 0x6B00 ||
-           (sw & 0xFF00) == 0x6900 || (sw & 0xFF00) == 0x6C00;
+    return sw == 0x6E00 || sw == 0x6D00 || sw == 0x6700 || sw == 0x6A86 || sw == 0x6A80 ||
+           sw == 0x6B00 || (sw & 0xFF00) == 0x6900 || (sw & 0xFF00) == 0x6C00;
 }
 
-enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
-                                 struct deadline deadline, struct report *why)
+enum outcome manage_channel_open(const struct basic_channel *basic, bool all,
+                                 struct channel *channel, struct deadline deadline,
+                                 struct report *why)
 {
     struct said said;
-    enum outcome outcome = ask_open(basic, &said, deadline, why);
+    enum outcome outcome = ask_open(basic, all, &said, deadline, why);
     bool opened = said.sw == 0x9000 || (said.sw & 0xFF00) == 0x9100;
     uint8_t number = 0;
 
@@ -163,8 +165,8 @@ static enum outcome ask_close(const struct basic_channel *basic, uint8_t on, con
     return outcome;
 }
 
-/* A modem or card that refuses the usual command may take it without a Le, or on the channel itself
- * (P2 00: ISO 7816-4, 11.1.2). */
+/* A modem or card that refuses the usual command, or a modem that fails at it twice, may take it without a
+ * Le, or on the channel itself (P2 00: ISO 7816-4, 11.1.2). */
 enum outcome manage_channel_close(const struct basic_channel *basic, struct channel *channel,
                                   struct deadline deadline, struct report *why)
 {
@@ -177,7 +179,7 @@ enum outcome manage_channel_close(const struct basic_channel *basic, struct chan
     channel->open = false;
     for (int way = 0; way < 2; way++) {
         const bool refusal =
-            outcome == OUTCOME_CARRIER_REFUSED ||
+            outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_LOST && why->cme >= 0) ||
             (outcome == OUTCOME_OK && said.length == 0 && manage_channel_refused(said.sw));
 
         /* with EVENT_UNASKED the refusal may be another command's, and the channel be closed */

@@ -17,11 +17,12 @@ struct basic_channel {
     unsigned *events; /* the transport's, see event.h */
 };
 
-/* Opens a channel, on which nothing is selected. *channel is all zero after a failure. Errors: those of
- * transport_ops.open; OUTCOME_BAD_DATA for an answer without the channel's number: the channel may be open
+/* Opens a channel, on which nothing is selected. *channel is all zero after a failure. all: see struct
+ * channel_wish. Errors: those of transport_ops.open; OUTCOME_BAD_DATA for an answer without the channel's number: the channel may be open
  * then. */
-enum outcome manage_channel_open(const struct basic_channel *basic, struct channel *channel,
-                                 struct deadline deadline, struct report *why);
+enum outcome manage_channel_open(const struct basic_channel *basic, bool all,
+                                 struct channel *channel, struct deadline deadline,
+                                 struct report *why);
 
 /* Closes a channel, which counts as closed afterwards, whatever comes. After OUTCOME_OK why->sw is the
  * card's status word, which the caller has to judge. Errors: those of the exchange. */

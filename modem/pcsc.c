@@ -415,9 +415,8 @@ static enum outcome pcsc_open(struct transport *transport, const struct channel_
 {
     const struct pcsc *pcsc = transport->self;
     const struct basic_channel basic = {on_basic, transport, pcsc->trace, &transport->events};
-    enum outcome outcome = manage_channel_open(&basic, channel, deadline, why);
+    enum outcome outcome = manage_channel_open(&basic, wish->all, channel, deadline, why);
 
-    (void)wish;
     if (outcome == OUTCOME_CARRIER_REFUSED)
         outcome =
             report_sw(why, OUTCOME_REFUSED, why->sw, "the card does not open a logical channel");

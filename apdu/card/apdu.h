@@ -68,7 +68,9 @@ enum card_quirk {
     QUIRK_BARE_CLASS = 16,    /* IoT SAFE's applet takes its commands with CLA 00, not 80 */
     QUIRK_NO_MIAS = 32,       /* this SIM has IoT SAFE's applet, and does not have mIAS's */
     QUIRK_AID = 64, /* two bits: under which of its AIDs (struct applet), 0 is not known */
-    QUIRKS_ALL = 255
+    QUIRK_MIAS_FAILED =
+        256, /* a modem that opens by an AID failed with mIAS's, and not with IoT SAFE's */
+    QUIRKS_ALL = 511
 };
 #define QUIRK_AIDS (3 * QUIRK_AID)
 

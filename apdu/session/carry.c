@@ -170,6 +170,26 @@ static enum outcome ask_names(struct operation *operation, uint8_t number, bool 
     return outcome;
 }
 
+/* The modem fails to pass STATUS on. If it did so before, and there is no other way, it is not asked until the
+ * deadline. */
+static enum outcome unproven(const struct operation *operation, enum outcome outcome,
+                             struct report *why)
+{
+    const int cme = why->cme;
+    const bool last_way = operation->turned || operation->sim->settings.carrier != CARRIER_AUTO;
+
+    if (outcome != OUTCOME_LOST || cme < 0 || !operation->again || !last_way)
+        return outcome;
+    (void)report_set(
+        why, OUTCOME_PIN_PROTECTED,
+        "the PIN was not sent, because the modem does not show to which channel it "
+        "sends what it gets by AT+CGLA: it fails to pass STATUS on (+CME ERROR: %d). Try "
+        "another one of its ports, or another modem",
+        cme);
+    why->cme = cme;
+    return why->outcome;
+}
+
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
 {
     const struct channel *channel = &operation->current->channel;
@@ -188,7 +208,7 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
     if (outcome == OUTCOME_OK && left.sw == SW_OK && numbered.sw == SW_OK)
         outcome = ask_names(operation, number, &put, why);
     if (outcome != OUTCOME_OK)
-        return outcome;
+        return unproven(operation, outcome, why);
     if (left.sw != SW_OK) {
         *quirks |= QUIRK_CLASS_PUT;
         return OUTCOME_OK;

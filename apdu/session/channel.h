@@ -9,6 +9,24 @@
 enum outcome channel_ensure(struct operation *operation, const struct applet *applet,
                             const char *iccid, struct report *why);
 
+/* Opens a channel by the carrier that is pinned, or worked before, or else by trying the real command; where
+ * none is free, closes what may be closed (channel_open.c). */
+enum outcome channel_open_any(struct operation *operation, const struct applet *applet,
+                              struct report *why);
+
+typedef enum outcome channel_again_fn(struct operation *, enum carrier, const struct applet *,
+                                      struct report *);
+
+/* Closes one channel after the other, and tries again after each: first the shared ones that this
+ * operation does not use (their programs open them anew), then those of channel_closable. *why: the failure
+ * so far. */
+enum outcome channel_after_closing(struct operation *operation, channel_again_fn *again,
+                                   enum carrier carrier, const struct applet *applet,
+                                   struct report *why);
+
+/* The card says that the applet is selected elsewhere, and lets it be on one channel only. */
+bool channel_in_use_elsewhere(enum outcome outcome, const struct report *why);
+
 /* Checks that the operation's channel is in this SIM (NULL or "": any). Where the record names another
  * one, the modem is asked before that counts. Errors: OUTCOME_WRONG_SIM, ... */
 enum outcome channel_right_sim(struct operation *operation, const char *iccid, struct report *why);
@@ -129,8 +147,8 @@ bool channel_looks_ours(struct operation *operation, const struct channel *chann
  * be leaked. Never a 1 of which nothing is known: the modem may be using it. Returns how many. */
 size_t channel_closable(struct operation *operation, struct channel list[CHANNELS_CLOSABLE]);
 
-/* Closes one of them, after asking it if it is in doubt. */
-void channel_reclaim(struct operation *operation, const struct channel *channel);
+/* Closes one of them, after asking it if it is in doubt. True if it is closed now. */
+bool channel_reclaim(struct operation *operation, const struct channel *channel);
 
 /* Closes a channel of which nothing but the number is known, after asking whose it is: only a network
  * application keeps it open. A modem that takes no APDUs by AT+CSIM may take the number for its session's

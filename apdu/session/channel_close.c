@@ -207,7 +207,8 @@ static void note_close(struct operation *operation, const struct channel *channe
     } else if (outcome == OUTCOME_OK || outcome == OUTCOME_CARRIER_REFUSED ||
                outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) {
         count_refusal(operation, channel, DOUBT_GONE,
-                      outcome == OUTCOME_CARRIER_REFUSED || manage_channel_refused(sw));
+                      outcome == OUTCOME_CARRIER_REFUSED ||
+                          (outcome == OUTCOME_LOST && why->cme >= 0) || manage_channel_refused(sw));
     } else if (owned == NULL || owned->doubt == DOUBT_NONE) {
         /* it may be closed, and its number another program's: the next operation asks */
         owners_orphan(owners, channel, DOUBT_ASK);
@@ -265,12 +266,10 @@ static bool proven(const struct operation *operation, const struct channel *chan
            !(operation->transport.events & (EVENT_RESTARTED | EVENT_FORGOT | EVENT_ECHOED));
 }
 
-static void close_ours(struct operation *operation, const struct channel *channel)
+static bool close_ours(struct operation *operation, const struct channel *channel)
 {
-    if (proven(operation, channel))
-        (void)channel_close(operation, channel);
-    else
-        (void)channel_ask(operation, channel);
+    return proven(operation, channel) ? channel_close(operation, channel)
+                                      : channel_ask(operation, channel);
 }
 
 /* True if this process's own channel does not know the harmless question of its applet (probe) any more:
@@ -305,7 +304,7 @@ void channel_drop(struct operation *operation, struct channel_state *state)
         channel_leave_doubtful(operation, state, DOUBT_ASK);
     } else {
         channel_leave_doubtful(operation, state, DOUBT_NONE);
-        close_ours(operation, &channel);
+        (void)close_ours(operation, &channel);
     }
 }
 
@@ -326,7 +325,7 @@ void channel_close_orphans(struct operation *operation)
 
     for (size_t i = 0; i < owners.count; i++)
         if (owners.list[i].pid == 0 && owners.list[i].doubt == DOUBT_NONE)
-            close_ours(operation, &owners.list[i].channel);
+            (void)close_ours(operation, &owners.list[i].channel);
 }
 
 void channel_ask_doubtful(struct operation *operation, enum doubt most)
@@ -427,16 +426,16 @@ size_t channel_closable(struct operation *operation, struct channel list[CHANNEL
     return count;
 }
 
-void channel_reclaim(struct operation *operation, const struct channel *channel)
+bool channel_reclaim(struct operation *operation, const struct channel *channel)
 {
     const struct owned *owned = owners_find(&operation->record.owners, channel);
 
     if (owned != NULL && owned->doubt != DOUBT_NONE)
-        (void)channel_ask(operation, channel);
-    else if (owned != NULL)
-        close_ours(operation, channel);
-    else if (channel->number > 0) /* a session that was taken out meanwhile is closed */
-        (void)channel_ask_left(operation, channel->number);
+        return channel_ask(operation, channel);
+    if (owned != NULL)
+        return close_ours(operation, channel);
+    /* a session that was taken out meanwhile is closed */
+    return channel->number == 0 || channel_ask_left(operation, channel->number);
 }
 
 void channel_close_dead(struct operation *operation)
@@ -447,7 +446,7 @@ void channel_close_dead(struct operation *operation)
     for (size_t i = 0; i < owners.count; i++)
         if (owners.list[i].pid > 0 && owners.list[i].doubt == DOUBT_NONE &&
             owners_state(&owners.list[i]) == OWNER_IS_DEAD)
-            close_ours(operation, &owners.list[i].channel);
+            (void)close_ours(operation, &owners.list[i].channel);
     for (unsigned number = CHANNEL_MAX; number > 0; number--)
         if (!channel_known(operation, number) && operation->old_claims[number] == OWNER_IS_DEAD)
             (void)channel_ask_left(operation, (uint8_t)number);

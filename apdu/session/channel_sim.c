@@ -88,7 +88,7 @@ enum outcome channel_learn_sim(struct operation *operation, struct report *why)
     if (strcmp(state->iccid, quirks->iccid) != 0) {
         if (quirks->modem & QUIRK_NO_MIAS)
             atomic_store(&operation->sim->misled, true);
-        operation->sim->lacks_mias = false;
+        operation->sim->lacks_mias = operation->sim->may_lack_mias = false;
         memset(quirks, 0, sizeof *quirks);
         atomic_store(&operation->sim->family, NULL);
         quirks->max_read = APDU_LE_ALL;

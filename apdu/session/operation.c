@@ -33,6 +33,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
+    operation->said = exchange->length;
     if (!(transport->events & EVENT_RESTARTED)) {
         outcome = operation_carry(operation, exchange, deadline, why);
         withheld = (transport->events & EVENT_WITHHELD) != 0;
@@ -47,8 +48,10 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     if (operation_out_of_step(operation))
         outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
-    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length))
+    if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length)) {
+        operation->heard = true;
         operation->sim->proof = (struct proof){operation->current->channel, monotonic_ms()};
+    }
     return outcome;
 }
 

@@ -32,9 +32,11 @@ struct operation {
     bool opened;          /* the channel in use was opened in this operation */
     bool reused;          /* opened too, but the channel is one that could not be closed before */
     bool answered;        /* the channel has answered in this operation */
+    bool heard;           /* as an applet does: by success or a warning */
     bool missed;          /* channel_find_missed met a channel that did not answer: look again */
     bool refused_opening; /* opening was refused, unless that was another command's answer */
     bool again;           /* it is not the first start */
+    bool turned;          /* an earlier start went by the other carrier: see `left` in struct job */
     bool tries_gap;       /* see operation_try_gap */
     bool woken;           /* the modem listens, and the line is clean */
     bool long_way; /* the security environment was set, or the PIN verified, in this operation */
@@ -42,6 +44,10 @@ struct operation {
     bool accepted; /* the SIM took our PIN in this operation: accepted_at */
     enum pin_reference accepted_at;
     bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
+    bool more_aids;    /* the applet has other AIDs to be asked for: each once, by AT+CCHO */
+    bool look_later;   /* one was opened perhaps, in spite of its error: channel_find_missed */
+    bool open_all;     /* MANAGE CHANNEL is tried with Le 00 */
+    size_t said;       /* the length of the last command on a channel */
     bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
     bool echoed;     /* the modem echoed again before the channel in use was opened */
     bool doubtful;   /* the modem may have restarted unseen: a channel may be another program's */
@@ -99,7 +105,8 @@ enum outcome operation_carry(struct operation *operation, struct exchange *excha
 
 /* Before a PIN goes out by AT+CGLA on a session that is named by a channel's number: makes sure, once
  * for a modem, that it does not go to the basic channel, where it would be another PIN's. Errors:
- * OUTCOME_LOST if it would, which is remembered, ... */
+ * OUTCOME_LOST if it would, which is remembered; OUTCOME_PIN_PROTECTED where the modem fails to tell again and
+ * again; ... */
 enum outcome operation_prove_class(struct operation *operation, struct report *why);
 
 /* Makes sure that the applet's PIN is verified on the channel, also in the middle of the work

@@ -16,6 +16,8 @@
 #define REPAIR_FIRST_MS   50
 #define REPAIR_LONGEST_MS 1000
 #define REPAIR_RESERVE_MS 2000
+/* Bytes of a command APDU that no modem's line is too short for. */
+#define COMMAND_SHORT 100
 /* The first pause behind a SIM that was busy. */
 #define BUSY_FIRST_MS 250
 /* At most this many starts go on with a session that another process has made meanwhile. */
@@ -278,9 +280,10 @@ struct start {
     char iccid[ICCID_SIZE]; /* of the SIM that it worked on */
     bool again;             /* another one may help */
     bool own_making;        /* it was on a channel that it opened itself */
-    bool other_way;         /* the modem refused what it sent: by the other carrier it may not */
-    bool busy;              /* its PIN met a SIM that was busy, and may be sent again */
-    unsigned generation;    /* of the shared session that it used, 0: none */
+    bool other_way;       /* the modem did not pass on what it sent: by the other carrier it may */
+    enum carrier carrier; /* by which it went */
+    bool busy;            /* its PIN met a SIM that was busy, and may be sent again */
+    unsigned generation;  /* of the shared session that it used, 0: none */
 };
 
 /* True, with the failure in *why, for a job that wants mIAS on a SIM that is known to have IoT SAFE only:
@@ -298,10 +301,28 @@ static bool known_to_lack(struct operation *operation, const struct job *job, st
     return true;
 }
 
-/* True if a command was refused by the modem itself, on a channel where the applet was selected: some take
+/* True if it was the modem that did not pass the last command on: it refused, or says that it failed, or a
+ * session on which an applet was opened has answered nothing but what stands for no channel, class or command.
+ * Wrong parameters of a long command do not count: it may be too long for a line, whatever the way. */
+static bool modem_failed(const struct operation *operation, enum outcome outcome,
+                         const struct report *why)
+{
+    const unsigned doubts = EVENT_LATE | EVENT_RESTARTED | EVENT_NO_SIM | EVENT_NO_SIM_HEARD |
+                            EVENT_ECHOED | EVENT_UNASKED;
+
+    if (why->sw == SW_CLOSED_CHANNEL || why->sw == 0x6E00 || why->sw == 0x6D00)
+        return operation->current->channel.carrier == CARRIER_CCHO && operation->opened &&
+               !operation->heard && (operation->transport.events & doubts) == 0;
+    if (outcome == OUTCOME_LOST)
+        return why->cme >= 0 && (operation->transport.events & doubts) == 0;
+    return outcome == OUTCOME_CARRIER_REFUSED && why->sw == 0 &&
+           (why->cme != CME_WRONG_PARAMETERS || operation->said <= COMMAND_SHORT);
+}
+
+/* True if the modem did not pass a command on, on a channel where the applet was selected: some take
  * only a few commands by AT+CSIM, or by AT+CGLA. On the second time the next channel is opened in the
- * other way, if there is one, and so are those of the next operations. A person's PIN is sent once: then
- * the first time counts. */
+ * other way, if there is one, and so are those of the next operations; if that fails too, it was not the
+ * way. A person's PIN is sent once: then the first time counts. */
 static bool wants_other_way(struct operation *operation, const struct job *job,
                             enum outcome outcome, const struct report *why)
 {
@@ -309,11 +330,14 @@ static bool wants_other_way(struct operation *operation, const struct job *job,
     const bool last =
         job->again || (job->once && job->applet != NULL && job->applet->kind == SELECTED_MIAS);
 
-    if (outcome != OUTCOME_CARRIER_REFUSED || why->sw != 0 || !last ||
-        why->cme == CME_WRONG_PARAMETERS || /* that command, as it is too long for one */
-        state->level < LEVEL_SELECTED || operation->transport.ops->carrier != CARRIER_AUTO ||
+    if (!last || !modem_failed(operation, outcome, why) || state->level < LEVEL_SELECTED ||
+        operation->transport.ops->carrier != CARRIER_AUTO ||
         operation->sim->settings.carrier != CARRIER_AUTO)
         return false;
+    if (job->left != CARRIER_AUTO) {
+        operation->sim->line.carrier = job->left;
+        return false;
+    }
     operation->sim->line.carrier =
         state->channel.carrier == CARRIER_CSIM ? CARRIER_CCHO : CARRIER_CSIM;
     return true;
@@ -328,6 +352,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
 
     memset(start, 0, sizeof *start);
     operation.again = job->again;
+    operation.turned = job->left != CARRIER_AUTO;
     operation.applet = job->applet;
     operation.iccid = job->iccid;
     operation.given = job->given;
@@ -351,6 +376,7 @@ static enum outcome attempt(struct sim *sim, const struct job *job, operation_fn
             outcome = transport_confirm(&operation.transport, operation.deadline, why);
         listen(&operation, outcome);
         start->again = outcome != OUTCOME_OK && may_be_stale(&operation, outcome, why);
+        start->carrier = operation.current->channel.carrier;
         start->other_way = wants_other_way(&operation, job, outcome, why);
         start->busy = outcome == OUTCOME_TIMEOUT && job->given != NULL && job->given->again;
         start->own_making = operation.opened || job->applet == NULL;
@@ -389,7 +415,7 @@ static bool start_anew(const struct job *job, const struct start *last, enum out
 
     if (job->once || deadline_passed(deadline))
         return false;
-    if (last->other_way && starts == 2)
+    if (last->other_way)
         return true;
     if (!last->busy && (starts == 1 || (!last->own_making && starts < STARTS_ON_OTHERS)))
         return true;
@@ -421,6 +447,8 @@ static enum outcome run_repeatedly(struct sim *sim, const struct job *first, ope
             job.iccid = iccid;
         job.again = true;
         job.generation = last.generation;
+        if (last.other_way)
+            job.left = last.carrier;
         outcome = attempt(sim, &job, work, arg, deadline, &last, &next);
         /* "out of time" says less than what the start before it found */
         if (outcome == OUTCOME_TIMEOUT && before == OUTCOME_BAD_DATA)

@@ -38,6 +38,8 @@ struct job {
     bool once;                       /* never started anew: it may cost a PIN try */
     bool again;                      /* it is a further start; set by session_run */
     bool sweeps;                     /* the work closes all channels itself, and tells of them */
+    /* the carrier that failed, and was left for the other one; CARRIER_AUTO: none; set by session_run */
+    enum carrier left;
     unsigned
         generation; /* with again: of the shared session on which the last start failed, or 0 */
     /* the caller checks the result by itself, as a signature with the public key. Without this an `AT`

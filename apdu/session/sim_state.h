@@ -38,7 +38,10 @@ struct sim {
     _Atomic unsigned turn;
     struct line_state line;
     struct card_quirks quirks;
+    /* opening by an AID was refused, which may mean that the SIM does not have the applet */
+    _Atomic bool may_lack;
     bool lacks_mias;    /* the SIM said so to this process */
+    bool may_lack_mias; /* the modem did, which may have had another reason */
     bool fetch_refused; /* the last GET RESPONSE was refused by 6881 or 6F00, see carry.c */
     struct proof proof;
     struct pin_memory memory; /* the record's, which counts where there is one */

@@ -24,15 +24,20 @@ static void add_text(cJSON *object, const char *name, const char *text)
         (void)cJSON_AddStringToObject(object, name, shown);
 }
 
+/* Where the modem does not tell it the card does, on a channel; or it stays unknown. */
 static enum outcome add_modem(cJSON *root, struct sim *sim, struct report *why)
 {
     struct modem_identity identity = {.imei = ""};
+    struct report by_card = REPORT_INIT;
     char iccid[ICCID_SIZE];
     cJSON *modem = cJSON_AddObjectToObject(root, "modem");
     enum outcome outcome = token_identity(sim, &identity, iccid, why);
 
     if (outcome != OUTCOME_OK)
         return outcome;
+    if (iccid[0] == '\0' && !settings_agent(sim_settings(sim)->device, NULL) &&
+        sim_card_iccid(sim, iccid, &by_card) != OUTCOME_OK)
+        iccid[0] = '\0';
     add_text(modem, "manufacturer", identity.manufacturer);
     add_text(modem, "model", identity.model);
     add_text(modem, "revision", identity.revision);

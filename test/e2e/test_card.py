@@ -83,6 +83,14 @@ def a_modem_that_does_not_tell_the_iccid(t):
 LETTERS = "898830070000124A567"
 
 
+@test
+def an_iccid_that_only_the_card_tells(t):
+    sim = t.sim(t.new_card("--iccid", LETTERS), "--iccid-commands", "none")
+    for _ in range(3):
+        t.says(t.simkey(sim, "info").out, f"SIM +{LETTERS}")
+    t.says(t.simkey(sim, "doctor").out, f"ok +iccid +{LETTERS}")
+
+
 def an_iccid_with_letters(t, command, carrier):
     """Whole, by whichever way the modem tells it, and a key reference finds its SIM by it."""
     sim = t.sim(t.new_card("--iccid", LETTERS), "--iccid-commands", command)

@@ -109,7 +109,7 @@ static enum outcome channel(struct talk *talk, enum carrier carrier, struct repo
     struct transport *transport = &talk->transport;
     struct report ignored = REPORT_INIT;
     uint8_t answer[APDU_ANSWER_SIZE];
-    const struct channel_wish wish = {carrier, aid, sizeof aid};
+    const struct channel_wish wish = {.carrier = carrier, .aid = aid, .aid_length = sizeof aid};
     struct exchange exchange = {.command = bytes,
                                 .length = sizeof bytes,
                                 .timeout_ms = 5000,

@@ -21,6 +21,8 @@ static const struct {
     {"at_time", add_at_time_suite},
     {"at_habits", add_at_habits_suite},
     {"odd_modem", add_odd_modem_suite},
+    {"other_way", add_other_way_suite},
+    {"missing_applet", add_missing_applet_suite},
     {"descriptor", add_descriptor_suite},
     {"at_stray", add_at_stray_suite},
     {"port", add_port_suite},

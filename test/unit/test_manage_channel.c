@@ -4,6 +4,8 @@
 #include "test/unit/talk.h"
 #include "test/unit/unit.h"
 
+static const struct channel_wish usual = {.carrier = CARRIER_CSIM};
+
 /* How opening goes, over the dialogue that the steps have. */
 static enum outcome open_over(const struct modem_step *steps, struct channel *channel,
                               struct report *why)
@@ -12,7 +14,7 @@ static enum outcome open_over(const struct modem_step *steps, struct channel *ch
     enum outcome outcome;
 
     talk_begin(&talk, steps, NULL);
-    outcome = csim_open(&talk.at, channel, talk.deadline, why);
+    outcome = csim_open(&talk.at, &usual, channel, talk.deadline, why);
     talk_end(&talk);
     return outcome;
 }
@@ -96,7 +98,8 @@ static void what_refuses_to_be_closed_is_closed_in_another_way(void)
         struct talk talk;
 
         talk_begin(&talk, dialogues[i], NULL);
-        EXPECT(csim_open(&talk.at, &channel, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
+        EXPECT(csim_open(&talk.at, &usual, &channel, talk.deadline, &talk.why), OUTCOME_OK,
+               &talk.why);
         EXPECT(csim_close(&talk.at, &channel, talk.deadline, &talk.why), OUTCOME_OK, &talk.why);
         EXPECT_NUMBER(talk.why.sw, i < 3 ? 0x9000 : 0x6881);
         talk_end(&talk);

@@ -339,6 +339,8 @@ static void closing_tells_of_what_stays_open(void)
         STATUS_2("6881"),
         LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
         LINE("AT+CSIM=10,\"0070800200\"", "\r\n+CME ERROR: 13\r\n"),
+        LINE("AT+CSIM=8,\"00708002\"", "\r\n+CME ERROR: 13\r\n"),
+        LINE("AT+CSIM=8,\"02708000\"", "\r\n+CME ERROR: 13\r\n"),
         MODEM_END};
     const struct channel one = numbered(1), two = numbered(2);
     struct sim_found found;

@@ -165,6 +165,7 @@ static void a_pinned_carrier_is_not_left(void)
         LINE(CRSM, CRSM_SAYS),
         LINE("AT+CPIN?", "\r\n+CPIN: READY\r\n" OK),
         LINE("AT+CSIM=10,\"0070000001\"", "\r\n+CME ERROR: 4\r\n"),
+        LINE("AT+CSIM=10,\"0070000000\"", "\r\n+CME ERROR: 4\r\n"),
         MODEM_END};
     struct seat seat;
 

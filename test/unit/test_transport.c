@@ -55,7 +55,7 @@ static enum outcome open_channel(struct line *line)
     uint8_t aid[13];
     size_t length = bytes_of(AID, aid, sizeof aid);
 
-    const struct channel_wish wish = {line->carrier, aid, length};
+    const struct channel_wish wish = {.carrier = line->carrier, .aid = aid, .aid_length = length};
 
     return line->transport.ops->open(&line->transport, &wish, &line->channel, deadline_in(2000),
                                      &line->why);

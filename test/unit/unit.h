@@ -8,6 +8,8 @@ void add_at_suite(void);
 void add_at_time_suite(void);
 void add_at_habits_suite(void);
 void add_odd_modem_suite(void);
+void add_other_way_suite(void);
+void add_missing_applet_suite(void);
 void add_descriptor_suite(void);
 void add_at_stray_suite(void);
 void add_port_suite(void);

@@ -129,18 +129,22 @@ static void judge_wanted(struct doctor *doctor)
 
 void doctor_iccid(struct doctor *doctor)
 {
+    struct report why = REPORT_INIT;
+
     if (doctor->wanted[0] != '\0') {
         judge_wanted(doctor);
         return;
     }
     doctor->found |= FOUND_RIGHT_SIM;
+    if (doctor->iccid[0] == '\0' && sim_card_iccid(doctor->sim, doctor->iccid, &why) != OUTCOME_OK)
+        doctor->iccid[0] = '\0';
     if (doctor->iccid[0] != '\0')
         doctor_ok(doctor, "%s", doctor->iccid);
     else
         doctor_warn(doctor,
                     "nothing to do unless a URI or key reference names an `iccid`: then "
                     "the SIM itself is asked",
-                    "the modem does not tell it");
+                    "neither the modem nor the SIM tells it");
 }
 
 /* ---- channel and applets ---- */
@@ -155,17 +159,24 @@ static enum outcome probe(struct doctor *doctor, const struct aid *applet, enum 
  * others are asked. */
 void doctor_channel(struct doctor *doctor)
 {
-    static const enum known_aid others[] = {AID_FILES, AID_SAFE2};
+    static const enum known_aid others[] = {AID_FILES, AID_SAFE2, AID_IOTSAFE, AID_IOTSAFE_THALES,
+                                            AID_IOTSAFE_OTHER};
     struct report *why = &doctor->mias_why;
+    bool missing;
 
     *why = (struct report)REPORT_INIT;
     doctor->mias_outcome = probe(doctor, &aids[AID_MIAS], &doctor->carrier, why);
+    missing = doctor->mias_outcome == OUTCOME_NO_APPLET ||
+              (doctor->mias_outcome == OUTCOME_CARRIER_REFUSED &&
+               doctor->transport->carrier == CARRIER_AUTO);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct report ignored = REPORT_INIT;
 
-        if (doctor->mias_outcome == OUTCOME_NO_APPLET && doctor->carrier == CARRIER_AUTO)
+        if (missing && doctor->carrier == CARRIER_AUTO)
             (void)probe(doctor, &aids[others[i]], &doctor->carrier, &ignored);
     }
+    if (missing && doctor->carrier != CARRIER_AUTO)
+        doctor->mias_outcome = OUTCOME_NO_APPLET;
     if (doctor->mias_outcome == OUTCOME_OK || doctor->carrier != CARRIER_AUTO ||
         (doctor->transport->carrier != CARRIER_AUTO && doctor->mias_outcome == OUTCOME_NO_APPLET)) {
         doctor->found |= FOUND_CHANNEL;
