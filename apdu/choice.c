@@ -165,7 +165,8 @@ static enum outcome ask_all(struct choice *choice, int hint, unsigned tried,
         return why->outcome;
     }
     return report_set(why, OUTCOME_WRONG_SIM,
-                      "none of the %zu configured modems has the SIM %s, in which the key is",
+                      "none of the %zu configured modems has the SIM %s, in which the key is: "
+                      "insert it, or export the key reference again",
                       choice->count, choice->iccid);
 }
 

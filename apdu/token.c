@@ -129,7 +129,8 @@ static enum outcome family_none(struct family *family, struct report *why)
 
     *why = family->first;
     if (strchr(family->asked, ',') != NULL)
-        (void)snprintf(why->text + used, sizeof why->text - used, "; asked for: %s", family->asked);
+        (void)snprintf(why->text + used, sizeof why->text - used,
+                       "; asked for: %s (set `aid` for another AID of IoT SAFE)", family->asked);
     return why->outcome;
 }
 

@@ -115,7 +115,9 @@ enum outcome at_listen(struct at *at, int quiet_ms, struct deadline deadline, st
  * that was not the one taken; those of at_command. */
 enum outcome at_confirm(struct at *at, struct deadline deadline, struct report *why);
 
-#define AT_OUT_OF_STEP "the modem's answers are out of step: one came without a command"
+#define AT_OUT_OF_STEP                                                                             \
+    "the modem's answers are out of step, one came without a command: end any other "              \
+    "program that uses the port"
 
 struct at_command {
     const char *line; /* without the CR */

@@ -92,8 +92,9 @@ static enum outcome cme_outcome(int cme, const char *what, struct report *why)
             "the SIM waits for its own PIN1 (+CME ERROR: 11): unlock it with AT+CPIN, or "
             "have the modem do it");
     case CME_SIM_PUK:
-        return report_set(why, OUTCOME_PIN_BLOCKED,
-                          "the SIM's own PIN1 is blocked (+CME ERROR: 12): it needs the PUK");
+        return report_set(
+            why, OUTCOME_PIN_BLOCKED,
+            "the SIM's own PIN1 is blocked (+CME ERROR: 12): it needs the PUK (AT+CPIN)");
     case CME_SIM_BUSY:
         return report_set(
             why, OUTCOME_TIMEOUT,
@@ -102,12 +103,13 @@ static enum outcome cme_outcome(int cme, const char *what, struct report *why)
         return report_set(why, OUTCOME_TIMEOUT,
                           "the modem stayed busy (+CME ERROR: 515): it may be starting, try again");
     case CME_SIM_WRONG:
-        return report_set(
-            why, OUTCOME_NO_SIM,
-            "the modem rejects this SIM (+CME ERROR: 15): it may be locked to another");
+        return report_set(why, OUTCOME_NO_SIM,
+                          "the modem rejects this SIM (+CME ERROR: 15): it may be locked to "
+                          "another operator; unlock the modem, or use another one");
     case CME_WRONG_PASSWORD:
         return report_set(why, OUTCOME_PIN_WRONG,
-                          "the modem says that the PIN is wrong (+CME ERROR: 16)");
+                          "the modem says that the PIN is wrong (+CME ERROR: 16): correct it where "
+                          "it is configured");
     case CME_SIM_PIN2:
     case CME_SIM_PUK2:
         return report_set(why, OUTCOME_PIN_MISSING, "the SIM wants PIN2 or PUK2 (+CME ERROR: %d)",
@@ -120,7 +122,9 @@ static enum outcome cme_outcome(int cme, const char *what, struct report *why)
         return report_set(why, OUTCOME_LOST, "the modem could not %s (+CME ERROR: %d)", what, cme);
     case CME_MEMORY_FULL:
         return report_set(why, OUTCOME_REFUSED,
-                          "the modem could not %s (+CME ERROR: 20): nothing is free", what);
+                          "the modem could not %s (+CME ERROR: 20, memory full): end other "
+                          "programs that use the SIM, or restart the modem",
+                          what);
     default:
         return report_set(why, OUTCOME_CARRIER_REFUSED, "the modem refused to %s (+CME ERROR: %d)",
                           what, cme);

@@ -120,7 +120,9 @@ static enum outcome read_line(struct at *at, char line[AT_LINE_SIZE], struct dea
         enum outcome outcome;
 
         if (deadline_passed(end) && at->overdue++ >= OVERDUE_READS)
-            return report_set(why, OUTCOME_TIMEOUT, "the modem sends without a pause");
+            return report_set(
+                why, OUTCOME_TIMEOUT,
+                "the modem sends without a pause: use another of its ports, or restart it");
         outcome = port_read(at->port, at->input + at->input_length,
                             sizeof at->input - at->input_length, &got, wait, why);
         if (outcome != OUTCOME_OK)
@@ -460,8 +462,7 @@ enum outcome at_exchange(struct at *at, const struct at_command *command, struct
     if (prompt_waits(at)) { /* it would be a message's text */
         outcome = at_leave_prompt(at, deadline, why);
         if (outcome == OUTCOME_OK && command->once)
-            outcome =
-                report_set(why, OUTCOME_LOST, "the modem was waiting for the text of a message");
+            outcome = report_set(why, OUTCOME_LOST, "the modem was waiting for the text of an SMS");
         if (outcome != OUTCOME_OK)
             return outcome;
     }

@@ -160,7 +160,9 @@ static enum outcome open_device(struct port *port, const char *device, struct re
                           device);
     if (port->fd < 0 && errno == EBUSY)
         return report_set(why, OUTCOME_PORT_BUSY,
-                          "%s is held exclusively by another program (ModemManager?)", device);
+                          "%s is held exclusively by another program (ModemManager?): end it, or "
+                          "use another of the modem's ports",
+                          device);
     if (port->fd < 0)
         return report_set(why, OUTCOME_NO_MODEM,
                           "cannot open the modem's port %s: %s: check the cable and `device`",

@@ -131,7 +131,8 @@ static enum outcome check_modems(const struct modems *modems, const char *path, 
     for (size_t i = 0; (settings = conf_modem(modems, i, &name)) != NULL; i++) {
         if (settings_agent(settings->device, NULL))
             return report_set(why, OUTCOME_USAGE,
-                              "%s has `device = agent`: the agent itself needs the modem's port",
+                              "%s has `device = agent`: name the modem's port there, which the "
+                              "agent itself opens",
                               path);
         if (settings->pin != NULL)
             return report_set(why, OUTCOME_USAGE,

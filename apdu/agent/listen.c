@@ -79,10 +79,14 @@ static void give_to_group(const char *path)
 {
     const struct group *group = getgrnam(SOCKET_GROUP);
 
-    if (group == NULL || lchown(path, (uid_t)-1, group->gr_gid) != 0)
+    if (group == NULL)
+        agent_say("there is no group " SOCKET_GROUP
+                  ", and only root and this user's group can connect: "
+                  "make it (groupadd --system " SOCKET_GROUP "), then start simkey-agent again");
+    else if (lchown(path, (uid_t)-1, group->gr_gid) != 0)
         agent_say("members of the group " SOCKET_GROUP " cannot connect, because the socket is not "
                   "given to it (%s): start simkey-agent as root or as one of them",
-                  group == NULL ? "there is no such group" : strerror(errno));
+                  strerror(errno));
 }
 
 /* Makes the socket under another name and renames it: a client that connects meanwhile finds the old one or

@@ -176,10 +176,12 @@ static enum outcome take_key(struct rule *rule, char *uri, struct report *why)
             return no_word(why, "a key whose attribute has no value,", word);
         *value++ = '\0';
         if (!take_attribute(rule, word, value))
-            return no_word(why,
-                           "a key with an unknown attribute, or with two that exclude each other "
-                           "(container, key-id, id, object, applet, iccid, modem),",
-                           word);
+            return no_word(
+                why,
+                "a key with an attribute that is unknown or not for that key (there are "
+                "container, key-id, id, object, applet, iccid, modem), has a wrong value, or "
+                "names the key a second time,",
+                word);
     }
     return OUTCOME_OK;
 }

@@ -222,9 +222,13 @@ static enum outcome open_session(const struct card *card, const struct token_key
     switch (answer.sw) {
     case 0x6985:
         return report_sw(why, OUTCOME_REFUSED, answer.sw,
-                         "the SIM does not sign with %s: the key is empty, or may not sign", name);
+                         "the SIM does not sign with %s: the key is empty, or may not sign; "
+                         "`simkey info` lists the keys",
+                         name);
     case 0x6A80:
-        return report_sw(why, OUTCOME_UNSUPPORTED, answer.sw, "this SIM refuses %s with %s for %s",
+        return report_sw(why, OUTCOME_UNSUPPORTED, answer.sw,
+                         "this SIM refuses %s with %s for %s: `simkey info --verbose` tells what "
+                         "its keys can do",
                          token_scheme_name(digest->scheme), hash_name(digest->hash), name);
     case 0x6A82:
     case 0x6A88:

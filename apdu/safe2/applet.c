@@ -126,7 +126,7 @@ static enum outcome was_it_taken(const struct card *card, const struct start *st
         return report_set(
             why, OUTCOME_REFUSED,
             "the SIM did not say whether it took the telemetry: it may have been sent "
-            "or not");
+            "or not; look at the server before it is sent again");
     return outcome;
 }
 

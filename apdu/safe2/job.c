@@ -174,7 +174,7 @@ static enum outcome failed(const char *what, const struct safe2_status *status, 
     return report_set(
         why, OUTCOME_REFUSED,
         "%s failed (state %04X, result %04X): wrong key, unknown SIM, or no way to the "
-        "server",
+        "server; the server's logs tell which",
         what, status->state, status->result);
 }
 
@@ -226,7 +226,7 @@ static enum outcome get_once(struct safe2_run *run, const uint8_t *id, size_t id
         return report_set(
             why, OUTCOME_REFUSED,
             "the server's answer is empty (state %04X, result %04X): no configuration "
-            "is enrolled",
+            "is enrolled, put one on the server",
             status.state, status.result);
     case SAFE2_FAILED:
     case SAFE2_BUSY:

@@ -88,7 +88,8 @@ static void help(void)
     printf("    and");
     options_print_settings(&options);
     printf(" with a value, as simkey\n\nSeconds may have a fraction. Exit status: 0 done, 1 usage, "
-           "2 modem or SIM not reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out.\n");
+           "2 modem or SIM not reachable,\n3 no SAFE2 applet, 4 refused or failed, 5 time-out, 6 "
+           "PIN1 missing or blocked.\n");
 }
 
 static enum outcome take_seconds(const char *name, const char *text, double least, int64_t *ms,

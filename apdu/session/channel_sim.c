@@ -115,7 +115,10 @@ static enum outcome check_iccid(struct operation *operation, const char *iccid, 
                           iccid);
     if (strcmp(state->iccid, iccid) != 0)
         return report_set(why, OUTCOME_WRONG_SIM,
-                          "the SIM in the modem is %s, but the key is in %s", state->iccid, iccid);
+                          "the SIM in the modem is %s, but the key is in %s: insert that one; or, "
+                          "if the SIM was replaced, write the new one's PIN into the PIN file, "
+                          "then export certificate and key reference again",
+                          state->iccid, iccid);
     return OUTCOME_OK;
 }
 

@@ -14,7 +14,9 @@
 #define WORK_LONGEST_MS 20000
 
 static const char sim_was_gone[] = "the modem said meanwhile that the SIM is gone: try again";
-static const char out_of_step[] = "the modem's answers are out of step: one came without a command";
+static const char out_of_step[] =
+    "the modem's answers are out of step, one came without a command: end any other "
+    "program that uses the port";
 
 /* True if the answer ends in a status word of success or a warning: an applet knows the command. */
 static bool own_word(const uint8_t *answer, size_t length)

@@ -91,8 +91,8 @@ static enum outcome run_doctor(const struct command_line *line, struct sim *none
     doctor->trace = -1;
     settings_init(&doctor->settings);
     if (line->report != NULL && line->options[settings_index("trace")] != NULL)
-        outcome = report_set(why, OUTCOME_USAGE,
-                             "--report makes a trace of its own: give --trace without it");
+        outcome =
+            report_set(why, OUTCOME_USAGE, "--report makes a trace of its own: leave out --trace");
     if (outcome == OUTCOME_OK)
         outcome = doctor_file(doctor, why);
     if (outcome == OUTCOME_OK)

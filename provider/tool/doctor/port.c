@@ -259,7 +259,7 @@ void doctor_permission(struct doctor *doctor)
     } else if (errno == EACCES || errno == EPERM) {
         denied(doctor, &file);
     } else {
-        doctor_fail(doctor, OUTCOME_NO_MODEM, "", "%s cannot be opened: %s", doctor->real,
-                    strerror(errno));
+        doctor_fail(doctor, OUTCOME_NO_MODEM, "check the modem's cable and power, and `device`",
+                    "%s cannot be opened: %s", doctor->real, strerror(errno));
     }
 }

@@ -16,16 +16,16 @@ void doctor_run_dir(struct doctor *doctor)
     ssize_t length;
 
     if (fd < 0) {
-        doctor_warn(
-            doctor,
-            "make one that only root or this user, and the port's group, can write: install "
-            "-d -m 2770 -g dialout /run/simkey; if another user has taken the name, remove that",
-            "no run-dir can be used (%s%s): programs work, but each operation opens a "
-            "session of its own, and does not know of the others'",
-            doctor->settings.run_dir != NULL
-                ? doctor->settings.run_dir
-                : "/run/simkey, $XDG_RUNTIME_DIR/simkey, /tmp/simkey-UID",
-            doctor->settings.run_dir != NULL ? "" : ": missing or another user's");
+        doctor_warn(doctor,
+                    "make one that only root or this user, and the port's group, can write: sudo "
+                    "install -d -m 2770 -g dialout /run/simkey; if another user has taken the "
+                    "name, remove that",
+                    "no run-dir can be used (%s%s): programs work, but each operation opens a "
+                    "session of its own, and does not know of the others'",
+                    doctor->settings.run_dir != NULL
+                        ? doctor->settings.run_dir
+                        : "/run/simkey, $XDG_RUNTIME_DIR/simkey, /tmp/simkey-UID",
+                    doctor->settings.run_dir != NULL ? "" : ": missing or another user's");
         return;
     }
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);

@@ -400,9 +400,10 @@ static void tell_wrong(struct doctor *doctor, const struct report *why)
     char remedy[512];
 
     if (access(file, R_OK) != 0 && errno == EACCES)
-        (void)snprintf(
-            remedy, sizeof remedy,
-            "sudo chmod a+r %.200s, which holds no secret, and a+x for the folders above it", file);
+        (void)snprintf(remedy, sizeof remedy,
+                       "sudo chmod a+r %.200s, unless there is a line `pin = ` in it, and a+x for "
+                       "the folders above it",
+                       file);
     else if (secure_getenv("SIMKEY_CONF") != NULL && access(file, F_OK) != 0)
         (void)snprintf(
             remedy, sizeof remedy,
