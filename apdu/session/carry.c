@@ -190,6 +190,29 @@ static enum outcome unproven(const struct operation *operation, enum outcome out
     return why->outcome;
 }
 
+/* A session whose name says nothing of its channel: the number cannot be put in, so that the PIN goes out only
+ * if what answers does not know STATUS, or calls itself the applet. */
+static enum outcome prove_nameless(struct operation *operation, struct report *why)
+{
+    struct status plain, named = {.sw = 0};
+    enum outcome outcome = ask_status(operation, 0, false, &plain, why);
+
+    if (outcome == OUTCOME_OK && plain.sw == SW_OK)
+        outcome = ask_status(operation, 0, true, &named, why);
+    if (outcome != OUTCOME_OK)
+        return unproven(operation, outcome, why);
+    if (plain.sw != SW_OK) {
+        operation->sim->quirks.modem |= QUIRK_CLASS_PUT;
+        return OUTCOME_OK;
+    }
+    if (named.sw == SW_OK && is_named(&named, operation->applet))
+        return OUTCOME_OK;
+    return report_set(
+        why, OUTCOME_CARRIER_REFUSED,
+        "the PIN was not sent, because the modem sends what it gets by AT+CGLA to another "
+        "application than the session's: set `transport` to csim, or use another modem");
+}
+
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
 {
     const struct channel *channel = &operation->current->channel;
@@ -200,8 +223,10 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
     enum outcome outcome;
 
     if (operation->transport.ops->carrier != CARRIER_AUTO || channel->carrier != CARRIER_CCHO ||
-        number == 0 || has(operation, QUIRK_PLAIN_CLASS) || has(operation, QUIRK_CLASS_PUT))
+        has(operation, QUIRK_PLAIN_CLASS) || has(operation, QUIRK_CLASS_PUT))
         return OUTCOME_OK;
+    if (number == 0)
+        return prove_nameless(operation, why);
     outcome = ask_status(operation, 0, false, &left, why);
     if (outcome == OUTCOME_OK && left.sw == SW_OK)
         outcome = ask_status(operation, number, false, &numbered, why);
