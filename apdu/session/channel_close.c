@@ -102,6 +102,16 @@ static bool names_ours(const struct answer *answer)
     return false;
 }
 
+/* What is answered to STATUS by name where no application is selected: nothing, an empty name, or that there
+ * is none. A network application tells its name. */
+static bool has_no_name(const struct answer *answer)
+{
+    if (answer->sw == SW_OK)
+        return answer->length == 0 || (answer->length == 2 && answer->data[0] == 0x84);
+    return answer->sw == 0x6A86 || answer->sw == 0x6A82 || answer->sw == 0x6A88 ||
+           answer->sw == 0x6985 || answer->sw == 0x6986;
+}
+
 /* STATUS (ETSI TS 102 221, 11.1.2) is a question that network applications take, and the card where
  * nothing is selected; with P2 01 they name themselves. Another program may have selected an applet
  * of ours on our channel. */
@@ -132,12 +142,14 @@ enum whose channel_whose(struct operation *operation, const struct channel *chan
         return why.outcome == OUTCOME_CARRIER_REFUSED ? WHOSE_REFUSED : WHOSE_UNKNOWN;
     if (*word != SW_OK) /* also 6881, which may not be true: closing what is closed does no harm */
         return unknown_command(*word) ? WHOSE_OURS : WHOSE_UNKNOWN;
-    if (channel_word(operation, channel, &name, &answer, &why) == SW_OK && answer.length == 0) {
+    (void)channel_word(operation, channel, &name, &answer, &why);
+    if (has_no_name(&answer)) {
         /* where answers are off by one, the name comes now */
-        if (channel_word(operation, channel, &name, &answer, &why) != SW_OK)
-            return WHOSE_UNKNOWN;
-        if (answer.length == 0)
+        (void)channel_word(operation, channel, &name, &answer, &why);
+        if (has_no_name(&answer))
             return WHOSE_NAMELESS;
+        if (answer.sw != SW_OK)
+            return WHOSE_UNKNOWN;
     }
     /* not answered, or not true: it was open above; or the card was in trouble */
     if (answer.sw == 0 || answer.sw == SW_CLOSED_CHANNEL || (answer.sw & 0xFF00) == 0x6F00)

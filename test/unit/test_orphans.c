@@ -254,6 +254,37 @@ static void what_another_program_saw_end_stays_known(void)
     seat_end(&seat);
 }
 
+/* A channel of ours on which nothing was selected: the card has no name to tell, in one way or another. */
+static void a_channel_without_a_name_is_closed(void)
+{
+    static const char *const says[] = {"9000", "8400 9000", "6A86", "6985"};
+    const struct channel two = numbered(2);
+
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++) {
+        const struct modem_step steps[] = {STATUS_2("9000"),
+                                           CSIM("82 F2 00 01 00", says[i]),
+                                           CSIM("82 F2 00 01 00", says[i]),
+                                           CLOSE_2,
+                                           OPEN,
+                                           SELECT,
+                                           CSIM("01 84 00 00 02", "0102 9000"),
+                                           CLOSE,
+                                           MODEM_END};
+        struct record record;
+        struct seat seat;
+        uint8_t bytes[2];
+        int fd;
+
+        seat_begin(&seat, steps, NULL, "transport", "csim");
+        fd = record_open(sim_settings(seat.sim), &record);
+        owners_orphan(&record.owners, &two, DOUBT_NONE);
+        CU_ASSERT_TRUE(record_save(fd, &record));
+        (void)close(fd);
+        EXPECT(token_random(seat.sim, bytes, 2, &seat.why), OUTCOME_OK, &seat.why);
+        seat_end(&seat);
+    }
+}
+
 /* A session has no number; the modem's name for it is what is noted. */
 static void a_killed_programs_session_is_closed_by_its_name(void)
 {
@@ -377,6 +408,7 @@ void add_orphans_suite(void)
         TEST(after_a_restart_a_channel_stays_known_until_its_number_is_given_out),
         TEST(what_another_program_saw_end_is_not_ours_any_more),
         TEST(what_another_program_saw_end_stays_known),
+        TEST(a_channel_without_a_name_is_closed),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
         TEST(closing_tells_of_what_stays_open),
