@@ -55,6 +55,8 @@ void hostile_close(struct hostile *card, unsigned channel)
     card->twice = 0;
     card->copies = 0;
     card->channels[channel] = (struct hostile_channel){.open = false};
+    if (card->shifted) /* the program may take another answer for that of closing it */
+        card->mistaken |= 1U << channel;
 }
 
 void hostile_close_failed(struct hostile *card, unsigned channel, enum hostile_end end)

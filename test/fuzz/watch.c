@@ -90,7 +90,9 @@ static void check_tries(const struct hostile *card, const struct watched *watche
 {
     int left = tries_known(card->state) ? card->state & 0x0F : -1;
 
-    REQUIRE(card->asked && card->asked_on == watched->channel);
+    /* a person's PIN goes out on 9000 too, which may be another answer's where they are off by one */
+    REQUIRE((card->asked && card->asked_on == watched->channel) ||
+            (by_person(card) && card->shifted));
     REQUIRE(card->state != 0x6983 && left != 0);
     if (card->tries_wanted == TRIES_SOFTWARE)
         REQUIRE(left >= TRIES_SOFTWARE);
