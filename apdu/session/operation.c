@@ -395,5 +395,8 @@ void operation_close(struct operation *operation, int patience_ms)
     channel_drop_broken(operation);
     if (!operation_all_lost(operation))
         channel_ask_doubtful(operation, most);
-    (void)operation_all_lost(operation);
+    if (!operation_all_lost(operation) && (operation->transport.events & EVENT_LATE)) {
+        operation->sim->line.ready = false; /* the next operation waits for it first */
+        operation_owes(operation, true, LATE_ANSWER_MS);
+    }
 }

@@ -9,6 +9,9 @@
 #include "apdu/session/queue.h"
 #include "apdu/session/sim_state.h"
 
+/* How long the line must be quiet after a time-out: longer than what was asked for may still take. */
+#define LATE_ANSWER_MS 1500
+
 /* An operation under way, from operation_begin to operation_end. */
 struct operation {
     struct sim *sim;

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* How long the line must be quiet after a time-out: longer than what was asked for may still take. */
-#define LATE_ANSWER_MS 1500
 /* How long is listened after a failure for an answer too many. */
 #define LISTEN_MS 150
 /* After two losses in a row: the pauses before further starts, and what is left of the time-out for

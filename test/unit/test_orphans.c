@@ -254,6 +254,29 @@ static void what_another_program_saw_end_stays_known(void)
     seat_end(&seat);
 }
 
+/* A program ends before the answer to its last command has come: the next one waits for that, or it would take
+ * it for the answer to its own. */
+static void what_an_ended_program_did_not_hear_is_waited_for(void)
+{
+    static const struct modem_step steps[] = {COLD, LINE("AT+CSIM=10,\"0070800100\"", ""),
+                                              MODEM_END};
+    struct record record;
+    struct seat seat, other;
+    int fd;
+
+    seat_begin(&seat, steps, NULL, NULL, NULL);
+    other = seat;
+    EXPECT(sim_new(&other.sim, sim_settings(seat.sim), &seat.why), OUTCOME_OK, &seat.why);
+    seat_signs(&other);
+    sim_free(other.sim);
+    fd = record_open(sim_settings(seat.sim), &record);
+    CU_ASSERT_TRUE(record.line.late_until > monotonic_ms() + 1000);
+    CU_ASSERT_FALSE(record.line.ready);
+    CU_ASSERT_TRUE(owners_know(&record.owners, 1));
+    (void)close(fd);
+    seat_end(&seat);
+}
+
 /* A channel of ours on which nothing was selected: the card has no name to tell, in one way or another. */
 static void a_channel_without_a_name_is_closed(void)
 {
@@ -408,6 +431,7 @@ void add_orphans_suite(void)
         TEST(after_a_restart_a_channel_stays_known_until_its_number_is_given_out),
         TEST(what_another_program_saw_end_is_not_ours_any_more),
         TEST(what_another_program_saw_end_stays_known),
+        TEST(what_an_ended_program_did_not_hear_is_waited_for),
         TEST(a_channel_without_a_name_is_closed),
         TEST(a_killed_programs_session_is_closed_by_its_name),
         TEST(closing_looks_at_every_channel),
