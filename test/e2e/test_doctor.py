@@ -654,6 +654,15 @@ def no_channel_is_free(t):
 
 
 @test
+def type_a_behind_the_signing_pin_is_no_failure(t):
+    sim = t.sim("p256", "--cert-pin")
+    found = doctor(t, environment(t, sim))
+    judged(t, found)
+    t.says(found["typea"]["text"], "behind the signing PIN")
+    t.equal(sim.tries(), 3, "tries")
+
+
+@test
 def type_a_behind_pin1_is_told_and_pin1_is_never_sent(t):
     sim = t.sim("p256", "--no-objects")
     for more, result in (({}, "warning"), ({"SIMKEY_SIM_PIN_SOURCE": t.pin_file("7777")}, "ok")):

@@ -241,6 +241,12 @@ void doctor_typea(struct doctor *doctor)
         doctor_ok(doctor, "Type A is in the applet's data objects: %s", subject);
         return;
     }
+    if (outcome == OUTCOME_PIN_MISSING) { /* the step `signature` alone gets the PIN */
+        doctor_ok(doctor,
+                  "Type A is in the applet's data objects, behind the signing PIN, which is not "
+                  "tried for it here");
+        return;
+    }
     if (!absent(outcome)) {
         doctor_report(doctor, &why);
         return;
