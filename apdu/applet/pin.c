@@ -65,6 +65,7 @@ static enum outcome ask_state(const struct card *card, enum pin_reference refere
     int64_t started = monotonic_ms();
     enum outcome outcome;
 
+    *state = (struct token_pin){.left = -1};
     if (card->selection != NULL)
         card->selection->passed = false;
     outcome = apdu_send(card, &ask, &answer, why);
