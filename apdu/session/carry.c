@@ -119,12 +119,22 @@ struct status {
 /* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
  * do not know it. number: put into the CLA; 0: left to the modem. named: asks for the name, else for no
  * data. */
+static enum outcome say_status(struct operation *operation, uint8_t number,
+                               struct exchange *exchange, struct report *why)
+{
+    const struct channel *channel = &operation->current->channel;
+
+    return number > 0
+               ? send_numbered(operation, channel, number, exchange, operation->deadline, why)
+               : send_on(operation, channel, exchange, operation->deadline, why);
+}
+
+/* The same; a name that waits (61xx) is fetched, and one of another length (6Cxx) asked for by that. */
 static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
                                struct status *status, struct report *why)
 {
-    const uint8_t command[] = {0x80, 0xF2, 0x00, named ? 0x01 : 0x0C, 0x00};
-    const struct channel *channel = &operation->current->channel;
-    uint8_t answer[APDU_ANSWER_SIZE];
+    uint8_t command[] = {0x80, 0xF2, 0x00, named ? 0x01 : 0x0C, 0x00};
+    uint8_t fetch[] = {0x00, INS_GET_RESPONSE, 0x00, 0x00, 0x00}, answer[APDU_ANSWER_SIZE];
     struct exchange exchange = {.command = command,
                                 .length = named ? 5 : 4,
                                 .timeout_ms = APDU_TIMEOUT_MS,
@@ -133,9 +143,17 @@ static enum outcome ask_status(struct operation *operation, uint8_t number, bool
     enum outcome outcome;
 
     memset(status, 0, sizeof *status);
-    outcome = number > 0
-                  ? send_numbered(operation, channel, number, &exchange, operation->deadline, why)
-                  : send_on(operation, channel, &exchange, operation->deadline, why);
+    outcome = say_status(operation, number, &exchange, why);
+    if (named && outcome == OUTCOME_OK && exchange.answer_length == 2 && answer[0] == 0x6C) {
+        command[4] = answer[1];
+        outcome = say_status(operation, number, &exchange, why);
+    }
+    if (named && outcome == OUTCOME_OK && exchange.answer_length == 2 && answer[0] == 0x61) {
+        fetch[4] = answer[1];
+        exchange.command = fetch;
+        exchange.length = sizeof fetch;
+        outcome = say_status(operation, number, &exchange, why);
+    }
     if (outcome == OUTCOME_OK && exchange.answer_length >= 2) {
         status->sw = status_of(&exchange);
         status->length = exchange.answer_length - 2;

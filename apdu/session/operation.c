@@ -26,6 +26,19 @@ static bool own_word(const uint8_t *answer, size_t length)
     return sw1 == 0x90 || sw1 == 0x91 || sw1 == 0x61 || sw1 == 0x62 || sw1 == 0x63;
 }
 
+#define INS_VERIFY 0x20 /* a fifth byte 00 is no Le there: it has no data */
+
+/* Bytes of the answer that a command asks for by its Le. */
+static size_t answer_wanted(const struct exchange *exchange)
+{
+    const uint8_t *command = exchange->command;
+    const size_t length = exchange->length;
+
+    if (command[1] == INS_VERIFY || (length != 5 && (length < 6 || length != 6u + command[4])))
+        return 0;
+    return command[length - 1] == 0 ? 256 : command[length - 1];
+}
+
 static enum outcome through_transport(void *arg, struct exchange *exchange,
                                       struct deadline deadline, struct report *why)
 {
@@ -35,7 +48,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
     enum outcome outcome = OUTCOME_OK;
     bool withheld = true;
 
-    operation->said = exchange->length;
+    operation->said = exchange->length + answer_wanted(exchange);
     if (!(transport->events & EVENT_RESTARTED)) {
         outcome = operation_carry(operation, exchange, deadline, why);
         withheld = (transport->events & EVENT_WITHHELD) != 0;

@@ -50,7 +50,7 @@ struct operation {
     bool more_aids;    /* the applet has other AIDs to be asked for: each once, by AT+CCHO */
     bool look_later;   /* one was opened perhaps, in spite of its error: channel_find_missed */
     bool open_all;     /* MANAGE CHANNEL is tried with Le 00 */
-    size_t said;       /* the length of the last command on a channel */
+    size_t said; /* bytes of the last command on a channel, and of the answer that it asks for */
     bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
     bool echoed;     /* the modem echoed again before the channel in use was opened */
     bool doubtful;   /* the modem may have restarted unseen: a channel may be another program's */

@@ -208,7 +208,7 @@ def the_agent_works_as_a_user_of_its_own_without_any_capability(t):
         "--no-new-privs", "--", AGENT, "--socket", path, "--config", conf],
         t.env(preload=False, SIMKEY_STATE_DIR=t.path("state-own")))
     server.wait_for(lambda: "ready at" in server.said(), "ready")
-    t.says(server.said(), r"members of the group simkey cannot connect, .*\): start simkey-agent as root or as one of them")
+    t.says(server.said(), r"there is no group simkey, .*: make it \(groupadd --system simkey\)")
     os.chmod(path, 0o666)
     with agent.connect(path):  # no other process of its user looks into them, and no core file is written
         until(lambda: children_of(server.popen.pid), "serving")
