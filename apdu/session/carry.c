@@ -198,12 +198,11 @@ static enum outcome unproven(const struct operation *operation, enum outcome out
 
     if (outcome != OUTCOME_LOST || cme < 0 || !operation->again || !last_way)
         return outcome;
-    (void)report_set(
-        why, OUTCOME_PIN_PROTECTED,
-        "the PIN was not sent, because the modem does not show to which channel it "
-        "sends what it gets by AT+CGLA: it fails to pass STATUS on (+CME ERROR: %d). Try "
-        "another one of its ports, or another modem",
-        cme);
+    (void)report_set(why, OUTCOME_PIN_PROTECTED,
+                     "the PIN was not sent, because it is not known which channel AT+CGLA reaches: "
+                     "the modem fails to pass STATUS on (+CME ERROR: %d). Try "
+                     "another one of its ports, or another modem",
+                     cme);
     why->cme = cme;
     return why->outcome;
 }
@@ -225,10 +224,9 @@ static enum outcome prove_nameless(struct operation *operation, struct report *w
     }
     if (named.sw == SW_OK && is_named(&named, operation->applet))
         return OUTCOME_OK;
-    return report_set(
-        why, OUTCOME_CARRIER_REFUSED,
-        "the PIN was not sent, because the modem sends what it gets by AT+CGLA to another "
-        "application than the session's: set `transport` to csim, or use another modem");
+    return report_set(why, OUTCOME_CARRIER_REFUSED,
+                      "the PIN was not sent, because AT+CGLA reaches another application than the "
+                      "session's: set `transport` to csim, or use another modem");
 }
 
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
@@ -260,7 +258,7 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
         return OUTCOME_OK; /* the applet knows STATUS: this says nothing of the modem */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,
-                      "the modem sends what it gets by AT+CGLA to the basic channel: try again, "
+                      "AT+CGLA reaches the basic channel: try again, "
                       "from now on the channel's number is put into the commands");
 }
 

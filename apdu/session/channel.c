@@ -300,8 +300,6 @@ enum outcome channel_select_again(struct operation *operation, struct report *wh
     else
         state_deselected(state);
     if (operation_out_of_step(operation)) /* the next answer may be this one's */
-        return report_set(why, OUTCOME_LOST,
-                          "the modem's answers are out of step: end any other "
-                          "program that uses the port");
+        return report_set(why, OUTCOME_LOST, OPERATION_OUT_OF_STEP);
     return channel_ensure(operation, applet, operation->iccid, why);
 }

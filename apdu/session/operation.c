@@ -13,10 +13,7 @@
 /* Longer than any command lasts: what was under way then is over. */
 #define WORK_LONGEST_MS 20000
 
-static const char sim_was_gone[] = "the modem said meanwhile that the SIM is gone: try again";
-static const char out_of_step[] =
-    "the modem's answers are out of step, one came without a command: end any other "
-    "program that uses the port";
+#define SIM_WAS_GONE "the modem said meanwhile that the SIM is gone: try again"
 
 /* True if the answer ends in a status word of success or a warning: an applet knows the command. */
 static bool own_word(const uint8_t *answer, size_t length)
@@ -61,7 +58,7 @@ static enum outcome through_transport(void *arg, struct exchange *exchange,
         outcome = report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     /* only a new start makes clear which answer belongs to which command */
     if (operation_out_of_step(operation))
-        outcome = report_set(why, OUTCOME_LOST, "%s", out_of_step);
+        outcome = report_set(why, OUTCOME_LOST, OPERATION_OUT_OF_STEP);
     operation->answered = operation->answered || outcome == OUTCOME_OK;
     if (outcome == OUTCOME_OK && own_word(exchange->answer, exchange->answer_length)) {
         operation->heard = true;
@@ -90,10 +87,10 @@ static enum outcome before_pin(void *arg, struct report *why)
     if (transport->events & EVENT_RESTARTED)
         return report_set(why, OUTCOME_LOST, "%s", transport->ops->restarted);
     if (transport->events & EVENT_NO_SIM_HEARD) /* another one may be in by now */
-        return report_set(why, OUTCOME_LOST, "%s", sim_was_gone);
+        return report_set(why, OUTCOME_LOST, SIM_WAS_GONE);
     if ((outcome == OUTCOME_OK || outcome == OUTCOME_PIN_PROTECTED) &&
         operation_out_of_step(operation))
-        return report_set(why, OUTCOME_LOST, "%s", out_of_step);
+        return report_set(why, OUTCOME_LOST, OPERATION_OUT_OF_STEP);
     return outcome;
 }
 

@@ -9,6 +9,11 @@
 #include "apdu/session/queue.h"
 #include "apdu/session/sim_state.h"
 
+/* The sentence of operation_out_of_step, which the AT transport has in the same words. */
+#define OPERATION_OUT_OF_STEP                                                                      \
+    "the modem's answers are out of step, one came without a command: end any other "              \
+    "program that uses the port"
+
 /* How long the line must be quiet after a time-out: longer than what was asked for may still take. */
 #define LATE_ANSWER_MS 1500
 
