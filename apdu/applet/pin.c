@@ -80,11 +80,11 @@ static enum outcome ask_state(const struct card *card, enum pin_reference refere
         card->selection->asked_ms = monotonic_ms() - started;
     if (answer.length > 0) { /* the card says no more than how many tries are left */
         apdu_doubt(card);
-        return report_set(why, OUTCOME_BAD_DATA,
-                          "the answer to the question for the PIN's state has %zu bytes that do "
-                          "not belong to it: "
-                          "try again",
-                          answer.length);
+        return report_set(
+            why, OUTCOME_BAD_DATA,
+            "the answer to the question for the PIN's state has %zu bytes that do not "
+            "belong to it: try again",
+            answer.length);
     }
     if (!state_of(answer.sw, reference, state))
         return apdu_refused(&answer, "ask for the state of the PIN", why);

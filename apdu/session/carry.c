@@ -116,9 +116,7 @@ struct status {
     uint8_t tlv[20]; /* with named: 84, length, the AID of what is selected */
 };
 
-/* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
- * do not know it. number: put into the CLA; 0: left to the modem. named: asks for the name, else for no
- * data. */
+/* number: put into the CLA; 0: left to the modem. */
 static enum outcome say_status(struct operation *operation, uint8_t number,
                                struct exchange *exchange, struct report *why)
 {
@@ -129,7 +127,9 @@ static enum outcome say_status(struct operation *operation, uint8_t number,
                : send_on(operation, channel, exchange, operation->deadline, why);
 }
 
-/* The same; a name that waits (61xx) is fetched, and one of another length (6Cxx) asked for by that. */
+/* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
+ * do not know it. number: as above. named: asks for the name, which is fetched where it waits (61xx) and asked
+ * for by its length where that is another one (6Cxx); else for no data. */
 static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
                                struct status *status, struct report *why)
 {
