@@ -117,8 +117,8 @@ struct status {
 };
 
 /* number: put into the CLA; 0: left to the modem. */
-static enum outcome say_status(struct operation *operation, uint8_t number,
-                               struct exchange *exchange, struct report *why)
+static enum outcome send_status(struct operation *operation, uint8_t number,
+                                struct exchange *exchange, struct report *why)
 {
     const struct channel *channel = &operation->current->channel;
 
@@ -127,11 +127,16 @@ static enum outcome say_status(struct operation *operation, uint8_t number,
                : send_on(operation, channel, exchange, operation->deadline, why);
 }
 
-/* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
- * do not know it. number: as above. named: asks for the name, which is fetched where it waits (61xx) and asked
- * for by its length where that is another one (6Cxx); else for no data. */
-static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
-                               struct status *status, struct report *why)
+/* The card does not know the command, or its channel. */
+static bool denies(uint16_t sw)
+{
+    return sw >> 8 == 0x6D || sw >> 8 == 0x6E || sw == 0x6A81 || sw >> 8 == 0x68;
+}
+
+/* number: as above. named: asks for the name, which is fetched where it waits (61xx) and asked for by its length
+ * where that is another one (6Cxx); else for no data. */
+static enum outcome status_once(struct operation *operation, uint8_t number, bool named,
+                                struct status *status, struct report *why)
 {
     uint8_t command[] = {0x80, 0xF2, 0x00, named ? 0x01 : 0x0C, 0x00};
     uint8_t fetch[] = {0x00, INS_GET_RESPONSE, 0x00, 0x00, 0x00}, answer[APDU_ANSWER_SIZE];
@@ -143,16 +148,16 @@ static enum outcome ask_status(struct operation *operation, uint8_t number, bool
     enum outcome outcome;
 
     memset(status, 0, sizeof *status);
-    outcome = say_status(operation, number, &exchange, why);
+    outcome = send_status(operation, number, &exchange, why);
     if (named && outcome == OUTCOME_OK && exchange.answer_length == 2 && answer[0] == 0x6C) {
         command[4] = answer[1];
-        outcome = say_status(operation, number, &exchange, why);
+        outcome = send_status(operation, number, &exchange, why);
     }
     if (named && outcome == OUTCOME_OK && exchange.answer_length == 2 && answer[0] == 0x61) {
         fetch[4] = answer[1];
         exchange.command = fetch;
         exchange.length = sizeof fetch;
-        outcome = say_status(operation, number, &exchange, why);
+        outcome = send_status(operation, number, &exchange, why);
     }
     if (outcome == OUTCOME_OK && exchange.answer_length >= 2) {
         status->sw = status_of(&exchange);
@@ -161,6 +166,23 @@ static enum outcome ask_status(struct operation *operation, uint8_t number, bool
             memcpy(status->tlv, answer, status->length);
     }
     return outcome == OUTCOME_CARRIER_REFUSED ? OUTCOME_OK : outcome;
+}
+
+/* STATUS: network applications and the basic channel answer it by 9000, the applets with PINs of their own
+ * do not know it. Whoever refuses only its parameters knows it: asked for the name he may give it. */
+static enum outcome ask_status(struct operation *operation, uint8_t number, bool named,
+                               struct status *status, struct report *why)
+{
+    struct status other;
+    enum outcome outcome = status_once(operation, number, named, status, why);
+
+    if (named || outcome != OUTCOME_OK || status->sw == 0 || status->sw == SW_OK ||
+        denies(status->sw))
+        return outcome;
+    outcome = status_once(operation, number, true, &other, why);
+    if (outcome == OUTCOME_OK && other.sw == SW_OK)
+        status->sw = SW_OK;
+    return outcome;
 }
 
 /* True if it is the application's name, which was selected with the channel. */
@@ -207,8 +229,8 @@ static enum outcome unproven(const struct operation *operation, enum outcome out
     return why->outcome;
 }
 
-/* A session whose name says nothing of its channel: the number cannot be put in, so that the PIN goes out only
- * if what answers does not know STATUS, or calls itself the applet. */
+/* A session whose name says nothing of its channel, or a modem that takes no number: the PIN goes out only if
+ * what answers does not know STATUS, or calls itself the applet. */
 static enum outcome prove_nameless(struct operation *operation, struct report *why)
 {
     struct status plain, named = {.sw = 0};
@@ -218,15 +240,18 @@ static enum outcome prove_nameless(struct operation *operation, struct report *w
         outcome = ask_status(operation, 0, true, &named, why);
     if (outcome != OUTCOME_OK)
         return unproven(operation, outcome, why);
-    if (plain.sw != SW_OK) {
+    if (plain.sw != SW_OK && plain.sw != 0) {
         operation->sim->quirks.modem |= QUIRK_CLASS_PUT;
         return OUTCOME_OK;
     }
     if (named.sw == SW_OK && is_named(&named, operation->applet))
         return OUTCOME_OK;
     return report_set(why, OUTCOME_CARRIER_REFUSED,
-                      "the PIN was not sent, because AT+CGLA reaches another application than the "
-                      "session's: set `transport` to csim, or use another modem");
+                      "the PIN was not sent, because %s: set `transport` to csim, or use another "
+                      "modem",
+                      plain.sw == 0 ? "it is not known which channel AT+CGLA reaches (the modem "
+                                      "refuses STATUS)"
+                                    : "AT+CGLA reaches another application than the session's");
 }
 
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
@@ -250,16 +275,20 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
         outcome = ask_names(operation, number, &put, why);
     if (outcome != OUTCOME_OK)
         return unproven(operation, outcome, why);
-    if (left.sw != SW_OK) {
+    if (left.sw != SW_OK && left.sw != 0) {
         *quirks |= QUIRK_CLASS_PUT;
         return OUTCOME_OK;
     }
-    if (put && (numbered.sw == SW_OK || numbered.sw == 0 || numbered.sw == 0x6881))
+    if (left.sw == SW_OK && (numbered.sw == 0 || numbered.sw == SW_CLOSED_CHANNEL))
+        return prove_nameless(operation, why); /* the number cannot be put in */
+    if (left.sw == SW_OK && numbered.sw == SW_OK && put)
         return OUTCOME_OK; /* the applet knows STATUS: this says nothing of the modem */
+    /* where the modem refuses STATUS nothing is known: the number does no harm to one that puts it in, too */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,
-                      "AT+CGLA reaches the basic channel: try again, "
-                      "from now on the channel's number is put into the commands");
+                      "AT+CGLA %s the basic channel: try again, "
+                      "from now on the channel's number is put into the commands",
+                      left.sw == 0 ? "may reach" : "reaches");
 }
 
 /* Whether GET RESPONSE was refused on a channel where data wait for it. 6881 and 6F00 count only when they

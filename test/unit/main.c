@@ -63,6 +63,7 @@ static const struct {
     {"algorithms", add_algorithms_suite},
     {"session_loss", add_session_loss_suite},
     {"session_pin", add_session_pin_suite},
+    {"pin_channel", add_pin_channel_suite},
     {"model", add_model_suite},
     {"rundir", add_rundir_suite},
     {"owners", add_owners_suite},

@@ -10,12 +10,13 @@
 #define CCHO_SAYS(says) LINE(CCHO_LINE, says)
 #define CCHO_OPENS      CCHO_SAYS("\r\n+CCHO: 1\r\n" OK)
 #define CCHC            LINE("AT+CCHC=1", OK)
-#define CCHO_VERIFIES                                                                              \
-    CCHO_OPENS, CGLA("00 20 00 81", "63C3"), ECHO_OFF, CGLA("00 20 00 81 04 30303030", "9000")
-#define CCHO_COLD                                                                                  \
-    CCHO_VERIFIES, CGLA("00 22 41 B6 06 800142 840131", "9000"),                                   \
+#define CCHO_UNLOCKS    CGLA("00 20 00 81", "63C3"), ECHO_OFF, CGLA("00 20 00 81 04 30303030", "9000")
+#define CCHO_SIGNS                                                                                 \
+    CGLA("00 22 41 B6 06 800142 840131", "9000"),                                                  \
         CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"),                                  \
         CGLA("00 2A 9E 9A 00", "51674E 9000")
+#define CCHO_VERIFIES CCHO_OPENS, CCHO_UNLOCKS
+#define CCHO_COLD     CCHO_VERIFIES, CCHO_SIGNS
 #define CCHO_WARM                                                                                  \
     CGLA("00 2A 90 A0 22 9020 " DIGEST " 00", DIGEST "9000"), CGLA("00 2A 9E 9A 00", "51674E "     \
                                                                                      "9000")

@@ -96,7 +96,8 @@ static void without_any_applet_each_is_asked_for_twice(void)
 /* Where AT+CCHO has opened something before, its refusal says that this applet is missing. */
 static void a_way_that_worked_before_is_not_denied(void)
 {
-    static const struct modem_step steps[] = {CCHO_COLD, CCHC, MODEM_END};
+    static const struct modem_step steps[] = {
+        CCHO_OPENS, CGLA("80 F2 00 0C", "6D00"), CCHO_UNLOCKS, CCHO_SIGNS, CCHC, MODEM_END};
     static const struct modem_step standing[] = {STARTING,
                                                  LINE(OPEN_LINE, CME("3")),
                                                  LINE(ALL_LINE, CME("3")),

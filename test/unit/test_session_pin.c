@@ -106,45 +106,6 @@ static void a_card_that_does_not_tell_it_either_signs_all_the_same(void)
     seat_end(&seat);
 }
 
-/* A modem that hands +CGLA's class on as it is: what has no number reaches the network's application, where
- * the reference is its PIN2's. Both channels know STATUS, and their names tell. */
-static void a_pin_does_not_reach_the_basic_channel(void)
-{
-    static const struct modem_step steps[] = {
-        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("80 F2 00 0C", "9000"),
-        CGLA("81 F2 00 0C", "9000"),
-        CGLA("80 F2 00 01 00", "84 07 A0000000871002 9000"),
-        CGLA("81 F2 00 01 00", "84 0D " MIAS_AID " 9000"),
-        LINE("AT+CCHC=1", OK),
-        LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 1\r\n" OK),
-        CGLA("01 20 00 81", "63C2"),
-        LINE("AT+CCHC=1", OK),
-        MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, "transport", "ccho");
-    EXPECT(seat_sign(&seat), OUTCOME_PIN_PROTECTED, &seat.why);
-    seat_end(&seat);
-}
-
-/* The same where the session's name does not tell its channel: nothing can be put into the commands. */
-static void a_pin_does_not_leave_an_opaque_session(void)
-{
-#define OPAQUE                                                                                     \
-    LINE("AT+CCHO=\"" MIAS_AID "\"", "\r\n+CCHO: 4F\r\n" OK),                                      \
-        LINE("AT+CGLA=4F,8,\"80F2000C\"", "\r\n+CGLA: 4,\"9000\"\r\n" OK),                         \
-        LINE("AT+CGLA=4F,10,\"80F2000100\"", "\r\n+CGLA: 22,\"8407A00000008710029000\"\r\n" OK),   \
-        LINE("AT+CCHC=4F", OK)
-    static const struct modem_step steps[] = {OPAQUE, OPAQUE, MODEM_END};
-    struct seat seat;
-
-    seat_begin(&seat, steps, NULL, "transport", "ccho");
-    EXPECT(seat_sign(&seat), OUTCOME_CARRIER_REFUSED, &seat.why);
-    EXPECT_SAYS(seat.why.text, "the PIN was not sent");
-    seat_end(&seat);
-}
-
 static void no_sim_and_no_applet_have_their_own_words(void)
 {
     static const struct modem_step nothing[] = {MODEM_END};
@@ -474,8 +435,6 @@ void add_session_pin_suite(void)
         TEST(a_sim_that_was_changed_under_way_is_noticed),
         TEST(a_modem_that_does_not_tell_the_iccid_is_helped_by_the_card),
         TEST(a_card_that_does_not_tell_it_either_signs_all_the_same),
-        TEST(a_pin_does_not_reach_the_basic_channel),
-        TEST(a_pin_does_not_leave_an_opaque_session),
         TEST(no_sim_and_no_applet_have_their_own_words),
         TEST(a_wrong_pin_costs_one_try_however_often_it_is_used),
         TEST(without_a_pin_there_is_no_signature),

@@ -48,6 +48,7 @@ void add_session_gone_suite(void);
 void add_algorithms_suite(void);
 void add_session_loss_suite(void);
 void add_session_pin_suite(void);
+void add_pin_channel_suite(void);
 void add_model_suite(void);
 void add_rundir_suite(void);
 void add_owners_suite(void);
