@@ -668,6 +668,14 @@ for words, pair in REFUSALS.items():
 
 
 @test
+def no_mias_where_ccho_refuses_it_and_csim_passes_nothing_on(t):
+    """Type A's objects are mIAS's: where that is missing they are too, whatever the modem says of it."""
+    sim = t.sim(t.new_card("--applet", "iotsafe", "--key", "p256"), "--fault", "ccho-missing", "--fault", "empty-csim")
+    found = doctor(t, environment(t, sim, SIMKEY_TIMEOUT="8"))
+    judged(t, found, typea="warning")
+
+
+@test
 def no_channel_is_free(t):
     sim = t.sim("p256", "--channels", "0")
     found = doctor(t, environment(t, sim), REFUSED)

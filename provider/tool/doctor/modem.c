@@ -247,7 +247,8 @@ void doctor_typea(struct doctor *doctor)
                   "tried for it here");
         return;
     }
-    if (!absent(outcome)) {
+    /* the objects are mIAS's: without it there are none, whatever a modem says of it */
+    if (!absent(outcome) && doctor->mias_outcome != OUTCOME_NO_APPLET) {
         doctor_report(doctor, &why);
         return;
     }
