@@ -315,11 +315,16 @@ PAGES := provider/tool/simkey.1 apdu/safe2/safe2.1 test/sim/simmodem.1 provider/
 UNITS := simkey-agent.socket simkey-agent.service
 INSTALL ?= install
 
+# All files that are installed but the documents, which have a folder to themselves.
+INSTALLED = $(addprefix $(BINDIR)/,simkey safe2 simkey-agent simmodem) $(MODULESDIR)/simkey.so \
+	$(foreach page,$(PAGES),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page))) \
+	$(addprefix $(COMPLETIONS)/,simkey safe2 simmodem) $(TMPFILESDIR)/simkey.conf \
+	$(SYSUSERSDIR)/simkey-agent.conf $(addprefix $(UNITDIR)/,$(UNITS))
+
 # Files that are a package's are left to it; with DESTDIR nothing of this system is touched.
 .PHONY: not-packaged
 not-packaged:
-	@[ -n '$(DESTDIR)' ] || sh configs/install/packaged.sh $(MODULESDIR)/simkey.so $(BINDIR)/simkey \
-		$(BINDIR)/safe2 $(BINDIR)/simmodem
+	@[ -n '$(DESTDIR)' ] || sh configs/install/packaged.sh $(INSTALLED) $(DOCDIR)
 
 # The examples name what is installed: OpenSSL finds the module without a `module =` line.
 install: not-packaged all
@@ -355,12 +360,7 @@ install: not-packaged all
 # All that install puts there, and those of its folders that are empty then.
 uninstall: not-packaged
 	@[ -n '$(MODULESDIR)' ] || { echo "simkey: give the MODULESDIR=... of the installation" >&2; exit 1; }
-	rm -f $(DESTDIR)$(BINDIR)/simkey $(DESTDIR)$(BINDIR)/safe2 $(DESTDIR)$(BINDIR)/simmodem \
-		$(DESTDIR)$(MODULESDIR)/simkey.so $(DESTDIR)$(TMPFILESDIR)/simkey.conf \
-		$(DESTDIR)$(BINDIR)/simkey-agent $(DESTDIR)$(SYSUSERSDIR)/simkey-agent.conf \
-		$(addprefix $(DESTDIR)$(UNITDIR)/,$(UNITS))
-	for page in $(PAGES); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/} || exit; done
-	for tool in simkey safe2 simmodem; do rm -f $(DESTDIR)$(COMPLETIONS)/$$tool || exit; done
+	rm -f $(addprefix $(DESTDIR),$(INSTALLED))
 	rm -rf $(DESTDIR)$(DOCDIR) $(DESTDIR)/run/simkey $(DESTDIR)/var/lib/simkey
 	for folder in $(COMPLETIONS) $(dir $(COMPLETIONS)) $(TMPFILESDIR) $(SYSUSERSDIR) $(UNITDIR) $(dir $(UNITDIR)) $(dir $(DOCDIR)) $(MANDIR)/man1 $(MANDIR)/man7 $(MANDIR)/man8; do \
 		rmdir $(DESTDIR)$$folder 2>/dev/null || :; done

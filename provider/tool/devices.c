@@ -7,8 +7,8 @@
 #include "modem/transport.h"
 #include "provider/tool/holders.h"
 #include "provider/tool/tool.h"
+#include "provider/tool/tree.h"
 
-#include <cjson/cJSON.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -180,53 +180,40 @@ static enum outcome print_rows(const struct device_list *devices, struct report 
     return OUTCOME_OK;
 }
 
-/* Texts of others go into JSON as they go onto the terminal. */
-static void add_text(cJSON *object, const char *name, const char *text)
+static void add_device(struct tree *tree, const struct device *device)
 {
-    char shown[TEXT_GROWTH * 512];
+    cJSON *object = tree_add_object(tree, tree->root, NULL);
 
-    (void)text_copy(shown, sizeof shown, text);
-    (void)cJSON_AddStringToObject(object, name, shown);
-}
-
-static cJSON *as_json(const struct device *device)
-{
-    cJSON *object = cJSON_CreateObject();
-
-    add_text(object, "device", device->name);
-    add_text(object, "kind", device->kind);
-    add_text(object, "driver", device->driver);
-    add_text(object, "held_by", device->holders);
-    (void)cJSON_AddBoolToObject(object, "configured", device->configured != NULL);
-    (void)cJSON_AddBoolToObject(object, "asked", device->asked);
-    add_text(object, "error", device->error);
-    add_text(object, "manufacturer", device->modem.manufacturer);
-    add_text(object, "model", device->modem.model);
-    add_text(object, "revision", device->modem.revision);
-    add_text(object, "imei", device->modem.imei);
-    add_text(object, "sim", device->modem.sim_state);
-    add_text(object, "iccid", device->iccid);
+    tree_add_text(tree, object, "device", device->name);
+    tree_add_text(tree, object, "kind", device->kind);
+    tree_add_text(tree, object, "driver", device->driver);
+    tree_add_text(tree, object, "held_by", device->holders);
+    tree_add_bool(tree, object, "configured", device->configured != NULL);
+    tree_add_bool(tree, object, "asked", device->asked);
+    tree_add_text(tree, object, "error", device->error);
+    tree_add_text(tree, object, "manufacturer", device->modem.manufacturer);
+    tree_add_text(tree, object, "model", device->modem.model);
+    tree_add_text(tree, object, "revision", device->modem.revision);
+    tree_add_text(tree, object, "imei", device->modem.imei);
+    tree_add_text(tree, object, "sim", device->modem.sim_state);
+    tree_add_text(tree, object, "iccid", device->iccid);
     if (device->applet != NULL)
-        add_text(object, "applet", device->applet);
+        tree_add_text(tree, object, "applet", device->applet);
     else
-        (void)cJSON_AddNullToObject(object, "applet");
-    return object;
+        tree_add_null(tree, object, "applet");
 }
 
 static enum outcome print_json(const struct device_list *devices, struct report *why)
 {
-    cJSON *list = cJSON_CreateArray();
-    char *text;
+    struct tree tree;
+    enum outcome outcome;
 
+    tree_begin_array(&tree);
     for (size_t i = 0; i < devices->count; i++)
-        (void)cJSON_AddItemToArray(list, as_json(&devices->list[i]));
-    text = cJSON_Print(list);
-    cJSON_Delete(list);
-    if (text == NULL)
-        return report_set(why, OUTCOME_SYSTEM, "out of memory");
-    printf("%s\n", text);
-    free(text);
-    return OUTCOME_OK;
+        add_device(&tree, &devices->list[i]);
+    outcome = tree_print(&tree, why);
+    tree_clear(&tree);
+    return outcome;
 }
 
 static enum outcome run_devices(const struct command_line *line, struct sim *none,

@@ -12,6 +12,7 @@
 #include "provider/uri.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static enum outcome parse_certificate(const struct inventory_sim *sim, const cJS
 {
     const cJSON *pem;
     const char *text;
+    enum outcome outcome;
 
     *certificate = NULL;
     if (json_member(told, "pem", cJSON_String, sim->source, &pem, why) != OUTCOME_OK) {
@@ -119,11 +121,13 @@ static enum outcome parse_certificate(const struct inventory_sim *sim, const cJS
         return why->outcome;
     }
     text = json_text(pem);
-    if (strlen(text) > PEM_MAX || objects_certificate(NULL, (const uint8_t *)text, strlen(text),
-                                                      certificate, why) != OUTCOME_OK)
-        return report_set(why, OUTCOME_USAGE, "%s: the certificate of %s is damaged, or missing",
-                          sim->source, uri);
-    return OUTCOME_OK;
+    outcome = strlen(text) <= PEM_MAX
+                  ? objects_certificate(NULL, (const uint8_t *)text, strlen(text), certificate, why)
+                  : OUTCOME_BAD_DATA;
+    if (outcome == OUTCOME_OK || outcome == OUTCOME_SYSTEM)
+        return outcome;
+    return report_set(why, OUTCOME_USAGE, "%s: the certificate of %s is damaged, or missing",
+                      sim->source, uri);
 }
 
 /* A key has one certificate in a SIM. */
@@ -159,10 +163,13 @@ static enum outcome add_certificate(const struct inventory_sim *sim, const cJSON
     if (outcome != OUTCOME_OK)
         return outcome;
     made = cJSON_CreateObject();
-    if (cJSON_AddStringToObject(made, "uri", uri) == NULL || !x509_json(made, certificate))
+    outcome = cJSON_AddStringToObject(made, "uri", uri) == NULL
+                  ? report_set(why, OUTCOME_SYSTEM, "out of memory")
+                  : x509_json(made, certificate, why);
+    if (outcome == OUTCOME_BAD_DATA)
         outcome = report_set(why, OUTCOME_USAGE, "%s: the certificate of %s cannot be decoded",
                              sim->source, uri);
-    else
+    if (outcome == OUTCOME_OK)
         outcome = compare_prints(sim, told, made, uri, why);
     if (outcome == OUTCOME_OK && cJSON_AddItemToArray(list, made) != 0)
         made = NULL; /* the list's now */
@@ -407,11 +414,14 @@ enum outcome inventory_take(struct inventory *inventory, const char *name, const
             at++;
         if (at == length)
             break;
+        errno = 0;
         value = cJSON_ParseWithLengthOpts(text + at, length - at, &end, 0);
         if (end != NULL)
             at = (size_t)(end - text);
         if (value != NULL)
             outcome = take_value(inventory, value, name, &number, why);
+        else if (errno == ENOMEM)
+            outcome = report_set(why, OUTCOME_SYSTEM, "out of memory");
         else
             outcome = report_set(why, OUTCOME_USAGE, "%s is not JSON, at byte %zu", name, at);
         cJSON_Delete(value);

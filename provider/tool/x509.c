@@ -3,6 +3,7 @@
 #include "provider/tool/x509.h"
 #include "provider/objects.h"
 
+#include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
@@ -105,26 +106,31 @@ static bool add_serial(cJSON *object, const X509 *certificate)
 /* A key that is neither RSA nor EC, or not readable, is left out. */
 static bool add_key(cJSON *object, const X509 *certificate)
 {
-    struct report ignored = REPORT_INIT;
+    struct report why = REPORT_INIT;
     enum token_key_type type;
     EVP_PKEY *key;
     unsigned bits;
+    enum outcome outcome = objects_public_key(certificate, &key, &type, &bits, &why);
 
-    if (objects_public_key(certificate, &key, &type, &bits, &ignored) != OUTCOME_OK)
-        return true;
+    if (outcome != OUTCOME_OK)
+        return outcome != OUTCOME_SYSTEM;
     EVP_PKEY_free(key);
     return add_text(object, "key", token_type_name(type)) &&
            cJSON_AddNumberToObject(object, "bits", bits) != NULL;
 }
 
-bool x509_json(cJSON *object, const X509 *certificate)
+/* libcrypto and cJSON alike leave it to errno to tell a want of memory from other failures. A name that is "?"
+ * for that is none. */
+enum outcome x509_json(cJSON *object, const X509 *certificate, struct report *why)
 {
     char name[1024], date[DATE_SIZE];
     bool done;
 
     ERR_set_mark();
+    errno = 0;
+    done = add_key(object, certificate);
     x509_name(X509_get_subject_name(certificate), name, sizeof name);
-    done = add_key(object, certificate) && add_text(object, "subject", name);
+    done = done && add_text(object, "subject", name);
     x509_name(X509_get_issuer_name(certificate), name, sizeof name);
     done = done && add_text(object, "issuer", name) && add_serial(object, certificate);
     x509_date(X509_get0_notBefore(certificate), date);
@@ -133,5 +139,8 @@ bool x509_json(cJSON *object, const X509 *certificate)
     done = done && add_text(object, "not_after", date) && add_fingerprints(object, certificate) &&
            add_pem(object, certificate);
     ERR_pop_to_mark();
-    return done;
+    if (errno == ENOMEM)
+        return report_set(why, OUTCOME_SYSTEM, "out of memory");
+    return done ? OUTCOME_OK
+                : report_set(why, OUTCOME_BAD_DATA, "the certificate cannot be decoded");
 }

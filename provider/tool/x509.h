@@ -4,10 +4,11 @@
 #ifndef SIMKEY_PROVIDER_TOOL_X509_H
 #define SIMKEY_PROVIDER_TOOL_X509_H
 
+#include "modem/outcome.h"
+
 #include <cjson/cJSON.h>
 #include <openssl/asn1.h>
 #include <openssl/x509.h>
-#include <stdbool.h>
 #include <stddef.h>
 
 #define DATE_SIZE sizeof "9999-12-31T23:59:59Z"
@@ -22,7 +23,7 @@ void x509_date(const ASN1_TIME *time, char text[DATE_SIZE]);
 
 /* Adds subject, issuer, serial (hex), not_before, not_after, key, bits, sha256 (of the DER), sha1
  * (the same, for servers that know no other), public_key_sha256 (of the SubjectPublicKeyInfo's DER)
- * and pem. Fingerprints are lower-case hex. False if something does not work out. */
-bool x509_json(cJSON *object, const X509 *certificate);
+ * and pem. Fingerprints are lower-case hex. Errors: OUTCOME_BAD_DATA, OUTCOME_SYSTEM. */
+enum outcome x509_json(cJSON *object, const X509 *certificate, struct report *why);
 
 #endif

@@ -261,6 +261,9 @@ def card_and_carrier():
     # It is found by its number.
     rows += each("ccho-error", "ccho-error:13", carrier="ccho",
                  end=Ends("AT.CCHO", REFUSED, ABSENT))
+    # Of an applet that is not there it may say anything: mIAS, where IoT SAFE has the keys (faults_iotsafe.py).
+    rows += each("ccho-missing no-csim", "ccho-missing:50 no-csim", "ccho-missing:100 no-csim", "ccho-missing:13 no-manage-channel:3")
+    rows += each("ccho-missing", "ccho-missing:100", carrier="ccho")
     # Channels that take no commands: the other carrier has some that do.
     channels = [f"no-csim-channels{code}" for code in ("", ":6881", ":6D00", ":0", ":3", ":13", ":100")]
     rows += each(*channels)

@@ -33,6 +33,8 @@ error-at:END
 6cxx --t0, csim, rsa
 get-response --t0, ccho, rsa
 refuse-le, csim
+ccho-missing no-csim
+ccho-missing, ccho
 no-csim-channels
 max-length:100
 leaked

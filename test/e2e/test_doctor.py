@@ -645,6 +645,36 @@ def neither_type_a_nor_safe2_is_no_failure(t):
     judged(t, found, typea="warning", safe2="warning")
 
 
+# What a modem may say of AT+CSIM and of AT+CCHO where the SIM does not have the applet.
+REFUSALS = {"by ERROR": ("--no-csim", "ccho-missing"), "by a number": ("--no-csim", "ccho-missing:50"),
+            "and MANAGE CHANNEL fails": ("no-manage-channel:0", "ccho-missing"),
+            "and keeps MANAGE CHANNEL": ("no-manage-channel", "ccho-missing:100"),
+            "and passes nothing on": ("no-csim-channels", "ccho-missing"),
+            "and is set": ("ccho", "ccho-missing")}
+
+
+def ccho_refuses_a_missing_safe2(t, refusals):
+    how, refusal = refusals
+    switches = [how] if how[0] == "-" else [] if how == "ccho" else ["--fault", how]
+    sim = t.sim("p256", "--no-safe2", "--fault", refusal, *switches)
+    found = doctor(t, environment(t, sim, SIMKEY_TRANSPORT="ccho" if how == "ccho" else "auto", SIMKEY_TIMEOUT="8"))
+    judged(t, found, safe2="warning")
+    t.says(found["safe2"]["text"], "does not have it")
+
+
+for words, pair in REFUSALS.items():
+    test(name=f"no SAFE2 in a SIM where AT+CCHO refuses it {words} is no failure",
+         refusals=pair)(ccho_refuses_a_missing_safe2)
+
+
+@test
+def no_mias_where_ccho_refuses_it_and_csim_passes_nothing_on(t):
+    """Type A's objects are mIAS's: where that is missing they are too, whatever the modem says of it."""
+    sim = t.sim(t.new_card("--applet", "iotsafe", "--key", "p256"), "--fault", "ccho-missing", "--fault", "empty-csim")
+    found = doctor(t, environment(t, sim, SIMKEY_TIMEOUT="8"))
+    judged(t, found, typea="warning")
+
+
 @test
 def no_channel_is_free(t):
     sim = t.sim("p256", "--channels", "0")

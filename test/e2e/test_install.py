@@ -268,6 +268,29 @@ if not SANITIZED:  # as it is installed
         make(t, "not-packaged", "DESTDIR=", f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
 
     @test(seconds=300)
+    def a_package_is_looked_for_behind_each_file_that_is_installed(t):
+        where = (f"PREFIX={t.path('usr')}", f"MODULESDIR={t.path('modules')}")
+        make(t, "install", f"DESTDIR={t.path('root')}", *where)
+        t.write("dpkg-query", f"#!/bin/sh\nshift\nprintf '%s\\n' \"$@\" >>{t.path('asked')}\nexit 1\n", 0o755)
+        t.run(["make", "-C", ROOT, "--no-print-directory", "-s", "not-packaged", "DESTDIR=", *where],
+              env=t.env(PATH=f"{t.dir}:{PATH}"))
+        documents = t.path("usr/share/doc/simkey")  # uninstall takes the folder away
+        installed = {documents if name.startswith(documents[1:] + "/") else "/" + name
+                     for name in everything_below(t.path("root"))}
+        t.equal(installed - set(t.read("asked").decode().split("\n")), set(), "files that no package is looked for behind")
+
+    @test
+    def a_package_owns_a_file_by_its_name_without_usr_too(t):
+        """Debian 12's packages have their units in /lib, which is /usr/lib."""
+        t.write("dpkg-query", "#!/bin/sh\nfor file; do [ $file != /lib/systemd/system/simkey-agent.socket ] || "
+                "echo simkey-agent: $file; done\n", 0o755)
+        command = ["sh", os.path.join(ROOT, "configs/install/packaged.sh")]
+        env = t.env(PATH=f"{t.dir}:{PATH}")
+        done = t.run([*command, "/usr/lib/systemd/system/simkey-agent.socket"], env=env, expect="failure")
+        t.says(done.err, "/usr/lib/systemd/system/simkey-agent.socket belongs to the package simkey-agent:")
+        t.run([*command, "/usr/local/lib/systemd/system/simkey-agent.socket"], env=env)
+
+    @test(seconds=300)
     def install_makes_the_run_dir_at_once(t):
         """Else root's first use makes one that only root can read, and systemd's later one finds its files there."""
         t.write("systemd-tmpfiles", f"#!/bin/sh\necho \"$@\" >>{t.path('made')}\n", 0o755)

@@ -2,9 +2,10 @@
 """Allocations that fail, one after the other: in a program that uses the provider (test/memory), and
 in the commands. Nothing crashes, nothing is lost for the next time."""
 
+import json
 import os
 
-from fixture import BUILD, SANITIZED, SIMKEY, test
+from fixture import BUILD, REFUSED, SANITIZED, SIMKEY, test
 from test_safe2 import CONFIG, FAST, SAFE2, Site
 
 MEMORY = os.path.join(BUILD, "memory")
@@ -76,6 +77,47 @@ def in_a_command(t, command, card, first, step):
 for command in (["info"], ["cert", "signing"], ["key", "signing"]):
     test(name=f"failed allocations in simkey {command[0]} end in success or an error",
          command=[SIMKEY, *command], card="p256", first=13, step=61)(in_a_command)
+
+
+# What is told of a SIM is gathered as JSON: it is told whole or not at all.
+
+def whole(out, command):
+    """What must be there. The words of doctor and of devices tell of this machine too."""
+    if command in ("doctor", "devices"):
+        return [(sorted(row), row.get("step"), row.get("result"), row.get("device")) for row in json.loads(out)]
+    return out
+
+
+def in_json(t, command, step=1):
+    sim = t.sim("p256")
+    t.simkey(sim, "info", "--json")
+    t.write("record.json", t.simkey(sim, "info", "--json").out)
+    command = [SIMKEY, *(t.path(word) if "." in word else word for word in command)]
+    good = t.run(command, sim, expect=None, preload=False)
+    sim.mark()
+    env = preloaded(t.env(sim))
+    failed = worked = 0
+    for number in range(1, 4000, step):
+        env["MEMORY_FAIL"] = f"{number} {1 + number % 2 * 4} libcjson"
+        result = t.run(command, env=env, expect=None, preload=False)
+        if "out of memory" in result.err:
+            failed, worked = failed + 1, 0
+            t.equal((result.status, result.out), (REFUSED, ""), f"status and output with allocation {number} failing")
+            continue
+        t.equal((result.status, result.err), (good.status, good.err), f"the end with allocation {number} failing")
+        t.check(whole(result.out, command[1]) == whole(good.out, command[1]),
+                f"output with allocation {number} failing: {result.out}")
+        worked += 1
+        if worked == 3:
+            break
+    t.check(worked == 3 and failed > 5, f"{failed} failed")
+    afterwards(t, sim)
+
+
+for words, by in (("info", 7), ("info --verbose", 31), ("info --json", 13), ("devices --json", 1), ("doctor --json", 17),
+                  ("inventory record.json", 17), ("inventory --json record.json", 23)):
+    test(name=f"what there is no memory for in simkey {words} is an error", command=words.split(), step=by,
+         seconds=240)(in_json)
 
 
 @test(name="failed allocations in safe2 get end in success or an error", seconds=240)

@@ -23,8 +23,8 @@ def the_help_lists_every_fault_in_order(t):
         stray-ok stray-text stray-error stray-answer ok-first no-answer no-end urc chatter sms-prompt
         urc-split wrong-length slow-lines partial mute mute-at late late-at half-line half-late gap gap-error busy
         pin-busy cme cme-after error-at get-response 6100-forever 6cxx refuse-le no-manage-channel open-le
-        no-close no-number no-csim-channels empty-csim select-only ccho-error plain-class basic-response no-ccho
-        no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
+        no-close no-number no-csim-channels empty-csim select-only ccho-error ccho-missing plain-class basic-response
+        no-ccho no-csim max-length max-line leaked lose-channel foreign foreign-mse refresh modem-reset
         boot-words sim-removed
         other-sim hang-up iotsafe-6984 iotsafe-6989 iotsafe-63cf
         clients-gone client-limit sync open-denied no-slots no-procedure long-answer odd-parts indications
@@ -245,6 +245,12 @@ def channels_that_are_opened_otherwise(t):
     line.wants("AT+CMEE=1", ["OK"])
     line.wants(f'AT+CCHO="{MIAS}"', ["+CME ERROR: 100"])
     line.wants('AT+CGLA=1,8,"00200081"', ['+CGLA: 4,"63C3"', "OK"])
+    for fault, wanted in (("ccho-missing", "ERROR"), ("ccho-missing:50", "+CME ERROR: 50")):
+        line = Line(t, fault)
+        line.wants("AT+CMEE=1", ["OK"])
+        line.wants('AT+CCHO="A0000000000000"', [wanted])
+        line.card("0070000001", "019000")
+        t.check(line.session().startswith("+CCHO: "), "no session with an applet that is there")
 
 
 @test

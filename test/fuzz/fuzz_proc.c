@@ -24,24 +24,23 @@ static void check_text(const char *text)
 
 static void look_for_holders(struct span *input, unsigned major_number)
 {
-    struct doctor doctor = {.step = "holders",
-                            .json = true,
-                            .list = cJSON_CreateArray(),
-                            .transport = transport_of(LINE_DEVICE)};
+    struct doctor doctor = {
+        .step = "holders", .json = true, .transport = transport_of(LINE_DEVICE)};
     const cJSON *said;
     char *text;
 
+    tree_begin_array(&doctor.steps);
     (void)memcpy(doctor.real, LINE_DEVICE, sizeof LINE_DEVICE);
     proc_start(input, major_number, 3);
     doctor_holders(&doctor);
     proc_stop();
-    REQUIRE(cJSON_GetArraySize(doctor.list) == 1); /* a step says one thing */
-    cJSON_ArrayForEach(said, doctor.list->child) if (cJSON_IsString(said))
+    REQUIRE(cJSON_GetArraySize(doctor.steps.root) == 1); /* a step says one thing */
+    cJSON_ArrayForEach(said, doctor.steps.root->child) if (cJSON_IsString(said))
         check_text(said->valuestring);
-    text = cJSON_Print(doctor.list);
+    text = cJSON_Print(doctor.steps.root);
     REQUIRE(text != NULL);
     cJSON_free(text);
-    cJSON_Delete(doctor.list);
+    tree_clear(&doctor.steps);
 }
 
 static void never_heard(void *arg, const char *text)

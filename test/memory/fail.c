@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A preloaded library in which allocations fail when they are told to. A program that knows of it
  * finds memory_fail and memory_failed by dlsym; for one that does not, MEMORY_FAIL="FIRST COUNT"
- * says which of all its allocations fail. LD_PRELOAD=build/memory_fail.so. */
+ * says which of all its allocations fail, "FIRST COUNT LIBRARY" which of those that a library with that in
+ * its file's name asks for. LD_PRELOAD=build/memory_fail.so. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -28,6 +29,8 @@ static void *(*real_malloc)(size_t);
 static void *(*real_calloc)(size_t, size_t);
 static void *(*real_realloc)(void *, size_t);
 static void (*real_free)(void *);
+
+static char library[64]; /* "": all of them */
 
 static atomic_long begin = LONG_MAX, end = LONG_MAX, made, failed;
 
@@ -65,15 +68,23 @@ __attribute__((constructor)) static void take_environment(void)
 
     if (real_malloc == NULL)
         find_real();
-    if (text != NULL && sscanf(text, "%ld %ld", &first, &count) == 2)
+    if (text != NULL && sscanf(text, "%ld %ld %63s", &first, &count, library) >= 2)
         memory_fail(first, count);
 }
 
-static int fails(void)
+static int is_meant(void *caller)
+{
+    Dl_info found;
+
+    return library[0] == '\0' ||
+           (dladdr(caller, &found) != 0 && strstr(found.dli_fname, library) != NULL);
+}
+
+static int fails(void *caller)
 {
     long from = atomic_load(&begin), number;
 
-    if (from == LONG_MAX)
+    if (from == LONG_MAX || !is_meant(caller))
         return 0;
     number = atomic_fetch_add(&made, 1) + 1;
     if (number < from || number >= atomic_load(&end))
@@ -101,13 +112,18 @@ static void *take_early(size_t size)
     return early + at;
 }
 
-void *malloc(size_t size)
+static void *allocate(size_t size, void *caller)
 {
     if (real_malloc == NULL)
         find_real();
     if (real_malloc == NULL)
         return take_early(size);
-    return fails() ? NULL : real_malloc(size);
+    return fails(caller) ? NULL : real_malloc(size);
+}
+
+void *malloc(size_t size)
+{
+    return allocate(size, __builtin_return_address(0));
 }
 
 void *calloc(size_t count, size_t size)
@@ -116,20 +132,22 @@ void *calloc(size_t count, size_t size)
         find_real();
     if (real_calloc == NULL)
         return size != 0 && count > SIZE_MAX / size ? NULL : take_early(count * size);
-    return fails() ? NULL : real_calloc(count, size);
+    return fails(__builtin_return_address(0)) ? NULL : real_calloc(count, size);
 }
 
 void *realloc(void *memory, size_t size)
 {
+    void *caller = __builtin_return_address(0);
+
     if (memory == NULL)
-        return malloc(size);
+        return allocate(size, caller);
     if (is_early(memory)) { /* its size is not known: what follows it is copied too */
         size_t rest = (size_t)(early + sizeof early - (unsigned char *)memory);
-        void *moved = malloc(size);
+        void *moved = allocate(size, caller);
 
         return moved == NULL ? NULL : memcpy(moved, memory, size < rest ? size : rest);
     }
-    return fails() ? NULL : real_realloc(memory, size);
+    return fails(caller) ? NULL : real_realloc(memory, size);
 }
 
 void free(void *memory)

@@ -101,6 +101,9 @@ static const struct entry table[FAULT_COUNT] = {
     [FAULT_CCHO_ERROR] = {"ccho-error[:CME]", 100,
                           "AT+CCHO opens the channel, and answers +CME ERROR: CME (100); the "
                           "session is its number"},
+    [FAULT_CCHO_MISSING] = {"ccho-missing[:CME]", FAULT_NO_ARG,
+                            "AT+CCHO for an applet that the SIM does not have: ERROR, or +CME "
+                            "ERROR: CME"},
     [FAULT_PLAIN_CLASS] =
         {"plain-class", 0,
          "AT+CGLA hands the CLA on as it is; the session is the channel's number"},

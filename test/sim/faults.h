@@ -75,7 +75,8 @@ enum fault {
     FAULT_EMPTY_CSIM,  /* over AT+CSIM commands on a channel are answered OK alone, not passed on */
     FAULT_SELECT_ONLY, /* over AT+CSIM a channel takes SELECT and GET RESPONSE only */
     FAULT_CCHO_ERROR,  /* AT+CCHO opens the channel and answers +CME ERROR */
-    FAULT_PLAIN_CLASS, /* AT+CGLA hands the CLA on as it is */
+    FAULT_CCHO_MISSING, /* AT+CCHO for an applet that the SIM does not have: ERROR, or another error */
+    FAULT_PLAIN_CLASS,    /* AT+CGLA hands the CLA on as it is */
     FAULT_BASIC_RESPONSE, /* over AT+CSIM GET RESPONSE is taken with CLA 00 only, for any channel */
     FAULT_NO_CCHO,        /* no AT+CCHO, AT+CGLA, AT+CCHC */
     FAULT_NO_CSIM,        /* no AT+CSIM */

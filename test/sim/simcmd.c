@@ -252,6 +252,7 @@ static int open_session(struct at *at, const uint8_t *aid, size_t size, struct s
 
 static int run_ccho(struct at *at, const struct at_call *call)
 {
+    const long refusal = at->options->faults.arg[FAULT_CCHO_MISSING];
     char hex[40];
     uint8_t aid[20];
     const char *text = call->arguments;
@@ -271,6 +272,8 @@ static int run_ccho(struct at *at, const struct at_call *call)
     result = open_session(at, aid, digits / 2, &session);
     if (result == AT_OK && at_fault(at, FAULT_CCHO_ERROR))
         return (int)at->options->faults.arg[FAULT_CCHO_ERROR];
+    if (result == CME_NOT_FOUND && at_fault(at, FAULT_CCHO_MISSING))
+        return refusal >= 0 ? (int)refusal : AT_ERROR;
     if (result == AT_OK)
         at_line(at, "%s%s", at_fault(at, FAULT_BARE_CCHO) ? "" : "+CCHO: ", session->name);
     return result;

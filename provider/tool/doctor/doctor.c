@@ -3,7 +3,6 @@
  * printed is in report.c, what a step looks at in the other files. */
 #include "provider/tool/doctor/doctor.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static const struct step {
@@ -79,14 +78,13 @@ static enum outcome run_doctor(const struct command_line *line, struct sim *none
 {
     struct doctor *doctor = calloc(1, sizeof *doctor);
     enum outcome outcome = OUTCOME_OK;
-    char *text;
 
     (void)none;
     if (doctor == NULL)
         return report_set(why, OUTCOME_SYSTEM, "out of memory");
     doctor->line = line;
     doctor->json = (line->given & OPTION_JSON) != 0;
-    doctor->list = cJSON_CreateArray();
+    tree_begin_array(&doctor->steps);
     doctor->first = (struct report)REPORT_INIT;
     doctor->trace = -1;
     settings_init(&doctor->settings);
@@ -99,19 +97,13 @@ static enum outcome run_doctor(const struct command_line *line, struct sim *none
         walk(doctor);
     if (outcome == OUTCOME_OK && line->report != NULL)
         outcome = doctor_send(doctor, why);
-    if (doctor->json && outcome == OUTCOME_OK) {
-        text = cJSON_Print(doctor->list);
-        if (text != NULL)
-            printf("%s\n", text);
-        else
-            outcome = report_set(why, OUTCOME_SYSTEM, "out of memory");
-        free(text);
-    }
+    if (doctor->json && outcome == OUTCOME_OK)
+        outcome = tree_print(&doctor->steps, why);
     if (outcome == OUTCOME_OK && doctor->first.outcome != OUTCOME_OK) {
         *why = doctor->first;
         outcome = why->outcome;
     }
-    cJSON_Delete(doctor->list);
+    tree_clear(&doctor->steps);
     signing_key_clear(&doctor->signing);
     EVP_PKEY_free(doctor->expected);
     sim_free(doctor->sim);

@@ -5,8 +5,8 @@
 
 #include "modem/transport.h"
 #include "provider/tool/tool.h"
+#include "provider/tool/tree.h"
 
-#include <cjson/cJSON.h>
 #include <sys/types.h>
 
 /* What a step gives to those behind it, and what they need. */
@@ -30,7 +30,7 @@ struct doctor {
     const char *step; /* the one that is being judged */
     unsigned found;   /* enum finding */
     bool json;
-    cJSON *list;
+    struct tree steps;   /* their results, where JSON or a report is made of them */
     struct report first; /* the first failure */
     int trace;           /* --report: the descriptor of its trace, else -1 */
 

@@ -247,7 +247,8 @@ void doctor_typea(struct doctor *doctor)
                   "tried for it here");
         return;
     }
-    if (!absent(outcome)) {
+    /* the objects are mIAS's: without it there are none, whatever a modem says of it */
+    if (!absent(outcome) && doctor->mias_outcome != OUTCOME_NO_APPLET) {
         doctor_report(doctor, &why);
         return;
     }
@@ -266,8 +267,18 @@ void doctor_typea(struct doctor *doctor)
         doctor_report(doctor, &by_file);
 }
 
+/* Over AT+CCHO a missing applet looks like any other failure, also of AT+CSIM, which is no way here and is
+ * tried after it. */
+static bool may_lack(const struct doctor *doctor, enum outcome outcome)
+{
+    return doctor->carrier == CARRIER_CCHO &&
+           (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_REFUSED ||
+            outcome == OUTCOME_LOST);
+}
+
 void doctor_safe2(struct doctor *doctor)
 {
+    static const char remedy[] = "nothing to do unless safe2 is wanted";
     struct report why = REPORT_INIT;
     enum carrier carrier = CARRIER_AUTO;
     enum outcome outcome = probe(doctor, &aids[AID_SAFE2], &carrier, &why);
@@ -275,8 +286,14 @@ void doctor_safe2(struct doctor *doctor)
     if (outcome == OUTCOME_OK)
         doctor_ok(doctor, "the applet is there");
     else if (outcome == OUTCOME_NO_APPLET)
-        doctor_warn(doctor, "nothing to do unless safe2 is wanted",
+        doctor_warn(doctor, remedy,
                     "this SIM has no SAFE2: the command safe2 does not work with it");
+    else if (may_lack(doctor, outcome))
+        doctor_warn(
+            doctor, remedy,
+            "the modem opens no channel to SAFE2 by AT+CCHO: this SIM does not have it, or no "
+            "channel is free (%s)",
+            why.text);
     else
         doctor_report(doctor, &why);
 }

@@ -33,19 +33,20 @@ static const struct {
     {OUTCOME_PIN_BLOCKED, "ask the SIM's supplier for its PUK, or for another SIM"},
 };
 
-/* Texts of others go into JSON as they go onto the terminal: as valid UTF-8 and without controls. */
-static void add_text(cJSON *object, const char *name, const char *text)
+static void add_step(struct doctor *doctor, const char *result, const char *remedy,
+                     const char *text)
 {
-    char shown[2 * TEXT_SIZE];
+    struct tree *steps = &doctor->steps;
+    cJSON *object = tree_add_object(steps, steps->root, NULL);
 
-    (void)text_copy(shown, sizeof shown, text);
-    (void)cJSON_AddStringToObject(object, name, shown);
+    tree_add_text(steps, object, "step", doctor->step);
+    tree_add_text(steps, object, "result", result);
+    tree_add_text(steps, object, "text", text);
+    tree_add_text(steps, object, "remedy", remedy);
 }
 
 static void say(struct doctor *doctor, const char *result, const char *remedy, const char *text)
 {
-    cJSON *object;
-
     if (!doctor->json) {
         terminal_make_room();
         text_line(stdout, "%-8s %-12s %s", result, doctor->step, text);
@@ -53,12 +54,8 @@ static void say(struct doctor *doctor, const char *result, const char *remedy, c
             text_line(stdout, "%21s -> %s", "", remedy);
         (void)fflush(stdout); /* the next step may take its time */
     }
-    object = cJSON_CreateObject();
-    (void)cJSON_AddStringToObject(object, "step", doctor->step);
-    (void)cJSON_AddStringToObject(object, "result", result);
-    add_text(object, "text", text);
-    add_text(object, "remedy", remedy);
-    (void)cJSON_AddItemToArray(doctor->list, object);
+    if (doctor->json || doctor->line->report != NULL)
+        add_step(doctor, result, remedy, text);
 }
 
 void doctor_ok(struct doctor *doctor, const char *format, ...)

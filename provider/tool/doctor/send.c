@@ -132,7 +132,7 @@ static void put_steps(struct report_text *text, const struct doctor *doctor)
     const cJSON *step;
     char line[64];
 
-    cJSON_ArrayForEach(step, doctor->list)
+    cJSON_ArrayForEach(step, doctor->steps.root)
     {
         const char *name = cJSON_GetObjectItem(step, "step")->valuestring;
 
@@ -194,7 +194,7 @@ enum outcome doctor_trace(struct doctor *doctor, struct report *why)
 
 enum outcome doctor_send(struct doctor *doctor, struct report *why)
 {
-    struct report_text text = {.data = NULL};
+    struct report_text text = {.data = NULL, .broken = doctor->steps.broken};
     enum outcome outcome;
 
     put(&text,
