@@ -129,18 +129,19 @@ $(OUT)/simmodem: $(SIM)
 	$(CC) $(LDFLAGS) -pie -o $@ $^ -lssl -lcrypto -lz
 
 # The model test has the code that it tests to itself, on the fuzz targets' line and its clock: all of
-# it is one object, of which nothing but the suite is seen.
+# it is one object, of which nothing but the suite is seen. Without groups of sections, of which the
+# linker keeps one each: gcc's helpers for i386 are in such, and each object must keep its own.
 LD ?= ld
 OBJCOPY ?= objcopy
 ON_MODEL_LINE := $(addprefix $(OUT)/replay/,modem/port.o modem/deadline.o)
 MODELLED := $(APDU) $(filter-out %/port.o %/deadline.o,$(MODEM)) $(ON_MODEL_LINE) $(OUT)/obj/test/fuzz/line.o
 $(OUT)/model.o: $(MODEL) $(MODELLED)
-	$(LD) -r -o $@.all $^
+	$(LD) -r --force-group-allocation -o $@.all $^
 	$(OBJCOPY) --keep-global-symbol=add_model_suite $@.all $@
 	@rm -f $@.all
 
 $(OUT)/sim.o: $(SIM_SUITES) $(filter-out %/main.o,$(SIM))
-	$(LD) -r -o $@.all $^
+	$(LD) -r --force-group-allocation -o $@.all $^
 	$(OBJCOPY) --wildcard --keep-global-symbol='add_sim_*_suite' $@.all $@
 	@rm -f $@.all
 

@@ -15,7 +15,11 @@
 #define LONGEST_LEAST    64
 
 /* The kernel's cdc-wdm tells the longest message that the device takes. */
+#ifdef __GLIBC__
 #define WDM_MAX_COMMAND _IOR('H', 0xA0, uint16_t)
+#else /* musl's ioctl takes an int, as the kernel does */
+#define WDM_MAX_COMMAND (int)_IOR('H', 0xA0, uint16_t)
+#endif
 
 static const char *service_name(enum mbim_service service)
 {
