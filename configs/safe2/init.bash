@@ -3,11 +3,13 @@
 # safe2-enrol init, which reads this: lays out the root, fills in the servers' files, makes a certificate.
 # shellcheck disable=SC2015,SC2086,SC2154 # `a && b || fail`: fail never returns; safe2-enrol sets the others, to numbers
 
-service_user() { # user, program that brings it: the user, or us where we cannot become another
+service_user() { # package that brings it, its names: the user, or us where we cannot become another
+    local name
     if [ "$me" != 0 ]; then user_name "$me" && return; fi
-    id "$1" >/dev/null 2>&1 ||
-        fail $SYSTEM "the user $1 does not exist: install $2 first; the server must not run as root."
-    printf %s "$1"
+    for name in "${@:2}"; do
+        if id "$name" >/dev/null 2>&1; then printf %s "$name" && return; fi
+    done
+    fail $SYSTEM "the user $2 does not exist: install $1 first; the server must not run as root."
 }
 
 fill_in() { # name of a configuration: from beside this script into $root/etc
@@ -75,7 +77,8 @@ make_root() { # an empty folder, or one of ours
 lay_out() {
     local name user
     user=$(user_name "$me")
-    web=$(service_user www-data nginx) && proxy=$(service_user stunnel4 stunnel4) &&
+    # stunnel's user lost the 4 with 5.78, Debian 14.
+    web=$(service_user nginx www-data) && proxy=$(service_user stunnel4 stunnel4 stunnel) &&
         front=$(service_user haproxy haproxy) || exit
     # The servers' users pass through ours; what is theirs we only make.
     for name in etc run log run/nginx; do

@@ -374,8 +374,8 @@ if not SANITIZED:  # unmodified services and users of their own: nothing for a s
             for place, words, text in blocks():
                 if words[-1] in ("safe2-try", "safe2-server", "safe2-device", "card-reader",
                                  "install", "services", "package", "package-try", "replaced", "cron", "unit", "container",
-                                 "agent", "agent-user"):
-                    continue  # see below, test_pcsc.py, test_install.py, test_places.py and test_agent_units.py
+                                 "agent", "agent-user", "safe2-renamed"):
+                    continue  # see below, test_pcsc.py, test_install.py, test_places.py, test_agent_units.py, test_safe2_neighbours.py
                 if "program" in words:
                     continue  # test_applications.py
                 t.check(len(words) == 1 or words[1:] == ["no-pss"], f"{place}: {words}?")

@@ -4,8 +4,10 @@ stranger may try against safe2-enrol, which root runs. Nobody gets what another 
 
 import os
 import pty
+import pwd
 import re
 import select
+import shutil
 import signal
 import socket
 import stat
@@ -14,7 +16,10 @@ import time
 
 from fixture import PYTHON, test
 from safe2_server import ENROL, Safe2Server, new_key
+from test_readme import blocks
 
+# stunnel's user, by its version.
+PROXY = "stunnel4" if "stunnel4" in (entry.pw_name for entry in pwd.getpwall()) else "stunnel"
 NOT_ROOT = None if os.geteuid() == 0 else "needs root, who becomes the other users"
 ICCID = "89883070000000000016"
 SWAPPED = "98880307000000000061"
@@ -304,12 +309,12 @@ def the_proxy_s_user_cannot_choose_whom_root_signals_nor_stop_it(t):
     pid = place.path("run/stunnel/pid")
     for text in (str(of_root.popen.pid), "-1", "1", "0", f"{of_root.popen.pid} 1", "x" * 100, "1\n2",
                  "a[$(touch /tmp/never)]"):
-        place.as_user("sh", "-c", f'printf %s "$1" >{pid}', "sh", text, user="stunnel4")
+        place.as_user("sh", "-c", f'printf %s "$1" >{pid}', "sh", text, user=PROXY)
         place.enrol("rotate", ICCID, "-", stdin=new_key(), says="stunnel does not run", seconds=10)
         t.equal(of_root.popen.poll(), None, f"root's process, with {text!r} as number")
     for command in (f"rm -f {pid}; mkfifo {pid}", f"rm -f {pid}; ln -s {place.roots}/shadow {pid}",
                     f"rm -f {pid}; mkdir {pid}", f"rmdir {pid}; ln -s /dev/zero {pid}"):
-        place.as_user("sh", "-c", command, user="stunnel4")
+        place.as_user("sh", "-c", command, user=PROXY)
         place.enrol("rotate", ICCID, "-", stdin=new_key(), says="stunnel does not run", seconds=10)
         place.untouched(command)
 
@@ -350,7 +355,7 @@ def root_lays_out_nothing_where_another_user_may_write(t):
     for change, back in ((["chown", "33", place.path("etc")], ["chown", "0", place.path("etc")]),
                          (["chmod", "775", place.path("log")], ["chmod", "755", place.path("log")]),
                          (["chmod", "777", place.path("")], ["chmod", "755", place.path("")]),
-                         (["chown", "stunnel4", place.path("telemetry")],
+                         (["chown", PROXY, place.path("telemetry")],
                           ["chown", "33", place.path("telemetry")])):
         t.run(change)
         place.enrol("rotate", ICCID, "-", stdin=new_key(), expect=(2, 4), says="must be a folder of|another folder")
@@ -399,7 +404,7 @@ def a_file_that_another_user_names_is_read_as_that_user(t):
     os.mkdir(t.path("another"), 0o755)
     t.write("another/own", "{}", 0o600)
     for path in ("another/own", "another"):
-        t.run(["chown", "stunnel4", t.path(path)])
+        t.run(["chown", PROXY, t.path(path)])
     place.enrol(*put, t.path("another/own"), expect=2, says="can make a link of", env=by_sudo)
     place.enrol(*put, folder + "/mine", env=by_sudo)
     place.untouched("all of that")
@@ -413,9 +418,9 @@ def each_file_of_the_server_is_for_whom_it_must_be(t):
     token = server.token()
     server.put_by_token(b"{}", token, device="aa")
     wanted = {".": (0, 0o755), "etc": (0, 0o755), "run": (0, 0o755), "log": (0, 0o755), "run/nginx": (0, 0o755),
-              "psk": ("stunnel4", 0o600), "tokens": (0, 0o600), "https.key": (0, 0o600), ".lock": (0, 0o600),
-              "log/stunnel.log": ("stunnel4", 0o600), "log/access.log": (0, 0o600),
-              "log/writers.log": (0, 0o600), "log/nginx.log": (0, 0o600), "run/stunnel": ("stunnel4", 0o700),
+              "psk": (PROXY, 0o600), "tokens": (0, 0o600), "https.key": (0, 0o600), ".lock": (0, 0o600),
+              "log/stunnel.log": (PROXY, 0o600), "log/access.log": (0, 0o600),
+              "log/writers.log": (0, 0o600), "log/nginx.log": (0, 0o600), "run/stunnel": (PROXY, 0o700),
               "sims": ("www-data", 0o700), "devices": ("www-data", 0o700), "telemetry": ("www-data", 0o700),
               "tmp": ("www-data", 0o700), f"sims/{ICCID}": ("www-data", 0o700),
               f"sims/{ICCID}/config": ("www-data", 0o600), "devices/aa": ("www-data", 0o600),
@@ -429,6 +434,47 @@ def each_file_of_the_server_is_for_whom_it_must_be(t):
         for name in folders + names:
             seen = os.lstat(os.path.join(at, name))
             t.check(stat.S_ISLNK(seen.st_mode) or not seen.st_mode & 0o022, f"{at}/{name} is writable for others")
+
+
+@test(left_out=NOT_ROOT)
+def the_proxy_runs_as_the_user_that_its_package_brings(t):
+    os.chmod(t.dir, 0o755)
+    root = t.path("safe2")
+
+    def among(names, *command, **how):
+        """Where of stunnel's users there are these."""
+        for file in ("passwd", "group"):
+            lines = [line for line in t.read(f"/etc/{file}").decode().splitlines()
+                     if line.split(":")[0] not in ("stunnel4", "stunnel")]
+            more = {"passwd": "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin", "group": "{0}:x:{1}:"}[file]
+            t.write(file, "\n".join(lines + [more.format(name, number) for name, number in names.items()]) + "\n", 0o644)
+        bind = 'for f in passwd group; do mount --bind "$1/$f" /etc/$f; done; shift; exec "$@"'
+        return t.run(["unshare", "--mount", "sh", "-ec", bind, "sh", t.dir, *command], env=t.env(), **how)
+
+    def owners():
+        return {os.lstat(os.path.join(root, name)).st_uid for name in ("run/stunnel", "log/stunnel.log", "psk")}
+
+    init = [ENROL, "--root", root, "init", "--https-name", "localhost"]
+    among({}, *init, expect=2, says="the user stunnel4 does not exist")
+    for names, number in (({"stunnel": 64001}, 64001), ({"stunnel": 64001, "stunnel4": 64002}, 64002)):
+        among(names, *init)
+        t.equal(owners(), {number}, f"owner with {names}")
+        t.says(t.read("safe2/etc/stunnel.conf").decode(), rf"setuid = {list(names)[-1]}\nsetgid = {list(names)[-1]}\n")
+        if number == 64001:
+            shutil.rmtree(root)
+    # An upgrade takes the old one away: the commands for that.
+    among({"stunnel": 64001}, *init, expect=2, says="must be a folder of stunnel")
+    block, = (text for _, words, text in blocks() if words[1:] == ["safe2-renamed"])
+    for line in block.splitlines():
+        words = line.replace("/var/lib/safe2", root).split()[1:]
+        if words[0] == "safe2-enrol":
+            words = [ENROL, "--root", root, *words[1:]]
+        if words[0] != "systemctl":
+            among({"stunnel": 64001}, *words)
+    t.equal(owners(), {64001}, "owner after the upgrade")
+    t.says(t.read("safe2/etc/stunnel.conf").decode(), r"setuid = stunnel\nsetgid = stunnel\n")
+    among({"stunnel": 64001}, ENROL, "--root", root, "add", ICCID, "-", stdin=new_key())
+    t.equal(owners(), {64001}, "owner after a SIM was added")
 
 
 @test
