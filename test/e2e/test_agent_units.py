@@ -171,7 +171,8 @@ def the_client_takes_little_room_in_the_module(t):
                os.path.join(ROOT, f"apdu/agent/{name}.c"), "-o", to], preload=False)
     sizes = [line.split()[:2] for line in t.run(["size", *objects], preload=False).out.split("\n")[1:3]]
     room = sum(int(text) + int(data) for text, data in sizes)
-    t.check(room <= CLIENT_ROOM, f"the client's code has {room} bytes")
+    if "X86-64" in t.run(["readelf", "-h", objects[0]], preload=False).out:  # whose figure it is
+        t.check(room <= CLIENT_ROOM, f"the client's code has {room} bytes")
 
 
 @test
