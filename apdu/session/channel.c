@@ -215,10 +215,9 @@ static enum outcome ensure_once(struct operation *operation, const struct applet
     if (lacks_applet(operation->sim, outcome) && count > 1 && !sure)
         outcome = try_aids(operation, list, count - 1, true, iccid, &sure, why);
     operation->csim_refuses = refuses;
-    if (operation->look_later) {
-        operation->look_later = false;
-        channel_find_missed(operation, CARRIER_CCHO);
-    }
+    while (operation->look_later > 0)
+        operation->look_later =
+            channel_find_missed(operation, CARRIER_CCHO) ? operation->look_later - 1 : 0;
     return outcome;
 }
 

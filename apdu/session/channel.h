@@ -114,8 +114,9 @@ bool channel_close_stray(struct operation *operation);
 
 /* Looks for a channel that was opened by that carrier (CARRIER_AUTO: by either) and whose number no program
  * has heard, among those that are in no table, and closes it: a card gives the lowest free number, and most
- * modems count sessions from 1 (channel_missed.c). One that does not answer is in doubt afterwards. */
-void channel_find_missed(struct operation *operation, enum carrier carrier);
+ * modems count sessions from 1 (channel_missed.c). One that does not answer is in doubt afterwards.
+ * False if none was found: another search would find none either. */
+bool channel_find_missed(struct operation *operation, enum carrier carrier);
 
 /* Where no channel is free: closes those in the table, of other programs that live, on which nothing is
  * selected. False if there is none. */

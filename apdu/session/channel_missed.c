@@ -155,17 +155,23 @@ bool channel_close_unselected(struct operation *operation)
     return closed;
 }
 
-void channel_find_missed(struct operation *operation, enum carrier carrier)
+bool channel_find_missed(struct operation *operation, enum carrier carrier)
 {
     struct channel found;
+    bool any = false;
 
     operation->missed = false;
     channel_know_claims(operation);
-    if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found))
+    if (carrier != CARRIER_CCHO && find_by(operation, CARRIER_CSIM, false, &found)) {
         (void)close_found(operation, &found);
+        any = true;
+    }
     if (carrier != CARRIER_CSIM && operation->transport.ops->carrier == CARRIER_AUTO &&
-        find_by(operation, CARRIER_CCHO, false, &found))
+        find_by(operation, CARRIER_CCHO, false, &found)) {
         (void)close_found(operation, &found);
+        any = true;
+    }
+    return any;
 }
 
 bool channel_find_opened(struct operation *operation, struct channel *found)

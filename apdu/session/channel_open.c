@@ -50,7 +50,7 @@ static enum outcome open_channel(struct operation *operation, const struct chann
     /* a modem may fail once (without a word, where there is no other way); after a restart it has to
      * be set up first */
     if (may_be_open(operation, wish, outcome, why) && asked_once(operation, wish, why))
-        operation->look_later = true;
+        operation->look_later++;
     else if ((outcome == OUTCOME_LOST ||
               (outcome == OUTCOME_CARRIER_REFUSED && pinned && why->cme < 0 && why->sw == 0)) &&
              !asked_once(operation, wish, why) &&

@@ -51,10 +51,10 @@ struct operation {
     bool told;     /* the modem was asked for the ICCID in this operation */
     bool accepted; /* the SIM took our PIN in this operation: accepted_at */
     enum pin_reference accepted_at;
-    bool csim_refuses; /* AT+CSIM opened channels here, and passed nothing on to them */
-    bool more_aids;    /* the applet has other AIDs to be asked for: each once, by AT+CCHO */
-    bool look_later;   /* one was opened perhaps, in spite of its error: channel_find_missed */
-    bool open_all;     /* MANAGE CHANNEL is tried with Le 00 */
+    bool csim_refuses;   /* AT+CSIM opened channels here, and passed nothing on to them */
+    bool more_aids;      /* the applet has other AIDs to be asked for: each once, by AT+CCHO */
+    unsigned look_later; /* openings that may have opened one in spite of their error */
+    bool open_all;       /* MANAGE CHANNEL is tried with Le 00 */
     size_t said; /* bytes of the last command on a channel, and of the answer that it asks for */
     bool class_good; /* the channel answered 9000 to a command whose CLA has no channel (AT+CGLA) */
     bool echoed;     /* the modem echoed again before the channel in use was opened */

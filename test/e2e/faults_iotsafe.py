@@ -35,6 +35,7 @@ get-response --t0, ccho, rsa
 refuse-le, csim
 ccho-missing no-csim
 ccho-missing, ccho
+ccho-error, ccho
 no-csim-channels
 max-length:100
 leaked
