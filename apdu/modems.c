@@ -68,13 +68,12 @@ static enum outcome check_file(const char *path, const struct stat *file, struct
         return report_set(
             why, OUTCOME_USAGE,
             "the settings in %s are not used, because the file belongs to another user "
-            "(%lu), who could name any device and PIN file in it: chown root %s",
+            "(%lu): chown root %s",
             path, (unsigned long)file->st_uid, path);
     if ((file->st_mode & (S_IWGRP | S_IWOTH)) != 0)
         return report_set(
             why, OUTCOME_USAGE,
-            "the settings in %s are not used, because others can write them and could "
-            "name any device and PIN file there: chmod go-w %s",
+            "the settings in %s are not used, because others can write that file: chmod go-w %s",
             path, path);
     if (file->st_size > SETTINGS_FILE_MAX)
         return report_set(why, OUTCOME_USAGE, "the settings in %s are longer than %d bytes", path,

@@ -161,7 +161,7 @@ static bool family_again(struct family *family, enum outcome *outcome, struct re
         report_clear(why);
         return true;
     }
-    if (*outcome != OUTCOME_NO_APPLET && !(*outcome == OUTCOME_CARRIER_REFUSED && may_lack)) {
+    if (!sim_may_lack(*outcome, may_lack)) {
         if (*outcome == OUTCOME_OK)
             family_found(family);
         if (*outcome == OUTCOME_UNSUPPORTED && family->lacking &&

@@ -27,8 +27,10 @@ static OSSL_FUNC_decoder_decode_fn decoder_pem_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_rsa_decode;
 static OSSL_FUNC_decoder_decode_fn decoder_ec_decode;
 
-/* What to do about a key reference of before, which has settings in it. */
-#define REWRITE "`simkey key --rewrite FILE` takes them out"
+/* Of a key reference of before, which has settings in it: their names, and what else is to be said. */
+#define IGNORED                                                                                    \
+    "the SIM key reference has settings in it (%s), which are ignored: "                           \
+    "`simkey key --rewrite FILE` takes them out%s%.200s"
 
 /* There is nothing to remember between calls: the provider's context will do. */
 static void *decoder_newctx(void *provctx)
@@ -70,9 +72,8 @@ static void warn_of_words(struct provider *provider, const struct keyref *keyref
 
     if (atomic_exchange(&provider->warned, digest) == digest)
         return;
-    (void)snprintf(note, sizeof note,
-                   "a SIM key reference has settings in it (%s), which are ignored: " REWRITE,
-                   keyref_words(keyref->words, names, sizeof names));
+    (void)snprintf(note, sizeof note, IGNORED, keyref_words(keyref->words, names, sizeof names), "",
+                   "");
     trace_note(config_trace(provider), note);
 }
 
@@ -82,10 +83,8 @@ static void blame_words(const struct keyref *keyref, struct report *why)
     char names[128];
     struct report cause = *why;
 
-    report_set(why, cause.outcome,
-               "the SIM key reference has settings in it (%s), which are ignored: " REWRITE
-               "; without them %.200s",
-               keyref_words(keyref->words, names, sizeof names), cause.text);
+    report_set(why, cause.outcome, IGNORED, keyref_words(keyref->words, names, sizeof names),
+               "; without them ", cause.text);
 }
 
 /* Whether the DER behind our own label makes sense and leads to a SIM. Said here, since libcrypto

@@ -221,9 +221,8 @@ static enum outcome unproven(const struct operation *operation, enum outcome out
     if (outcome != OUTCOME_LOST || cme < 0 || !operation->again || !last_way)
         return outcome;
     (void)report_set(why, OUTCOME_PIN_PROTECTED,
-                     "the PIN was not sent, because it is not known which channel AT+CGLA reaches: "
-                     "the modem fails to pass STATUS on (+CME ERROR: %d). Try "
-                     "another one of its ports, or another modem",
+                     "the PIN was not sent, because the modem fails to tell which channel AT+CGLA "
+                     "reaches (+CME ERROR: %d): use another of its ports, or another modem",
                      cme);
     why->cme = cme;
     return why->outcome;
@@ -246,12 +245,10 @@ static enum outcome prove_nameless(struct operation *operation, struct report *w
     }
     if (named.sw == SW_OK && is_named(&named, operation->applet))
         return OUTCOME_OK;
-    return report_set(why, OUTCOME_CARRIER_REFUSED,
-                      "the PIN was not sent, because %s: set `transport` to csim, or use another "
-                      "modem",
-                      plain.sw == 0 ? "it is not known which channel AT+CGLA reaches (the modem "
-                                      "refuses STATUS)"
-                                    : "AT+CGLA reaches another application than the session's");
+    return report_set(
+        why, OUTCOME_CARRIER_REFUSED,
+        "the PIN was not sent, because AT+CGLA may reach another application than the "
+        "session's: set `transport` to csim, or use another modem");
 }
 
 enum outcome operation_prove_class(struct operation *operation, struct report *why)
@@ -286,9 +283,8 @@ enum outcome operation_prove_class(struct operation *operation, struct report *w
     /* where the modem refuses STATUS nothing is known: the number does no harm to one that puts it in, too */
     *quirks |= QUIRK_PLAIN_CLASS;
     return report_set(why, OUTCOME_LOST,
-                      "AT+CGLA %s the basic channel: try again, "
-                      "from now on the channel's number is put into the commands",
-                      left.sw == 0 ? "may reach" : "reaches");
+                      "AT+CGLA may reach the basic channel: try again, now with the channel's "
+                      "number in the commands");
 }
 
 /* Whether GET RESPONSE was refused on a channel where data wait for it. 6881 and 6F00 count only when they

@@ -133,11 +133,14 @@ static size_t order_aids(const struct operation *operation, const struct applet 
     return count;
 }
 
-/* True if the SIM does not have the applet, or a modem that opens by an AID gave no other reason. */
+bool sim_may_lack(enum outcome outcome, bool may_lack)
+{
+    return outcome == OUTCOME_NO_APPLET || (outcome == OUTCOME_CARRIER_REFUSED && may_lack);
+}
+
 static bool lacks_applet(struct sim *sim, enum outcome outcome)
 {
-    return outcome == OUTCOME_NO_APPLET ||
-           (outcome == OUTCOME_CARRIER_REFUSED && atomic_load(&sim->may_lack));
+    return sim_may_lack(outcome, atomic_load(&sim->may_lack));
 }
 
 /* Remembers for this SIM which applet was selected, or is not there. That mIAS is missing counts at once by
@@ -192,8 +195,9 @@ static enum outcome try_aids(struct operation *operation, const struct applet *c
             return outcome;
         *sure = *sure && (why->sw != 0 || why->cme < 0 || outcome == OUTCOME_CARRIER_REFUSED ||
                           why->cme == CME_NOT_FOUND);
-        if (why->sw == 0 && operation->current->level == LEVEL_CLOSED)
-            operation->csim_refuses = true; /* it was no way, or there would be a status word */
+        if ((why->sw == 0 || outcome == OUTCOME_CARRIER_REFUSED) &&
+            operation->current->level == LEVEL_CLOSED)
+            operation->csim_refuses = true; /* it was no way, or the card would have said 6A82 */
         if (i == 0)
             first = *why;
         report_clear(why);
@@ -277,8 +281,11 @@ enum outcome channel_ensure(struct operation *operation, const struct applet *ap
         operation->csim_refuses = tries > 0;
         by_other = ensure_once(operation, applet, iccid, &other);
         operation->csim_refuses = false;
-        if (by_other == OUTCOME_CARRIER_REFUSED && operation->current->level == LEVEL_CLOSED)
-            return outcome;
+        if (by_other == OUTCOME_CARRIER_REFUSED && operation->current->level == LEVEL_CLOSED) {
+            if (atomic_load(&operation->sim->may_lack)) /* another applet may be there */
+                why->outcome = OUTCOME_CARRIER_REFUSED;
+            return why->outcome;
+        }
         outcome = by_other;
         *why = other;
     }

@@ -117,8 +117,10 @@ static enum outcome open_by(struct operation *operation, enum carrier carrier,
     } else if (operation->transport.events & EVENT_RESTARTED) {
         return report_set(why, OUTCOME_LOST, "%s", operation->transport.ops->restarted);
     }
-    if (outcome == OUTCOME_CARRIER_REFUSED && carrier == CARRIER_CCHO &&
-        operation->transport.ops->carrier == CARRIER_AUTO)
+    if (outcome == OUTCOME_OK)
+        atomic_store(&operation->sim->may_lack, false);
+    else if (carrier == CARRIER_CCHO && operation->transport.ops->carrier == CARRIER_AUTO &&
+             (outcome == OUTCOME_CARRIER_REFUSED || why->cme == CME_UNKNOWN))
         atomic_store(&operation->sim->may_lack, true);
     /* over AT+CCHO a missing applet looks like any other failure */
     if ((outcome == OUTCOME_LOST || outcome == OUTCOME_REFUSED) && carrier == CARRIER_CCHO) {
@@ -270,7 +272,10 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
-    if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO && first == CARRIER_CCHO)
+    /* 6881 is said where no channel is free, and by modems that keep MANAGE CHANNEL for themselves */
+    if (pinned == CARRIER_AUTO &&
+        ((outcome == OUTCOME_CARRIER_REFUSED && first == CARRIER_CCHO) ||
+         (why->sw == SW_CLOSED_CHANNEL && atomic_load(&operation->sim->may_lack))))
         return report_set(why, OUTCOME_NO_APPLET,
                           "the modem refuses to open a channel to %s by AT+CCHO: this SIM does not "
                           "have it, or no channel is free",

@@ -62,4 +62,8 @@ struct sim {
     char boot[BOOT_SIZE];        /* see record_open_in */
 };
 
+/* True if the SIM does not have the applet that was asked for, or the modem gave no other reason: may_lack of
+ * struct sim, and neither way led to a channel. */
+bool sim_may_lack(enum outcome outcome, bool may_lack);
+
 #endif

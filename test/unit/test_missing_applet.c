@@ -140,6 +140,39 @@ static void that_mias_is_missing_is_remembered_for_the_sim(void)
     }
 }
 
+/* Where AT+CSIM is no way to any channel, which looks like the SIM's own word, what AT+CCHO says of the applet
+ * counts. */
+static void another_applet_is_asked_for_where_csim_is_no_way(void)
+{
+#define REFUSES(sw) CSIM("01 A4 04 0C 0D " MIAS_AID, sw), CSIM("01 A4 04 0C 07 " GSMA_AID, sw)
+    static const char *const refusals[] = {"\r\nERROR\r\n", CME("100")};
+    static const struct modem_step ways[][4] = {
+        {CSIM("00 70 00 00 01", "6881"), CSIM("00 70 00 00 00", "6881"),
+         CSIM("00 70 80 01 00", "6881"), CSIM("00 70 80 02 00", "6881")},
+        {CSIM("00 70 00 00 01", "019000"), CSIM("00 70 80 01 00", "9000"), REFUSES("6E00")},
+        {CSIM("00 70 00 00 01", "019000"), CSIM("00 70 80 01 00", "9000"), REFUSES("6D00")},
+    };
+
+    for (size_t way = 0; way < sizeof ways / sizeof ways[0]; way++)
+        for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
+            const struct modem_step steps[] = {LISTS, MODEM_END};
+            const struct modem_step standing[] = {STARTING,
+                                                  ways[way][0],
+                                                  ways[way][1],
+                                                  ways[way][2],
+                                                  ways[way][3],
+                                                  NONE_OPEN,
+                                                  CCHO_SAYS(refusals[i]),
+                                                  LINE(CCHO_OF(GSMA_AID), refusals[i]),
+                                                  MODEM_END};
+            struct seat seat;
+
+            seat_begin(&seat, steps, standing, "session", "private");
+            EXPECT(list_keys(&seat), OUTCOME_OK, &seat.why);
+            seat_end(&seat);
+        }
+}
+
 void add_missing_applet_suite(void)
 {
     static const struct test tests[] = {
@@ -148,6 +181,7 @@ void add_missing_applet_suite(void)
         TEST(without_any_applet_each_is_asked_for_twice),
         TEST(a_way_that_worked_before_is_not_denied),
         TEST(that_mias_is_missing_is_remembered_for_the_sim),
+        TEST(another_applet_is_asked_for_where_csim_is_no_way),
     };
 
     ADD_SUITE("missing_applet", tests);
