@@ -135,7 +135,9 @@ static size_t order_aids(const struct operation *operation, const struct applet 
 
 bool sim_may_lack(enum outcome outcome, bool may_lack)
 {
-    return outcome == OUTCOME_NO_APPLET || (outcome == OUTCOME_CARRIER_REFUSED && may_lack);
+    /* MANAGE CHANNEL is refused by 6881 also by modems that keep it for themselves */
+    return outcome == OUTCOME_NO_APPLET ||
+           (may_lack && (outcome == OUTCOME_CARRIER_REFUSED || outcome == OUTCOME_REFUSED));
 }
 
 static bool lacks_applet(struct sim *sim, enum outcome outcome)
@@ -195,7 +197,7 @@ static enum outcome try_aids(struct operation *operation, const struct applet *c
             return outcome;
         *sure = *sure && (why->sw != 0 || why->cme < 0 || outcome == OUTCOME_CARRIER_REFUSED ||
                           why->cme == CME_NOT_FOUND);
-        if ((why->sw == 0 || outcome == OUTCOME_CARRIER_REFUSED) &&
+        if ((why->sw == 0 || outcome != OUTCOME_NO_APPLET) &&
             operation->current->level == LEVEL_CLOSED)
             operation->csim_refuses = true; /* it was no way, or the card would have said 6A82 */
         if (i == 0)

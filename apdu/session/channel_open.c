@@ -272,10 +272,7 @@ enum outcome channel_open_any(struct operation *operation, const struct applet *
         outcome = reclaim(operation, CARRIER_CCHO, applet, why); /* perhaps no channel is free */
     if (outcome == OUTCOME_CARRIER_REFUSED || (outcome == OUTCOME_NO_APPLET && why->sw == 0))
         outcome = diagnose(operation, why);
-    /* 6881 is said where no channel is free, and by modems that keep MANAGE CHANNEL for themselves */
-    if (pinned == CARRIER_AUTO &&
-        ((outcome == OUTCOME_CARRIER_REFUSED && first == CARRIER_CCHO) ||
-         (why->sw == SW_CLOSED_CHANNEL && atomic_load(&operation->sim->may_lack))))
+    if (outcome == OUTCOME_CARRIER_REFUSED && pinned == CARRIER_AUTO && first == CARRIER_CCHO)
         return report_set(why, OUTCOME_NO_APPLET,
                           "the modem refuses to open a channel to %s by AT+CCHO: this SIM does not "
                           "have it, or no channel is free",

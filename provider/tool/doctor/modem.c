@@ -167,7 +167,8 @@ void doctor_channel(struct doctor *doctor)
     *why = (struct report)REPORT_INIT;
     doctor->mias_outcome = probe(doctor, &aids[AID_MIAS], &doctor->carrier, why);
     missing = doctor->mias_outcome == OUTCOME_NO_APPLET ||
-              (doctor->mias_outcome == OUTCOME_CARRIER_REFUSED &&
+              ((doctor->mias_outcome == OUTCOME_CARRIER_REFUSED ||
+                doctor->mias_outcome == OUTCOME_REFUSED) &&
                doctor->transport->carrier == CARRIER_AUTO);
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         struct report ignored = REPORT_INIT;
